@@ -1,0 +1,57 @@
+# Needs Python 3.11 or newer, make and pip; no database server, no message broker.
+PYTHON ?= python3
+UV ?= uv
+BIN := .venv/bin
+MANAGE := $(BIN)/python manage.py
+WITH_DATABASE := $(BIN)/python -m sensenova_billing.postgres with-throwaway
+COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+# As in production; the key only has to look like one.
+PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
+	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lock openapi
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+run: .venv/requirements ## run everything, at http://127.0.0.1:8000 (PORT and ADDRESS choose another place)
+	@$(MANAGE) run $(ARGS)
+
+test: .venv/requirements-dev ## run the tests, on a PostgreSQL of their own
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/requirements-dev ## format, lint, types, layers, migrations, deployment settings, OpenAPI document
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(WITH_DATABASE) $(MANAGE) makemigrations --check --dry-run
+	$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+	$(MANAGE) spectacular --fail-on-warn --validate --file .venv/openapi.yaml
+	diff docs/openapi.yaml .venv/openapi.yaml || { echo "docs/openapi.yaml is behind the code: make openapi"; exit 1; }
+
+format: .venv/requirements-dev ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: .venv/requirements-dev ## write the OpenAPI document anew
+	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
+
+lock: ## choose the newest allowed version of every dependency (needs uv)
+	$(COMPILE) --upgrade --output-file requirements.lock
+	$(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+# Each file stands for one lock that has been installed; it is older than the lock once that has changed.
+.venv/requirements: requirements.lock | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.venv/requirements-dev: requirements-dev.lock | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=...") if sys.version_info < (3, 11) else None'
+	@echo "Making .venv and installing the requirements; this happens once."
+	@$(PYTHON) -m venv .venv

@@ -1,0 +1,177 @@
+"""Customers, their people and service keys in the admin. Bills refer to them: none is ever deleted."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+
+from accounts.forms import NewPersonForm
+from accounts.keys import issue_service_key, revoke_service_key
+from accounts.models import Customer, Member, ServiceKey, User
+
+STATES = {"live": "success", "expired": "warning", "revoked": "danger"}
+
+admin.site.index_title = "Admin"
+admin.site.unregister(Group)  # rights are given to people, one by one
+
+
+class Kept(ModelAdmin):  # type: ignore[misc]
+    """What may be added and changed, but never deleted."""
+
+    list_per_page = 50
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+class MemberInline(TabularInline):  # type: ignore[misc]
+    """The people who act for a customer."""
+
+    model = Member
+    extra = 0
+    hide_title = True
+    autocomplete_fields = ("user",)
+    verbose_name = "member"
+    verbose_name_plural = "members: they see this customer's usage and bills"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Members are added, not turned into other people."""
+        return False
+
+
+@admin.register(Customer)
+class CustomerAdmin(Kept):
+    """Customers with their members."""
+
+    list_display = ("code", "name", "time_zone", "created_at")
+    search_fields = ("code", "name")
+    fields = ("code", "name", "time_zone")
+    inlines = (MemberInline,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
+        """The code is on bills and in the API: it stays."""
+        return ("code",) if obj else ()
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg]
+    """People who sign in, whether for a customer or for the admin."""
+
+    form = UserChangeForm
+    add_form = NewPersonForm
+    change_password_form = AdminPasswordChangeForm
+    ordering = ("email",)
+    list_display = ("email", "name", "is_active", "is_staff", "customers")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "name")
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password", "is_active")}),
+        ("Admin", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
+        ("Since", {"fields": ("date_joined", "last_login")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": ("email", "name", "password1", "password2"),
+                "description": "Give the password to the person by a safe way. To let them see a customer's "
+                "usage and bills, add them to that customer's members afterwards.",
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the customers of each person, read at once."""
+        return super().get_queryset(request).prefetch_related("memberships__customer")
+
+    @display(description="customers")  # type: ignore[untyped-decorator]
+    def customers(self, person: User) -> str:
+        """For whom the person acts."""
+        return ", ".join(member.customer.code for member in person.memberships.all())
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Only those who may do everything change those who may do everything."""
+        may: bool = super().has_change_permission(request, obj)
+        return may and (request.user.is_superuser or obj is None or not obj.is_superuser)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Nobody gives rights to themselves."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        if request.user.is_superuser:
+            return fields
+        return (*fields, "is_staff", "is_superuser", "user_permissions")
+
+
+@admin.register(ServiceKey)
+class ServiceKeyAdmin(Kept):
+    """Service keys; the whole key is shown once, when it is made."""
+
+    list_display = ("name", "prefix", "state", "created_at", "expires_at", "revoked_at")
+    search_fields = ("name", "public_id")
+    actions_detail = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
+        """A new key needs a name only; its parts are shown afterwards."""
+        chosen = ("name", "expires_at")
+        return (*chosen, "prefix", "state", "created_at", "revoked_at") if obj else chosen
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
+        """What a key is cannot be changed, and nothing of a revoked one."""
+        fixed = ("prefix", "state", "created_at", "revoked_at")
+        return (*fixed, "expires_at") if obj and obj.revoked_at else fixed
+
+    @display(description="key begins with")  # type: ignore[untyped-decorator]
+    def prefix(self, key: ServiceKey) -> str:
+        """The part that may be shown."""
+        return key.prefix
+
+    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
+    def state(self, key: ServiceKey) -> str:
+        """Whether the key is accepted."""
+        if key.revoked_at:
+            return "revoked"
+        return "expired" if key.expires_at and key.expires_at <= timezone.now() else "live"
+
+    def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
+        """Make a new key by the one verb that makes keys, and show it this once."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        made, text = issue_service_key(name=obj.name, expires_at=obj.expires_at)
+        obj.__dict__.update(made.__dict__)
+        messages.warning(
+            request,
+            f"The key of {made.name}, shown only now: {text} - copy it to where it is used before leaving.",
+        )
+
+    @action(description="Revoke this key", url_path="revoke", permissions=["change"])  # type: ignore[untyped-decorator]
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first, naming the consequence; then refuse the key from now on."""
+        key = self.get_object(request, object_id)
+        if key is None:
+            raise Http404
+        change_url = reverse("admin:accounts_servicekey_change", args=[key.pk])
+        if request.method == "POST":
+            revoke_service_key(key=key, now=timezone.now())
+            self.log_change(request, key, "Revoked.")
+            messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
+            return redirect(change_url)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Revoke {key}",
+            "key": key,
+            "change_url": change_url,
+            "opts": self.opts,
+        }
+        return render(request, "admin/revoke_key.html", context)

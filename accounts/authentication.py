@@ -1,0 +1,39 @@
+"""`Authorization: Bearer <service key>` for Django REST framework."""
+
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.keys import recognise_service_key
+from accounts.models import ServiceKey
+
+
+class ServiceKeyAuthentication(BaseAuthentication):
+    """Makes the service key that was shown the request's user."""
+
+    def authenticate(self, request: Request) -> tuple[ServiceKey, None] | None:
+        """Recognise the key; raise AuthenticationFailed (401) when there is one but it is not live."""
+        scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        key = recognise_service_key(text=text.strip(), now=timezone.now())
+        if key is None:
+            raise AuthenticationFailed("This key is not known, has expired or was revoked.")
+        return key, None
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge that makes an answer a 401."""
+        return "Bearer"
+
+
+class ServiceKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes service keys in the OpenAPI document."""
+
+    target_class = "accounts.authentication.ServiceKeyAuthentication"
+    name = "serviceKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        """HTTP bearer."""
+        return {"type": "http", "scheme": "bearer", "description": "A service key, `sk_live_...`."}

@@ -1,0 +1,177 @@
+"""Who: customers, the people who act for them, and the keys that programs show.
+
+A *customer* owes for usage. *People* sign in with their e-mail address and see the customers of which
+they are members; *staff* use the admin. A *service key* lets a model service report usage. None of
+these is ever deleted: bills refer to them. A key is revoked, a person or customer made inactive.
+"""
+
+import datetime as dt
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length, Lower
+from django.db.models.lookups import Exact
+from django.utils import timezone
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse a name that the time zone database does not know."""
+    if name not in available_timezones():
+        raise ValidationError("%(name)s is not a time zone, such as Asia/Shanghai.", params={"name": name})
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes people; `createsuperuser` comes through here as well."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Add a person who signs in with this address."""
+        if not email:
+            raise ValueError("A person signs in with an e-mail address: it may not be empty.")
+        user = self.model(email=email.strip(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Add a person who may do everything in the admin."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find a person whatever the case in which the address was typed."""
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address."""
+
+    email = models.EmailField("e-mail")
+    name = models.CharField(max_length=100, blank=True)
+    is_active = models.BooleanField("active", default=True)
+    is_staff = models.BooleanField("may use the admin", default=False)
+    date_joined = models.DateTimeField("joined", default=timezone.now)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        ordering = ("email",)
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        constraints = (
+            models.UniqueConstraint(
+                Lower("email"),
+                name="a_person_has_one_e_mail_whatever_its_case",
+                violation_error_message="A person with this e-mail address exists already.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    def of(self, user: User) -> "CustomerQuerySet":
+        """The customers for which this person acts."""
+        return self.filter(members__user=user)
+
+
+class Customer(models.Model):
+    """Who owes for usage; `code` names the customer in the API and on bills."""
+
+    code = models.CharField(
+        max_length=64,
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Letters, digits, dot, dash, underscore.")
+        ],
+        help_text="Names the customer in the API and on bills; never changes.",
+    )
+    name = models.CharField(max_length=200)
+    time_zone = models.CharField(
+        max_length=64,
+        default="Asia/Shanghai",
+        validators=[validate_time_zone],
+        help_text="The clock of this customer's pages. Billing hours are the same everywhere.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[models.Manager["Customer"]] = CustomerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("code",)
+        constraints = (
+            models.UniqueConstraint("code", name="a_customer_code_names_one_customer"),
+            models.CheckConstraint(
+                condition=Q(code__regex=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), name="a_customer_code_is_plain"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Member(models.Model):
+    """A person who acts for a customer."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="members")
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="memberships", verbose_name="person"
+    )
+
+    class Meta:
+        ordering = ("customer", "user")
+        constraints = (
+            models.UniqueConstraint("customer", "user", name="a_person_is_a_member_of_a_customer_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} for {self.customer}"
+
+
+class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
+    def live(self, *, at: dt.datetime) -> "ServiceKeyQuerySet":
+        """Keys that are accepted at this instant."""
+        return self.filter(revoked_at=None).exclude(expires_at__lte=at)
+
+
+class ServiceKey(models.Model):
+    """A model service's or gateway's key; only the SHA-256 of its secret is kept."""
+
+    name = models.CharField(max_length=100, help_text="Who holds it, e.g. chat-gateway-1.")
+    public_id = models.CharField(max_length=16, editable=False)
+    secret_sha256 = models.BinaryField(max_length=32, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="Refused from this instant on; empty: never."
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[models.Manager["ServiceKey"]] = ServiceKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "-created_at")
+        constraints = (
+            models.UniqueConstraint("public_id", name="a_service_key_has_its_own_public_id"),
+            models.CheckConstraint(
+                condition=Q(Exact(Length("secret_sha256"), 32)), name="a_service_key_keeps_a_sha_256_only"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+    @property
+    def prefix(self) -> str:
+        """The part of the key that may be shown."""
+        return f"sk_live_{self.public_id}"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """A key that was accepted is the request's user, for Django REST framework's permissions."""
+        return True

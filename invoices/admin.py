@@ -1,0 +1,190 @@
+"""Closed hours, bills and lines in the admin: to read, never to change."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+
+from invoices.models import ChargeLine, HourlyBill
+from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
+from usage.models import BillingHour
+
+
+class ReadOnly:
+    """Nobody adds, changes or deletes; the database refuses it as well."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+@admin.register(BillingHour)
+class BillingHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Every closed hour with what was billed in it."""
+
+    list_display = ("hour_utc", "closed_at", "records", "bills", "amount", "seal_begins")
+    list_select_related = ("seal",)
+    list_per_page = 48
+    fields = ("hour_utc", "closed_at", "records", "bills", "lines", "amount", "seal_in_full", "previous")
+    show_full_result_count = False
+
+    @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
+    def hour_utc(self, closed: BillingHour) -> str:
+        """By the clock of billing."""
+        return f"{closed.hour:%Y-%m-%d %H:%M}"
+
+    @display(description="records", ordering="seal__records")  # type: ignore[untyped-decorator]
+    def records(self, closed: BillingHour) -> str:
+        """How many usage records were billed."""
+        return grouped(closed.seal.records)
+
+    @display(description="bills", ordering="seal__bills")  # type: ignore[untyped-decorator]
+    def bills(self, closed: BillingHour) -> str:
+        """How many, with a link to them."""
+        url = f"{reverse('admin:invoices_hourlybill_changelist')}?hour__hour={closed.hour.isoformat()}"
+        href = url.replace("+", "%2B")
+        return format_html('<a class="underline" href="{}">{}</a>', href, grouped(closed.seal.bills))
+
+    @display(description="charge lines")  # type: ignore[untyped-decorator]
+    def lines(self, closed: BillingHour) -> str:
+        """How many."""
+        return grouped(closed.seal.lines)
+
+    @display(description="amount (RMB)", ordering="seal__amount")  # type: ignore[untyped-decorator]
+    def amount(self, closed: BillingHour) -> str:
+        """Every digit."""
+        return exact(closed.seal.amount)
+
+    @display(description="seal")  # type: ignore[untyped-decorator]
+    def seal_begins(self, closed: BillingHour) -> str:
+        """Enough of it to compare by eye."""
+        return str(closed.seal)[:12]
+
+    @display(description="seal (SHA-256)")  # type: ignore[untyped-decorator]
+    def seal_in_full(self, closed: BillingHour) -> str:
+        """All of it."""
+        return str(closed.seal)
+
+
+class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """The lines of a bill."""
+
+    model = ChargeLine
+    verbose_name_plural = "charge lines"
+    hide_title = True
+    fields = (
+        "service_name",
+        "item",
+        "used_in",
+        "records",
+        "quantity_text",
+        "price_text",
+        "kind",
+        "amount_text",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the bill, which tells late lines, read at once."""
+        return super().get_queryset(request).select_related("bill")
+
+    @display(description="billing item")  # type: ignore[untyped-decorator]
+    def item(self, line: ChargeLine) -> str:
+        """As the price page words it."""
+        return line.get_measure_display()
+
+    @display(description="used in (UTC)")  # type: ignore[untyped-decorator]
+    def used_in(self, line: ChargeLine) -> str:
+        """The hour of the usage, and whether it came late."""
+        return f"{line.usage_hour:%Y-%m-%d %H:%M}{' (late)' if line.is_late else ''}"
+
+    @display(description="quantity")  # type: ignore[untyped-decorator]
+    def quantity_text(self, line: ChargeLine) -> str:
+        """In thousands."""
+        return grouped(line.quantity)
+
+    @display(description="unit price (RMB)")  # type: ignore[untyped-decorator]
+    def price_text(self, line: ChargeLine) -> str:
+        """With its unit."""
+        return f"{exact(line.unit_price)} / {line.unit}"
+
+    @display(description="price kind")  # type: ignore[untyped-decorator]
+    def kind(self, line: ChargeLine) -> str:
+        """And whether it was agreed with this customer."""
+        return f"{line.get_price_kind_display()}{', own price' if line.is_own_price else ''}"
+
+    @display(description="amount (RMB)")  # type: ignore[untyped-decorator]
+    def amount_text(self, line: ChargeLine) -> str:
+        """Every digit."""
+        return exact(line.amount)
+
+
+@admin.register(HourlyBill)
+class HourlyBillAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Bills with their lines."""
+
+    # Not "-hour": that would follow the billing hours' own order, newest first, backwards.
+    ordering = ("-hour_id", "customer_code")
+    list_display = ("number", "customer_link", "hour_utc", "records_text", "amount_text", "issued_at")
+    list_filter = ("customer",)
+    list_select_related = ("customer",)
+    search_fields = ("number", "customer_code", "customer_name")
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        "number", "customer_link", "hour_link", "records_text", "rounded", "amount_text", "issued_text",
+    )  # fmt: skip
+    inlines = (ChargeLineInline,)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let the billing hours link to their bills."""
+        return lookup == "hour__hour" or super().lookup_allowed(lookup, value, request)
+
+    @display(description="customer", ordering="customer_code")  # type: ignore[untyped-decorator]
+    def customer_link(self, bill: HourlyBill) -> str:
+        """With a link."""
+        url = reverse("admin:accounts_customer_change", args=[bill.customer_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, bill.customer_code)
+
+    @display(description="billing hour (UTC)", ordering="hour_id")  # type: ignore[untyped-decorator]
+    def hour_utc(self, bill: HourlyBill) -> str:
+        """By the clock of billing."""
+        return f"{bill.hour_id:%Y-%m-%d %H:%M}"
+
+    @display(description="billing hour (UTC)")  # type: ignore[untyped-decorator]
+    def hour_link(self, bill: HourlyBill) -> str:
+        """With a link."""
+        url = reverse("admin:usage_billinghour_change", args=[bill.hour_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(bill))
+
+    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    def records_text(self, bill: HourlyBill) -> str:
+        """In thousands."""
+        return grouped(bill.records)
+
+    @display(description="amount (RMB)", ordering="amount")  # type: ignore[untyped-decorator]
+    def amount_text(self, bill: HourlyBill) -> str:
+        """Every digit."""
+        return exact(bill.amount)
+
+    @display(description="total to the fen")  # type: ignore[untyped-decorator]
+    def rounded(self, bill: HourlyBill) -> str:
+        """As pages show it."""
+        return rmb(bill.amount)
+
+    @display(description="issued (UTC)")  # type: ignore[untyped-decorator]
+    def issued_text(self, bill: HourlyBill) -> str:
+        """To the second."""
+        return instant_text(bill.issued_at)

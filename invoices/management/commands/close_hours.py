@@ -1,0 +1,20 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from invoices.closing import close_due_hours
+from usage.hours import database_now
+
+
+class Command(BaseCommand):
+    help = "Closes every hour that is due, oldest first: the same as the clock does each minute."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        closed = close_due_hours(now=database_now())
+        for made in closed:
+            self.stdout.write(
+                f"{made.hour:%Y-%m-%d %H:%M} UTC: {made.records:,} records, {made.bills:,} bills, "
+                f"{made.lines:,} lines, {made.amount.normalize():,f} RMB"
+            )
+        if not closed:
+            self.stdout.write("No hour is due.")

@@ -1,0 +1,3 @@
+DROP TRIGGER seals_are_append_only ON invoices_hourseal;
+DROP TRIGGER charge_lines_are_append_only ON invoices_chargeline;
+DROP TRIGGER bills_are_append_only ON invoices_hourlybill;

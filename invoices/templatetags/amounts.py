@@ -1,0 +1,93 @@
+"""Amounts, quantities and hours as text. Nothing is rounded but what `rmb` shows of a total."""
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+
+from django import template
+from django.utils import timezone
+
+from invoices.rating import Charge
+from pricing.measures import Measure
+from pricing.models import unit_text
+from usage.models import HOUR
+
+register = template.Library()
+
+FEN = Decimal("0.01")
+_DIGITS = 60  # more than any amount has, so that nothing is rounded on the way
+
+
+@register.filter
+def plain(number: Decimal) -> str:
+    """Return every digit of a number without zeros at its end, e.g. `1051.59758`."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def exact(number: Decimal, decimals: int = 2) -> str:
+    """Return every digit of a number, in thousands, with at least so many decimals: `1,051.59758`."""
+    return f"{number:,.{max(decimals, _decimals(number))}f}"
+
+
+@register.filter
+def rmb(amount: Decimal) -> str:
+    """Return a total to the fen, e.g. `RMB 1,051.60`; less than one fen is shown with all its digits."""
+    if 0 < amount < FEN:
+        return f"RMB {exact(amount)}"
+    with localcontext(prec=_DIGITS):
+        return f"RMB {amount.quantize(FEN, ROUND_HALF_UP):,.2f}"
+
+
+@register.filter
+def grouped(number: Decimal | int) -> str:
+    """Return a whole number in thousands, e.g. `1,024,000`."""
+    return f"{number:,f}" if isinstance(number, Decimal) else f"{number:,}"
+
+
+@register.filter
+def billing_item(measure: str) -> str:
+    """Return a billing item's words, e.g. `Input tokens`."""
+    return Measure(measure).label
+
+
+@register.filter
+def unit(charge: Charge) -> str:
+    """Return what a charge's unit price is for, e.g. `thousand tokens`."""
+    return unit_text(measure=Measure(charge.measure), unit_size=charge.unit_size)
+
+
+@register.filter
+def hour_text(hour: dt.datetime) -> str:
+    """Return an hour by the page's clock, e.g. `2026-11-23 10:00-11:00`."""
+    begin, end = timezone.localtime(hour), timezone.localtime(hour + HOUR)
+    return f"{begin:%Y-%m-%d %H:%M}-{end:%H:%M}"
+
+
+@register.filter
+def hour_text_utc(hour: dt.datetime) -> str:
+    """Return an hour in UTC, e.g. `2026-11-23 02:00-03:00 UTC`."""
+    with timezone.override(dt.UTC):
+        return f"{hour_text(hour)} UTC"
+
+
+@register.filter
+def instant_text(instant: dt.datetime) -> str:
+    """Return an instant by the page's clock, to the second."""
+    return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
+def series(service_id: int) -> int:
+    """Return the colour of a service in charts and legends: the same on every page."""
+    return (service_id - 1) % 16
+
+
+def decimals_of(numbers: Iterable[Decimal]) -> int:
+    """Return how many decimals a column needs to show these numbers exactly; at least 2."""
+    return max([2, *map(_decimals, numbers)])
+
+
+def _decimals(number: Decimal) -> int:
+    return len(plain(number).partition(".")[2])

@@ -1,0 +1,13 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from pricing.catalogue import load_catalogue
+
+
+class Command(BaseCommand):
+    help = "Adds the services, billing items and prices of the price page that the database lacks."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        added = load_catalogue()
+        self.stdout.write(f"{added} billing items added." if added else "The catalogue is complete.")

@@ -1,0 +1,34 @@
+"""What can be measured of a call; the one place that names the measures.
+
+To add one: a member here, a column of the same name on the usage record with its migration, and a
+billing item with a price. Door, closing, bills and pages take the measures from here.
+"""
+
+from enum import StrEnum
+
+
+class Measure(StrEnum):
+    """A quantity of a call, named as in the API and in the usage record's columns."""
+
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    INPUT_CHARACTERS = "input_characters"
+
+    @property
+    def label(self) -> str:
+        """As the price page words it, e.g. `Input tokens`."""
+        return self.value.replace("_", " ").capitalize()
+
+    @property
+    def unit(self) -> str:
+        """What one of it is called in the plural, e.g. `tokens`."""
+        return self.value.rsplit("_", 1)[-1]
+
+    @classmethod
+    def choices(cls) -> list[tuple[str, str]]:
+        """For a Django field."""
+        return [(measure.value, measure.label) for measure in cls]
+
+
+# The order of the members, for sorting billing items as the price page does.
+ORDER = {measure: position for position, measure in enumerate(Measure)}

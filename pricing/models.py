@@ -1,0 +1,263 @@
+"""What is on sale and what it costs.
+
+A *service* is a model on sale and belongs to a *service group* of the price page. It charges for one or
+more *billing items*, each one measure of a call. A *price* says what a unit size of an item costs over a
+half-open period [begins_at, ends_at); its kind is list price, limited-time offer or free trial, and it is
+for everybody or for one customer. A *call specification* limits calls and tokens per minute.
+
+The database keeps: prices of one kind, item and customer do not overlap; an item's prices for everybody
+leave no gap from the first on and have no end; a price that has begun may only have its end moved, into
+the future (the last two are triggers, in migrations/0002_rules.sql).
+"""
+
+import datetime as dt
+from typing import ClassVar
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from accounts.models import Customer
+from pricing.measures import Measure
+
+UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
+PRICE_BOUND = 1_000_000
+
+
+def _only(expression: F | Coalesce) -> Func:
+    """A range that holds this number alone: equality for GiST without the btree_gist extension."""
+    return Func(
+        expression, expression, Value("[]"), function="INT8RANGE", output_field=BigIntegerRangeField()
+    )
+
+
+def _period() -> Func:
+    return Func(F("begins_at"), F("ends_at"), function="TSTZRANGE", output_field=DateTimeRangeField())
+
+
+_FOR_WHOM = (_only(Coalesce(F("customer"), Value(0))), RangeOperators.OVERLAPS)
+_WHEN = (_period(), RangeOperators.OVERLAPS)
+_ENDS_AFTER_IT_BEGINS = Q(ends_at__isnull=True) | Q(ends_at__gt=F("begins_at"))
+
+
+class ServiceGroup(models.Model):
+    """A section of the price page, e.g. General within SenseNova LLM."""
+
+    family = models.CharField(max_length=100, help_text="The page's heading, e.g. SenseNova LLM.")
+    name = models.CharField(max_length=100, help_text="The heading below it; the same where there is none.")
+    description = models.TextField(blank=True)
+    position = models.PositiveSmallIntegerField(help_text="Order on the price page.")
+
+    class Meta:
+        ordering = ("position", "name")
+        constraints = (models.UniqueConstraint("name", name="a_service_group_has_its_own_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Service(models.Model):
+    """A model on sale."""
+
+    name = models.CharField(max_length=100, help_text="Names the service in the API, e.g. SenseChat-5.")
+    group = models.ForeignKey(ServiceGroup, on_delete=models.PROTECT, related_name="services")
+    position = models.PositiveSmallIntegerField(default=0, help_text="Order within its group.")
+
+    class Meta:
+        ordering = ("group__position", "position", "name")
+        constraints = (models.UniqueConstraint("name", name="a_service_name_names_one_service"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class BillingItem(models.Model):
+    """What a service charges for."""
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="billing_items")
+    measure = models.CharField(max_length=32, choices=Measure.choices())
+
+    class Meta:
+        ordering = ("service__group__position", "service__position", "id")
+        constraints = (
+            models.UniqueConstraint(
+                "service",
+                "measure",
+                name="a_service_charges_for_a_measure_once",
+                violation_error_message="This service has this billing item already.",
+            ),
+            models.CheckConstraint(
+                condition=Q(measure__in=list(Measure)), name="a_billing_item_has_a_known_measure"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.get_measure_display()}"
+
+
+class PriceKind(models.TextChoices):
+    """Why a price is what it is; the first that is in force wins."""
+
+    FREE_TRIAL = "free_trial", "free trial"
+    LIMITED_TIME_OFFER = "limited_time_offer", "limited-time offer"
+    LIST_PRICE = "list_price", "list price"
+
+
+class PriceQuerySet(models.QuerySet["Price"]):
+    def in_force(self, *, at: dt.datetime) -> "PriceQuerySet":
+        """Prices whose period holds this instant, of every kind and for whomever."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), begins_at__lte=at)
+
+    def for_everybody(self) -> "PriceQuerySet":
+        """Without the prices negotiated with one customer."""
+        return self.filter(customer=None)
+
+    def by_precedence(self) -> "PriceQuerySet":
+        """For each billing item the price that counts first: a customer's own, then by kind."""
+        rank = models.Case(*(models.When(kind=kind, then=n) for n, kind in enumerate(PriceKind)))
+        return self.order_by("billing_item_id", F("customer").asc(nulls_last=True), rank)
+
+
+class Price(models.Model):
+    """What a unit size of a billing item costs, in RMB, over a half-open period."""
+
+    billing_item = models.ForeignKey(BillingItem, on_delete=models.PROTECT, related_name="prices")
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="prices",
+        help_text="A price negotiated with one customer; empty: for everybody.",
+    )
+    kind = models.CharField(max_length=20, choices=PriceKind.choices, default=PriceKind.LIST_PRICE)
+    unit_price = models.DecimalField(
+        "unit price (RMB)",
+        max_digits=14,
+        decimal_places=8,
+        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+    )
+    unit_size = models.PositiveIntegerField(
+        "per",
+        default=1000,
+        choices=[(size, f"{size:,}") for size in UNIT_SIZES],
+        help_text="How many tokens or characters the unit price is for.",
+    )
+    begins_at = models.DateTimeField("from", help_text="UTC; the first instant at which it is in force.")
+    ends_at = models.DateTimeField(
+        "until", null=True, blank=True, help_text="UTC; the first instant at which it is not; empty: no end."
+    )
+
+    objects: ClassVar[PriceQuerySet] = PriceQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("billing_item", "begins_at", "id")
+        constraints = (
+            models.CheckConstraint(
+                # The upper bound is what keeps NaN out: NaN is larger than every number.
+                condition=Q(unit_price__gte=0, unit_price__lt=PRICE_BOUND),
+                name="a_unit_price_is_between_0_and_a_million",
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_size__in=list(UNIT_SIZES)), name="a_unit_size_is_a_power_of_ten"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=PriceKind.values), name="a_price_is_of_a_known_kind"),
+            models.CheckConstraint(
+                condition=~Q(kind=PriceKind.FREE_TRIAL) | Q(unit_price=0),
+                name="a_free_trial_costs_nothing",
+                violation_error_message="A free trial costs 0.",
+            ),
+            models.CheckConstraint(
+                condition=_ENDS_AFTER_IT_BEGINS,
+                name="a_price_ends_after_it_begins",
+                violation_error_message="A price must end after it begins.",
+            ),
+            *(
+                ExclusionConstraint(
+                    name=f"{kind}_periods_of_an_item_do_not_overlap",
+                    expressions=[(_only(F("billing_item")), RangeOperators.OVERLAPS), _FOR_WHOM, _WHEN],
+                    condition=Q(kind=kind),
+                    violation_error_message=f"Another {label} of this item is in force in that period.",
+                )
+                for kind, label in PriceKind.choices
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.billing_item}: {self.text}"
+
+    @property
+    def unit(self) -> str:
+        """E.g. `thousand tokens`."""
+        return unit_text(measure=Measure(self.billing_item.measure), unit_size=self.unit_size)
+
+    @property
+    def text(self) -> str:
+        """As the price page words it, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
+        if self.kind == PriceKind.FREE_TRIAL:
+            return "Free trial for a limited time"
+        offer = " (limited time offer)" if self.kind == PriceKind.LIMITED_TIME_OFFER else ""
+        return f"{self.unit_price.normalize():f} RMB/{self.unit}{offer}"
+
+
+def unit_text(*, measure: Measure, unit_size: int) -> str:
+    """Name what a unit price is for, e.g. `thousand tokens`, or `token` for a unit size of one."""
+    if unit_size == 1:
+        return measure.unit.removesuffix("s")
+    return f"{UNIT_SIZES[unit_size]} {measure.unit}"
+
+
+class CallSpecificationQuerySet(models.QuerySet["CallSpecification"]):
+    def in_force(self, *, at: dt.datetime) -> "CallSpecificationQuerySet":
+        """Call specifications whose period holds this instant."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), begins_at__lte=at)
+
+
+class CallSpecification(models.Model):
+    """How many calls (RPM) and tokens (TPM) a service takes from a customer in any 60 seconds."""
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="call_specifications")
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="call_specifications",
+        help_text="One customer's own; empty: the default.",
+    )
+    rpm = models.PositiveIntegerField("RPM", validators=[MinValueValidator(1)], help_text="Calls per minute.")
+    tpm = models.PositiveIntegerField(
+        "TPM",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Input and output tokens per minute; empty: none stated.",
+    )
+    begins_at = models.DateTimeField("from", default=timezone.now)
+    ends_at = models.DateTimeField("until", null=True, blank=True)
+
+    objects: ClassVar[CallSpecificationQuerySet] = CallSpecificationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("service", "begins_at", "id")
+        constraints = (
+            models.CheckConstraint(condition=Q(rpm__gte=1), name="an_rpm_is_at_least_one"),
+            models.CheckConstraint(
+                condition=Q(tpm__isnull=True) | Q(tpm__gte=1), name="a_tpm_is_at_least_one"
+            ),
+            models.CheckConstraint(
+                condition=_ENDS_AFTER_IT_BEGINS, name="a_call_specification_ends_after_it_begins"
+            ),
+            ExclusionConstraint(
+                name="call_specifications_of_a_service_do_not_overlap",
+                expressions=[(_only(F("service")), RangeOperators.OVERLAPS), _FOR_WHOM, _WHEN],
+                violation_error_message="Another call specification is in force in that period.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.rpm} RPM, {self.tpm or 'no'} TPM"

@@ -1,0 +1,60 @@
+"""System checks: what is set up so that a promise would not hold, and how to mend it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+
+# A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
+MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+@register()
+def check_isolation(**kwargs: Any) -> list[CheckMessage]:
+    """Closing an hour needs READ COMMITTED, PostgreSQL's default (docs/architecture.md, "The barrier")."""
+    if "isolation_level" not in settings.DATABASES["default"].get("OPTIONS", {}):
+        return []
+    return [
+        Error(
+            "The database's isolation level is set; closing an hour needs READ COMMITTED.",
+            hint="Remove isolation_level from the options of DATABASE_URL.",
+            id="billing.E001",
+        )
+    ]
+
+
+@register()
+def check_grace(**kwargs: Any) -> list[CheckMessage]:
+    """An hour may not be closed before its end."""
+    if dt.timedelta(0) <= settings.CLOSING_GRACE:
+        return []
+    return [
+        Error(
+            "CLOSING_GRACE_MINUTES is negative: hours would be closed before their end.",
+            hint="Set it to 0 or more; 5 is the default.",
+            id="billing.E002",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_durability(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A commit must survive a crash; runs with `migrate` and `check --database default`."""
+    if "default" not in (databases or ()):
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY(%s) AND setting IN ('off', 'local')",
+            [list(MUST_BE_ON)],
+        )
+        return [
+            Error(
+                f"PostgreSQL's {name} is {setting}: acknowledged usage could be lost in a crash.",
+                hint=f"Set {name} = on in postgresql.conf.",
+                id="billing.E003",
+            )
+            for name, setting in cursor.fetchall()
+        ]

@@ -1,0 +1,86 @@
+"""One shape for every failure: {"error": {"code": ..., "message": ..., "details": [...]}}."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from usage.reading import BodyTooLarge
+from usage.refusals import BadBatch, Conflict, Unreadable, UsageRefused
+
+_STATUS: dict[type[UsageRefused], int] = {Unreadable: 400, Conflict: 409, BadBatch: 422}
+RETRY_AFTER_SECONDS = 5
+# SQLSTATE classes that pass: connections, rollbacks of the server's choice, too few resources, its stopping.
+_PASSING = {"08", "40", "53", "57"}
+
+
+def error_body(code: str, message: str, details: list[Any] | None = None) -> dict[str, Any]:
+    """Return the one shape."""
+    return {"error": {"code": code, "message": message, "details": details or []}}
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Give a failure of the API its status and the one shape; None for a fault of ours (500)."""
+    match error:
+        case UsageRefused():
+            return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
+        case OperationalError() | InterfaceError() if _is_away(error):
+            body = error_body("database_away", "The database is away. Nothing was stored; send it again.")
+            return Response(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        case Http404():
+            return answer_error(exceptions.NotFound(), context)
+        case PermissionDenied():
+            return answer_error(exceptions.PermissionDenied(), context)
+        case RequestDataTooBig():
+            return answer_error(BodyTooLarge(), context)
+        case exceptions.APIException():
+            return _answer_api_exception(error)
+    return None
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database may answer later, as against a statement that it will never do."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate is None or sqlstate[:2] in _PASSING
+
+
+def _answer_api_exception(error: exceptions.APIException) -> Response:
+    headers = {}
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    detail = error.detail
+    if isinstance(detail, exceptions.ErrorDetail):
+        body = error_body(detail.code or "error", str(detail))
+    else:
+        body = error_body("invalid", "The request is not valid. Nothing was done.", [detail])
+    return Response(body, error.status_code, headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400 outside the API's views, e.g. a host or path that is not valid."""
+    return _page(request, 400, "bad_request", "This request is not valid.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: signed in, but not allowed."""
+    return _page(request, 403, "forbidden", "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: it is not there, or it is somebody else's; both look the same."""
+    return _page(request, 404, "not_found", "There is nothing here.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: a fault of ours."""
+    return _page(request, 500, "server_error", "Something broke on our side. Nothing was changed; try again.")
+
+
+def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    if request.path.startswith(("/api/", "/lago/")):
+        return JsonResponse(error_body(code, message), status=status)
+    return render(None, "error.html", {"status": status, "message": message}, status=status)

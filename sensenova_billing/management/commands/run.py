@@ -1,0 +1,48 @@
+"""`manage.py run`: the whole product with one command."""
+
+import os
+from typing import Any
+
+import environ
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from sensenova_billing.data_directory import StartFailed, data_directory
+from sensenova_billing.runner import Plan, run
+
+THREADS_WITHOUT_POOL = 4
+
+
+class Command(BaseCommand):
+    help = "Run everything: PostgreSQL (unless DATABASE_URL is set), web server, worker and clock."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --no-demo."""
+        parser.add_argument(
+            "--no-demo", action="store_true", help="do not fill an empty database with a demo"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Run until told to stop; a start that is impossible ends with one line that says why."""
+        try:
+            run(self._plan(demo=not options["no_demo"]), self._tell)
+        except StartFailed as failure:
+            raise CommandError(str(failure)) from failure
+        except KeyboardInterrupt:
+            return
+
+    def _plan(self, *, demo: bool) -> Plan:
+        env = environ.Env()
+        return Plan(
+            directory=data_directory(),
+            address=env.str("ADDRESS", default="127.0.0.1"),
+            port=env.int("PORT", default=8000),
+            own_database="DATABASE_URL" not in os.environ,
+            demo=demo,
+            threads=settings.DATABASE_POOL_SIZE or THREADS_WITHOUT_POOL,
+        )
+
+    def _tell(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

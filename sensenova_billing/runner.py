@@ -1,0 +1,258 @@
+"""Everything that the product needs, as children of one process: PostgreSQL, web server, worker and clock.
+
+A child that ends is started again. When the runner ends, so do all of them: in order if it is told to stop,
+through `lifeline` if it is killed.
+"""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from sensenova_billing import postgres
+from sensenova_billing.data_directory import (
+    FOR_UNREACHABLE_CHECKOUTS,
+    REPOSITORY,
+    StartFailed,
+    held,
+    make_reachable,
+)
+from sensenova_billing.lifeline import UNDER_RUNNER, tied_to_caller
+
+Process = subprocess.Popen[bytes]
+Tell = Callable[[str], None]
+
+WEB_PROCESSES = 2
+# Ten seconds are promised for a stop; these patiences together stay below. A worker that is killed loses
+# nothing: its transaction is rolled back, and the next sweep finds what there is to do.
+SECONDS_TO_STOP = {"beat": 1.0, "worker": 3.0, "web": 2.0, "postgresql": 2.0}
+SECONDS_TO_ANSWER = 60
+LONGEST_PAUSE = 30
+# A child that has run this long was well: its next failure counts as its first.
+SECONDS_TO_BE_WELL = 60
+WILDCARDS = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one start is asked to do."""
+
+    directory: Path
+    address: str
+    port: int
+    own_database: bool  # nobody named another, so the embedded server is ours to run
+    demo: bool
+    threads: int  # of each web process; each may hold one connection of the pool
+
+    @property
+    def url(self) -> str:
+        """Return the address for a browser on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@dataclass
+class Child:
+    """One supervised process, and when to start it again."""
+
+    name: str
+    start: Callable[[], Process]
+    process: Process
+    started: float = field(default_factory=time.monotonic)
+    failures: int = 0
+    again_at: float | None = None
+
+
+def run(plan: Plan, tell: Tell) -> None:
+    """Start everything and keep it running until this process is told to stop."""
+    postgres.stop_in_order_on_signals()
+    _check_port(plan)
+    make_reachable(plan.directory)
+    with held(plan.directory), ExitStack() as stops:
+        children: list[Child] = []
+        stops.callback(_stop_all, children, tell)
+        _start_all(plan, children, tell)
+        tell(f"SenseNova Billing is running at {plan.url} (Ctrl-C stops it).")
+        if plan.demo:
+            # It is filled through the public API while everything already runs, and ends by itself.
+            demo = _manage("demo", "--url", plan.url)
+            stops.callback(demo.kill)
+        while True:
+            for child in children:
+                _look_after(child, plan.directory, tell)
+            time.sleep(0.2)
+
+
+def _start_all(plan: Plan, children: list[Child], tell: Tell) -> None:
+    tell(f"Data and logs are in {plan.directory}.")
+    if FOR_UNREACHABLE_CHECKOUTS in plan.directory.parents:
+        tell("(Not in the checkout: run by root, PostgreSQL runs as nobody, who cannot reach it.)")
+    if plan.own_database:
+        tell("Starting PostgreSQL...")
+        children.append(_child("postgresql", partial(postgres.start, plan.directory)))
+    tell("Preparing the database...")
+    for command in (["migrate", "--verbosity", "0"], ["load_catalogue"]):
+        if _manage(*command).wait() != 0:
+            raise StartFailed(f"`manage.py {command[0]}` failed, so nothing was started.")
+    tell("Starting the web server, the worker and the clock...")
+    for name, command in _commands(plan).items():
+        children.append(_child(name, partial(_launch, plan, name, command)))
+        if name == "web":
+            _wait_for_answer(plan, children[-1])
+
+
+def _child(name: str, start: Callable[[], Process]) -> Child:
+    return Child(name=name, start=start, process=start())
+
+
+def _commands(plan: Plan) -> dict[str, list[str]]:
+    celery = ["celery", "-A", "sensenova_billing"]
+    schedule = str(plan.directory / "celerybeat-schedule")
+    return {
+        "web": [
+            *("granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
+            *("--host", plan.address, "--port", str(plan.port)),
+            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(plan.threads)),
+            *("--respawn-failed-workers", "--workers-kill-timeout", "1"),
+            "sensenova_billing.wsgi:application",
+        ],
+        "worker": [
+            *(*celery, "worker", "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),  # no other worker listens
+        ],
+        "beat": [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"],
+    }
+
+
+def _launch(plan: Plan, name: str, command: list[str]) -> Process:
+    log = postgres.open_log(plan.directory, name)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=REPOSITORY,
+            env=_environment(plan),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C at the terminal is for the runner, which stops them in order
+            preexec_fn=tied_to_caller(),
+        )
+    finally:
+        os.close(log)
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    """Return the children's environment: they may be asked for by any name under which they are reachable."""
+    names = ["localhost", "127.0.0.1", "[::1]", plan.address]
+    if plan.address in WILDCARDS:
+        names += _names_of_this_machine()
+    return {"ALLOWED_HOSTS": ",".join(names), UNDER_RUNNER: "1", **os.environ}
+
+
+def _names_of_this_machine() -> list[str]:
+    name = socket.gethostname()
+    try:
+        found = socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)
+    except OSError:
+        return [name]
+    addresses = {str(address[0]) for *_, address in found}
+    return [name, *sorted(f"[{address}]" if ":" in address else address for address in addresses)]
+
+
+def _manage(*arguments: str) -> Process:
+    """Start a command of manage.py and let its output through."""
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, preexec_fn=tied_to_caller())
+
+
+def _check_port(plan: Plan) -> None:
+    family = socket.AF_INET6 if ":" in plan.address else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((plan.address, plan.port))
+        except OSError as taken:
+            raise StartFailed(
+                f"Cannot listen on {plan.address} port {plan.port} ({taken.strerror}): "
+                "choose others with ADDRESS and PORT, for example PORT=8080."
+            ) from taken
+
+
+def _wait_for_answer(plan: Plan, web: Child) -> None:
+    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    while time.monotonic() < deadline and web.process.poll() is None:
+        if _answers(plan):
+            return
+        time.sleep(0.05)
+    raise StartFailed(f"The web server does not answer, see {plan.directory / 'log' / 'web.log'}.")
+
+
+def _answers(plan: Plan) -> bool:
+    host = plan.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    connection = http.client.HTTPConnection(host, plan.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        # Even a refusal of this host name, or a redirect to https, comes from a running application.
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _look_after(child: Child, directory: Path, tell: Tell) -> None:
+    """Start a child again that has ended: at once, and after failing again and again after longer pauses."""
+    now = time.monotonic()
+    if child.again_at is not None:
+        if now >= child.again_at:
+            _start_again(child, directory, tell)
+    elif child.process.poll() is not None:
+        child.failures = 0 if now - child.started > SECONDS_TO_BE_WELL else child.failures
+        _pause(child, f"ended with {child.process.returncode}", directory, tell)
+
+
+def _start_again(child: Child, directory: Path, tell: Tell) -> None:
+    try:
+        child.process = child.start()
+    except StartFailed as failure:
+        _pause(child, str(failure), directory, tell)
+    else:
+        child.started, child.again_at = time.monotonic(), None
+
+
+def _pause(child: Child, reason: str, directory: Path, tell: Tell) -> None:
+    pause = min(2**child.failures - 1, LONGEST_PAUSE)
+    child.failures += 1
+    child.again_at = time.monotonic() + pause
+    when = f"in {pause} s" if pause else "now"
+    tell(f"{child.name} {reason}; it is started again {when}, see {directory / 'log' / child.name}.log.")
+
+
+def _stop_all(children: list[Child], tell: Tell) -> None:
+    """Stop the children, last started first; whoever takes too long is killed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+    if children:
+        tell("Stopping...")
+    for child in reversed(children):
+        if child.name == "postgresql":
+            postgres.stop(child.process, seconds=SECONDS_TO_STOP[child.name])
+        else:
+            _stop(child)
+
+
+def _stop(child: Child) -> None:
+    child.process.terminate()
+    try:
+        child.process.wait(SECONDS_TO_STOP[child.name])
+    except subprocess.TimeoutExpired:
+        child.process.kill()
+        child.process.wait()

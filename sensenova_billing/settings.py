@@ -1,0 +1,285 @@
+"""All settings, read from the environment; `.env.example` explains each variable that may be set."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import environ
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from sensenova_billing.postgres import default_database_url, plain_host, queue_connection
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+# --- Where it runs -------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+# The quick start must work with no settings at all; `check --deploy` refuses this key in production.
+SECRET_KEY = env.str("SECRET_KEY", default="insecure-quick-start-key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# True where the site is served over TLS: secure cookies, HSTS, redirects.
+HTTPS = env.bool("HTTPS", default=False)
+
+INSTALLED_APPS = [
+    "sensenova_billing",
+    "invoices",
+    "usage",
+    "pricing",
+    "accounts",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "axes",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "sensenova_billing.urls"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- The database --------------------------------------------------------------------------------
+
+DATABASES = {"default": plain_host(env.db_url("DATABASE_URL", default=default_database_url()))}
+# A kept connection is worth six times a new one; the pool bounds how many a web process holds.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
+if DATABASE_POOL_SIZE:
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- People --------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+# W004 wants a plain unique e-mail; ours is unique whatever its case, by a constraint of its own.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "sign_in"
+# Ten wrong passwords for one account from one address: wait a quarter of an hour.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# By default axes looks for "email", our USERNAME_FIELD, but Django's forms and signals say "username": it
+# counted everybody as one nameless person and let the right password in during a lock-out.
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False  # a lock ends by itself; its rows are of no use to a billing admin
+
+# --- Time and words ------------------------------------------------------------------------------
+
+USE_TZ = True
+TIME_ZONE = "UTC"  # inside; each customer's pages use the customer's own zone
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_THOUSAND_SEPARATOR = False
+FORMAT_MODULE_PATH = "sensenova_billing.formats"
+
+# --- Files ---------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+# Only for `collectstatic`, where another server is to hand the files out.
+STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
+STATICFILES_DIRS = [BASE_DIR / "sensenova_billing" / "assets"]
+# Served straight from the apps, so that a start needs no collecting.
+WHITENOISE_USE_FINDERS = True
+
+# --- Security ------------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+)
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+X_FRAME_OPTIONS = "DENY"
+# A batch of 10,000 usage records fits; anything larger is refused with 413.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+
+# --- The API -------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ServiceKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "sensenova_billing.errors.answer_error",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SenseNova Billing",
+    "DESCRIPTION": "Usage in, charge lines and bills out. Times have an offset; amounts are decimal strings.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["sensenova_billing.schema.add_shapes"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- The clock -----------------------------------------------------------------------------------
+
+# How long after its end an hour stays open for records that are still on their way.
+CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
+
+# PostgreSQL itself is the broker unless another is named: no other server has to be installed.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
+if CELERY_BROKER_URL.startswith("pgmq"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "conn_string": queue_connection(DATABASES["default"]),
+        "init_extension": False,  # the queue's tables come from our migration, not from an extension
+        "visibility_timeout": 600,
+        "polling_interval": 0.5,
+        "wait_time_seconds": 1,
+        "use_notify": True,
+        "pool_size": 4,
+    }
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE = {
+    "close due hours": {
+        "task": "invoices.tasks.close_due_hours",
+        "schedule": 60.0,
+        "options": {"expires": 55},  # a late ring is of no use: the next one does the same
+    },
+}
+
+# --- The admin's look ----------------------------------------------------------------------------
+
+
+def _admin_section(title: str, *pages: tuple[str, str, str]) -> dict[str, object]:
+    items = [
+        {
+            "title": name,
+            "icon": icon,
+            "link": reverse_lazy(f"admin:{model}_changelist"),
+            "permission": _may_view(model),
+        }
+        for name, icon, model in pages
+    ]
+    return {"title": title, "separator": True, "items": items}
+
+
+def _may_view(model: str) -> Callable[[HttpRequest], bool]:
+    app, _, name = model.partition("_")
+    return lambda request: request.user.has_perm(f"{app}.view_{name}")
+
+
+UNFOLD = {
+    "SITE_TITLE": "SenseNova Billing",
+    "SITE_HEADER": "SenseNova Billing",
+    "SITE_SYMBOL": "receipt_long",
+    "SITE_URL": reverse_lazy("overview"),
+    "SHOW_VIEW_ON_SITE": False,
+    "SITE_SUBHEADER": "All times are UTC",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("billing/icon.svg")}
+    ],
+    "COLORS": {
+        "primary": {
+            "50": "#eef2ff",
+            "100": "#e0e7ff",
+            "200": "#c7d2fe",
+            "300": "#a5b4fc",
+            "400": "#818cf8",
+            "500": "#6366f1",
+            "600": "#4f46e5",
+            "700": "#4338ca",
+            "800": "#3730a3",
+            "900": "#312e81",
+            "950": "#1e1b4b",
+        }
+    },
+    "LOGIN": {"form": "accounts.forms.AdminSignInForm"},
+    "SIDEBAR": {
+        "navigation": [
+            _admin_section(
+                "Customers",
+                ("Customers", "apartment", "accounts_customer"),
+                ("People", "group", "accounts_user"),
+                ("Service keys", "key", "accounts_servicekey"),
+            ),
+            _admin_section(
+                "Catalogue",
+                ("Service groups", "folder", "pricing_servicegroup"),
+                ("Services", "smart_toy", "pricing_service"),
+                ("Billing items", "straighten", "pricing_billingitem"),
+                ("Prices", "sell", "pricing_price"),
+                ("Call specifications", "speed", "pricing_callspecification"),
+            ),
+            _admin_section(
+                "Billing",
+                ("Billing hours", "schedule", "usage_billinghour"),
+                ("Hourly bills", "receipt", "invoices_hourlybill"),
+            ),
+        ],
+    },
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}

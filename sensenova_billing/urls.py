@@ -1,0 +1,44 @@
+"""Every page and the API, on one screen."""
+
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from accounts.views import SignInView, home
+from invoices import views as invoices
+from pricing.views import prices
+from sensenova_billing import errors
+from sensenova_billing.health import HealthView, ReadyView
+from usage.api import UsageView
+
+urlpatterns = [
+    path("healthz", HealthView.as_view(), name="healthz"),
+    path("readyz", ReadyView.as_view(), name="readyz"),
+    # Pages
+    path("", home, name="home"),
+    path("sign-in", SignInView.as_view(), name="sign_in"),
+    path("sign-out", LogoutView.as_view(), name="sign_out"),
+    path("prices", prices, name="prices"),
+    path("overview", invoices.overview, name="overview"),
+    path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
+    path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
+    path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
+    path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
+    path("bills/<str:number>", invoices.bill, name="bill"),
+    # The API
+    path("api/v1/usage", UsageView.as_view(), name="api_usage"),
+    path("api/schema", SpectacularAPIView.as_view(permission_classes=[]), name="api_schema"),
+    path(
+        "api/docs",
+        SpectacularSwaggerView.as_view(url_name="api_schema", permission_classes=[]),
+        name="api_docs",
+    ),
+    # The admin
+    path("admin/", admin.site.urls),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

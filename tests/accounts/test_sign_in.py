@@ -1,0 +1,167 @@
+"""Signing in and out, by people and by the operator."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import ServiceKey, User
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def sign_in(client, email, password=PASSWORD, **fields):
+    return client.post(reverse("sign_in"), {"username": email, "password": password, **fields})
+
+
+def test_the_start_page_leads_strangers_to_the_prices():
+    answer = Client().get("/")
+
+    assert answer.headers["Location"] == reverse("prices")
+
+
+def test_the_start_page_leads_people_to_their_overview(alice_client):
+    answer = alice_client.get("/")
+
+    assert answer.headers["Location"] == reverse("overview")
+
+
+@pytest.mark.parametrize("email", ["alice@acme.example", "Alice@ACME.example"])
+def test_a_person_signs_in_with_the_e_mail_in_any_case(alice, email):
+    answer = sign_in(Client(), email)
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("overview"))
+
+
+def test_after_signing_in_a_person_gets_the_page_that_was_asked_for(alice):
+    wanted = reverse("customer_bills", args=["acme"])
+    client = Client()
+
+    assert client.get(wanted).headers["Location"] == f"{reverse('sign_in')}?next={wanted}"
+    assert sign_in(client, alice.email, next=wanted).headers["Location"] == wanted
+
+
+def test_signing_in_never_leads_to_another_site(alice):
+    answer = sign_in(Client(), alice.email, next="https://evil.example/")
+
+    assert answer.headers["Location"] == reverse("overview")
+
+
+def test_a_wrong_password_is_said_at_the_form(alice):
+    answer = sign_in(Client(), alice.email, "wrong")
+
+    assert answer.status_code == 200
+    assert b"No active person has this e-mail and password." in answer.content
+
+
+def test_a_missing_e_mail_is_said_at_the_field():
+    answer = sign_in(Client(), "", "")
+
+    assert b"This field is required." in answer.content
+    assert b'aria-describedby="id_username_error"' in answer.content
+
+
+def test_an_inactive_person_cannot_sign_in(alice):
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+
+    assert sign_in(Client(), alice.email).status_code == 200
+
+
+@pytest.mark.parametrize("door", ["sign_in", "admin:login"])
+def test_many_wrong_passwords_lock_the_account_whatever_the_case(operator, alice, settings, door):
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 3
+    client = Client()
+    for email in (operator.email, operator.email.upper(), operator.email.title()):
+        answer = client.post(reverse(door), {"username": email, "password": "wrong"})
+
+    assert answer.status_code == 429
+    assert "Sign-in is locked for 15 minutes" in answer.content.decode()
+    assert operator.email in answer.content.decode()
+    right = client.post(reverse(door), {"username": operator.email, "password": PASSWORD})
+    assert right.status_code == 429
+    assert sign_in(Client(), alice.email).status_code == 302  # another person is not locked out
+
+
+def test_signing_out_takes_a_post_and_ends_the_session(alice_client):
+    assert alice_client.get(reverse("sign_out")).status_code == 405
+    assert alice_client.post(reverse("sign_out")).status_code == 302
+    assert alice_client.get(reverse("overview")).headers["Location"].startswith(reverse("sign_in"))
+
+
+def test_the_operator_signs_in_to_the_admin_with_the_e_mail(operator):
+    client = Client()
+    answer = client.post(reverse("admin:login"), {"username": operator.email, "password": PASSWORD})
+
+    assert answer.status_code == 302
+    assert client.get(reverse("admin:index")).status_code == 200
+
+
+def test_a_customers_person_does_not_get_into_the_admin(alice_client):
+    assert alice_client.get(reverse("admin:index")).status_code == 302
+
+
+# --- Service keys and people in the admin --------------------------------------------------------
+
+
+def test_a_new_service_key_is_shown_once_and_works(operator_client):
+    add = reverse("admin:accounts_servicekey_add")
+    shown = operator_client.post(add, {"name": "gateway"}, follow=True).content.decode()
+    key = ServiceKey.objects.get()
+
+    assert f"{key.prefix}_" in shown
+    again = operator_client.get(reverse("admin:accounts_servicekey_change", args=[key.pk])).content.decode()
+    assert key.prefix in again
+    assert f"{key.prefix}_" not in again
+
+
+def test_revoking_a_key_asks_first_and_names_the_key(operator_client, service_key):
+    key = ServiceKey.objects.get()
+    url = reverse("admin:accounts_servicekey_revoke", args=[key.pk])
+
+    assert f"Revoke key {key.prefix}" in operator_client.get(url).content.decode()
+    key.refresh_from_db()
+    assert key.revoked_at is None
+    operator_client.post(url)
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_a_person_is_added_with_e_mail_and_password(operator_client):
+    fields = {
+        "email": "new@acme.example",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+        "usable_password": "true",
+    }
+    answer = operator_client.post(reverse("admin:accounts_user_add"), fields)
+
+    assert answer.status_code == 302
+    assert sign_in(Client(), "new@acme.example").status_code == 302
+
+
+@pytest.mark.parametrize("model", ["customer", "user", "servicekey"])
+def test_nothing_of_accounts_can_be_deleted(operator_client, acme, service_key, model):
+    kept = {"customer": acme.pk, "user": User.objects.get().pk, "servicekey": ServiceKey.objects.get().pk}
+
+    answer = operator_client.post(
+        reverse(f"admin:accounts_{model}_delete", args=[kept[model]]), {"post": "yes"}
+    )
+
+    assert answer.status_code == 403
+
+
+def test_staff_without_all_rights_cannot_give_rights_to_themselves(operator):
+    clerk = User.objects.create_user("clerk@sensenova.example", PASSWORD, is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "view_user"]))
+    client = Client()
+    client.force_login(clerk, backend="django.contrib.auth.backends.ModelBackend")
+    url = reverse("admin:accounts_user_change", args=[clerk.pk])
+
+    client.post(url, {"email": clerk.email, "is_active": "on", "is_staff": "on", "is_superuser": "on"})
+
+    clerk.refresh_from_db()
+    assert not clerk.is_superuser
+    password = reverse("admin:auth_user_password_change", args=[operator.pk])
+    assert client.get(password).status_code == 403

@@ -1,0 +1,109 @@
+"""The cast and the stage: who appears in the tests, and at which instant they play."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.keys import issue_service_key
+from accounts.models import Customer, Member, User
+from pricing.catalogue import load_catalogue
+from tests.builders import THE_HOUR
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Every test finds the catalogue of the price page."""
+    with django_db_blocker.unblock():
+        load_catalogue()
+
+
+@pytest.fixture
+def acme() -> Customer:
+    """Uses the services and pays for it."""
+    return Customer.objects.create(code="acme", name="Acme Ltd")
+
+
+@pytest.fixture
+def globex() -> Customer:
+    """Must see nothing of Acme's."""
+    return Customer.objects.create(code="globex", name="Globex GmbH", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def alice(acme: Customer) -> User:
+    """Acts for Acme."""
+    return _member(customer=acme, email="alice@acme.example")
+
+
+@pytest.fixture
+def bob(globex: Customer) -> User:
+    """Acts for Globex."""
+    return _member(customer=globex, email="bob@globex.example")
+
+
+@pytest.fixture
+def operator() -> User:
+    """Works for SenseNova and uses the admin."""
+    return User.objects.create_superuser("operator@sensenova.example", PASSWORD)
+
+
+@pytest.fixture
+def alice_client(alice: User) -> Client:
+    """Alice's browser, signed in."""
+    return _signed_in(alice)
+
+
+@pytest.fixture
+def bob_client(bob: User) -> Client:
+    """Bob's browser, signed in."""
+    return _signed_in(bob)
+
+
+@pytest.fixture
+def operator_client(operator: User) -> Client:
+    """The operator's browser, signed in."""
+    return _signed_in(operator)
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    """A quarter past two hours after THE_HOUR: the hour has ended, and its grace as well."""
+    return THE_HOUR + dt.timedelta(hours=2, minutes=15)
+
+
+@pytest.fixture
+def service_key() -> str:
+    """The chat gateway's key, in full."""
+    return issue_service_key(name="chat-gateway-1")[1]
+
+
+@pytest.fixture
+def post(service_key: str) -> Callable[..., Any]:
+    """Post a body to the usage door as the chat gateway does."""
+
+    def post(body: Any, **headers: str) -> Any:
+        return Client().post(
+            "/api/v1/usage",
+            body,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {service_key}", **headers},
+        )
+
+    return post
+
+
+def _member(*, customer: Customer, email: str) -> User:
+    user = User.objects.create_user(email, PASSWORD)
+    Member.objects.create(customer=customer, user=user)
+    return user
+
+
+def _signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client

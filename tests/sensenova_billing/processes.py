@@ -1,0 +1,112 @@
+"""Real processes for tests: start one, find its descendants, wait until something holds."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from sensenova_billing.data_directory import REPOSITORY, make_temporary
+
+
+def eventually(holds: Callable[[], object], *, seconds: float) -> bool:
+    """Wait until a condition holds, and tell whether it did in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def users_of(directory: Path) -> list[str]:
+    """Return the command lines of all live processes that were started for a data directory."""
+    mark = f"SENSENOVA_DATA_DIR={directory}".encode()
+    return [command for number, command in _live_processes() if mark in _read(number, "environ").split(b"\0")]
+
+
+def postmasters(directory: Path) -> list[int]:
+    """Return the process ids of the PostgreSQL servers that run on a data directory."""
+    wanted = str(directory / "postgresql")
+    return [number for number, command in _live_processes() if f"postgres -D {wanted} " in command]
+
+
+def nothing_runs_on(directory: Path) -> bool:
+    """Tell whether neither a process started for this directory is left nor one of its PostgreSQL's own."""
+    with (directory / "postgresql.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return not users_of(directory)
+
+
+def _live_processes() -> list[tuple[int, str]]:
+    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    commands = [(number, _read(number, "cmdline").replace(b"\0", b" ").decode()) for number in numbers]
+    return [(number, command) for number, command in commands if command]  # a zombie has none
+
+
+def _read(number: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{number}/{name}").read_bytes()
+    except OSError:
+        return b""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+@contextmanager
+def temporary_data_directory() -> Iterator[Path]:
+    """Give a data directory that PostgreSQL's account can reach, and end whatever still runs on it."""
+    directory = make_temporary()
+    try:
+        yield directory
+    finally:
+        for number in postmasters(directory):
+            os.kill(number, signal.SIGKILL)
+        eventually(lambda: not users_of(directory), seconds=10)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def start(*arguments: str, directory: Path, **environment: str) -> "subprocess.Popen[str]":
+    """Start Python on a data directory, with the embedded database, its output going to a file there."""
+    inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    chosen = {"SENSENOVA_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings"}
+    with (directory / "output").open("a") as output:
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=REPOSITORY,
+            env={**inherited, **chosen, **environment},
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+
+
+def ask(url: str, statement: str) -> Any:
+    """Execute one statement on a connection of its own, and return the first value of its answer, if any."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        row = cursor.fetchone() if cursor.description else None
+        return row and row[0]
+
+
+def output_of(directory: Path) -> str:
+    """Return what the processes started for a directory have written so far."""
+    return (directory / "output").read_text()

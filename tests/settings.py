@@ -1,0 +1,14 @@
+"""The settings of the product, made faster for tests."""
+
+from sensenova_billing.settings import *  # noqa: F403
+from sensenova_billing.settings import DATABASES, INSTALLED_APPS
+
+# For our own `flush`, which gets past the append-only tables.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A pool would keep connections open that the test database's removal has to wait for.
+DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
+# Many tests sign in from one address; a test of the lock-out turns it on.
+AXES_ENABLED = False
+# There are no collected files here, of which whitenoise would warn.
+WHITENOISE_AUTOREFRESH = True

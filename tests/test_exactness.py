@@ -1,0 +1,67 @@
+"""No float on any path to money: the sources of the domain are read, and one float fails a test."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# They send usage and wait between attempts; the floats there are seconds.
+SENDERS = {ROOT / "usage" / "sending.py", ROOT / "usage" / "replay.py"}
+SOURCES = sorted(
+    path
+    for app in ("accounts", "pricing", "usage", "invoices")
+    for path in (ROOT / app).rglob("*.py")
+    if "migrations" not in path.parts and path not in SENDERS
+)
+
+
+def floats(source):
+    """The lines of this source in which a float is written, made or stored, with what is wrong."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Constant(value=float() | complex()):
+                yield node.lineno, f"the number {node.value!r}"
+            case ast.Name(id="float" | "FloatField" | "FLOAT"):
+                yield node.lineno, node.id
+            case ast.Attribute(attr="FloatField" | "fsum" | "float64"):
+                yield node.lineno, node.attr
+            case ast.Constant(value=str(text)) if (
+                "::float" in text.lower() or "double precision" in text.lower()
+            ):
+                yield node.lineno, "a float in SQL"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_float_is_near_money(path):
+    source = path.read_text(encoding="utf-8")
+
+    found = [*floats(source)]
+
+    assert found == []
+
+
+WRONG = {
+    "a literal": "price = 0.04",
+    "an exponent": "bound = 1e9",
+    "a call": "float(amount)",
+    "an annotation": "def pay(amount: float) -> None: ...",
+    "a field": "amount = models.FloatField()",
+    "an imported field": "from django.db.models import FloatField\namount = FloatField()",
+    "a cast in SQL": "cursor.execute('SELECT amount::float8')",
+    "a type in SQL": "cursor.execute('SELECT cast(amount AS double precision)')",
+    "a sum": "math.fsum(amounts)",
+}
+
+
+@pytest.mark.parametrize("source", WRONG.values(), ids=WRONG)
+def test_the_guard_finds(source):
+    found = [*floats(source)]
+
+    assert found
+
+
+def test_the_guard_reads_the_sources_of_all_four_apps():
+    names = {str(path.relative_to(ROOT)) for path in SOURCES}
+
+    assert {"accounts/keys.py", "pricing/models.py", "usage/ingest.py", "invoices/rating.py"} <= names

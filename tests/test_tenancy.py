@@ -1,0 +1,198 @@
+"""Nobody sees another customer's data, on any URL: every route has an entry here, or a test fails.
+
+Alice acts for Acme, Bob for Globex. Each route is asked as nobody, as Alice with what is Globex's, and as
+Bob with the same, which shows that there was something to see.
+"""
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.builders import THE_HOUR, close, record, report
+
+pytestmark = pytest.mark.django_db
+
+GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
+BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
+
+# Shows everybody the same, and so nothing of anybody's.
+PUBLIC = {"home", "sign_in", "prices", "healthz", "readyz", "api_schema", "api_docs"}
+# Shows people what is theirs; takes no argument.
+PERSONAL = {"overview"}
+# Shows one customer's; the arguments name what is Globex's, the others what is nobody's.
+OWNED = {
+    "customer_overview": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_bills": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_bills_csv": ({"code": "globex"}, {"code": "nobody"}),
+    "bill": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
+    "bill_csv": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
+}
+# Takes a service key, never a session.
+KEYED = {"api_usage"}
+# Does something and shows nothing; its own tests are elsewhere.
+DEEDS = {"sign_out"}
+# For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
+STAFF = "admin:"
+STAFF_OPEN = {"admin:login", "admin:logout"}
+
+
+def routes(resolver=None, prefix="", namespace=""):
+    """Every route of the site with its name, or its path where it has none, and its path."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            yield from routes(entry, path, inner)
+        elif isinstance(entry, URLPattern):
+            yield namespace + (entry.name or path), path
+
+
+ROUTES = dict(routes())
+STAFFED = {name: path for name, path in ROUTES.items() if name.startswith(STAFF)}
+
+
+def sample(path):
+    """A path that matches a route: 1 for what is between angle brackets, the first of alternatives."""
+    path = re.sub(r"\(\?P<\w+>(\w+|\.\*)[^)]*\)", lambda found: found[1].replace(".*", "any"), path)
+    return "/" + re.sub(r"<[^>]*>", "1", path).replace("^", "").replace("$", "")
+
+
+@pytest.fixture
+def both_have_bills(acme, globex):
+    """Acme and Globex have used SenseChat-5 in the same hour, which is closed, and use it now."""
+    for customer in ("acme", "globex"):
+        record(report(customer=customer))
+    close()
+    for customer in ("acme", "globex"):
+        record(report("late", customer=customer))
+
+
+def test_every_route_has_an_entry_in_this_file():
+    known = PUBLIC | PERSONAL | set(OWNED) | KEYED | DEEDS | set(STAFFED)
+
+    assert set(ROUTES) == known
+    assert len(ROUTES) == len([*routes()])  # no two routes share a name
+    assert len(STAFFED) > 20
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_what_everybody_sees_says_nothing_of_a_customer(name, both_have_bills, alice_client):
+    answers = [client.get(reverse(name), follow=False) for client in (Client(), alice_client)]
+
+    assert {answer.status_code for answer in answers} <= {200, 302}
+    assert not any(GLOBEX in answer.content for answer in answers)
+
+
+@pytest.mark.parametrize("name", sorted(PERSONAL | set(OWNED)))
+def test_nobody_in_particular_is_asked_to_sign_in(name, both_have_bills):
+    arguments, _ = OWNED.get(name, ({}, {}))
+    path = reverse(name, kwargs=arguments)
+
+    answer = Client().get(path)
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{reverse('sign_in')}?next={path}")
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_what_is_another_customers_is_not_there(name, both_have_bills, alice_client):
+    foreign, nobodys = OWNED[name]
+
+    answer = alice_client.get(reverse(name, kwargs=foreign))
+
+    assert answer.status_code == 404
+    assert GLOBEX not in answer.content
+    assert answer.content == alice_client.get(reverse(name, kwargs=nobodys)).content
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_its_owner_sees_it(name, both_have_bills, bob_client):
+    """The control: there was something that Alice did not see."""
+    own, _ = OWNED[name]
+
+    answer = bob_client.get(reverse(name, kwargs=own))
+
+    assert answer.status_code == 200
+    assert GLOBEX in answer.content
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_what_is_ones_own_says_nothing_of_another_customer(name, both_have_bills, alice_client):
+    foreign, _ = OWNED[name]
+    own = {argument: value.replace("globex", "acme") for argument, value in foreign.items()}
+
+    answer = alice_client.get(reverse(name, kwargs=own))
+
+    assert answer.status_code == 200
+    assert b"acme" in answer.content
+    assert GLOBEX not in answer.content
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_staff_who_do_not_act_for_a_customer_use_the_admin(name, both_have_bills, operator_client):
+    arguments, _ = OWNED[name]
+
+    answer = operator_client.get(reverse(name, kwargs=arguments))
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_what_is_another_customers_is_not_there_by_any_method(name, method, both_have_bills, alice_client):
+    arguments, _ = OWNED[name]
+
+    answer = getattr(alice_client, method)(reverse(name, kwargs=arguments))
+
+    assert answer.status_code in {404, 405}
+    assert GLOBEX not in answer.content
+
+
+@pytest.mark.parametrize("name", sorted(PERSONAL))
+def test_what_is_personal_says_nothing_of_another_customer(name, both_have_bills, alice_client):
+    answer = alice_client.get(reverse(name), follow=True)
+
+    assert answer.status_code == 200
+    assert b"Acme" in answer.content
+    assert GLOBEX not in answer.content
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_a_person_who_no_longer_acts_for_a_customer_sees_it_no_more(name, both_have_bills, bob, bob_client):
+    own, _ = OWNED[name]
+    assert bob_client.get(reverse(name, kwargs=own)).status_code == 200
+
+    bob.memberships.all().delete()
+
+    assert bob_client.get(reverse(name, kwargs=own)).status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(KEYED))
+def test_a_session_is_no_key(name, both_have_bills, alice_client):
+    answers = [
+        client.post(reverse(name), "[]", content_type="application/json")
+        for client in (Client(), alice_client)
+    ]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert not any(GLOBEX in answer.content for answer in answers)
+
+
+@pytest.mark.parametrize("name", sorted(set(STAFFED) - STAFF_OPEN))
+def test_the_admin_is_for_staff(name, both_have_bills, alice_client):
+    path = sample(STAFFED[name])
+
+    answers = [client.get(path) for client in (Client(), alice_client)]
+
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert all(answer.headers["Location"].startswith(reverse("admin:login")) for answer in answers)
+    assert not any(GLOBEX in answer.content for answer in answers)
+
+
+def test_the_admins_sign_in_page_says_nothing_of_a_customer(both_have_bills, alice_client):
+    answer = alice_client.get(reverse("admin:login"))
+
+    assert answer.status_code == 200
+    assert GLOBEX not in answer.content

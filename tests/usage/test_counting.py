@@ -1,0 +1,68 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import at, record, report
+from tests.tables import code, table
+from usage.counting import count_characters
+from usage.models import UsageRecord
+
+WORKED = table("pricing.md", "text", "characters", "why")
+
+# Pieces that never join with their neighbours into one character, with what each is worth.
+PIECES = {
+    "你": 1,
+    "好": 1,
+    "a": 1,
+    "7": 1,
+    "，": 1,
+    " ": 1,
+    "\n": 0,
+    "\t": 0,
+    "😀": 1,
+    "\u200b": 0,
+    "<": 1,
+    "&": 1,
+}
+
+
+@pytest.mark.parametrize(("text", "characters", "why"), WORKED, ids=[why for _, _, why in WORKED])
+def test_the_worked_table_of_the_documentation_holds(text, characters, why):
+    counted = count_characters(code(text))
+
+    assert counted == int(characters)
+
+
+def test_the_worked_table_is_read_whole():
+    texts = [code(text) for text, _, _ in WORKED]
+
+    assert len(texts) == len(set(texts)) == 46
+    assert "第一行\n第二行" in texts
+    assert "👨‍👩‍👧‍👦" in texts
+
+
+@given(st.lists(st.sampled_from(sorted(PIECES))))
+def test_a_text_is_worth_what_its_characters_are_worth(pieces):
+    counted = count_characters("".join(pieces))
+
+    assert counted == sum(PIECES[piece] for piece in pieces)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cn", "Co"))))
+def test_composed_and_decomposed_text_cost_the_same(text):
+    composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
+
+    assert count_characters(composed) == count_characters(decomposed)
+
+
+@pytest.mark.django_db
+def test_a_text_is_counted_and_only_its_count_is_stored(acme):
+    text = "你好，world！\n"
+
+    record(report(service="nova-tts-1", input_tokens=0, output_tokens=0, input_text=text, occurred_at=at(1)))
+
+    stored = UsageRecord.objects.values().get()
+    assert stored["input_characters"] == 9
+    assert not any("好" in str(value) for value in stored.values())

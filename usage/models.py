@@ -1,0 +1,113 @@
+"""What was consumed, by whom, when; no money here.
+
+A *usage record* is one model call of one customer. It is stored once for ever under (customer, event_id),
+never changed and never deleted. Its *billing hour* [h, h+1) UTC is the hour in which it is billed: its own
+hour if that was open when the record arrived, else the earliest open one; then the record is *late*. A row
+of `BillingHour` says that the hour is closed, for ever; hours close in order and without a gap.
+
+Only usage records outgrow one machine: their keys hold the customer, they have no foreign keys in the
+database (the door checks) and no trigger that reads another table.
+"""
+
+import datetime as dt
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Extract, Mod
+from django.db.models.lookups import Exact
+
+from accounts.models import Customer
+from pricing.measures import Measure
+from pricing.models import Service
+
+MAX_QUANTITY = 2**53
+HOUR = dt.timedelta(hours=1)
+
+
+def whole_hour(column: str) -> Exact:
+    """The condition that this column holds the beginning of an hour."""
+    return Exact(Mod(Extract(column, "epoch"), 3600), 0)
+
+
+def _quantity() -> "models.BigIntegerField[int, int]":
+    return models.BigIntegerField(default=0)
+
+
+class UsageRecord(models.Model):
+    """One model call of one customer: what it used and when."""
+
+    pk = models.CompositePrimaryKey("customer_id", "event_id")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    event_id = models.CharField(max_length=255, db_collation="C")
+    service = models.ForeignKey(
+        Service, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    occurred_at = models.DateTimeField()
+    billing_hour = models.DateTimeField()
+    received_at = models.DateTimeField()
+    input_tokens = _quantity()
+    output_tokens = _quantity()
+    input_characters = _quantity()
+
+    class Meta:
+        indexes = (models.Index(fields=["billing_hour", "customer"], name="records_of_an_hour"),)
+        constraints = (
+            models.CheckConstraint(condition=~Q(event_id=""), name="an_event_id_is_not_empty"),
+            models.CheckConstraint(
+                condition=Q(whole_hour("billing_hour")), name="a_records_billing_hour_is_whole"
+            ),
+            models.CheckConstraint(
+                condition=Q(occurred_at__lt=F("billing_hour") + HOUR),
+                name="a_record_is_billed_in_its_hour_or_later",
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=Q(**{f"{measure}__gte": 0, f"{measure}__lte": MAX_QUANTITY}),
+                    name=f"{measure}_are_between_0_and_2_to_the_53",
+                )
+                for measure in Measure
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
+class BillingHour(models.Model):
+    """A closed hour; its row is made by the closing, once, and says that the hour is closed."""
+
+    hour = models.DateTimeField(primary_key=True)
+    previous = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="next",
+        help_text="The hour before, closed as well; only the first hour has none.",
+    )
+    closed_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["BillingHour"]] = models.Manager()
+
+    class Meta:
+        ordering = ("-hour",)
+        get_latest_by = "hour"
+        constraints = (
+            models.CheckConstraint(condition=Q(whole_hour("hour")), name="a_billing_hour_is_whole"),
+            models.CheckConstraint(
+                condition=Q(previous__isnull=True) | Q(previous=F("hour") - HOUR),
+                name="a_billing_hour_follows_the_hour_before",
+            ),
+            models.UniqueConstraint(
+                models.Case(models.When(previous=None, then=1)), name="only_the_first_hour_follows_none"
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__gte=F("hour") + HOUR), name="an_hour_is_closed_after_its_end"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M} UTC"

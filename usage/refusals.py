@@ -1,0 +1,54 @@
+"""Why usage is refused; the API gives each kind its status."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+DETAILS_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one item of a batch, by its index; a single record has index 0."""
+
+    index: int
+    field: str
+    reason: str
+
+
+class UsageRefused(Exception):
+    """Nothing was stored; `code` is for programs, `message` for people."""
+
+    def __init__(self, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = list(details)
+
+
+class Unreadable(UsageRefused):
+    """The body is not what the door can read."""
+
+
+class BadBatch(UsageRefused):
+    """Some records cannot be taken as they are; every bad one is named, the first hundred in detail."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        bad = len({problem.index for problem in problems})
+        noun = "record" if bad == 1 else "records"
+        super().__init__(
+            "invalid_usage",
+            f"{bad:,} {noun} cannot be taken. Nothing was stored; send the batch again when it is mended.",
+            [asdict(problem) for problem in problems[:DETAILS_SHOWN]],
+        )
+
+
+class Conflict(UsageRefused):
+    """An event id is known with other content; both are shown."""
+
+    def __init__(self, differences: Sequence[dict[str, Any]]) -> None:
+        super().__init__(
+            "conflicting_usage",
+            "An event id was used before with other content. Nothing was stored.",
+            differences[:DETAILS_SHOWN],
+        )
