@@ -10,10 +10,10 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock openapi
+.PHONY: help run test check format lock openapi bench-ingest
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 run: .venv/requirements ## run everything, at http://127.0.0.1:8000 (PORT and ADDRESS choose another place)
 	@$(MANAGE) run $(ARGS)
@@ -34,6 +34,9 @@ check: .venv/requirements-dev ## format, lint, types, layers, migrations, deploy
 format: .venv/requirements-dev ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-ingest: .venv/requirements-dev ## measure how fast usage enters, beside a bare COPY
+	$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml

@@ -13,8 +13,8 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
-from accounts.forms import NewPersonForm
-from accounts.keys import issue_service_key, revoke_service_key
+from accounts.forms import NewPersonForm, ServiceKeyForm
+from accounts.keys import issue_service_key, revoke_service_key, rotate_service_key
 from accounts.models import Customer, Member, ServiceKey, User
 
 STATES = {"live": "success", "expired": "warning", "revoked": "danger"}
@@ -117,18 +117,20 @@ class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg]
 class ServiceKeyAdmin(Kept):
     """Service keys; the whole key is shown once, when it is made."""
 
-    list_display = ("name", "prefix", "state", "created_at", "expires_at", "revoked_at")
+    form = ServiceKeyForm
+    list_display = ("name", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at")
     search_fields = ("name", "public_id")
-    actions_detail = ("revoke",)
+    filter_horizontal = ("customers",)
+    actions_detail = ("rotate", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
-        """A new key needs a name only; its parts are shown afterwards."""
-        chosen = ("name", "expires_at")
-        return (*chosen, "prefix", "state", "created_at", "revoked_at") if obj else chosen
+        """A new key is asked for its rights; its parts are shown afterwards."""
+        chosen = ("name", "scopes", "is_limited", "customers", "expires_at")
+        return (*chosen, "prefix", "state", "created_at", "last_used_at", "revoked_at") if obj else chosen
 
     def get_readonly_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
         """What a key is cannot be changed, and nothing of a revoked one."""
-        fixed = ("prefix", "state", "created_at", "revoked_at")
+        fixed = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
         return (*fixed, "expires_at") if obj and obj.revoked_at else fixed
 
     @display(description="key begins with")  # type: ignore[untyped-decorator]
@@ -148,12 +150,27 @@ class ServiceKeyAdmin(Kept):
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, text = issue_service_key(name=obj.name, expires_at=obj.expires_at)
-        obj.__dict__.update(made.__dict__)
-        messages.warning(
-            request,
-            f"The key of {made.name}, shown only now: {text} - copy it to where it is used before leaving.",
+        made, text = issue_service_key(
+            name=obj.name,
+            expires_at=obj.expires_at,
+            scopes=obj.scopes,
+            customers=form.cleaned_data["customers"] if obj.is_limited else None,
         )
+        obj.__dict__.update(made.__dict__)
+        _show_once(request, made, text)
+
+    @action(description="Make a second key", url_path="rotate", permissions=["change"])  # type: ignore[untyped-decorator]
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first; then make a key with the same rights, while this one stays live until it is revoked."""
+        key = self.get_object(request, object_id)
+        if key is None:
+            raise Http404
+        if request.method == "POST":
+            made, text = rotate_service_key(key=key)
+            self.log_addition(request, made, f"Rotates {key.prefix}.")
+            _show_once(request, made, text)
+            return redirect(reverse("admin:accounts_servicekey_change", args=[made.pk]))
+        return self._ask(request, key, template="admin/rotate_key.html", title=f"A second key for {key.name}")
 
     @action(description="Revoke this key", url_path="revoke", permissions=["change"])  # type: ignore[untyped-decorator]
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -167,11 +184,21 @@ class ServiceKeyAdmin(Kept):
             self.log_change(request, key, "Revoked.")
             messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
             return redirect(change_url)
+        return self._ask(request, key, template="admin/revoke_key.html", title=f"Revoke {key}")
+
+    def _ask(self, request: HttpRequest, key: ServiceKey, *, template: str, title: str) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Revoke {key}",
+            "title": title,
             "key": key,
-            "change_url": change_url,
+            "change_url": reverse("admin:accounts_servicekey_change", args=[key.pk]),
             "opts": self.opts,
         }
-        return render(request, "admin/revoke_key.html", context)
+        return render(request, template, context)
+
+
+def _show_once(request: HttpRequest, key: ServiceKey, text: str) -> None:
+    messages.warning(
+        request,
+        f"The key of {key.name}, shown only now: {text} - copy it to where it is used before leaving.",
+    )

@@ -1,11 +1,13 @@
-"""Forms for signing in and for adding people."""
+"""Forms for signing in, for adding people and for service keys."""
+
+from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 from unfold.forms import UserCreationForm
 
-from accounts.models import User
+from accounts.models import Scope, ServiceKey, User
 
 
 class SignInForm(AuthenticationForm):
@@ -40,3 +42,24 @@ class NewPersonForm(UserCreationForm):  # type: ignore[misc]
     class Meta:
         model = User
         fields = ("email", "name")
+
+
+class ServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a key may be used for, and for whom."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, initial=[Scope.USAGE_WRITE], widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ServiceKey
+        fields = ("name", "scopes", "is_limited", "customers", "expires_at")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a limited key without customers, and customers on a key that is not limited."""
+        cleaned = super().clean() or {}
+        if cleaned.get("is_limited") and not cleaned.get("customers"):
+            self.add_error("customers", "Choose for whom this limited key may act.")
+        if not cleaned.get("is_limited") and cleaned.get("customers"):
+            self.add_error("is_limited", "Set this, or choose no customers: the key would act for everybody.")
+        return cleaned

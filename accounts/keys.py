@@ -9,19 +9,56 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from accounts.models import ServiceKey
+from django.db import transaction
+
+from accounts.ferry import Ferry
+from accounts.models import Customer, Scope, ServiceKey
 
 KEY_FORM = re.compile(r"sk_live_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
+NOTED_EVERY = dt.timedelta(minutes=1)
 
 
-def issue_service_key(*, name: str, expires_at: dt.datetime | None = None) -> tuple[ServiceKey, str]:
-    """Make a key and return its row with the full text, which cannot be shown again."""
+@transaction.atomic
+def issue_service_key(
+    *,
+    name: str,
+    expires_at: dt.datetime | None = None,
+    scopes: Iterable[str] = (Scope.USAGE_WRITE,),
+    customers: Iterable[Customer] | None = None,
+) -> tuple[ServiceKey, str]:
+    """Make a key and return its row with the full text, which cannot be shown again.
+
+    Without `customers` the key may act for every customer.
+    """
     secret = secrets.token_urlsafe(32)
     key = ServiceKey.objects.create(
-        name=name, public_id=secrets.token_hex(6), secret_sha256=_digest(secret), expires_at=expires_at
+        name=name,
+        public_id=secrets.token_hex(6),
+        secret_sha256=_digest(secret),
+        expires_at=expires_at,
+        scopes=list(scopes),
+        is_limited=customers is not None,
     )
+    key.customers.set(customers or ())
     return key, f"{key.prefix}_{secret}"
+
+
+def rotate_service_key(*, key: ServiceKey) -> tuple[ServiceKey, str]:
+    """Make a second key with the same rights; the first stays live until it is revoked."""
+    customers = list(key.customers.all()) if key.is_limited else None
+    return issue_service_key(name=key.name, expires_at=key.expires_at, scopes=key.scopes, customers=customers)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a request showed, and when."""
+
+    public_id: str
+    sha256: bytes
+    at: dt.datetime
 
 
 def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
@@ -30,10 +67,38 @@ def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
     if match is None:
         return None
     public_id, secret = match.groups()
-    key = ServiceKey.objects.live(at=now).filter(public_id=public_id).first()
-    if key is None or not hmac.compare_digest(bytes(key.secret_sha256), _digest(secret)):
+    return _FERRY.cross(_Shown(public_id, _digest(secret), now))
+
+
+def _recognise(shown: Sequence[_Shown]) -> list[ServiceKey | None]:
+    public_ids = list({one.public_id for one in shown})
+    keys = {key.public_id: key for key in ServiceKey.objects.raw(_FIND, [public_ids])}
+    found = [_if_genuine(keys.get(one.public_id), one) for one in shown]
+    _note_use({key.pk: key for key in found if key}.values(), now=max(one.at for one in shown))
+    return found
+
+
+def _if_genuine(key: ServiceKey | None, shown: _Shown) -> ServiceKey | None:
+    if key is None or not key.is_live(at=shown.at):
         return None
-    return key
+    return key if hmac.compare_digest(bytes(key.secret_sha256), shown.sha256) else None
+
+
+# Requests that arrive at the same time look their keys up together.
+_FIND = "SELECT * FROM accounts_servicekey WHERE public_id = ANY(%s)"
+_FERRY = Ferry[_Shown, ServiceKey | None](_recognise)
+
+
+def _note_use(keys: Iterable[ServiceKey], *, now: dt.datetime) -> None:
+    # Once a minute is enough to see which keys are in use, and spares a write on every request.
+    for key in keys:
+        if key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY:
+            ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)
+
+
+def customer_codes(*, key: ServiceKey) -> set[str] | None:
+    """Return the codes of the customers for whom a limited key may act, or None if for every customer."""
+    return set(key.customers.values_list("code", flat=True)) if key.is_limited else None
 
 
 def revoke_service_key(*, key: ServiceKey, now: dt.datetime) -> None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -134,6 +135,19 @@ class Member(models.Model):
         return f"{self.user} for {self.customer}"
 
 
+class Scope(models.TextChoices):
+    """What a service key may be used for."""
+
+    USAGE_WRITE = "usage:write", "report usage"
+    CALLS_ADMIT = "calls:admit", "ask whether a call is admitted"
+    BILLING_READ = "billing:read", "read bills and usage"
+
+
+def default_scopes() -> list[str]:
+    """Return what a new key may be used for unless it is said otherwise."""
+    return [Scope.USAGE_WRITE]
+
+
 class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
     def live(self, *, at: dt.datetime) -> "ServiceKeyQuerySet":
         """Keys that are accepted at this instant."""
@@ -151,6 +165,20 @@ class ServiceKey(models.Model):
         null=True, blank=True, help_text="Refused from this instant on; empty: never."
     )
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="To the minute.")
+    scopes = ArrayField(
+        models.CharField(max_length=20, choices=Scope.choices),
+        default=default_scopes,
+        help_text="What the key may be used for.",
+    )
+    is_limited = models.BooleanField(
+        "limited to some customers",
+        default=False,
+        help_text="If set, the key may act for the customers below and for nobody else.",
+    )
+    customers = models.ManyToManyField(
+        Customer, blank=True, related_name="+", help_text="For whom a limited key may act."
+    )
 
     objects: ClassVar[models.Manager["ServiceKey"]] = ServiceKeyQuerySet.as_manager()
 
@@ -161,10 +189,17 @@ class ServiceKey(models.Model):
             models.CheckConstraint(
                 condition=Q(Exact(Length("secret_sha256"), 32)), name="a_service_key_keeps_a_sha_256_only"
             ),
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=Scope.values), name="a_service_key_has_known_scopes"
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+    def is_live(self, *, at: dt.datetime) -> bool:
+        """Whether the key is accepted at this instant."""
+        return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     @property
     def prefix(self) -> str:

@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
 from pricing.forms import PriceForm, refusal_text
-from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
+from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -82,6 +82,16 @@ class ServiceGroupAdmin(Kept):
 
     list_display = ("name", "family", "position")
     search_fields = ("name", "family")
+
+
+@admin.register(ServiceAlias)
+class ServiceAliasAdmin(ModelAdmin):  # type: ignore[misc]
+    """Other names under which senders report services; one that is not wanted any more may go."""
+
+    list_display = ("alias", "service")
+    list_select_related = ("service",)
+    search_fields = ("alias", "service__name")
+    autocomplete_fields = ("service",)
 
 
 @admin.register(Service)

@@ -75,6 +75,28 @@ class Service(models.Model):
         return self.name
 
 
+class ServiceAlias(models.Model):
+    """Another name under which a sender reports a service, e.g. the model name of a gateway."""
+
+    alias = models.CharField(max_length=255, help_text="As the sender writes it, byte for byte.")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="aliases")
+
+    class Meta:
+        ordering = ("alias",)
+        verbose_name_plural = "service aliases"
+        constraints = (
+            models.UniqueConstraint(
+                "alias",
+                name="an_alias_names_one_service",
+                violation_error_message="This alias names a service already.",
+            ),
+            models.CheckConstraint(condition=~Q(alias=""), name="an_alias_is_not_empty"),
+        )
+
+    def __str__(self) -> str:
+        return self.alias
+
+
 class BillingItem(models.Model):
     """What a service charges for."""
 

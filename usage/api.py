@@ -8,8 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from usage.ingest import record_usage
+from accounts.models import ServiceKey
+from accounts.permissions import MayReportUsage
 from usage.reading import WholeBody
+from usage.reporting import report_usage
 from usage.reports import MAX_BATCH, decode_reports
 
 _REPORT = {"$ref": "#/components/schemas/UsageReport"}
@@ -29,6 +31,7 @@ class UsageView(APIView):
     """Takes usage records, one or a batch."""
 
     parser_classes = (WholeBody,)
+    permission_classes = (MayReportUsage,)
 
     @extend_schema(
         operation_id="report_usage",
@@ -44,6 +47,7 @@ class UsageView(APIView):
             200: OpenApiResponse(cast(Any, _RECEIPT), "Committed."),
             400: _error("The body is not JSON, is empty, or holds too many records."),
             401: _error("No service key, or one that is not live."),
+            403: _error("The key lacks the scope usage:write."),
             409: _error("An event id is known with other content."),
             413: _error("The body is larger than 16 MiB."),
             415: _error("The content type is not application/json."),
@@ -55,5 +59,5 @@ class UsageView(APIView):
         """Authenticate, parse, record, answer."""
         # Without a body no parser is asked, and the data is an empty dict.
         reports = decode_reports(cast(bytes, request.data or b""))
-        receipt = record_usage(reports=reports, now=timezone.now())
+        receipt = report_usage(reports=reports, key=cast(ServiceKey, request.user), now=timezone.now())
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})

@@ -15,9 +15,10 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.db import connection
-from django.db.models import Max, Min
+from django.db.models import Min
 
-from usage.models import HOUR, BillingHour, UsageRecord
+from usage.models import HOUR, UsageRecord
+from usage.prepared import fetch_all
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BEGINNING = EPOCH
@@ -31,8 +32,8 @@ def hour_of(instant: dt.datetime) -> dt.datetime:
 
 def last_closed_hour() -> dt.datetime | None:
     """Return the latest closed hour, or None before the first closing."""
-    last: dt.datetime | None = BillingHour.objects.aggregate(last=Max("hour"))["last"]
-    return last
+    ((last,),) = fetch_all("SELECT max(hour) FROM usage_billinghour")
+    return last  # type: ignore[no-any-return]
 
 
 def next_hour_to_close() -> dt.datetime | None:
@@ -75,11 +76,11 @@ def bar_hour(hour: dt.datetime) -> None:
 
 def _lock_shared(hours: list[dt.datetime]) -> None:
     # In ascending order, as unnest keeps it, so that two reporters never wait for each other.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock_shared(%s, hour) FROM unnest(%s::int[]) AS hour",
-            [_LOCK_CLASS, [_number(hour) for hour in hours]],
-        )
+    fetch_all(
+        "SELECT pg_advisory_xact_lock_shared(%s::int, hour) FROM unnest(%s::int[]) AS hour",
+        _LOCK_CLASS,
+        [_number(hour) for hour in hours],
+    )
 
 
 def _number(hour: dt.datetime) -> int:

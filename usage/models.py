@@ -51,6 +51,7 @@ class UsageRecord(models.Model):
     input_tokens = _quantity()
     output_tokens = _quantity()
     input_characters = _quantity()
+    metadata = models.JSONField(null=True)
 
     class Meta:
         indexes = (models.Index(fields=["billing_hour", "customer"], name="records_of_an_hour"),)

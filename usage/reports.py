@@ -2,25 +2,31 @@
 
 Decoding is strict: a quantity is a JSON integer, an instant has an offset, a field that is not known is
 refused rather than ignored, because a misspelt quantity would be usage lost. All bad items of a batch are
-named, not only the first.
+named, not only the first. Decimals of a second beyond the sixth are cut off, never rounded: rounding could
+move a call into the next hour.
 """
 
 import datetime as dt
-import json
 import re
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from usage.models import MAX_QUANTITY
 from usage.refusals import BadBatch, Problem, Unreadable
+from usage.strict_json import read_json
 
 MAX_BATCH = 10_000
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Instant = Annotated[dt.datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+Metadata = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=255)]],
+    Meta(max_length=16),
+]
 
 
 class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,7 +34,8 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     `event_id` is the sender's own name for the call: the same id with the same content is a duplicate.
     `occurred_at` is RFC 3339 with an offset. Quantities that are left out are 0. `input_text` may stand in
-    for `input_characters`: it is counted, and never stored.
+    for `input_characters`: it is counted, and never stored. `metadata` is kept with the record, e.g. the
+    model's version, a user or a project.
     """
 
     event_id: Name
@@ -39,77 +46,91 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     output_tokens: Quantity = 0
     input_characters: Quantity | UnsetType = UNSET
     input_text: str | UnsetType = UNSET
+    metadata: Metadata = {}
 
 
-_REPORT = msgspec.json.Decoder(UsageReport)
-_BATCH = msgspec.json.Decoder(list[msgspec.Raw])
-_FIELD = re.compile(r" - at `\$\.(\w+)`$")
+class ArrivalReport(UsageReport, frozen=True, kw_only=True):
+    """A report whose sender said no time: `occurred_at` is its arrival, which differs when it is resent."""
+
+
+class BadItem(Exception):
+    """One item of a batch cannot be taken, for this field and reason."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field, self.reason = field, reason
+
+
+Item = TypeVar("Item")
+
+_REPORTS = msgspec.json.Decoder(list[UsageReport])
+_FIELD = re.compile(r" - at (?:`key` in )?`\$\.(\w+)[^`]*`$")
+_TOO_FINE = re.compile(r"(\.\d{6})\d+")
 
 
 def decode_reports(body: bytes) -> list[UsageReport]:
     """Return the reports in a JSON object or array; raise Unreadable, or BadBatch naming every bad item."""
-    items = _items(body)
+    said = read_json(body)
+    items = said if isinstance(said, list) else [said]
+    require_batch(items)
+    # What has no escapes and no long fractions is decoded at once; if that fails, each item is looked at.
+    if said is items and b"\\" not in body and not re.search(rb"\.\d{7}", body):
+        try:
+            return _checked(_REPORTS.decode(body))
+        except (msgspec.MsgspecError, BadItem):
+            pass
+    return each_item(items, report_of)
+
+
+def require_batch(items: Sequence[Any]) -> None:
+    """Raise Unreadable unless these are 1 to 10,000."""
     if len(items) > MAX_BATCH:
         raise Unreadable("batch_too_large", f"A batch holds up to {MAX_BATCH:,} records, not {len(items):,}.")
     if not items:
         raise Unreadable("empty_batch", "The batch holds no records. Nothing was stored.")
+
+
+def each_item(items: Sequence[Item], read: Callable[[Item], UsageReport]) -> list[UsageReport]:
+    """Return each item's report; raise BadBatch naming every one that `read` refuses with BadItem."""
     reports, problems = [], []
     for index, item in enumerate(items):
         try:
-            reports.append(_decode(item))
-        except msgspec.ValidationError as error:
-            problems.append(_problem(index, str(error)))
-        except _Refused as error:
-            problems.append(Problem(index=index, field=error.field, reason=error.reason))
+            reports.append(read(item))
+        except BadItem as error:
+            problems.append(Problem(index, error.field, error.reason))
     if problems:
         raise BadBatch(problems)
     return reports
 
 
-class _Refused(Exception):
-    def __init__(self, field: str, reason: str) -> None:
-        self.field, self.reason = field, reason
-
-
-def _items(body: bytes) -> list[msgspec.Raw]:
+def report_of(fields: Any) -> UsageReport:
+    """Return the report that these JSON values make; raise BadItem."""
+    if isinstance(fields, dict) and isinstance(instant := fields.get("occurred_at"), str):
+        fields = fields | {"occurred_at": _TOO_FINE.sub(r"\1", instant, count=1)}
     try:
-        # The whole body is read once with duplicate keys in view: decoders keep the last one silently.
-        json.loads(body.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-        if body.lstrip()[:1] == b"[":
-            return _BATCH.decode(body)
-        return [msgspec.Raw(body)]
-    except _Refused as error:
-        raise Unreadable("malformed_json", error.reason) from error
-    except (UnicodeDecodeError, msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Unreadable("malformed_json", "The body is not JSON in UTF-8. Nothing was stored.") from error
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise _Refused("", "A key stands twice in one object. Nothing was stored.")
-    return fields
-
-
-def _no_constant(name: str) -> None:
-    raise _Refused("", f"{name} is not a JSON value. Nothing was stored.")
-
-
-def _decode(item: msgspec.Raw) -> UsageReport:
-    try:
-        report = _REPORT.decode(item)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _Refused("", "a string is not valid Unicode") from error
+        report = msgspec.convert(fields, UsageReport)
+    except msgspec.ValidationError as error:
+        found = _FIELD.search(str(error))
+        raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
     for field in ("event_id", "customer", "service"):
-        if "\0" in getattr(report, field):
-            raise _Refused(field, "must not hold a NUL character")
-    if report.input_text is not UNSET and report.input_characters is not UNSET:
-        raise _Refused("input_text", "give either input_characters or input_text")
-    return report
+        require_text(field, getattr(report, field))
+    for key, value in report.metadata.items():
+        require_text("metadata", key + value)
+    if report.input_text is not UNSET:
+        require_text("input_text", report.input_text)
+    return _checked([report])[0]
 
 
-def _problem(index: int, message: str) -> Problem:
-    found = _FIELD.search(message)
-    return Problem(index=index, field=found.group(1) if found else "", reason=_FIELD.sub("", message))
+def require_text(field: str, text: str) -> None:
+    """Raise BadItem for a character that cannot be stored: NUL, or half of a surrogate pair."""
+    if "\0" in text:
+        raise BadItem(field, "must not hold a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadItem(field, "is not valid Unicode")
+
+
+def _checked(reports: list[UsageReport]) -> list[UsageReport]:
+    for report in reports:
+        if report.input_text is not UNSET and report.input_characters is not UNSET:
+            raise BadItem("input_text", "give either input_characters or input_text")
+    return reports

@@ -11,7 +11,7 @@ from pricing.catalogue import load_catalogue
 from pricing.measures import Measure
 from pricing.models import BillingItem, CallSpecification, Price, PriceKind, Service, ServiceGroup
 from tests.builders import item
-from usage.ingest import OLDEST
+from usage.rows import OLDEST
 
 pytestmark = pytest.mark.django_db
 

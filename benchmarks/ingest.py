@@ -1,0 +1,252 @@
+"""`make bench-ingest`: how fast usage enters, beside a bare COPY and an empty view, in one run.
+
+Everything runs on this machine: PostgreSQL in a throw-away directory (fsync on), granian with two
+processes, and the load generator. Ratios are what counts; machines differ and are noisy.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import random
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from sensenova_billing.lifeline import tied_to_caller
+from sensenova_billing.postgres import throwaway_server
+
+CUSTOMERS = 1000
+SERVICES = ("SenseChat-5", "SenseChat-Turbo", "SenseChat")
+BATCHES = (1, 100, 1000, 10_000)
+CONNECTIONS = {1: 32, 100: 8, 1000: 4, 10_000: 3}
+SEEDED = random.Random(20261123)
+
+Report = dict[str, Any]
+Say = Callable[[str], Any]
+
+
+def random_id() -> str:
+    """An id as most clients make it."""
+    return str(uuid.UUID(int=SEEDED.getrandbits(128), version=4))
+
+
+def ordered_id() -> str:
+    """An id that begins with the time (UUID version 7)."""
+    stamp = time.time_ns() // 1_000_000
+    return str(uuid.UUID(int=stamp << 80 | 7 << 76 | 2 << 62 | SEEDED.getrandbits(62)))
+
+
+def reports(count: int, make_id: Callable[[], str]) -> list[Report]:
+    """Make calls of the last seconds."""
+    now = dt.datetime.now(dt.UTC)
+    return [
+        {
+            "event_id": make_id(),
+            "customer": f"customer-{SEEDED.randrange(CUSTOMERS)}",
+            "service": SEEDED.choice(SERVICES),
+            "occurred_at": (now - dt.timedelta(milliseconds=SEEDED.randrange(3000))).isoformat(),
+            "input_tokens": SEEDED.randrange(4000),
+            "output_tokens": SEEDED.randrange(900),
+        }
+        for _ in range(count)
+    ]
+
+
+def copy_text(batch: list[Report]) -> str:
+    """The same records as COPY takes them."""
+    now = dt.datetime.now(dt.UTC)
+    hour = now.replace(minute=0, second=0, microsecond=0).isoformat()
+    return "".join(
+        f"{int(r['customer'][9:]) + 1}\t{r['event_id']}\t1\t{r['occurred_at']}\t{hour}\t{now.isoformat()}"
+        f"\t{r['input_tokens']}\t{r['output_tokens']}\t0\n"
+        for r in batch
+    )
+
+
+COPY = (
+    "COPY usage_usagerecord (customer_id, event_id, service_id, occurred_at, billing_hour, received_at,"
+    " input_tokens, output_tokens, input_characters) FROM STDIN"
+)
+
+
+def bare_copy(url: str, size: int, seconds: float, make_id: Callable[[], str]) -> float:
+    """Records a second of one connection that copies batches, each in a transaction of its own."""
+    texts = [copy_text(reports(size, make_id)) for _ in range(max(3, int(seconds * 150_000 / size)))]
+    with psycopg.connect(url, autocommit=True) as connection:
+        began, done = time.perf_counter(), 0
+        while texts and time.perf_counter() - began < seconds:
+            with connection.cursor().copy(COPY) as copy:
+                copy.write(texts.pop())
+            done += size
+        return done / (time.perf_counter() - began)
+
+
+def over_http(
+    port: int, key: str, size: int, seconds: float, path: str = "/api/v1/usage"
+) -> tuple[float, float]:
+    """Requests a second over HTTP, and the 99th percentile of an answer in milliseconds."""
+    rate = {1: 4000, 100: 90_000}.get(size, 150_000)
+    bodies = []
+    for _ in range(max(3, int(seconds * rate / size))):
+        batch = reports(size, random_id)
+        bodies.append(json.dumps(batch[0] if size == 1 else batch).encode())
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load", str(port), path, key, str(CONNECTIONS[size]), str(seconds)],
+        input=b"".join(b"%08d" % len(body) + body for body in bodies),
+        capture_output=True,
+        check=False,
+    )
+    if told.returncode:
+        raise SystemExit(told.stderr.decode())
+    answers, elapsed, slowest = map(float, told.stdout.split())
+    return answers / elapsed, slowest
+
+
+def fill(url: str, records: int) -> None:
+    """Put a history of random ids behind the table, with its indexes dropped meanwhile."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        indexes = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE indexname = 'records_of_an_hour'"
+        ).fetchall()
+        connection.execute("ALTER TABLE usage_usagerecord DROP CONSTRAINT usage_usagerecord_pkey")
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        connection.execute(
+            "INSERT INTO usage_usagerecord (customer_id, event_id, service_id, occurred_at, billing_hour,"
+            " received_at, input_tokens, output_tokens, input_characters)"
+            " SELECT 1 + n %% %s, gen_random_uuid()::text, 1, at, date_trunc('hour', at, 'UTC'), at,"
+            " 400, 120, 0"
+            " FROM (SELECT n, now() - interval '30 days' + n * interval '29 days' / %s AS at"
+            "       FROM generate_series(1, %s) AS n) AS past",
+            [CUSTOMERS, records, records],
+        )
+        connection.execute("SET maintenance_work_mem = '2GB'")
+        connection.execute("ALTER TABLE usage_usagerecord ADD PRIMARY KEY (customer_id, event_id)")
+        for _, definition in indexes:
+            connection.execute(definition)
+        connection.execute("VACUUM ANALYZE usage_usagerecord")
+        connection.execute("CHECKPOINT")
+
+
+def manage(url: str, *arguments: str, code: str = "") -> str:
+    """Run a command of manage.py."""
+    told = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        env=os.environ | {"DATABASE_URL": url},
+        input=code,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return told.stdout
+
+
+PREPARE = f"""
+from accounts.models import Customer
+from accounts.keys import issue_service_key
+many = range({CUSTOMERS})
+Customer.objects.bulk_create(Customer(code=f"customer-{{n}}", name=f"Customer {{n}}") for n in many)
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("INSERT INTO usage_billinghour (hour, closed_at)"
+                   " SELECT date_trunc('hour', now(), 'UTC') - interval '2 hours', now()")
+print(issue_service_key(name="bench")[1])
+"""
+
+
+@contextmanager
+def web(url: str) -> Iterator[tuple[int, int]]:
+    """Serve as `make run` does and give the port and the process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "8"),
+        *("--log-level", "error", "sensenova_billing.wsgi:application"),
+    ]
+    environment = os.environ | {
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
+        "SENSENOVA_UNDER_RUNNER": "1",
+        "LOG_LEVEL": "ERROR",
+    }
+    server = subprocess.Popen(command, env=environment, preexec_fn=tied_to_caller())
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield port, server.pid
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def measure(url: str, port: int, key: str, seconds: float, say: Say) -> None:
+    """Print the table of one state of the database."""
+    say("| records a batch | bare COPY, records/s | HTTP, records/s | ratio | p99 of an answer, ms |\n")
+    say("|---|---|---|---|---|\n")
+    for size in BATCHES:
+        # The two in turn, twice, so that a slow moment of the machine does not fall on one of them.
+        copied, sent, slowest = [], [], []
+        for _ in range(2):
+            if size > 1:
+                copied.append(bare_copy(url, size, seconds / 2, random_id))
+            rate, slow = over_http(port, key, size, seconds / 2)
+            sent.append(rate * size)
+            slowest.append(slow)
+        http = statistics.mean(sent)
+        copy = statistics.mean(copied) if copied else 0
+        beside = f"{copy:,.0f}" if copied else "-"
+        ratio = f"{http / copy:.2f}" if copied else "-"
+        say(f"| {size:,} | {beside} | {http:,.0f} | {ratio} | {max(slowest):.0f} |\n")
+
+
+def main() -> None:
+    """Run it all and print Markdown."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--history", type=int, default=20_000_000)
+    parser.add_argument("--seconds", type=float, default=10)
+    options = parser.parse_args()
+    say = sys.stdout.write
+    with throwaway_server() as url:
+        manage(url, "migrate", "--verbosity", "0")
+        manage(url, "load_catalogue")
+        key = manage(url, "shell", "-v0", code=PREPARE).split()[-1]
+        with web(url) as (port, _):
+            over_http(port, key, 100, 2)
+            empty, _ = over_http(port, key, 1, options.seconds, path="/empty")
+            single, slow = over_http(port, key, 1, options.seconds)
+            say(f"Empty view: {empty:,.0f} requests/s. Single posts: {single:,.0f}/s,")
+            say(f" {single / empty:.2f} of it;")
+            say(f" p99 {slow:.0f} ms.\n\nAn empty table:\n\n")
+            measure(url, port, key, options.seconds, say)
+            if options.history:
+                began = time.perf_counter()
+                fill(url, options.history)
+                made = time.perf_counter() - began
+                say(f"\nWith {options.history:,} records of history ({made:.0f} s to make):\n\n")
+                sys.stdout.flush()
+                measure(url, port, key, options.seconds, say)
+                for name, make_id in (("random", random_id), ("time-ordered", ordered_id)):
+                    rate = bare_copy(url, 1000, options.seconds, make_id)
+                    say(f"\nBare COPY of 1,000 with {name} ids: {rate:,.0f} records/s.\n")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    say(f"\nThe largest process took {used:,.0f} MB.\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What every door of usage does with reports, whatever the format in which they came."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from accounts.keys import customer_codes
+from accounts.models import ServiceKey
+from usage.ingest import Receipt, record_usage
+from usage.refusals import BadBatch, Problem
+from usage.reports import UsageReport
+from usage.together import record_single
+
+
+def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:
+    """Store what this key reports, whole or not at all; raise BadBatch or Conflict and store nothing."""
+    _refuse_foreign(reports=reports, key=key)
+    if len(reports) == 1:
+        return record_single(report=reports[0], now=now)
+    return record_usage(reports=reports, now=now)
+
+
+def _refuse_foreign(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
+    codes = customer_codes(key=key)
+    if codes is None:
+        return
+    foreign = [index for index, report in enumerate(reports) if report.customer not in codes]
+    if foreign:
+        # The same for a customer that does not exist, so that a key learns nothing about others.
+        raise BadBatch([Problem(index, "customer", "this key may not report for it") for index in foreign])

@@ -1,0 +1,157 @@
+"""From reports to rows: whose, of which service, how much; and what is wrong with those that cannot be."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from pricing.measures import Measure
+from usage.counting import count_characters
+from usage.prepared import fetch_all
+from usage.refusals import Problem
+from usage.reports import UsageReport
+
+OLDEST = dt.timedelta(days=35)
+AHEAD = dt.timedelta(minutes=5)
+MEASURES = tuple(Measure)  # going through an enum is slow
+
+
+class Row(NamedTuple):
+    """A usage record as it will be stored."""
+
+    customer_id: int
+    event_id: str
+    service_id: int
+    service: str
+    occurred_at: dt.datetime
+    hour: dt.datetime
+    quantities: tuple[int, ...]
+    metadata: dict[str, str] | None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What makes the record unique for ever."""
+        return self.customer_id, self.event_id
+
+    def content(self) -> dict[str, Any]:
+        """What has to be the same when the key is the same."""
+        measured = dict(zip(map(str, Measure), self.quantities, strict=True))
+        return {
+            "service": self.service,
+            "occurred_at": self.occurred_at,
+            **measured,
+            "metadata": self.metadata,
+        }
+
+
+@dataclass(frozen=True)
+class OnSale:
+    """A service, and since when it charges for each measure, in the order of Measure."""
+
+    service_id: int
+    service: str
+    since: tuple[dt.datetime | None, ...]
+
+    @property
+    def first(self) -> dt.datetime:
+        """Since when it is on sale at all."""
+        return min(since for since in self.since if since)
+
+
+def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[int, Row], list[Problem]]:
+    """Return a row for each report that can be taken, by its index, and what is wrong with the others."""
+    customers = _customers({report.customer for report in reports})
+    services = _on_sale({report.service for report in reports})
+    oldest, newest = now - OLDEST, now + AHEAD
+    rows: dict[int, Row] = {}
+    problems: list[Problem] = []
+    for index, report in enumerate(reports):
+        occurred_at, quantities = report.occurred_at, _quantities(report)
+        customer_id = customers.get(report.customer)
+        service = services.get(report.service)
+        if not oldest <= occurred_at <= newest:
+            problems.append(Problem(index, "occurred_at", _time_problem(occurred_at, now)))
+        elif customer_id is None:
+            problems.append(Problem(index, "customer", "there is no such customer"))
+        elif service is None:
+            problems.append(Problem(index, "service", "there is no such service"))
+        elif problem := _service_problem(occurred_at, quantities, service):
+            problems.append(Problem(index, *problem))
+        else:
+            occurred_at = occurred_at.astimezone(dt.UTC)
+            rows[index] = Row(
+                customer_id,
+                report.event_id,
+                service.service_id,
+                service.service,
+                occurred_at,
+                occurred_at.replace(minute=0, second=0, microsecond=0),
+                quantities,
+                report.metadata or None,
+            )
+    return rows, problems
+
+
+def _customers(codes: set[str]) -> dict[str, int]:
+    return dict(fetch_all("SELECT code, id FROM accounts_customer WHERE code = ANY(%s::text[])", list(codes)))
+
+
+def _on_sale(names: set[str]) -> dict[str, OnSale]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, service_id, service, measure, since in fetch_all(_ON_SALE, list(names)):
+        found.setdefault(name, {"service_id": service_id, "service": service, "since": {}})
+        found[name]["since"][measure] = since
+    return {
+        name: OnSale(**entry | {"since": tuple(map(entry["since"].get, MEASURES))})
+        for name, entry in found.items()
+    }
+
+
+# A service of that very name comes before an alias.
+_ON_SALE = """
+WITH wanted AS (
+    SELECT name FROM unnest(%s::text[]) AS name
+), named AS (
+    SELECT name, id AS service_id FROM pricing_service JOIN wanted USING (name)
+     UNION ALL
+    SELECT alias, service_id FROM pricing_servicealias JOIN wanted ON wanted.name = alias
+     WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)
+)
+SELECT named.name, service.id, service.name, item.measure, min(price.begins_at)
+  FROM named
+  JOIN pricing_service AS service ON service.id = named.service_id
+  JOIN pricing_billingitem AS item ON item.service_id = service.id
+  JOIN pricing_price AS price ON price.billing_item_id = item.id AND price.customer_id IS NULL
+ GROUP BY named.name, service.id, service.name, item.measure
+"""
+
+
+def _quantities(report: UsageReport) -> tuple[int, ...]:
+    characters = report.input_characters
+    if report.input_text is not UNSET:
+        characters = count_characters(report.input_text)
+    # In the order of Measure.
+    return (report.input_tokens, report.output_tokens, characters or 0)
+
+
+def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> str:
+    if occurred_at < now:
+        return f"is more than {OLDEST.days} days ago"
+    return f"is more than {AHEAD.seconds // 60} minutes ahead"
+
+
+def _service_problem(
+    occurred_at: dt.datetime, quantities: tuple[int, ...], service: OnSale
+) -> tuple[str, str] | None:
+    for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
+        if not quantity:
+            continue
+        if since is None:
+            return measure.value, f"{service.service} does not charge for {measure.label.lower()}"
+        if occurred_at < since:
+            return "occurred_at", f"{service.service} did not charge for {measure.label.lower()} yet"
+    if not any(quantities) and occurred_at < service.first:
+        return "occurred_at", f"{service.service} was not on sale yet"
+    return None

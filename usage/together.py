@@ -1,0 +1,26 @@
+"""Single reports that arrive at the same time share one commit, and each is answered after it."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from accounts.ferry import Ferry
+from usage.ingest import Receipt, record_each
+from usage.refusals import UsageRefused
+from usage.reports import UsageReport
+
+_Reported = tuple[UsageReport, dt.datetime]
+
+
+def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
+    """Store this report for ever, sharing the commit with others; or raise BadBatch or Conflict."""
+    outcome = _FERRY.cross((report, now))
+    if isinstance(outcome, UsageRefused):
+        raise outcome
+    return outcome
+
+
+def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageRefused]:
+    return record_each(reports=[report for report, _ in reported], now=max(now for _, now in reported))
+
+
+_FERRY = Ferry[_Reported, Receipt | UsageRefused](_carry)
