@@ -10,7 +10,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock openapi bench-ingest
+.PHONY: help run test test-clients check format lock openapi bench-ingest
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -20,6 +20,9 @@ run: .venv/requirements ## run everything, at http://127.0.0.1:8000 (PORT and AD
 
 test: .venv/requirements-dev ## run the tests, on a PostgreSQL of their own
 	$(BIN)/python -m pytest $(ARGS)
+
+test-clients: .venv/requirements-clients ## run the tests with the real clients of other billing systems
+	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 check: .venv/requirements-dev ## format, lint, types, layers, migrations, deployment settings, OpenAPI document
 	$(BIN)/ruff check .
@@ -44,6 +47,7 @@ openapi: .venv/requirements-dev ## write the OpenAPI document anew
 lock: ## choose the newest allowed version of every dependency (needs uv)
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --upgrade --group dev --group clients --constraint requirements-dev.lock --output-file requirements-clients.lock
 
 # Each file stands for one lock that has been installed; it is older than the lock once that has changed.
 .venv/requirements: requirements.lock | .venv/bin/python
@@ -51,6 +55,10 @@ lock: ## choose the newest allowed version of every dependency (needs uv)
 	@touch $@
 
 .venv/requirements-dev: requirements-dev.lock | .venv/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.venv/requirements-clients: requirements-clients.lock | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 

@@ -11,6 +11,7 @@ from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
 from usage.api import UsageView
+from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
 
 urlpatterns = [
     path("healthz", HealthView.as_view(), name="healthz"),
@@ -28,6 +29,10 @@ urlpatterns = [
     path("bills/<str:number>", invoices.bill, name="bill"),
     # The API
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
+    path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
+    path("api/v1/litellm", LiteLLMView.as_view(), name="api_litellm"),
+    path("lago/api/v1/events", LagoEventView.as_view(), name="lago_event"),
+    path("lago/api/v1/events/batch", LagoBatchView.as_view(), name="lago_batch"),
     path("api/schema", SpectacularAPIView.as_view(permission_classes=[]), name="api_schema"),
     path(
         "api/docs",

@@ -122,7 +122,7 @@ def _differences(index: int, row: Row, stored: dict[str, Any]) -> list[dict[str,
             "stored": _shown(stored[field]),
             "sent": _shown(sent),
         }
-        for field, sent in row.content().items()
+        for field, sent in row.claims().items()
         if stored[field] != sent
     ]
 

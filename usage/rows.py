@@ -11,7 +11,7 @@ from pricing.measures import Measure
 from usage.counting import count_characters
 from usage.prepared import fetch_all
 from usage.refusals import Problem
-from usage.reports import UsageReport
+from usage.reports import ArrivalReport, UsageReport
 
 OLDEST = dt.timedelta(days=35)
 AHEAD = dt.timedelta(minutes=5)
@@ -44,6 +44,18 @@ class Row(NamedTuple):
             **measured,
             "metadata": self.metadata,
         }
+
+    def claims(self) -> dict[str, Any]:
+        """What of the content the sender said itself, and so has to be the same when it says it again."""
+        return self.content()
+
+
+class ArrivalRow(Row):
+    """The row of a report without a time: its instant is its arrival, which differs when it is resent."""
+
+    def claims(self) -> dict[str, Any]:
+        """All but the instant."""
+        return {field: value for field, value in self.content().items() if field != "occurred_at"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,8 @@ def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[i
             problems.append(Problem(index, *problem))
         else:
             occurred_at = occurred_at.astimezone(dt.UTC)
-            rows[index] = Row(
+            row_type = ArrivalRow if isinstance(report, ArrivalReport) else Row
+            rows[index] = row_type(
                 customer_id,
                 report.event_id,
                 service.service_id,

@@ -1,0 +1,206 @@
+"""The real packages report to a running server of ours, unmodified; `make test-clients` installs them.
+
+Nothing leaves this machine: models are mocked by litellm itself, and every address is the test server's.
+"""
+
+import asyncio
+import datetime as dt
+import os
+
+import pytest
+
+from accounts.keys import issue_service_key
+from accounts.models import Customer
+from pricing.catalogue import load_catalogue
+from pricing.models import Service, ServiceAlias
+from usage.models import UsageRecord
+
+WHY = "the clients are not installed: make test-clients"
+# litellm would fetch its list of prices otherwise.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    # What the packages warn of is theirs to mend.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+@pytest.fixture
+def key():
+    """A key, with the catalogue and Acme that transactional tests do not find, and LiteLLM's model name."""
+    load_catalogue()
+    Customer.objects.create(code="acme", name="Acme Ltd")
+    ServiceAlias.objects.create(alias="openai/SenseChat-5", service=Service.objects.get(name="SenseChat-5"))
+    return issue_service_key(name="gateway")[1]
+
+
+def tokens():
+    """What is stored, as customer, service and tokens."""
+    return sorted(
+        (found.customer.code, found.service.name, found.input_tokens, found.output_tokens)
+        for found in UsageRecord.objects.select_related("customer", "service")
+    )
+
+
+def imported(name):
+    """The package, or a skip that says why."""
+    return pytest.importorskip(name, reason=WHY)
+
+
+def cloud_event(**fields):
+    """An event as a user of OpenMeter's client writes it."""
+    return {
+        "id": "1",
+        "source": "my-app",
+        "specversion": "1.0",
+        "type": "prompt",
+        "subject": "acme",
+        "time": dt.datetime.now(dt.UTC).isoformat(),
+        "data": {"tokens": "12", "model": "SenseChat-5", "type": "input"},
+    } | fields
+
+
+def test_openmeter_one_and_many(key, live_server):
+    openmeter = imported("openmeter")
+    with openmeter.Client(endpoint=live_server.url, token=key) as client:
+        client.events.ingest_event(cloud_event())
+        client.events.ingest_events([cloud_event(id="2"), cloud_event(id="3")])
+
+    assert tokens() == [("acme", "SenseChat-5", 12, 0)] * 3
+
+
+def test_openmeter_shows_our_refusal(key, live_server):
+    openmeter = imported("openmeter")
+    refused = imported("corehttp.exceptions").HttpResponseError
+
+    with (
+        openmeter.Client(endpoint=live_server.url, token=key) as client,
+        pytest.raises(refused) as error,
+    ):
+        client.events.ingest_event(cloud_event(subject="nobody"))
+
+    assert error.value.status_code == 422
+    assert "there is no such customer" in error.value.response.text()
+
+
+def lago_event(**fields):
+    """An event of Lago's own class."""
+    models = imported("lago_python_client.models.event")
+    return models.Event(
+        **{
+            "transaction_id": "tx-1",
+            "external_subscription_id": "acme",
+            "code": "tokens",
+            "timestamp": int(dt.datetime.now(dt.UTC).timestamp()),
+            "precise_total_amount_cents": None,
+            "properties": {"model": "SenseChat-5", "prompt_tokens": 12, "completion_tokens": 34},
+        }
+        | fields
+    )
+
+
+def test_lago_one_and_many(key, live_server):
+    lago = imported("lago_python_client")
+    models = imported("lago_python_client.models.event")
+    client = lago.Client(api_key=key, api_url=f"{live_server.url}/lago/")
+
+    answer = client.events.create(lago_event())
+    client.events.batch_create(models.BatchEvent(events=[lago_event(), lago_event(transaction_id="tx-2")]))
+
+    assert answer.transaction_id == "tx-1"
+    assert tokens() == [("acme", "SenseChat-5", 12, 34)] * 2
+
+
+def test_lago_shows_our_refusal(key, live_server):
+    lago = imported("lago_python_client")
+    refused = imported("lago_python_client.exceptions").LagoApiError
+    client = lago.Client(api_key=key, api_url=f"{live_server.url}/lago/")
+
+    with pytest.raises(refused) as error:
+        client.events.create(lago_event(external_subscription_id="nobody"))
+
+    assert error.value.status_code == 422
+    assert error.value.response["error_details"] == {
+        "external_subscription_id": ["there is no such customer"]
+    }
+
+
+@pytest.fixture
+def litellm(monkeypatch, key, live_server):
+    """The package, told by its environment to report to us."""
+    package = imported("litellm")
+    for name, value in {
+        "OPENMETER_API_ENDPOINT": live_server.url,
+        "OPENMETER_API_KEY": key,
+        "LAGO_API_BASE": f"{live_server.url}/lago",
+        "LAGO_API_KEY": key,
+        "LAGO_API_EVENT_CODE": "tokens",
+        "GENERIC_LOGGER_ENDPOINT": f"{live_server.url}/api/v1/litellm",
+        "GENERIC_LOGGER_HEADERS": f"Authorization=Bearer {key}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return package
+
+
+def completed(litellm):
+    """A mocked answer of a model."""
+    return litellm.completion(
+        model="openai/SenseChat-5",
+        messages=[{"role": "user", "content": "a secret"}],
+        mock_response="你好",
+        user="acme",
+    )
+
+
+def test_litellms_openmeter_callback(litellm):
+    logger = imported("litellm.integrations.openmeter").OpenMeterLogger()
+    answer = completed(litellm)
+    call = {"model": "SenseChat-5", "user": "acme", "litellm_call_id": "1", "response_cost": 0.001}
+
+    logger.log_success_event(call, answer, None, None)
+
+    usage = answer.usage
+    assert tokens() == [("acme", "SenseChat-5", usage.prompt_tokens, usage.completion_tokens)]
+
+
+def test_litellms_lago_callback(litellm):
+    logger = imported("litellm.integrations.lago").LagoLogger()
+    answer = completed(litellm)
+    parameters = {"metadata": {}, "proxy_server_request": {"body": {"user": "acme"}}}
+    call = {"model": "SenseChat-5", "litellm_params": parameters, "response_cost": None}
+
+    logger.log_success_event(call, answer, None, None)
+
+    usage = answer.usage
+    assert tokens() == [("acme", "SenseChat-5", usage.prompt_tokens, usage.completion_tokens)]
+
+
+@pytest.mark.parametrize("log_format", ["json_array", "ndjson", "single"])
+def test_litellms_generic_callback(log_format, litellm, monkeypatch):
+    module = imported("litellm.integrations.generic_api.generic_api_callback")
+    answers = []
+
+    async def call_twice():
+        logger = module.GenericAPILogger(log_format=log_format)
+        monkeypatch.setattr(litellm, "callbacks", [logger])
+        for _ in range(2):
+            answers.append(
+                await litellm.acompletion(
+                    model="openai/SenseChat-5",
+                    messages=[{"role": "user", "content": "a secret"}],
+                    mock_response="你好",
+                    metadata={"user_api_key_end_user_id": "acme"},  # the proxy adds it
+                )
+            )
+        async with asyncio.timeout(10):
+            while len(logger.log_queue) < 2:  # litellm logs in the background
+                await asyncio.sleep(0.05)
+        await logger.async_send_batch()
+
+    asyncio.run(call_twice())
+
+    assert tokens() == sorted(
+        ("acme", "SenseChat-5", answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        for answer in answers
+    )

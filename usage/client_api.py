@@ -1,0 +1,359 @@
+"""The HTTP doors for clients that exist: what they send is mapped onto reports and goes through the one verb.
+
+Each door answers in its client's own words, successes and refusals alike.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import ServiceKey
+from accounts.permissions import MayReportUsage
+from usage import cloudevents, lago, litellm
+from usage.ingest import Receipt
+from usage.reading import WholeBody
+from usage.refusals import BadBatch, Conflict
+from usage.reporting import report_usage
+from usage.reports import MAX_BATCH
+
+
+class OneCloudEvent(WholeBody):
+    """A single CloudEvent."""
+
+    media_type = "application/cloudevents+json"
+
+
+class CloudEventBatch(WholeBody):
+    """A batch of CloudEvents."""
+
+    media_type = "application/cloudevents-batch+json"
+
+
+class Lines(WholeBody):
+    """JSON, one value a line, from senders that say so."""
+
+    media_type = "application/x-ndjson"
+
+
+class WhateverAccepted(DefaultContentNegotiation):
+    """Answers every client in JSON: each knows what it asked for, whatever its Accept header says."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Take the first."""
+        return renderers[0], renderers[0].media_type
+
+
+class ClientView(APIView):
+    """What the doors for clients share: who may come in, and that refusals are put into their words."""
+
+    parser_classes: tuple[type[WholeBody], ...] = (WholeBody,)
+    permission_classes = (MayReportUsage,)
+    content_negotiation_class = WhateverAccepted
+    refusal_type = "application/json"
+    # The client's words for our fields.
+    names: Mapping[str, str] = {}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer as every door does, then in the client's shape."""
+        response = super().handle_exception(exc)
+        error = response.data["error"]
+        error["details"] = [
+            detail | {"field": self.names.get(detail["field"], detail["field"])}
+            for detail in error["details"]
+        ]
+        response.data = self.refusal(status=response.status_code, error=error)
+        response.content_type = self.refusal_type
+        return response
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of a refusal; by default in our own shape."""
+        return {"error": error}
+
+
+def _body(request: Request) -> bytes:
+    # Without a body no parser is asked, and the data is an empty dict.
+    return cast(bytes, request.data or b"")
+
+
+def _key(request: Request) -> ServiceKey:
+    return cast(ServiceKey, request.user)
+
+
+def _shape(description: str, schema: dict[str, Any]) -> OpenApiResponse:
+    return OpenApiResponse(cast(Any, schema), description)
+
+
+def _refusals(schema: dict[str, Any], *, conflict: int, media_type: str) -> dict[Any, OpenApiResponse]:
+    reasons = {
+        400: "The body is not JSON, is empty, or holds too many events.",
+        401: "No service key, or one that is not live.",
+        403: "The key lacks the scope usage:write.",
+        413: "The body is larger than 16 MiB.",
+        415: "The content type is not one of those named.",
+        503: "The database is away; send it again after Retry-After seconds.",
+    }
+    reasons[conflict] = "An event id is known with other content."
+    reasons[422] = "Some events cannot be taken; each is named with its reason. Nothing was stored."
+    if conflict == 422:
+        reasons[422] = "Some events cannot be taken, or are known with other content. Nothing was stored."
+    return {(status, media_type): _shape(reason, schema) for status, reason in reasons.items()}
+
+
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "specversion": {"type": "string", "enum": ["1.0"]},
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
+        "type": {"type": "string", "minLength": 1},
+        "subject": {"type": "string", "minLength": 1, "description": "The customer's code."},
+        "time": {"type": "string", "nullable": True, "description": "RFC 3339; missing: the arrival."},
+        "data": {"type": "object", "description": "`model`, and the quantities."},
+    },
+    "required": ["specversion", "id", "source", "type", "subject", "data"],
+}
+_EVENTS = {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_BATCH}
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["type", "title", "status", "detail", "code", "errors"],
+}
+
+
+class CloudEventsView(ClientView):
+    """Takes CloudEvents, one or a batch, as OpenMeter does."""
+
+    parser_classes = (OneCloudEvent, CloudEventBatch, WholeBody)
+    refusal_type = "application/problem+json"
+    names = cloudevents.NAMES
+
+    @extend_schema(
+        operation_id="report_cloudevents",
+        summary="Report usage as CloudEvents",
+        tags=["clients"],
+        description="What OpenMeter's clients and LiteLLM's `openmeter` callback send; see docs/clients.md.",
+        request={
+            "application/cloudevents+json": _EVENT,
+            "application/cloudevents-batch+json": _EVENTS,
+            "application/json": {"oneOf": [_EVENT, _EVENTS]},
+        },
+        responses={
+            204: OpenApiResponse(description="Committed."),
+            **_refusals(_PROBLEM, conflict=409, media_type="application/problem+json"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = timezone.now()
+        reports = cloudevents.decode_events(_body(request), now=now)
+        report_usage(reports=reports, key=_key(request), now=now)
+        return Response(status=204)
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+        """Return an RFC 9457 problem; `detail` names what is wrong, because clients show nothing else."""
+        return {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": " ".join([error["message"], *_sentences(error["details"])]),
+            "code": error["code"],
+            "errors": error["details"],
+        }
+
+
+def _sentences(details: list[dict[str, Any]]) -> list[str]:
+    reason = "differs from what is stored"
+    return [
+        f"[{detail['index']}] {detail['field']}: {detail.get('reason', reason)}." for detail in details[:10]
+    ]
+
+
+_LAGO_EVENT = {
+    "type": "object",
+    "properties": {
+        "transaction_id": {"type": "string"},
+        "external_subscription_id": {"type": "string", "description": "The customer's code."},
+        "code": {"type": "string"},
+        "timestamp": {
+            "oneOf": [{"type": "number"}, {"type": "string"}],
+            "nullable": True,
+            "description": "Unix seconds; missing: the arrival.",
+        },
+        "properties": {"type": "object", "description": "`model`, and the quantities."},
+    },
+    "required": ["transaction_id", "external_subscription_id", "code", "properties"],
+}
+_LAGO_REFUSAL = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "integer"},
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "error_details": {"type": "object"},
+    },
+    "required": ["status", "error"],
+}
+
+
+def _with(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: schema}, "required": [name]}
+
+
+class LagoView(ClientView):
+    """What Lago's two doors share."""
+
+    names = lago.NAMES
+    is_batch = False
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+        """Return a refusal as Lago words it; of a batch, by the index of the event."""
+        body: dict[str, Any] = {"status": status, "error": HTTPStatus(status).phrase}
+        if status == 401:
+            return body
+        if not error["details"]:
+            return body | {"code": error["code"], "error_details": {"base": [error["message"]]}}
+        found: dict[str, dict[str, list[str]]] = {}
+        for detail in error["details"]:
+            fields = found.setdefault(str(detail["index"]), {})
+            fields.setdefault(detail["field"] or "base", []).append(detail["reason"])
+        details = found if self.is_batch else found["0"]
+        return body | {"code": "validation_errors", "error_details": details}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Name a conflict as Lago does, by the id that is known, and as it does with 422."""
+        if isinstance(exc, Conflict):
+            known = sorted({difference["index"] for difference in exc.details})
+            details = [{"index": i, "field": "event_id", "reason": "value_already_exist"} for i in known]
+            exc = BadBatch([])
+            exc.details = details
+        return super().handle_exception(exc)
+
+
+class LagoEventView(LagoView):
+    """Takes one of Lago's events."""
+
+    @extend_schema(
+        operation_id="report_lago_event",
+        summary="Report usage as an event of Lago's",
+        tags=["clients"],
+        description="What Lago's SDKs and LiteLLM's `lago` callback send; see docs/clients.md.",
+        request={"application/json": _with("event", _LAGO_EVENT)},
+        responses={
+            200: _shape("Committed.", _with("event", {"type": "object"})),
+            **_refusals(_LAGO_REFUSAL, conflict=422, media_type="application/json"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = timezone.now()
+        answers = _record_lago(lago.decode_event(_body(request), now=now), request=request, now=now)
+        return Response({"event": answers[0]})
+
+
+class LagoBatchView(LagoView):
+    """Takes a batch of Lago's events."""
+
+    is_batch = True
+
+    @extend_schema(
+        operation_id="report_lago_events",
+        summary="Report usage as a batch of Lago's events",
+        tags=["clients"],
+        description="What Lago's SDKs and lago-agent-sdk send; up to 10,000 events; see docs/clients.md.",
+        request={"application/json": _with("events", {"type": "array", "items": _LAGO_EVENT})},
+        responses={
+            200: _shape("Committed.", _with("events", {"type": "array", "items": {"type": "object"}})),
+            **_refusals(_LAGO_REFUSAL, conflict=422, media_type="application/json"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = timezone.now()
+        answers = _record_lago(lago.decode_event_batch(_body(request), now=now), request=request, now=now)
+        return Response({"events": answers})
+
+
+def _record_lago(events: list[lago.LagoEvent], *, request: Request, now: dt.datetime) -> list[dict[str, Any]]:
+    report_usage(reports=[event.report for event in events], key=_key(request), now=now)
+    return [lago.answer_of(event, now=now) for event in events]
+
+
+_PAYLOAD = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "status": {"type": "string", "enum": ["success", "failure"]},
+        "model": {"type": "string"},
+        "end_user": {"type": "string", "nullable": True},
+        "endTime": {"type": "number", "nullable": True},
+        "prompt_tokens": {"type": "integer"},
+        "completion_tokens": {"type": "integer"},
+    },
+    "required": ["id", "model"],
+}
+_PAYLOADS = {"type": "array", "items": _PAYLOAD, "minItems": 1, "maxItems": MAX_BATCH}
+_COUNTS = ("accepted", "duplicates", "skipped")
+_SKIPPING = {
+    "type": "object",
+    "properties": {name: {"type": "integer"} for name in _COUNTS},
+    "required": list(_COUNTS),
+}
+_OUR_REFUSAL = {"$ref": "#/components/schemas/Error"}
+
+
+class LiteLLMView(ClientView):
+    """Takes what LiteLLM's `generic_api` callback sends."""
+
+    parser_classes = (WholeBody, Lines)
+    names = litellm.NAMES
+
+    @extend_schema(
+        operation_id="report_litellm",
+        summary="Report usage as LiteLLM logs it",
+        tags=["clients"],
+        description=(
+            "StandardLoggingPayloads of LiteLLM's `generic_api` callback: an array, one a line, or one. "
+            "Failed calls and answers from LiteLLM's cache are skipped; see docs/clients.md."
+        ),
+        request={"application/json": {"oneOf": [_PAYLOAD, _PAYLOADS]}, "application/x-ndjson": _PAYLOAD},
+        responses={
+            200: _shape("Committed.", _SKIPPING),
+            **_refusals(_OUR_REFUSAL, conflict=409, media_type="application/json"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = timezone.now()
+        delivery = litellm.decode_payloads(_body(request), now=now)
+        receipt = _record_delivery(delivery, request=request, now=now)
+        counts = (receipt.accepted, receipt.duplicates, delivery.skipped)
+        return Response(dict(zip(_COUNTS, counts, strict=True)))
+
+
+def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.datetime) -> Receipt:
+    if not delivery.reports:
+        return Receipt(accepted=0, duplicates=0)
+    try:
+        return report_usage(reports=delivery.reports, key=_key(request), now=now)
+    except (BadBatch, Conflict) as refused:
+        # By their places in the delivery, which counts the skipped as well.
+        refused.details = [detail | {"index": delivery.places[detail["index"]]} for detail in refused.details]
+        raise
