@@ -15,7 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from usage.foreign import read_client_json, require_object, timed_report, unix_time, whole_number
+from usage.foreign import (
+    WrittenFloat,
+    read_client_json,
+    require_object,
+    timed_report,
+    unix_time,
+    whole_number,
+)
 from usage.refusals import Unreadable
 from usage.reports import BadItem, UsageReport, each_item, require_batch, require_text
 
@@ -116,7 +123,7 @@ def _require_answerable(event: dict[str, Any], properties: dict[str, Any]) -> No
 
 
 def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float)
+    return value is None or isinstance(value, str | int | WrittenFloat)
 
 
 def _quantities(code: str, properties: dict[str, Any]) -> dict[str, int]:

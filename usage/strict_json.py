@@ -7,8 +7,8 @@ from typing import Any
 from usage.refusals import Unreadable
 
 
-def read_json(body: bytes, *, parse_float: Callable[[str], Any] = float) -> Any:
-    """Return what the body says, with its fractions read by `parse_float`; raise Unreadable."""
+def read_json(body: bytes, *, parse_float: Callable[[str], Any] | None = None) -> Any:
+    """Return what the body says, with its fractions read by `parse_float` if given; raise Unreadable."""
     try:
         return json.loads(
             body.decode(),
