@@ -143,7 +143,7 @@ class ServiceKeyAdmin(Kept):
         """Whether the key is accepted."""
         if key.revoked_at:
             return "revoked"
-        return "expired" if key.expires_at and key.expires_at <= timezone.now() else "live"
+        return "live" if key.is_live(at=timezone.now()) else "expired"
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
         """Make a new key by the one verb that makes keys, and show it this once."""

@@ -1,5 +1,7 @@
 """`Authorization: Bearer <service key>` for Django REST framework."""
 
+from typing import cast
+
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -26,6 +28,11 @@ class ServiceKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """The challenge that makes an answer a 401."""
         return "Bearer"
+
+
+def key_of(request: Request) -> ServiceKey:
+    """Return the service key that was recognised."""
+    return cast(ServiceKey, request.user)
 
 
 class ServiceKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

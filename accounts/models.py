@@ -148,12 +148,6 @@ def default_scopes() -> list[str]:
     return [Scope.USAGE_WRITE]
 
 
-class ServiceKeyQuerySet(models.QuerySet["ServiceKey"]):
-    def live(self, *, at: dt.datetime) -> "ServiceKeyQuerySet":
-        """Keys that are accepted at this instant."""
-        return self.filter(revoked_at=None).exclude(expires_at__lte=at)
-
-
 class ServiceKey(models.Model):
     """A model service's or gateway's key; only the SHA-256 of its secret is kept."""
 
@@ -179,8 +173,6 @@ class ServiceKey(models.Model):
     customers = models.ManyToManyField(
         Customer, blank=True, related_name="+", help_text="For whom a limited key may act."
     )
-
-    objects: ClassVar[models.Manager["ServiceKey"]] = ServiceKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ("name", "-created_at")

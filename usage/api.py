@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import ServiceKey
+from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
-from usage.reading import WholeBody
+from usage.reading import WholeBody, body_of
 from usage.reporting import report_usage
 from usage.reports import MAX_BATCH, decode_reports
 
@@ -57,7 +57,6 @@ class UsageView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
-        # Without a body no parser is asked, and the data is an empty dict.
-        reports = decode_reports(cast(bytes, request.data or b""))
-        receipt = report_usage(reports=reports, key=cast(ServiceKey, request.user), now=timezone.now())
+        reports = decode_reports(body_of(request))
+        receipt = report_usage(reports=reports, key=key_of(request), now=timezone.now())
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})

@@ -16,11 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import ServiceKey
+from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
 from usage import cloudevents, lago, litellm
 from usage.ingest import Receipt
-from usage.reading import WholeBody
+from usage.reading import WholeBody, body_of
 from usage.refusals import BadBatch, Conflict
 from usage.reporting import report_usage
 from usage.reports import MAX_BATCH
@@ -79,15 +79,6 @@ class ClientView(APIView):
     def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
         """Return the body of a refusal; by default in our own shape."""
         return {"error": error}
-
-
-def _body(request: Request) -> bytes:
-    # Without a body no parser is asked, and the data is an empty dict.
-    return cast(bytes, request.data or b"")
-
-
-def _key(request: Request) -> ServiceKey:
-    return cast(ServiceKey, request.user)
 
 
 def _shape(description: str, schema: dict[str, Any]) -> OpenApiResponse:
@@ -163,8 +154,8 @@ class CloudEventsView(ClientView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = timezone.now()
-        reports = cloudevents.decode_events(_body(request), now=now)
-        report_usage(reports=reports, key=_key(request), now=now)
+        reports = cloudevents.decode_events(body_of(request), now=now)
+        report_usage(reports=reports, key=key_of(request), now=now)
         return Response(status=204)
 
     def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
@@ -264,7 +255,7 @@ class LagoEventView(LagoView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = timezone.now()
-        answers = _record_lago(lago.decode_event(_body(request), now=now), request=request, now=now)
+        answers = _record_lago(lago.decode_event(body_of(request), now=now), request=request, now=now)
         return Response({"event": answers[0]})
 
 
@@ -287,12 +278,12 @@ class LagoBatchView(LagoView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = timezone.now()
-        answers = _record_lago(lago.decode_event_batch(_body(request), now=now), request=request, now=now)
+        answers = _record_lago(lago.decode_event_batch(body_of(request), now=now), request=request, now=now)
         return Response({"events": answers})
 
 
 def _record_lago(events: list[lago.LagoEvent], *, request: Request, now: dt.datetime) -> list[dict[str, Any]]:
-    report_usage(reports=[event.report for event in events], key=_key(request), now=now)
+    report_usage(reports=[event.report for event in events], key=key_of(request), now=now)
     return [lago.answer_of(event, now=now) for event in events]
 
 
@@ -342,7 +333,7 @@ class LiteLLMView(ClientView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = timezone.now()
-        delivery = litellm.decode_payloads(_body(request), now=now)
+        delivery = litellm.decode_payloads(body_of(request), now=now)
         receipt = _record_delivery(delivery, request=request, now=now)
         counts = (receipt.accepted, receipt.duplicates, delivery.skipped)
         return Response(dict(zip(_COUNTS, counts, strict=True)))
@@ -352,7 +343,7 @@ def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.da
     if not delivery.reports:
         return Receipt(accepted=0, duplicates=0)
     try:
-        return report_usage(reports=delivery.reports, key=_key(request), now=now)
+        return report_usage(reports=delivery.reports, key=key_of(request), now=now)
     except (BadBatch, Conflict) as refused:
         # By their places in the delivery, which counts the skipped as well.
         refused.details = [detail | {"index": delivery.places[detail["index"]]} for detail in refused.details]

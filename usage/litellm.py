@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usage.foreign import first_given, read_client_json, require_object, timed_report, unix_time
-from usage.refusals import BadBatch, Problem
-from usage.reports import BadItem, UsageReport, require_batch
+from usage.reports import BadItem, UsageReport, each_item, require_batch
 
 # What the client calls our fields, for refusals in its own words.
 NAMES = {
@@ -47,17 +46,9 @@ def decode_payloads(body: bytes, *, now: dt.datetime) -> Delivery:
     """Return what an array, a line each or a single payload holds; raise Unreadable or BadBatch."""
     items = _items(body)
     require_batch(items)
-    reports, places, problems = [], [], []
-    for place, item in enumerate(items):
-        try:
-            if (report := _report(item, now)) is not None:
-                reports.append(report)
-                places.append(place)
-        except BadItem as error:
-            problems.append(Problem(place, error.field, error.reason))
-    if problems:
-        raise BadBatch(problems)
-    return Delivery(reports=reports, places=places, skipped=len(items) - len(reports))
+    made = enumerate(each_item(items, lambda item: _report(item, now)))
+    used = {place: report for place, report in made if report is not None}
+    return Delivery(reports=[*used.values()], places=[*used], skipped=len(items) - len(used))
 
 
 def _items(body: bytes) -> list[Any]:

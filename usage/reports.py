@@ -62,6 +62,7 @@ class BadItem(Exception):
 
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 _REPORTS = msgspec.json.Decoder(list[UsageReport])
 _FIELD = re.compile(r" - at (?:`key` in )?`\$\.(\w+)[^`]*`$")
@@ -90,17 +91,17 @@ def require_batch(items: Sequence[Any]) -> None:
         raise Unreadable("empty_batch", "The batch holds no records. Nothing was stored.")
 
 
-def each_item(items: Sequence[Item], read: Callable[[Item], UsageReport]) -> list[UsageReport]:
-    """Return each item's report; raise BadBatch naming every one that `read` refuses with BadItem."""
-    reports, problems = [], []
+def each_item(items: Sequence[Item], read: Callable[[Item], Made]) -> list[Made]:
+    """Return what `read` makes of each item; raise BadBatch naming every one that it refuses with BadItem."""
+    made, problems = [], []
     for index, item in enumerate(items):
         try:
-            reports.append(read(item))
+            made.append(read(item))
         except BadItem as error:
             problems.append(Problem(index, error.field, error.reason))
     if problems:
         raise BadBatch(problems)
-    return reports
+    return made
 
 
 def report_of(fields: Any) -> UsageReport:
