@@ -120,7 +120,7 @@ class ServiceKeyAdmin(Kept):
     form = ServiceKeyForm
     list_display = ("name", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at")
     search_fields = ("name", "public_id")
-    filter_horizontal = ("customers",)
+    autocomplete_fields = ("customers",)
     actions_detail = ("rotate", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
