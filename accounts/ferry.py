@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
@@ -77,5 +77,6 @@ class Ferry(Generic[Wish, Outcome]):
 
 def _give_connection_back() -> None:
     # Who waits must not hold a connection of the pool: the one who steers may need the last.
-    if getattr(connection, "pool", None) and not connection.in_atomic_block:
-        connection.close()
+    own = connections[DEFAULT_DB_ALIAS]
+    if own.connection is not None and own.pool and not own.in_atomic_block:  # type: ignore[attr-defined]
+        own.close()

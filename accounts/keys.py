@@ -16,6 +16,7 @@ from django.db import transaction
 
 from accounts.ferry import Ferry
 from accounts.models import Customer, Scope, ServiceKey
+from accounts.prepared import fetch_all
 
 KEY_FORM = re.compile(r"sk_live_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 NOTED_EVERY = dt.timedelta(minutes=1)
@@ -72,7 +73,8 @@ def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
 
 def _recognise(shown: Sequence[_Shown]) -> list[ServiceKey | None]:
     public_ids = list({one.public_id for one in shown})
-    keys = {key.public_id: key for key in ServiceKey.objects.raw(_FIND, [public_ids])}
+    rows = fetch_all(_FIND, public_ids)
+    keys = {key.public_id: key for key in (ServiceKey.from_db("default", _FIELDS, row) for row in rows)}
     found = [_if_genuine(keys.get(one.public_id), one) for one in shown]
     _note_use({key.pk: key for key in found if key}.values(), now=max(one.at for one in shown))
     return found
@@ -85,7 +87,8 @@ def _if_genuine(key: ServiceKey | None, shown: _Shown) -> ServiceKey | None:
 
 
 # Requests that arrive at the same time look their keys up together.
-_FIND = "SELECT * FROM accounts_servicekey WHERE public_id = ANY(%s)"
+_FIELDS = [field.attname for field in ServiceKey._meta.concrete_fields]
+_FIND = f"SELECT {', '.join(_FIELDS)} FROM accounts_servicekey WHERE public_id = ANY(%s)"  # noqa: S608
 _FERRY = Ferry[_Shown, ServiceKey | None](_recognise)
 
 

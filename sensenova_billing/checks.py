@@ -6,7 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.db import connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
 
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
@@ -58,3 +59,18 @@ def check_durability(*, databases: Sequence[str] | None = None, **kwargs: Any) -
             )
             for name, setting in cursor.fetchall()
         ]
+
+
+def refuse_unsafe_database() -> None:
+    """Raise ImproperlyConfigured, before anything is served, where acknowledged usage could be lost.
+
+    A database that is away cannot be asked; `/readyz` asks it once it is back.
+    """
+    try:
+        errors = check_durability(databases=["default"])
+    except DatabaseError:
+        return
+    finally:
+        connections["default"].close()
+    if errors:
+        raise ImproperlyConfigured("\n".join(f"{error.msg} {error.hint}" for error in errors))

@@ -1,8 +1,10 @@
 """For supervisors and load balancers: does the process answer, and can it do its work?"""
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
+
+from sensenova_billing.checks import check_durability
 
 
 class HealthView(View):
@@ -14,13 +16,14 @@ class HealthView(View):
 
 
 class ReadyView(View):
-    """200 while the database answers as well, else 503."""
+    """200 while the database answers as well and keeps what it is told, else 503."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Ask the database for one row."""
+        """Ask the database whether what it commits survives a crash."""
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
+            errors = check_durability(databases=["default"])
         except DatabaseError as error:
             return JsonResponse({"ready": False, "database": type(error).__name__}, status=503)
+        if errors:
+            return JsonResponse({"ready": False, "database": [error.id for error in errors]}, status=503)
         return JsonResponse({"ready": True})

@@ -50,7 +50,7 @@ class Plan:
     port: int
     own_database: bool  # nobody named another, so the embedded server is ours to run
     demo: bool
-    threads: int  # of each web process; each may hold one connection of the pool
+    threads: int  # of each web process
 
     @property
     def url(self) -> str:

@@ -81,7 +81,9 @@ def test_every_route_has_an_entry_in_this_file():
 def test_what_everybody_sees_says_nothing_of_a_customer(name, both_have_bills, alice_client):
     answers = [client.get(reverse(name), follow=False) for client in (Client(), alice_client)]
 
-    assert {answer.status_code for answer in answers} <= {200, 302}
+    # The tests' own database may run without fsync, and then is not ready.
+    allowed = {200, 302, 503} if name == "readyz" else {200, 302}
+    assert {answer.status_code for answer in answers} <= allowed
     assert not any(GLOBEX in answer.content for answer in answers)
 
 

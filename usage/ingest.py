@@ -7,7 +7,7 @@ sender may repeat any request until it is answered.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -40,44 +40,44 @@ def record_usage(*, reports: Sequence[UsageReport], now: dt.datetime) -> Receipt
     rows, problems = resolve(reports=reports, now=now)
     if problems:
         raise BadBatch(problems)
-    distinct = {row.key: row for row in rows.values()}
+    distinct = {row[:2]: row for row in rows.values()}
     if len(distinct) == len(rows):
         try:
-            return _commit(lambda: _copy(rows=list(distinct.values()), now=now))
+            return _again(lambda: _copy(rows=list(distinct.values()), now=now))
         except IntegrityError as error:
             if not isinstance(error.__cause__, UniqueViolation):
                 raise
-    return _commit(lambda: _insert_whole(rows=rows, now=now))
+    return _again(lambda: _insert_whole(rows=rows, now=now))
 
 
 def record_each(*, reports: Sequence[UsageReport], now: dt.datetime) -> list[Receipt | UsageRefused]:
     """Store each report that can be stored, in one commit, and return every one's own outcome."""
     rows, problems = resolve(reports=reports, now=now)
     outcomes: dict[int, Receipt | UsageRefused] = (
-        _commit(lambda: _insert_each(rows=rows, now=now)) if rows else {}
+        _again(lambda: _insert_each(rows=rows, now=now)) if rows else {}
     )
     for problem in problems:
         outcomes[problem.index] = BadBatch([replace(problem, index=0)])
     return [outcomes[index] for index in range(len(reports))]
 
 
-def _commit(deed: Callable[[], Outcome]) -> Outcome:
+def _again(deed: Callable[[], Outcome]) -> Outcome:
     for _ in range(ATTEMPTS - 1):
         try:
-            with transaction.atomic():
-                return deed()
+            return deed()
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) not in _TRY_AGAIN:
                 raise
-    with transaction.atomic():
-        return deed()
+    return deed()
 
 
+@transaction.atomic
 def _copy(*, rows: Sequence[Row], now: dt.datetime) -> Receipt:
-    copy_rows(rows=rows, billing_hours=_hold_open(rows), now=now)
+    copy_rows(rows=rows, billing_hours=hold_hours_open({row.hour for row in rows}), now=now)
     return Receipt(accepted=len(rows), duplicates=0)
 
 
+@transaction.atomic
 def _insert_whole(*, rows: Mapping[int, Row], now: dt.datetime) -> Receipt:
     new, differences = _insert(rows=rows, now=now)
     if differences:
@@ -85,6 +85,7 @@ def _insert_whole(*, rows: Mapping[int, Row], now: dt.datetime) -> Receipt:
     return Receipt(accepted=len(new), duplicates=len(rows) - len(new))
 
 
+# No transaction is needed around it: one statement stores, and what is stored never changes.
 def _insert_each(*, rows: Mapping[int, Row], now: dt.datetime) -> dict[int, Receipt | UsageRefused]:
     new, differences = _insert(rows=rows, now=now)
     outcomes: dict[int, Receipt | UsageRefused] = {}
@@ -102,15 +103,11 @@ def _insert(*, rows: Mapping[int, Row], now: dt.datetime) -> tuple[set[Key], dic
     firsts: dict[Key, Row] = {}
     for row in rows.values():
         firsts.setdefault(row.key, row)
-    new = insert_rows(rows=firsts.values(), billing_hours=_hold_open(firsts.values()), now=now)
+    new = insert_rows(rows=firsts.values(), now=now)
     contents = stored_contents([key for key in firsts if key not in new])
     contents |= {key: firsts[key].content() for key in new}
     differences = {index: _differences(index, row, contents[row.key]) for index, row in rows.items()}
     return new, {index: found for index, found in differences.items() if found}
-
-
-def _hold_open(rows: Iterable[Row]) -> dict[dt.datetime, dt.datetime]:
-    return hold_hours_open({row.hour for row in rows})
 
 
 def _differences(index: int, row: Row, stored: dict[str, Any]) -> list[dict[str, Any]]:

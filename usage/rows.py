@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
+from accounts.prepared import fetch_all
 from pricing.measures import Measure
 from usage.counting import count_characters
-from usage.prepared import fetch_all
 from usage.refusals import Problem
 from usage.reports import ArrivalReport, UsageReport
 
@@ -71,11 +72,22 @@ class OnSale:
         """Since when it is on sale at all."""
         return min(since for since in self.since if since)
 
+    @cached_property
+    def complete(self) -> dt.datetime:
+        """Since when it charges for all that it charges for."""
+        return max(since for since in self.since if since)
+
+    @cached_property
+    def not_sold(self) -> tuple[int, ...]:
+        """The places of the measures for which it does not charge."""
+        return tuple(place for place, since in enumerate(self.since) if since is None)
+
 
 def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[int, Row], list[Problem]]:
     """Return a row for each report that can be taken, by its index, and what is wrong with the others."""
-    customers = _customers({report.customer for report in reports})
-    services = _on_sale({report.service for report in reports})
+    customers, services = _known(
+        codes={report.customer for report in reports}, names={report.service for report in reports}
+    )
     oldest, newest = now - OLDEST, now + AHEAD
     rows: dict[int, Row] = {}
     problems: list[Problem] = []
@@ -107,31 +119,35 @@ def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[i
     return rows, problems
 
 
-def _customers(codes: set[str]) -> dict[str, int]:
-    return dict(fetch_all("SELECT code, id FROM accounts_customer WHERE code = ANY(%s::text[])", list(codes)))
-
-
-def _on_sale(names: set[str]) -> dict[str, OnSale]:
-    found: dict[str, dict[str, Any]] = {}
-    for name, service_id, service, measure, since in fetch_all(_ON_SALE, list(names)):
-        found.setdefault(name, {"service_id": service_id, "service": service, "since": {}})
-        found[name]["since"][measure] = since
-    return {
-        name: OnSale(**entry | {"since": tuple(map(entry["since"].get, MEASURES))})
-        for name, entry in found.items()
+def _known(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[str, OnSale]]:
+    """Return the ids of these customers and what is on sale under these names, with one question."""
+    customers: dict[str, int] = {}
+    found: dict[str, tuple[int, str, dict[str, dt.datetime]]] = {}
+    for name, its_id, service, measure, since in fetch_all(_KNOWN, list(codes), list(names)):
+        if service is None:
+            customers[name] = its_id
+        else:
+            found.setdefault(name, (its_id, service, {}))[2][measure] = since
+    return customers, {
+        name: OnSale(service_id, service, tuple(map(since.get, MEASURES)))
+        for name, (service_id, service, since) in found.items()
     }
 
 
 # A service of that very name comes before an alias.
-_ON_SALE = """
+_KNOWN = """
 WITH wanted AS (
+    SELECT code FROM unnest(%s::text[]) AS code
+), sought AS (
     SELECT name FROM unnest(%s::text[]) AS name
 ), named AS (
-    SELECT name, id AS service_id FROM pricing_service JOIN wanted USING (name)
+    SELECT name, id AS service_id FROM pricing_service JOIN sought USING (name)
      UNION ALL
-    SELECT alias, service_id FROM pricing_servicealias JOIN wanted ON wanted.name = alias
+    SELECT alias, service_id FROM pricing_servicealias JOIN sought ON sought.name = alias
      WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)
 )
+SELECT code, id, NULL, NULL, NULL FROM accounts_customer JOIN wanted USING (code)
+ UNION ALL
 SELECT named.name, service.id, service.name, item.measure, min(price.begins_at)
   FROM named
   JOIN pricing_service AS service ON service.id = named.service_id
@@ -142,11 +158,11 @@ SELECT named.name, service.id, service.name, item.measure, min(price.begins_at)
 
 
 def _quantities(report: UsageReport) -> tuple[int, ...]:
-    characters = report.input_characters
+    characters = report.input_characters or 0
     if report.input_text is not UNSET:
         characters = count_characters(report.input_text)
     # In the order of Measure.
-    return (report.input_tokens, report.output_tokens, characters or 0)
+    return (report.input_tokens or 0, report.output_tokens or 0, characters)
 
 
 def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> str:
@@ -158,6 +174,8 @@ def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> str:
 def _service_problem(
     occurred_at: dt.datetime, quantities: tuple[int, ...], service: OnSale
 ) -> tuple[str, str] | None:
+    if occurred_at >= service.complete and not any(map(quantities.__getitem__, service.not_sold)):
+        return None  # as nearly always
     for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
         if not quantity:
             continue

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from sensenova_billing.data_directory import StartFailed, data_directory
 from sensenova_billing.runner import Plan, run
 
-THREADS_WITHOUT_POOL = 4
+THREADS_WITHOUT_POOL = 4  # each of them may then hold a connection of its own
 
 
 class Command(BaseCommand):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             port=env.int("PORT", default=8000),
             own_database="DATABASE_URL" not in os.environ,
             demo=demo,
-            threads=settings.DATABASE_POOL_SIZE or THREADS_WITHOUT_POOL,
+            threads=settings.WEB_THREADS if settings.DATABASE_POOL_SIZE else THREADS_WITHOUT_POOL,
         )
 
     def _tell(self, line: str) -> None:

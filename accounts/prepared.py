@@ -1,7 +1,8 @@
 """Statements that every report pays for, kept prepared by each connection.
 
 Django puts values into the text of a statement, so the database plans it anew each time; for a single
-report the planning costs more than the work.
+report the planning costs more than the work. psycopg prepares nothing while a connection's
+`prepare_threshold` is None, Django's default; settings.py sets it.
 """
 
 from typing import Any

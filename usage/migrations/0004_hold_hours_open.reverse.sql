@@ -1,0 +1,2 @@
+DROP FUNCTION hold_hours_open(timestamptz[]);
+DROP FUNCTION share_hour(timestamptz);
