@@ -9,7 +9,6 @@ import datetime as dt
 import json
 import os
 import random
-import resource
 import socket
 import statistics
 import subprocess
@@ -18,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -28,7 +28,7 @@ from sensenova_billing.postgres import throwaway_server
 CUSTOMERS = 1000
 SERVICES = ("SenseChat-5", "SenseChat-Turbo", "SenseChat")
 BATCHES = (1, 100, 1000, 10_000)
-CONNECTIONS = {1: 32, 100: 8, 1000: 4, 10_000: 3}
+CONNECTIONS = {1: 128, 100: 8, 1000: 4, 10_000: 3}
 SEEDED = random.Random(20261123)
 
 Report = dict[str, Any]
@@ -172,7 +172,7 @@ def web(url: str) -> Iterator[tuple[int, int]]:
         port = free.getsockname()[1]
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "8"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "64"),
         *("--log-level", "error", "sensenova_billing.wsgi:application"),
     ]
     environment = os.environ | {
@@ -193,6 +193,44 @@ def web(url: str) -> Iterator[tuple[int, int]]:
     finally:
         server.terminate()
         server.wait()
+
+
+def resident(pid: int) -> int:
+    """The memory that the web server's worker processes hold, the largest of them, in MB."""
+    workers = subprocess.run(
+        ["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    pages = [int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in workers]
+    return max(pages) * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def measure_memory(port: int, pid: int, key: str, seconds: float, say: Say) -> None:
+    """Print how much a web worker grows while it takes batches of 10,000, once it has taken one of each."""
+    over_http(port, key, 10_000, 2)
+    before = resident(pid)
+    over_http(port, key, 10_000, seconds)
+    say(f"\nThe largest web worker held {before} MB before and {resident(pid)} MB after ")
+    say(f"{seconds:.0f} s of batches of 10,000.\n")
+
+
+def measure_split(url: str, say: Say) -> None:
+    """Print where the time of a batch goes."""
+    command = [sys.executable, "-m", "benchmarks.split", "4", "1000", "10000"]
+    environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    say(f"\n{told.stdout}\n")
+
+
+def measure_single(port: int, key: str, seconds: float, say: Say) -> None:
+    """Print single posts beside an empty view, in turn."""
+    pairs = []
+    for _ in range(3):
+        empty, _ = over_http(port, key, 1, seconds / 3, path="/empty")
+        single, slow = over_http(port, key, 1, seconds / 3)
+        pairs.append((single / empty, single, empty, slow))
+    ratio, single, empty, slow = sorted(pairs)[1]
+    say(f"Empty view: {empty:,.0f} requests/s. Single posts: {single:,.0f}/s, {ratio:.2f} of it;")
+    say(f" p99 {slow:.0f} ms; the ratios of all pairs: {', '.join(f'{pair[0]:.2f}' for pair in pairs)}.\n")
 
 
 def measure(url: str, port: int, key: str, seconds: float, say: Say) -> None:
@@ -220,20 +258,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--history", type=int, default=20_000_000)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--memory-seconds", type=float, default=60)
     options = parser.parse_args()
     say = sys.stdout.write
     with throwaway_server() as url:
         manage(url, "migrate", "--verbosity", "0")
         manage(url, "load_catalogue")
         key = manage(url, "shell", "-v0", code=PREPARE).split()[-1]
-        with web(url) as (port, _):
+        with web(url) as (port, pid):
             over_http(port, key, 100, 2)
-            empty, _ = over_http(port, key, 1, options.seconds, path="/empty")
-            single, slow = over_http(port, key, 1, options.seconds)
-            say(f"Empty view: {empty:,.0f} requests/s. Single posts: {single:,.0f}/s,")
-            say(f" {single / empty:.2f} of it;")
-            say(f" p99 {slow:.0f} ms.\n\nAn empty table:\n\n")
+            measure_single(port, key, options.seconds * 3, say)
+            say("\nAn empty table:\n\n")
             measure(url, port, key, options.seconds, say)
+            measure_split(url, say)
+            measure_memory(port, pid, key, options.memory_seconds, say)
+            sys.stdout.flush()
             if options.history:
                 began = time.perf_counter()
                 fill(url, options.history)
@@ -244,8 +283,6 @@ def main() -> None:
                 for name, make_id in (("random", random_id), ("time-ordered", ordered_id)):
                     rate = bare_copy(url, 1000, options.seconds, make_id)
                     say(f"\nBare COPY of 1,000 with {name} ids: {rate:,.0f} records/s.\n")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    say(f"\nThe largest process took {used:,.0f} MB.\n")
 
 
 if __name__ == "__main__":
