@@ -58,8 +58,8 @@ def main(seconds: float, sizes: list[int]) -> None:
         took = split(size, seconds)
         say(f"| {size:,} | {' | '.join(f'{took[step]:.2f}' for step in STEPS)} |\n")
     connection.close()
-    if connection.pool:
-        connection.close_pool()
+    if connection.pool:  # type: ignore[attr-defined]
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

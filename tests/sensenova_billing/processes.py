@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -30,8 +31,28 @@ def eventually(holds: Callable[[], object], *, seconds: float) -> bool:
 
 def users_of(directory: Path) -> list[str]:
     """Return the command lines of all live processes that were started for a data directory."""
-    mark = f"SENSENOVA_DATA_DIR={directory}".encode()
-    return [command for number, command in _live_processes() if mark in _read(number, "environ").split(b"\0")]
+    return [command for _, command in _using(directory)]
+
+
+def web_servers(directory: Path) -> list[int]:
+    """Return the process ids of the web servers of a data directory, which serve through their workers."""
+    found = _granians(directory)
+    return [number for number, parent in found.items() if parent not in found]
+
+
+def web_workers(directory: Path) -> list[int]:
+    """Return the process ids of the web servers' workers of a data directory."""
+    found = _granians(directory)
+    return [number for number, parent in found.items() if parent in found]
+
+
+def _granians(directory: Path) -> dict[int, int]:
+    return {number: _parent(number) for number, command in _using(directory) if "granian" in command}
+
+
+def _parent(number: int) -> int:
+    found = re.search(rb"^PPid:\s*(\d+)", _read(number, "status"), re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 def postmasters(directory: Path) -> list[int]:
@@ -48,6 +69,15 @@ def nothing_runs_on(directory: Path) -> bool:
         except BlockingIOError:
             return False
     return not users_of(directory)
+
+
+def _using(directory: Path) -> list[tuple[int, str]]:
+    mark = f"SENSENOVA_DATA_DIR={directory}".encode()
+    return [
+        (number, command)
+        for number, command in _live_processes()
+        if mark in _read(number, "environ").split(b"\0")
+    ]
 
 
 def _live_processes() -> list[tuple[int, str]]:
@@ -97,6 +127,23 @@ def start(*arguments: str, directory: Path, **environment: str) -> "subprocess.P
             stderr=output,
             text=True,
         )
+
+
+def run(directory: Path, **environment: str) -> "tuple[subprocess.Popen[str], int]":
+    """Start everything on a data directory, and return the runner and the port."""
+    environment = {"PORT": str(free_port()), **environment}
+    runner = start("manage.py", "run", "--no-demo", directory=directory, **environment)
+    return runner, int(environment["PORT"])
+
+
+def run_until_up(directory: Path, **environment: str) -> "tuple[subprocess.Popen[str], int]":
+    """Start everything on a data directory and wait until it runs."""
+    before = output_of(directory).count("is running at") if (directory / "output").exists() else 0
+    runner, port = run(directory, **environment)
+    assert eventually(lambda: output_of(directory).count("is running at") > before, seconds=60), output_of(
+        directory
+    )
+    return runner, port
 
 
 def ask(url: str, statement: str) -> Any:

@@ -15,11 +15,11 @@ from sensenova_billing import postgres
 from tests.sensenova_billing.processes import (
     ask,
     eventually,
-    free_port,
     nothing_runs_on,
     output_of,
     postmasters,
-    start,
+    run,
+    run_until_up,
     temporary_data_directory,
     users_of,
 )
@@ -29,22 +29,6 @@ from tests.sensenova_billing.processes import (
 def directory() -> Iterator[Path]:
     with temporary_data_directory() as made:
         yield made
-
-
-def run(directory, **environment):
-    environment = {"PORT": str(free_port()), **environment}
-    return start("manage.py", "run", "--no-demo", directory=directory, **environment), int(
-        environment["PORT"]
-    )
-
-
-def run_until_up(directory, **environment):
-    before = output_of(directory).count("is running at") if (directory / "output").exists() else 0
-    runner, port = run(directory, **environment)
-    assert eventually(lambda: output_of(directory).count("is running at") > before, seconds=60), output_of(
-        directory
-    )
-    return runner, port
 
 
 def status(port, path="/healthz"):

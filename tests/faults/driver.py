@@ -1,0 +1,203 @@
+"""Senders that never give up: each posts usage, sends again what was not acknowledged, and notes what was.
+
+The journal is on the disk before a sender goes on. It has one JSON object a line: `{"sent": name, "records":
+[[customer, event_id, input_tokens, output_tokens], ...]}` before a post leaves for the first time, and
+`{"acknowledged": name, "attempts": n, "accepted": n, "duplicates": n}` for every 200, also when a post that
+was acknowledged is sent once more, as after a lost reply.
+"""
+
+import datetime as dt
+import http.client
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, TextIO
+
+SENDERS = 6
+SIZES = (1, 1, 1, 50, 500)
+SECONDS_TO_ANSWER = 20
+SECONDS_TO_ACKNOWLEDGE = 60
+# Sooner than Retry-After asks for, so that more posts meet a server that is just coming back.
+PAUSE = 0.1
+RESENT = 0.1  # so many of the acknowledged posts are sent once more
+
+Record = tuple[str, str, int, int]
+
+
+class WrongAnswer(Exception):
+    """An answer that a fault of the server's surroundings must never cause."""
+
+
+class NeverAcknowledged(Exception):
+    """A post was sent again and again, and never acknowledged."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where usage is posted, and for whom."""
+
+    port: int
+    key: str
+    customers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Post:
+    """A request's name in the journal, its records, and its bytes, the same at each attempt."""
+
+    name: str
+    records: Sequence[Record]
+    body: bytes
+
+
+class Driver:
+    """The senders' common state: the journal and the counts."""
+
+    def __init__(self, target: Target, journal: TextIO) -> None:
+        self.target = target
+        self.acknowledged = 0
+        self.under_way = 0  # requests that wait for an answer at this moment
+        self.answers: Counter[str] = Counter()
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._journal = journal
+
+    def note_sent(self, post: Post) -> None:
+        """Note a post that is about to leave for the first time."""
+        with self._lock:
+            self._write({"sent": post.name, "records": post.records})
+
+    def note_acknowledged(self, post: Post, *, attempts: int, receipt: dict[str, int]) -> None:
+        """Note that a post was answered with 200."""
+        with self._lock:
+            self._write({"acknowledged": post.name, "attempts": attempts, **receipt})
+            self.acknowledged += 1
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        self._journal.write(json.dumps(entry) + "\n")
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+
+    def count(self, answer: str) -> None:
+        """Count an answer by its kind."""
+        with self._lock:
+            self.answers[answer] += 1
+
+    @contextmanager
+    def one_under_way(self) -> Iterator[None]:
+        """Count a request that waits for its answer."""
+        with self._lock:
+            self.under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.under_way -= 1
+
+
+@contextmanager
+def driving(target: Target, *, run: str, journal: Path, senders: int = SENDERS) -> Iterator[Driver]:
+    """Let senders post until the block ends and everything that they sent is acknowledged.
+
+    `run` seeds them, and all their event ids begin with it.
+    """
+    with journal.open("a") as kept, ThreadPoolExecutor(senders) as threads:
+        driver = Driver(target, kept)
+        sending = [threads.submit(_Sender(driver, f"{run}/{number}").send) for number in range(senders)]
+        try:
+            yield driver
+        finally:
+            driver.stopping.set()
+            for sender in sending:
+                sender.result()  # what went wrong with a sender explains what went wrong with the block
+
+
+class _Sender:
+    def __init__(self, driver: Driver, name: str) -> None:
+        self._driver = driver
+        self._name = name
+        self._random = Random(name)
+        self._connection = http.client.HTTPConnection(
+            "127.0.0.1", driver.target.port, timeout=SECONDS_TO_ANSWER
+        )
+        self._acknowledged: list[Post] = []
+
+    def send(self) -> None:
+        while not self._driver.stopping.is_set():
+            post = self._next_post()
+            self._driver.note_sent(post)
+            self._insist(post)
+            self._acknowledged.append(post)
+            if self._random.random() < RESENT:
+                self._insist(self._random.choice(self._acknowledged))
+        self._connection.close()
+
+    def _next_post(self) -> Post:
+        name = f"{self._name}/{len(self._acknowledged)}"
+        records = [
+            (
+                self._random.choice(self._driver.target.customers),
+                f"{name}/{number}",
+                self._random.randrange(4000),
+                self._random.randrange(900),
+            )
+            for number in range(self._random.choice(SIZES))
+        ]
+        now = dt.datetime.now(dt.UTC).isoformat()
+        reports = [
+            {
+                "customer": customer,
+                "event_id": event_id,
+                "service": "SenseChat-5",
+                "occurred_at": now,
+                "input_tokens": input_tokens,
+                "output_tokens": output_tokens,
+            }
+            for customer, event_id, input_tokens, output_tokens in records
+        ]
+        return Post(name, records, json.dumps(reports[0] if len(reports) == 1 else reports).encode())
+
+    def _insist(self, post: Post) -> None:
+        """Send until acknowledged."""
+        deadline = time.monotonic() + SECONDS_TO_ACKNOWLEDGE
+        attempts = 1
+        while (receipt := self._try(post)) is None:
+            if time.monotonic() > deadline:
+                raise NeverAcknowledged(f"{post.name}, after {attempts} attempts")
+            time.sleep(PAUSE)
+            attempts += 1
+        self._driver.note_acknowledged(post, attempts=attempts, receipt=receipt)
+
+    def _try(self, post: Post) -> dict[str, int] | None:
+        """Send once and return the receipt, or None where the post has to be sent again."""
+        try:
+            with self._driver.one_under_way():
+                status, headers, body = self._exchange(post.body)
+        except (OSError, http.client.IncompleteRead):
+            self._connection.close()
+            self._driver.count("broken")
+            return None
+        self._driver.count(str(status))
+        if status == 200:
+            receipt: dict[str, int] = json.loads(body)
+            return receipt
+        if status == 503 and headers["Retry-After"]:
+            return None
+        raise WrongAnswer(f"{post.name}: {status} {body[:500]!r}")
+
+    def _exchange(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+        headers = {
+            "Authorization": f"Bearer {self._driver.target.key}",
+            "Content-Type": "application/json",
+        }
+        self._connection.request("POST", "/api/v1/usage", body, headers)
+        response = self._connection.getresponse()
+        return response.status, response.headers, response.read()

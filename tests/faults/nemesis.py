@@ -1,0 +1,88 @@
+"""The nemesis: breaks things in a seeded order, each while posts are under way, and counts what it broke."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from random import Random
+
+import psycopg
+
+from tests.faults.driver import Driver
+from tests.sensenova_billing.processes import ask, eventually
+
+Strike = Callable[[Random], bool]  # tells whether there was something to strike
+
+LONGEST_PAUSE = 0.5
+# So many blows fall before the one before has been got over.
+HASTY = 0.25
+SECONDS_TO_RECOVER = 30
+
+
+class NothingToStrike(Exception):
+    """A fault could not be brought about: what it strikes did not come back, or no posts were under way."""
+
+
+def haunt(
+    driver: Driver, *, strikes: Mapping[str, Strike], times: Mapping[str, int], random: Random
+) -> Counter[str]:
+    """Strike each so many times, in a random order, and return how often each struck something."""
+    order = [name for name, count in times.items() for _ in range(count)]
+    random.shuffle(order)
+    struck: Counter[str] = Counter()
+    for name in order:
+        enough = 0 if random.random() < HASTY else driver.acknowledged + 1
+        time.sleep(random.uniform(0, LONGEST_PAUSE))  # the rhythm; what is waited for comes next
+        blow = partial(_strike_during_posts, driver, enough=enough, strike=strikes[name], random=random)
+        if not eventually(blow, seconds=SECONDS_TO_RECOVER):
+            raise NothingToStrike(f"{name}, after {dict(struck)}")
+        struck[name] += 1
+    return struck
+
+
+def _strike_during_posts(driver: Driver, *, enough: int, strike: Strike, random: Random) -> bool:
+    return bool(driver.under_way) and driver.acknowledged >= enough and strike(random)
+
+
+def killing(find: Callable[[], Sequence[int]]) -> Strike:
+    """Return a strike that sends SIGKILL to one of the processes found."""
+
+    def kill(random: Random) -> bool:
+        found = sorted(find())
+        if not found:
+            return False
+        try:
+            os.kill(random.choice(found), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    return kill
+
+
+def ending_a_session(url: str) -> Strike:
+    """Return a strike that has PostgreSQL end one of the sessions of a database."""
+
+    def end(random: Random) -> bool:
+        found = sessions(url)
+        return bool(found) and bool(ask(url, f"SELECT pg_terminate_backend({random.choice(found)})"))
+
+    return end
+
+
+def sessions(url: str) -> list[int]:
+    """Return the processes of a database's busy sessions, of all if none is busy; none if it is away."""
+    try:
+        with psycopg.connect(url) as connection:
+            found = connection.execute(_SESSIONS).fetchall()
+    except psycopg.OperationalError:
+        return []
+    return [number for number, is_busy in found if is_busy] or [number for number, _ in found]
+
+
+_SESSIONS = """
+SELECT pid, state <> 'idle' FROM pg_stat_activity
+ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND datname = current_database()
+"""

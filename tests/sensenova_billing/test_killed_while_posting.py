@@ -1,0 +1,101 @@
+"""Whatever is killed while usage is posted: every acknowledged record is stored, and stored once."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import psycopg
+import pytest
+
+from sensenova_billing import postgres
+from tests.faults.checker import Verdict, check, read_journal, read_stored
+from tests.faults.driver import Target, driving
+from tests.faults.nemesis import ending_a_session, haunt, killing, sessions
+from tests.sensenova_billing.processes import (
+    eventually,
+    output_of,
+    postmasters,
+    run_until_up,
+    start,
+    temporary_data_directory,
+    web_servers,
+    web_workers,
+)
+
+SEED = 20261123
+CUSTOMERS = ("acme", "globex", "initech")
+TIMES = {"web worker": 4, "web server": 1, "postmaster": 2, "backend": 1, "session": 8}
+# A commit is answered before it is on the disk, and goes there no sooner than it must.
+CARELESS = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    with temporary_data_directory() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def target(directory: Path) -> Iterator[Target]:
+    """The whole product, running, with customers and a service key."""
+    runner, port = run_until_up(directory)
+    try:
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+        assert start("manage.py", "set_stage", *CUSTOMERS, directory=directory, **settings).wait(30) == 0
+        yield Target(port, re.findall(r"sk_live_\S+", output_of(directory))[0], CUSTOMERS)
+    finally:
+        runner.terminate()
+        runner.wait(10)
+
+
+def verdict_on(run: str, *, journal: Path, directory: Path) -> Verdict:
+    stored = read_stored(postgres.database_url(directory), run=run)
+    return check(journal=read_journal(journal), stored=stored)
+
+
+@contextmanager
+def careless(url: str) -> Iterator[None]:
+    """Let PostgreSQL lose what it has committed if it is killed."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, value in CARELESS.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        connection.execute("SELECT pg_reload_conf()")
+    yield
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM RESET ALL")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def test_whatever_is_killed_what_was_acknowledged_is_stored_once(directory, target, tmp_path):
+    url = postgres.database_url(directory)
+    strikes = {
+        "web worker": killing(partial(web_workers, directory)),
+        "web server": killing(partial(web_servers, directory)),
+        "postmaster": killing(partial(postmasters, directory)),
+        "backend": killing(partial(sessions, url)),
+        "session": ending_a_session(url),
+    }
+    with driving(target, run=f"killed-{SEED}", journal=tmp_path / "journal") as driver:
+        struck = haunt(driver, strikes=strikes, times=TIMES, random=Random(SEED))
+    verdict = verdict_on(f"killed-{SEED}", journal=tmp_path / "journal", directory=directory)
+    assert verdict.faults() == {}, (struck, verdict)
+    assert struck == TIMES
+    assert len(re.findall(r"^postgresql .* it is started again", output_of(directory), re.MULTILINE)) >= 2
+    assert set(driver.answers) == {"200", "503", "broken"}
+    assert verdict.sent_again > 0
+    assert verdict.resent > 0
+
+
+def test_a_postgresql_that_answers_before_it_is_sure_is_found_out(directory, target, tmp_path):
+    with (
+        careless(postgres.database_url(directory)),
+        driving(target, run="careless", journal=tmp_path / "journal") as driver,
+    ):
+        assert eventually(lambda: driver.acknowledged > 20, seconds=20)
+        os.kill(postmasters(directory)[0], signal.SIGKILL)
+    assert verdict_on("careless", journal=tmp_path / "journal", directory=directory).lost
