@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from usage.reports import UsageReport
+from usage.shapes import SHAPES
 
 ERROR = {
     "type": "object",
@@ -29,11 +30,26 @@ ERROR = {
 }
 
 
+# What msgspec cannot say of the report.
+_ONE_OR_THE_OTHER = {"not": {"required": ["input_characters", "input_text"]}}
+
+
 def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Add the shapes to the document; the usage report's comes from the very type that decodes it."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Error"] = ERROR
     _, reports = msgspec.json.schema_components([UsageReport], ref_template="#/components/schemas/{name}")
-    for name, schema in reports.items():
-        schemas[name] = schema | {"description": inspect.cleandoc(schema["description"])}
+    report = reports["UsageReport"]
+    schemas["UsageReport"] = (
+        report | _ONE_OR_THE_OTHER | {"description": inspect.cleandoc(report["description"])}
+    )
+    schemas |= SHAPES | {"Error": ERROR}
+    return result
+
+
+def require_bodies(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Say that no operation takes a request without a body, where it takes one at all."""
+    for path in result["paths"].values():
+        for operation in path.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
     return result

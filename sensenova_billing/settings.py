@@ -171,7 +171,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["sensenova_billing.schema.add_shapes"],
+    "POSTPROCESSING_HOOKS": [
+        "sensenova_billing.schema.add_shapes",
+        "sensenova_billing.schema.require_bodies",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -107,3 +107,11 @@ def _signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what tests of many requests recorded of the answers."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if name == "answers":
+                terminalreporter.write_line(value)

@@ -1,30 +1,17 @@
 """The HTTP doors of usage."""
 
-from typing import Any, cast
-
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
-from usage.reading import WholeBody, body_of
+from usage.reading import AnswersInJson, WholeBody, body_of
 from usage.reporting import report_usage
-from usage.reports import MAX_BATCH, decode_reports
-
-_REPORT = {"$ref": "#/components/schemas/UsageReport"}
-_BATCH = {"type": "array", "items": _REPORT, "minItems": 1, "maxItems": MAX_BATCH}
-_RECEIPT = {
-    "type": "object",
-    "properties": {"accepted": {"type": "integer"}, "duplicates": {"type": "integer"}},
-    "required": ["accepted", "duplicates"],
-}
-
-
-def _error(description: str) -> OpenApiResponse:
-    return OpenApiResponse(cast(Any, {"$ref": "#/components/schemas/Error"}), description)
+from usage.reports import decode_reports
+from usage.shapes import answer, one_or_batch, refusals, shape
 
 
 class UsageView(APIView):
@@ -32,6 +19,7 @@ class UsageView(APIView):
 
     parser_classes = (WholeBody,)
     permission_classes = (MayReportUsage,)
+    content_negotiation_class = AnswersInJson
 
     @extend_schema(
         operation_id="report_usage",
@@ -42,18 +30,8 @@ class UsageView(APIView):
             "Answers after the commit. The same event id with the same content is counted as a duplicate, so "
             "any request may be repeated until it is answered; with other content it is refused with 409."
         ),
-        request={"application/json": {"oneOf": [_REPORT, _BATCH]}},
-        responses={
-            200: OpenApiResponse(cast(Any, _RECEIPT), "Committed."),
-            400: _error("The body is not JSON, is empty, or holds too many records."),
-            401: _error("No service key, or one that is not live."),
-            403: _error("The key lacks the scope usage:write."),
-            409: _error("An event id is known with other content."),
-            413: _error("The body is larger than 16 MiB."),
-            415: _error("The content type is not application/json."),
-            422: _error("Some records cannot be taken; each is named with field and reason."),
-            503: _error("The database is away; send it again after Retry-After seconds."),
-        },
+        request={"application/json": one_or_batch("UsageReport")},
+        responses={200: answer("Committed.", shape("Receipt")), **refusals("Error")},
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""

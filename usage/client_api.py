@@ -6,12 +6,10 @@ Each door answers in its client's own words, successes and refusals alike.
 import datetime as dt
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,10 +18,10 @@ from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
 from usage import cloudevents, lago, litellm
 from usage.ingest import Receipt
-from usage.reading import WholeBody, body_of
+from usage.reading import AnswersInJson, WholeBody, body_of
 from usage.refusals import BadBatch, Conflict
 from usage.reporting import report_usage
-from usage.reports import MAX_BATCH
+from usage.shapes import answer, batch, one_or_batch, refusals, shape, wrapped
 
 
 class OneCloudEvent(WholeBody):
@@ -44,22 +42,12 @@ class Lines(WholeBody):
     media_type = "application/x-ndjson"
 
 
-class WhateverAccepted(DefaultContentNegotiation):
-    """Answers every client in JSON: each knows what it asked for, whatever its Accept header says."""
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """Take the first."""
-        return renderers[0], renderers[0].media_type
-
-
 class ClientView(APIView):
     """What the doors for clients share: who may come in, and that refusals are put into their words."""
 
     parser_classes: tuple[type[WholeBody], ...] = (WholeBody,)
     permission_classes = (MayReportUsage,)
-    content_negotiation_class = WhateverAccepted
+    content_negotiation_class = AnswersInJson
     refusal_type = "application/json"
     # The client's words for our fields.
     names: Mapping[str, str] = {}
@@ -81,54 +69,6 @@ class ClientView(APIView):
         return {"error": error}
 
 
-def _shape(description: str, schema: dict[str, Any]) -> OpenApiResponse:
-    return OpenApiResponse(cast(Any, schema), description)
-
-
-def _refusals(schema: dict[str, Any], *, conflict: int, media_type: str) -> dict[Any, OpenApiResponse]:
-    reasons = {
-        400: "The body is not JSON, is empty, or holds too many events.",
-        401: "No service key, or one that is not live.",
-        403: "The key lacks the scope usage:write.",
-        413: "The body is larger than 16 MiB.",
-        415: "The content type is not one of those named.",
-        503: "The database is away; send it again after Retry-After seconds.",
-    }
-    reasons[conflict] = "An event id is known with other content."
-    reasons[422] = "Some events cannot be taken; each is named with its reason. Nothing was stored."
-    if conflict == 422:
-        reasons[422] = "Some events cannot be taken, or are known with other content. Nothing was stored."
-    return {(status, media_type): _shape(reason, schema) for status, reason in reasons.items()}
-
-
-_EVENT = {
-    "type": "object",
-    "properties": {
-        "specversion": {"type": "string", "enum": ["1.0"]},
-        "id": {"type": "string", "minLength": 1},
-        "source": {"type": "string", "minLength": 1},
-        "type": {"type": "string", "minLength": 1},
-        "subject": {"type": "string", "minLength": 1, "description": "The customer's code."},
-        "time": {"type": "string", "nullable": True, "description": "RFC 3339; missing: the arrival."},
-        "data": {"type": "object", "description": "`model`, and the quantities."},
-    },
-    "required": ["specversion", "id", "source", "type", "subject", "data"],
-}
-_EVENTS = {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": MAX_BATCH}
-_PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-    "required": ["type", "title", "status", "detail", "code", "errors"],
-}
-
-
 class CloudEventsView(ClientView):
     """Takes CloudEvents, one or a batch, as OpenMeter does."""
 
@@ -142,13 +82,13 @@ class CloudEventsView(ClientView):
         tags=["clients"],
         description="What OpenMeter's clients and LiteLLM's `openmeter` callback send; see docs/clients.md.",
         request={
-            "application/cloudevents+json": _EVENT,
-            "application/cloudevents-batch+json": _EVENTS,
-            "application/json": {"oneOf": [_EVENT, _EVENTS]},
+            "application/cloudevents+json": one_or_batch("CloudEvent"),
+            "application/cloudevents-batch+json": one_or_batch("CloudEvent"),
+            "application/json": one_or_batch("CloudEvent"),
         },
         responses={
             204: OpenApiResponse(description="Committed."),
-            **_refusals(_PROBLEM, conflict=409, media_type="application/problem+json"),
+            **refusals("Problem", media_type="application/problem+json"),
         },
     )
     def post(self, request: Request) -> Response:
@@ -175,37 +115,6 @@ def _sentences(details: list[dict[str, Any]]) -> list[str]:
     return [
         f"[{detail['index']}] {detail['field']}: {detail.get('reason', reason)}." for detail in details[:10]
     ]
-
-
-_LAGO_EVENT = {
-    "type": "object",
-    "properties": {
-        "transaction_id": {"type": "string"},
-        "external_subscription_id": {"type": "string", "description": "The customer's code."},
-        "code": {"type": "string"},
-        "timestamp": {
-            "oneOf": [{"type": "number"}, {"type": "string"}],
-            "nullable": True,
-            "description": "Unix seconds; missing: the arrival.",
-        },
-        "properties": {"type": "object", "description": "`model`, and the quantities."},
-    },
-    "required": ["transaction_id", "external_subscription_id", "code", "properties"],
-}
-_LAGO_REFUSAL = {
-    "type": "object",
-    "properties": {
-        "status": {"type": "integer"},
-        "error": {"type": "string"},
-        "code": {"type": "string"},
-        "error_details": {"type": "object"},
-    },
-    "required": ["status", "error"],
-}
-
-
-def _with(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: schema}, "required": [name]}
 
 
 class LagoView(ClientView):
@@ -246,10 +155,10 @@ class LagoEventView(LagoView):
         summary="Report usage as an event of Lago's",
         tags=["clients"],
         description="What Lago's SDKs and LiteLLM's `lago` callback send; see docs/clients.md.",
-        request={"application/json": _with("event", _LAGO_EVENT)},
+        request={"application/json": wrapped("event", shape("LagoEvent"))},
         responses={
-            200: _shape("Committed.", _with("event", {"type": "object"})),
-            **_refusals(_LAGO_REFUSAL, conflict=422, media_type="application/json"),
+            200: answer("Committed.", wrapped("event", shape("LagoStoredEvent"))),
+            **refusals("LagoRefusal", conflict=422),
         },
     )
     def post(self, request: Request) -> Response:
@@ -269,10 +178,10 @@ class LagoBatchView(LagoView):
         summary="Report usage as a batch of Lago's events",
         tags=["clients"],
         description="What Lago's SDKs and lago-agent-sdk send; up to 10,000 events; see docs/clients.md.",
-        request={"application/json": _with("events", {"type": "array", "items": _LAGO_EVENT})},
+        request={"application/json": wrapped("events", batch("LagoEvent"))},
         responses={
-            200: _shape("Committed.", _with("events", {"type": "array", "items": {"type": "object"}})),
-            **_refusals(_LAGO_REFUSAL, conflict=422, media_type="application/json"),
+            200: answer("Committed.", wrapped("events", batch("LagoStoredEvent"))),
+            **refusals("LagoRefusal", conflict=422),
         },
     )
     def post(self, request: Request) -> Response:
@@ -287,27 +196,7 @@ def _record_lago(events: list[lago.LagoEvent], *, request: Request, now: dt.date
     return [lago.answer_of(event, now=now) for event in events]
 
 
-_PAYLOAD = {
-    "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "status": {"type": "string", "enum": ["success", "failure"]},
-        "model": {"type": "string"},
-        "end_user": {"type": "string", "nullable": True},
-        "endTime": {"type": "number", "nullable": True},
-        "prompt_tokens": {"type": "integer"},
-        "completion_tokens": {"type": "integer"},
-    },
-    "required": ["id", "model"],
-}
-_PAYLOADS = {"type": "array", "items": _PAYLOAD, "minItems": 1, "maxItems": MAX_BATCH}
 _COUNTS = ("accepted", "duplicates", "skipped")
-_SKIPPING = {
-    "type": "object",
-    "properties": {name: {"type": "integer"} for name in _COUNTS},
-    "required": list(_COUNTS),
-}
-_OUR_REFUSAL = {"$ref": "#/components/schemas/Error"}
 
 
 class LiteLLMView(ClientView):
@@ -324,10 +213,13 @@ class LiteLLMView(ClientView):
             "StandardLoggingPayloads of LiteLLM's `generic_api` callback: an array, one a line, or one. "
             "Failed calls and answers from LiteLLM's cache are skipped; see docs/clients.md."
         ),
-        request={"application/json": {"oneOf": [_PAYLOAD, _PAYLOADS]}, "application/x-ndjson": _PAYLOAD},
+        request={
+            "application/json": one_or_batch("LiteLLMPayload"),
+            "application/x-ndjson": batch("LiteLLMPayload"),
+        },
         responses={
-            200: _shape("Committed.", _SKIPPING),
-            **_refusals(_OUR_REFUSAL, conflict=409, media_type="application/json"),
+            200: answer("Committed.", shape("LiteLLMReceipt")),
+            **refusals("Error"),
         },
     )
     def post(self, request: Request) -> Response:

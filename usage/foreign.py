@@ -72,6 +72,9 @@ def unix_time(field: str, value: Any) -> dt.datetime:
 
 def timed_report(fields: Mapping[str, Any], *, now: dt.datetime) -> UsageReport:
     """Return the report of these fields; without `occurred_at` it counts as of its arrival, now."""
+    for field, value in fields.items():
+        if isinstance(value, WrittenFloat):
+            raise BadItem(field, "must not be a number with a fraction or an exponent")
     if fields.get("occurred_at") is not None:
         return report_of(dict(fields))
     report = report_of(dict(fields) | {"occurred_at": now})

@@ -1,11 +1,13 @@
-"""Reading a request's body as bytes, within bounds."""
+"""What the doors of usage share: they read a body as bytes, within bounds, and answer in JSON."""
 
 from collections.abc import Mapping
 from typing import IO, Any, cast
 
 from django.conf import settings
 from rest_framework.exceptions import APIException
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
@@ -39,3 +41,13 @@ class WholeBody(BaseParser):
 def body_of(request: Request) -> bytes:
     """Return what WholeBody read; nothing where there was no body, because then no parser is asked."""
     return cast(bytes, request.data or b"")
+
+
+class AnswersInJson(DefaultContentNegotiation):
+    """Answers in JSON, whatever the Accept header says: there is nothing else to choose from."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Take the first; a `format` in the address chooses nothing either."""
+        return renderers[0], renderers[0].media_type

@@ -129,6 +129,10 @@ def report_of(fields: Any) -> UsageReport:
     except msgspec.ValidationError as error:
         found = _FIELD.search(str(error))
         raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
+    except UnicodeEncodeError as error:
+        # A name that is not known, a number or an instant that holds half of a surrogate pair.
+        _require_texts(fields)
+        raise BadItem("", "is not valid Unicode") from error
     for field in ("event_id", "customer", "service"):
         require_text(field, getattr(report, field))
     for key, value in (report.metadata or {}).items():
@@ -149,3 +153,10 @@ def require_text(field: str, text: str) -> None:
 
 def _gives_characters_twice(report: UsageReport) -> bool:
     return report.input_text is not UNSET and report.input_characters is not UNSET
+
+
+def _require_texts(fields: dict[str, Any]) -> None:
+    for field, value in fields.items():
+        require_text("", field)
+        if isinstance(value, str):
+            require_text(field, value)

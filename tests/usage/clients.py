@@ -28,6 +28,7 @@ BAD_NUMBERS = {
     "text with a fraction": (422, '"12.0"'),
     "text beyond 2^53": (422, '"9007199254740993"'),
     "full-width digits": (422, '"１２"'),
+    "half of a surrogate pair": (422, r'"\ud800"'),
     "leading zero": (400, "012"),
     "list": (422, "[12]"),
     "object": (422, "{}"),
@@ -54,6 +55,7 @@ BAD_UNIX_TIMES = {
     "RFC 3339": json.dumps(at(10).isoformat()),
     "list": "[]",
     "full-width digits": '"１７００００００００"',
+    "half of a surrogate pair": r'"\ud800"',
 }
 
 

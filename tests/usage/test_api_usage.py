@@ -291,6 +291,14 @@ def test_415_has_the_one_shape(content_type, acme, service_key):
     assert nothing_is_stored()
 
 
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "nonsense"])
+@pytest.mark.parametrize("path", ["/api/v1/usage", "/api/v1/usage?format=xml"])
+def test_the_answer_is_json_whatever_is_asked_for(path, accept, acme, service_key):
+    answer = post_with({"Authorization": f"Bearer {service_key}", "Accept": accept}, path)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+
+
 # --- Keys ------------------------------------------------------------------------------------------
 
 
@@ -391,6 +399,7 @@ BAD_NUMBERS = {
     "text": (422, '"12"'),
     "text with spaces": (422, '" 12 "'),
     "full-width digits": (422, '"１２"'),
+    "half of a surrogate pair": (422, r'"\ud800"'),
     "full-width digits, bare": (400, "１２"),
     "Arabic digits, bare": (400, "١٢"),
     "leading zero": (400, "012"),
@@ -437,6 +446,13 @@ def test_a_misspelt_field_is_refused_and_not_ignored(acme, post):
     assert nothing_is_stored()
 
 
+def test_a_field_whose_name_is_not_unicode_is_refused(acme, post):
+    error = error_of(post(json.dumps(CALL | {"\ud800": 5})), 422)
+
+    assert error["details"][0]["reason"] == "is not valid Unicode"
+    assert nothing_is_stored()
+
+
 @pytest.mark.parametrize("field", ["billing_hour", "received_at", "customer_id", "amount", "unit_price"])
 def test_a_sender_does_not_set_what_is_ours(field, acme, post):
     error_of(post(json.dumps(CALL | {field: 1})), 422)
@@ -474,6 +490,7 @@ BAD_INSTANTS = {
     "offset of 25 hours": f"{THE_HOUR:%Y-%m-%dT%H}:10:00+25:00",
     "zone by name": f"{THE_HOUR:%Y-%m-%dT%H}:10:00 Asia/Shanghai",
     "other digits": f"{THE_HOUR:%Y-%m-%dT%H}:１０:00Z",
+    "half of a surrogate pair": "\ud800",
     "36 days ago": (at(0) - dt.timedelta(days=36)).isoformat(),
     "a day ahead": (at(0) + dt.timedelta(days=1)).isoformat(),
     "empty": "",

@@ -141,7 +141,9 @@ def test_a_bad_string_is_refused(field, value, post):
     problem_of(post(with_raw(EVENT, field, value)), 422)
 
 
-@pytest.mark.parametrize("time", ["", "yesterday", 1700000000, [], "2023-02-29T00:00:00Z", "12:00:00"])
+@pytest.mark.parametrize(
+    "time", ["", "yesterday", 1700000000, 1.5, [], "2023-02-29T00:00:00Z", "12:00:00", "\ud800"]
+)
 def test_a_bad_time_is_refused(time, post):
     assert problem_of(post(EVENT | {"time": time}), 422)["errors"][0]["field"] == "time"
 

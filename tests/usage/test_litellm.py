@@ -120,6 +120,17 @@ def test_a_bad_number_is_refused(field, status, value, post):
     refusal_of(post(with_raw(PAYLOAD, field, value)), status)
 
 
+@pytest.mark.parametrize("field", ["prompt_tokens", "id"])
+def test_a_fraction_is_refused_in_words_that_its_sender_knows(field, post):
+    error = refusal_of(post(PAYLOAD | {field: 0.5}), 422)
+
+    assert error["details"][0] == {
+        "index": 0,
+        "field": field,
+        "reason": "must not be a number with a fraction or an exponent",
+    }
+
+
 @pytest.mark.parametrize("value", BAD_STRINGS.values(), ids=BAD_STRINGS)
 @pytest.mark.parametrize("field", ["id", "end_user", "model"])
 def test_a_bad_string_is_refused(field, value, post):

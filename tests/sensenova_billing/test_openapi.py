@@ -1,0 +1,249 @@
+"""Whatever is sent to the API, the answer is one that the OpenAPI document names.
+
+schemathesis makes requests from the document that the application serves, good ones and bad ones, and checks
+the answers against it: the status, the content type, the shape, that nobody gets in without a key, and that
+nothing gets in that the document forbids. Which customers and services there are, and which instants are
+recent, no document can say; that is filled in, else hardly a request would get any further.
+
+Every request finds the same stage: what it stores is taken back.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core import signals
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+
+from accounts.keys import issue_service_key, revoke_service_key
+from accounts.models import Scope
+from tests.builders import at, record, report
+
+pytestmark = pytest.mark.django_db
+
+SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+REQUESTS = 40_000 if SOAK else 400  # to each operation
+BODIES = 400 if SOAK else 3  # of each operation, damaged in every place
+SETTINGS = settings(
+    derandomize=not SOAK, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+# What a single small request does not bring about; test_api_usage.py does.
+RARE = {"413", "503"}
+
+# --- The document ----------------------------------------------------------------------------------
+
+CUSTOMER = {"enum": ["acme", "globex"]}
+SERVICE = {"enum": ["SenseChat-5"]}
+EVENT_ID = {"format": "event-id"}
+UNIX_TIME = {"format": "unix-time"}
+FILLED_IN: dict[str, dict[str, Any]] = {
+    "customer": CUSTOMER,
+    "subject": CUSTOMER,
+    "external_subscription_id": CUSTOMER,
+    "end_user": CUSTOMER,
+    "service": SERVICE,
+    "model": SERVICE,
+    # Not charged for by SenseChat-5.
+    "input_characters": {"maximum": 0},
+    "input_text": {"maxLength": 0},
+    "event_id": EVENT_ID,
+    "source": EVENT_ID,
+    "id": EVENT_ID,
+    "transaction_id": EVENT_ID,
+    "time": {"format": "date-time"},
+    "timestamp": UNIX_TIME,
+    "endTime": UNIX_TIME,
+}
+MINUTES = st.integers(0, 119).map(at)
+# Some are known to be stored, most are not.
+KNOWN_IDS = ("a", "b")
+EVENT_IDS = st.sampled_from(KNOWN_IDS) | st.uuids().map(str) | st.text(min_size=1, max_size=9)
+schemathesis.openapi.format("event-id", EVENT_IDS)
+schemathesis.openapi.format("date-time", MINUTES.map(lambda instant: instant.isoformat()))
+schemathesis.openapi.format("unix-time", MINUTES.map(lambda instant: f"{instant.timestamp():.3f}"))
+
+
+def filled_in(shape: Any) -> Any:
+    """The same shape, with what the document cannot say."""
+    if isinstance(shape, list):
+        return [filled_in(inner) for inner in shape]
+    if not isinstance(shape, dict):
+        return shape
+    shape = {name: filled_in(inner) for name, inner in shape.items()}
+    if shape.get("type") == "object" and "properties" in shape:
+        fields = shape["properties"].items()
+        shape["properties"] = {name: inner | FILLED_IN.get(name, {}) for name, inner in fields}
+    return shape
+
+
+APPLICATION = get_wsgi_application()
+SERVED = schemathesis.openapi.from_wsgi("/api/schema", APPLICATION).raw_schema
+CONFIG = {
+    "generation": {"with-security-parameters": False},  # the tests say which key is shown
+    "analysis": {"constants": {"enabled": False}},  # which changes with every line of code
+    "phases": {"fuzzing": {"enabled": False}},  # by our own test, with keys and damages of ours
+    # E.g. a batch may hold an id twice, which no shape can forbid.
+    "checks": {"positive_data_acceptance": {"enabled": False}},
+}
+DOCUMENT = schemathesis.openapi.from_dict(filled_in(SERVED), config=schemathesis.Config.from_dict(CONFIG))
+DOCUMENT.app = APPLICATION
+OPERATIONS = [DOCUMENT[path][method] for path in DOCUMENT for method in DOCUMENT[path]]
+
+
+@DOCUMENT.hook
+def map_body(context: Any, body: Any) -> Any:
+    """Send 1 for 1.0: JSON Schema knows no difference, we do, on purpose."""
+    if isinstance(body, float) and body.is_integer():
+        return int(body)
+    if isinstance(body, list):
+        return [map_body(context, inner) for inner in body]
+    if isinstance(body, dict):
+        return {name: map_body(context, inner) for name, inner in body.items()}
+    return body
+
+
+@schemathesis.serializer("application/x-ndjson")
+def as_lines(context: Any, body: Any) -> Any:
+    """One value a line."""
+    if isinstance(body, bytes):
+        return body
+    return "\n".join(map(json.dumps, body if isinstance(body, list) else [body]))
+
+
+# --- Requests --------------------------------------------------------------------------------------
+
+HEADERS = [
+    {"Accept": "text/html"},
+    {"Accept": "nonsense"},
+    {"Content-Type": "text/plain"},
+    {"Content-Type": "application/x-www-form-urlencoded"},
+    {"Content-Type": "application/json; charset=utf-16"},
+]
+# What JSON can say and UTF-8 cannot.
+HALF_A_PAIR = rb"\ud800"
+DAMAGES = [b"", b'"', b"]", b"NaN", b"1e999", rb"\u0000", b"\0", b"\xff"]
+
+
+@pytest.fixture
+def keys():
+    """What is shown as a key, and the status that it gets, whatever is sent; None: any."""
+    revoked, revoked_text = issue_service_key(name="revoked")
+    revoke_service_key(key=revoked, now=timezone.now())
+    return [
+        (issue_service_key(name="chat-gateway-1")[1], None),
+        (issue_service_key(name="reader", scopes=[Scope.BILLING_READ])[1], 403),
+        (revoked_text, 401),
+        ("sk_live_unknown", 401),
+        ("", 401),
+    ]
+
+
+@pytest.fixture
+def stage(acme, globex):
+    """Both are customers and have used something; requests come over the test's own connection."""
+    stored = [*KNOWN_IDS, *(f"{source} {own_id}" for source in KNOWN_IDS for own_id in KNOWN_IDS)]
+    record(*(report(event_id, customer=code) for event_id in stored for code in CUSTOMER["enum"]))
+    # Django closes it before and after each request.
+    for signal in (signals.request_started, signals.request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (signals.request_started, signals.request_finished):
+        signal.connect(close_old_connections)
+
+
+def answer_to(case, key, headers=None, **sent):
+    """The status of the answer, after comparing it with the document; nothing remains stored."""
+    shown = {"Authorization": f"Bearer {key}"}
+    with transaction.atomic():
+        answer = case.call_and_validate(headers=shown | (headers or {}), **sent)
+        transaction.set_rollback(True)
+    return answer.status_code
+
+
+def told(operation, statuses):
+    """How many requests there were, and how they were answered."""
+    answers = ", ".join(f"{number} x {status}" for status, number in sorted(statuses.items()))
+    return f"{operation.label}: {statuses.total()} requests, answered {answers}"
+
+
+# --- Tests -----------------------------------------------------------------------------------------
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+
+
+def test_there_are_two_thousand_requests():
+    assert REQUESTS * len(OPERATIONS) >= 2_000
+
+
+@each_operation
+def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, record_property):
+    statuses: Counter[str] = Counter()
+    good, bad = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
+
+    @settings(SETTINGS, max_examples=REQUESTS)
+    @given(
+        case=good | bad,
+        key=st.sampled_from([keys[0]] * 10 + keys),
+        headers=st.sampled_from([{}] * 6 + HEADERS),
+        query=st.sampled_from([{}, {}, {"format": "xml"}]),
+    )
+    def send(case, key, headers, query):
+        text, expected = key
+        status = answer_to(case, text, headers, params=query)
+        assert expected in (None, status)
+        statuses[str(status)] += 1
+
+    send()
+
+    record_property("answers", told(operation, statuses))
+    assert statuses.total() >= REQUESTS
+    assert statuses["200"] + statuses["204"] >= REQUESTS // 20
+    assert set(statuses) == set(operation.responses.status_codes) - RARE
+
+
+@each_operation
+def test_a_body_that_is_damaged_anywhere_is_answered_as_documented(
+    operation, stage, service_key, record_property
+):
+    statuses: Counter[str] = Counter()
+
+    @settings(SETTINGS, max_examples=BODIES)
+    @given(case=operation.as_strategy(), other=st.sampled_from(DAMAGES))
+    def send(case, other):
+        body = json.dumps(case.body).encode()
+        assume(len(body) < 1000)
+        for place in [found.end() for found in re.finditer(rb'[":,[{]', body)]:
+            for damage in (HALF_A_PAIR, other):
+                sent = body[:place] + damage + body[place + 1 :]
+                statuses[str(answer_to(case, service_key, data=sent))] += 1
+
+    send()
+
+    record_property("answers", told(operation, statuses))
+    assert {"400", "422"} <= set(statuses)
+
+
+@DOCUMENT.parametrize()
+@SETTINGS
+def test_what_is_at_a_boundary_of_the_document_is_answered_as_documented(case, stage, service_key):
+    answer_to(case, service_key)
+
+
+def test_the_document_asks_for_a_body_wherever_one_is_taken():
+    operations = [operation for path in SERVED["paths"].values() for operation in path.values()]
+
+    assert all(operation["requestBody"]["required"] for operation in operations)
+
+
+def test_the_document_says_null_as_openapi_3_1_does():
+    assert SERVED["openapi"].startswith("3.1")
+    assert "nullable" not in json.dumps(SERVED)
