@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from invoices import closing
 from invoices.closing import close_due_hours
@@ -184,6 +184,17 @@ def test_a_transaction_that_would_not_see_what_it_waited_for_does_not_close(isol
             bar_hour(THE_HOUR)
 
     assert not BillingHour.objects.exists()
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_transaction_that_would_not_see_what_it_waited_for_stores_nothing(isolation, acme):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
+        with pytest.raises(DatabaseError, match=f"needs READ COMMITTED, this transaction is {isolation}"):
+            record(report())
+        transaction.set_rollback(True)
+
+    assert not UsageRecord.objects.exists()
 
 
 def test_a_closing_by_a_session_that_is_set_otherwise_is_refused(acme):

@@ -14,6 +14,10 @@ DECLARE
     last timestamptz;
     before timestamptz;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'Reporting needs READ COMMITTED, this transaction is %.',
+            upper(current_setting('transaction_isolation'));
+    END IF;
     -- In ascending order, so that two reporters never wait for each other.
     FOREACH each IN ARRAY ascending LOOP
         PERFORM share_hour(each);
