@@ -39,5 +39,10 @@ def tied_to_caller(number: signal.Signals = signal.SIGKILL) -> Callable[[], None
 
 def die_with_parent_under_runner() -> None:
     """Tie a process that the web server or Celery forked to its own parent, if the runner started them."""
-    if os.environ.get(UNDER_RUNNER):
-        die_with_parent()
+    if _LIBC is None or not os.environ.get(UNDER_RUNNER):
+        return
+    die_with_parent()
+    # The parent may have ended before the line above, as when it is killed just after the fork. Whom the
+    # runner starts leads a session, so that one should be the parent, unless this is no fork at all.
+    if os.getsid(0) not in (os.getppid(), os.getpid()):
+        os._exit(1)
