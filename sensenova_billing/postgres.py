@@ -267,10 +267,16 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", directory: Path) -> No
 
 
 def _ensure_database(directory: Path) -> None:
-    with _connect(directory, "postgres") as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-        if found is None:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(DATABASE)))
+    try:
+        with _connect(directory, "postgres") as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if found is None:
+                connection.execute(
+                    psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(DATABASE))
+                )
+    except psycopg.OperationalError as failure:
+        reason = " ".join(str(failure).splitlines()[:1])
+        raise StartFailed(f"PostgreSQL started but could not be set up ({reason}).") from failure
 
 
 def _last_line(text: str) -> str:

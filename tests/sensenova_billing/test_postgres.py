@@ -121,6 +121,17 @@ def test_a_start_that_fails_gives_postgresqls_own_reason(directory):
         postgres.start(directory)
 
 
+def test_a_server_that_fails_right_after_its_start_is_a_failed_start(directory):
+    process = postgres.start(directory)
+    with psycopg.connect(postgres.database_url(directory), dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {postgres.DATABASE}")
+        connection.execute("ALTER SYSTEM SET statement_timeout = '1ms'")
+    postgres.stop(process)
+    with pytest.raises(StartFailed, match="could not be set up"):
+        postgres.start(directory)
+    assert postmasters(directory) == []
+
+
 def test_a_throwaway_server_leaves_no_files():
     with postgres.throwaway_server(fsync=False) as url:
         directory = Path(str(psycopg.conninfo.conninfo_to_dict(url)["host"])).parent
