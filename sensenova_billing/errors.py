@@ -29,7 +29,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         case UsageRefused():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
         case OperationalError() | InterfaceError() if _is_away(error):
-            body = error_body("database_away", "The database is away. Nothing was stored; send it again.")
+            # Not "nothing was stored": the commit may have been done and only its answer lost.
+            body = error_body("database_away", "The database is away. Send it again until it is answered.")
             return Response(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         case Http404():
             return answer_error(exceptions.NotFound(), context)
