@@ -58,7 +58,9 @@ def _parent(number: int) -> int:
 def postmasters(directory: Path) -> list[int]:
     """Return the process ids of the PostgreSQL servers that run on a data directory."""
     wanted = str(directory / "postgresql")
-    return [number for number, command in _live_processes() if f"postgres -D {wanted} " in command]
+    found = [number for number, command in _live_processes() if f"postgres -D {wanted} " in command]
+    # What a server has just forked still goes by its command line.
+    return [number for number in found if _parent(number) not in found]
 
 
 def nothing_runs_on(directory: Path) -> bool:
