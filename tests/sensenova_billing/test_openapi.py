@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from django.core import signals
@@ -23,6 +24,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from accounts.keys import issue_service_key, revoke_service_key
 from accounts.models import Scope
@@ -36,6 +38,7 @@ BODIES = 400 if SOAK else 3  # of each operation, damaged in every place
 SETTINGS = settings(
     derandomize=not SOAK, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
+MUST_BE_REFUSED = [negative_data_rejection]
 # What a single small request does not bring about; test_api_usage.py does.
 RARE = {"413", "503"}
 
@@ -160,11 +163,23 @@ def stage(acme, globex):
         signal.connect(close_old_connections)
 
 
+def conforms(case):
+    """Whether the document allows this body for this method."""
+    documented = SERVED["paths"][case.operation.path].get(case.method.lower())
+    if documented is None or isinstance(case.body, bytes | schemathesis.core.NotSet):
+        return False
+    content = documented["requestBody"]["content"]
+    shape = content[case.media_type]["schema"] | {"components": SERVED["components"]}
+    return jsonschema_rs.is_valid(shape, case.body)
+
+
 def answer_to(case, key, headers=None, **sent):
     """The status of the answer, after comparing it with the document; nothing remains stored."""
     shown = {"Authorization": f"Bearer {key}"}
+    # A body made to break one branch of a shape may keep another, e.g. a count as number and as text.
+    excluded = MUST_BE_REFUSED if conforms(case) else []
     with transaction.atomic():
-        answer = case.call_and_validate(headers=shown | (headers or {}), **sent)
+        answer = case.call_and_validate(headers=shown | (headers or {}), excluded_checks=excluded, **sent)
         transaction.set_rollback(True)
     return answer.status_code
 
@@ -207,7 +222,8 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
     record_property("answers", told(operation, statuses))
     assert statuses.total() >= REQUESTS
     assert statuses["200"] + statuses["204"] >= REQUESTS // 20
-    assert set(statuses) == set(operation.responses.status_codes) - RARE
+    assert set(statuses) <= set(operation.responses.status_codes) - RARE
+    assert {"400", "401", "422"} <= set(statuses)
 
 
 @each_operation
