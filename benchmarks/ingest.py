@@ -205,7 +205,7 @@ def resident(pid: int) -> int:
 
 
 def measure_memory(port: int, pid: int, key: str, seconds: float, say: Say) -> None:
-    """Print how much a web worker grows while it takes batches of 10,000, once it has taken one of each."""
+    """Print how much a web worker grows while it takes batches of 10,000, after two seconds of them."""
     over_http(port, key, 10_000, 2)
     before = resident(pid)
     over_http(port, key, 10_000, seconds)

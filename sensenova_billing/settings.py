@@ -86,8 +86,8 @@ DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 if DATABASE_POOL_SIZE:
     # Who gets no connection in time is answered 503, and comes again.
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
-# Reports that wait share a commit and hold no connection, so far more threads than connections pay: measured
-# with 32 and 64 threads, single reports go two to three times as fast as with 8 (docs/benchmarks.md).
+# Reports that wait share a commit and hold no connection, so far more threads than connections pay
+# (docs/benchmarks.md has figures for 8 and 32).
 WEB_THREADS = env.int("WEB_THREADS", default=64)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
