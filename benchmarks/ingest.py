@@ -29,6 +29,8 @@ CUSTOMERS = 1000
 SERVICES = ("SenseChat-5", "SenseChat-Turbo", "SenseChat")
 BATCHES = (1, 100, 1000, 10_000)
 CONNECTIONS = {1: 128, 100: 8, 1000: 4, 10_000: 3}
+# Making bodies takes longer than sending them, so a longer run sends them again with other ids.
+SECONDS_OF_BODIES = 5
 SEEDED = random.Random(20261123)
 
 Report = dict[str, Any]
@@ -97,7 +99,7 @@ def over_http(
     """Requests a second over HTTP, and the 99th percentile of an answer in milliseconds."""
     rate = {1: 4000, 100: 90_000}.get(size, 150_000)
     bodies = []
-    for _ in range(max(3, int(seconds * rate / size))):
+    for _ in range(max(3, int(min(seconds, SECONDS_OF_BODIES) * rate / size))):
         batch = reports(size, random_id)
         bodies.append(json.dumps(batch[0] if size == 1 else batch).encode())
     told = subprocess.run(
@@ -181,13 +183,16 @@ def web(url: str) -> Iterator[tuple[int, int]]:
         "SENSENOVA_UNDER_RUNNER": "1",
         "LOG_LEVEL": "ERROR",
     }
-    server = subprocess.Popen(command, env=environment, preexec_fn=tied_to_caller())
+    # A session of its own, as the runner gives it: by that its workers know their server.
+    server = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=tied_to_caller())
     try:
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
             except OSError:
+                if server.poll() is not None:
+                    raise SystemExit("The web server did not start.") from None
                 time.sleep(0.1)
         yield port, server.pid
     finally:
