@@ -2,8 +2,13 @@
 
 An *hourly bill* is what one customer owes for one billing hour: the exact sum of its *charge lines*. A line
 is a quantity of one billing item at one price; its amount is quantity x unit price / unit size, exactly.
-Both are copies, made when the hour closes and never edited: names, prices and kinds are written into them.
-An *hour seal* is the SHA-256 over an hour's lines and over the seal of the hour before.
+Both are copies, made when an hour closes and never edited: names, prices and kinds are written into them.
+An *hour seal* is the SHA-256 over all that was made when an hour closed and over the seal of the hour before.
+
+A customer's hour that looks wrong is *parked*: the hour closes, but without a bill for it. A *release* lets
+the next closing issue that bill. What was billed wrongly is corrected by lines on a later bill that refer to
+the lines they correct: a *reversal* takes back records; a *re-rating* takes back quantities at the price that
+they were charged at, and charges them anew at another.
 
 Amounts are in RMB (CNY) and are never rounded here.
 """
@@ -11,14 +16,17 @@ Amounts are in RMB (CNY) and are never rounded here.
 from decimal import Decimal
 from typing import ClassVar
 
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
 from accounts.models import Customer, User
 from pricing.measures import Measure
-from pricing.models import UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
+from pricing.models import PRICE_BOUND, UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
 from usage.models import BillingHour, whole_hour
 
 # Unit prices have 8 decimals and unit sizes reach 10^6, so 14 decimals hold every amount exactly.
@@ -32,7 +40,20 @@ def _amount() -> "models.DecimalField[Decimal, Decimal]":
 
 
 def _is_an_amount(column: str = "amount") -> Q:
-    return Q(**{f"{column}__gte": 0, f"{column}__lt": AMOUNT_BOUND})
+    return Q(**{f"{column}__gt": -AMOUNT_BOUND, f"{column}__lt": AMOUNT_BOUND})
+
+
+class Correction(models.TextChoices):
+    """What a charge line corrects, if anything."""
+
+    NONE = "", "usage"
+    REVERSAL = "reversal", "reversed"
+    TAKEN_BACK = "taken_back", "taken back"
+    CHARGED_ANEW = "charged_anew", "charged anew"
+
+
+def _range(begin: str, end: str, bounds: str = "[)") -> Func:
+    return Func(F(begin), F(end), Value(bounds), function="TSTZRANGE", output_field=DateTimeRangeField())
 
 
 class HourlyBillQuerySet(models.QuerySet["HourlyBill"]):
@@ -49,6 +70,12 @@ class HourlyBill(models.Model):
         Customer, on_delete=models.PROTECT, db_index=False, related_name="hourly_bills"
     )
     hour = models.ForeignKey(BillingHour, on_delete=models.PROTECT, related_name="bills")
+    sealed_in = models.ForeignKey(
+        BillingHour,
+        on_delete=models.PROTECT,
+        related_name="sealed_bills",
+        help_text="The hour with whose closing it was issued; a later one if it was parked.",
+    )
     customer_code = models.CharField(max_length=64)
     customer_name = models.CharField(max_length=200)
     records = models.BigIntegerField(help_text="Usage records billed.")
@@ -62,8 +89,11 @@ class HourlyBill(models.Model):
         constraints = (
             models.UniqueConstraint("number", name="a_bill_number_names_one_bill"),
             models.UniqueConstraint("customer", "hour", name="a_customer_has_one_bill_per_hour"),
-            models.CheckConstraint(condition=_is_an_amount(), name="a_bill_amount_is_a_number_from_0"),
-            models.CheckConstraint(condition=Q(records__gte=1), name="a_bill_bills_something"),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_bill_amount_is_a_number"),
+            models.CheckConstraint(condition=Q(records__gte=0), name="a_bill_bills_no_less_than_nothing"),
+            models.CheckConstraint(
+                condition=Q(sealed_in__gte=F("hour")), name="a_bill_is_sealed_in_its_hour_or_later"
+            ),
         )
 
     def __str__(self) -> str:
@@ -89,21 +119,48 @@ class ChargeLine(models.Model):
     records = models.BigIntegerField(help_text="Usage records in this line.")
     quantity = models.DecimalField(max_digits=30, decimal_places=0)
     amount = _amount()
+    correction = models.CharField(
+        max_length=12, choices=Correction.choices, default=Correction.NONE, blank=True
+    )
+    corrects = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, db_index=False, related_name="corrections"
+    )
+    rerating = models.ForeignKey(
+        "Rerating", on_delete=models.PROTECT, null=True, db_index=False, related_name="lines"
+    )
 
     class Meta:
-        ordering = ("usage_hour", "billing_item", "price_id")
+        ordering = ("usage_hour", "billing_item", "price_id", "id")
+        indexes = (
+            models.Index(
+                fields=["corrects"], condition=Q(corrects__isnull=False), name="corrections_of_a_line"
+            ),
+        )
         constraints = (
             models.UniqueConstraint(
-                "bill",
-                "billing_item",
-                "price",
-                "usage_hour",
-                name="a_bill_has_one_line_per_item_price_and_usage_hour",
+                fields=("bill", "billing_item", "price", "usage_hour", "correction", "corrects"),
+                nulls_distinct=False,
+                name="a_bill_has_one_line_per_item_price_usage_hour_and_correction",
             ),
-            models.CheckConstraint(condition=_is_an_amount(), name="a_line_amount_is_a_number_from_0"),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_line_amount_is_a_number"),
             models.CheckConstraint(
-                condition=Q(quantity__gte=0, quantity__lt=AMOUNT_BOUND),
-                name="a_line_quantity_is_a_number_from_0",
+                condition=Q(quantity__gte=0, quantity__lt=AMOUNT_BOUND)
+                & Q(correction__in=(Correction.NONE, Correction.CHARGED_ANEW))
+                | Q(quantity__lte=0, quantity__gt=-AMOUNT_BOUND)
+                & Q(correction__in=(Correction.REVERSAL, Correction.TAKEN_BACK)),
+                name="a_line_quantity_is_taken_back_only_by_a_correction",
+            ),
+            models.CheckConstraint(
+                condition=Q(correction=Correction.NONE, corrects__isnull=True)
+                | ~Q(correction=Correction.NONE) & Q(corrects__isnull=False),
+                name="a_correction_names_the_line_that_it_corrects",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    rerating__isnull=False, correction__in=(Correction.TAKEN_BACK, Correction.CHARGED_ANEW)
+                )
+                | Q(rerating__isnull=True, correction__in=(Correction.NONE, Correction.REVERSAL)),
+                name="a_line_names_the_rerating_that_made_it",
             ),
             models.CheckConstraint(
                 condition=Q(Exact(F("amount") * F("unit_size"), F("quantity") * F("unit_price"))),
@@ -112,7 +169,10 @@ class ChargeLine(models.Model):
             models.CheckConstraint(
                 condition=Q(unit_size__in=list(UNIT_SIZES)), name="a_line_unit_size_is_a_power_of_ten"
             ),
-            models.CheckConstraint(condition=Q(records__gte=1), name="a_line_bills_something"),
+            models.CheckConstraint(
+                condition=Q(records__gte=1, rerating__isnull=True) | Q(records=0, rerating__isnull=False),
+                name="a_line_bills_records_unless_it_rates_them_anew",
+            ),
             models.CheckConstraint(condition=Q(whole_hour("usage_hour")), name="a_lines_usage_hour_is_whole"),
         )
 
@@ -130,20 +190,128 @@ class ChargeLine(models.Model):
         return self.usage_hour != self.bill.hour_id
 
 
+class Rerating(models.Model):
+    """What was charged at a price for usage in a span of hours is charged at another price instead."""
+
+    price = models.ForeignKey(
+        Price, on_delete=models.PROTECT, related_name="reratings", help_text="The price that was wrong."
+    )
+    from_hour = models.DateTimeField("from", help_text="UTC; the first hour of usage.")
+    until_hour = models.DateTimeField("until", help_text="UTC; the first hour of usage that is not meant.")
+    unit_price = models.DecimalField(
+        "corrected unit price (RMB)",
+        max_digits=14,
+        decimal_places=8,
+        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+    )
+    reason = models.CharField(max_length=500)
+    ordered_by = models.CharField(max_length=254)
+    ordered_at = models.DateTimeField()
+    billing_hour = models.DateTimeField(help_text="The hour on whose bills the corrections are.")
+
+    class Meta:
+        ordering = ("-ordered_at", "-id")
+        constraints = (
+            models.CheckConstraint(condition=~Q(reason=""), name="a_rerating_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(unit_price__gte=0, unit_price__lt=PRICE_BOUND),
+                name="a_corrected_unit_price_is_between_0_and_a_million",
+            ),
+            models.CheckConstraint(
+                condition=Q(whole_hour("from_hour")) & Q(whole_hour("until_hour")),
+                name="a_rerating_spans_whole_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(from_hour__lt=F("until_hour"), until_hour__lte=F("billing_hour")),
+                name="a_rerating_spans_closed_hours",
+            ),
+            ExclusionConstraint(
+                name="reratings_of_a_price_on_the_same_bills_do_not_overlap",
+                expressions=[
+                    # A range that holds this number alone: equality for GiST without an extension.
+                    (
+                        Func(
+                            F("price"),
+                            F("price"),
+                            Value("[]"),
+                            function="INT8RANGE",
+                            output_field=BigIntegerRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    (_range("billing_hour", "billing_hour", "[]"), RangeOperators.OVERLAPS),
+                    (_range("from_hour", "until_hour"), RangeOperators.OVERLAPS),
+                ],
+                violation_error_message="Another re-rating of this price waits for the same bills.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.price} re-rated at {self.unit_price.normalize():f} RMB"
+
+
+class ParkedHour(models.Model):
+    """A customer's hour that was closed without a bill, because what it would say looks wrong."""
+
+    # Not kept by the database: the customer of a record that is parked may be unknown.
+    customer = models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    hour = models.ForeignKey(BillingHour, on_delete=models.PROTECT, related_name="parked")
+    reason = models.TextField(help_text="What looks wrong.")
+    records = models.BigIntegerField(help_text="Usage records that wait.")
+    amount = models.DecimalField(
+        "amount (RMB)",
+        max_digits=50,
+        decimal_places=AMOUNT_DECIMALS,
+        help_text="What the bill would come to, as far as it can be told.",
+    )
+    parked_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-hour_id", "customer_id")
+        constraints = (
+            models.UniqueConstraint("customer", "hour", name="a_customers_hour_is_parked_once"),
+            models.CheckConstraint(condition=~Q(reason=""), name="an_hour_is_parked_for_a_reason"),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_parked_amount_is_a_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.hour_id:%Y-%m-%d %H:%M} UTC"
+
+
+class Release(models.Model):
+    """Somebody's word that a parked hour is to be billed; the next closing does it."""
+
+    parked = models.OneToOneField(ParkedHour, on_delete=models.PROTECT, related_name="release")
+    reason = models.CharField(max_length=500)
+    released_by = models.CharField(max_length=254)
+    released_at = models.DateTimeField()
+    billing_hour = models.DateTimeField(help_text="The hour with whose closing the bill is issued.")
+
+    class Meta:
+        ordering = ("-released_at",)
+        constraints = (models.CheckConstraint(condition=~Q(reason=""), name="a_release_has_a_reason"),)
+
+    def __str__(self) -> str:
+        return f"{self.parked}, released"
+
+
 class HourSeal(models.Model):
-    """The totals of a closed hour and the SHA-256 over its lines, chained to the seal before."""
+    """The totals of what a closing made and the SHA-256 over it, chained to the seal before."""
 
     hour = models.OneToOneField(BillingHour, on_delete=models.PROTECT, primary_key=True, related_name="seal")
     sha256 = models.BinaryField(max_length=32)
     bills = models.BigIntegerField()
     lines = models.BigIntegerField()
     records = models.BigIntegerField()
+    parked = models.BigIntegerField(default=0, help_text="Customers whose hour was parked.")
     amount = _amount()
 
     class Meta:
         ordering = ("-hour",)
         constraints = (
-            models.CheckConstraint(condition=_is_an_amount(), name="a_seal_amount_is_a_number_from_0"),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_seal_amount_is_a_number"),
             models.CheckConstraint(condition=Q(Exact(Length("sha256"), 32)), name="a_seal_is_a_sha_256"),
         )
 

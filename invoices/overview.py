@@ -5,22 +5,21 @@ last closed hour is read first and once: an hour that closes while the page is r
 """
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Sum
 
 from accounts.models import Customer
+from invoices.amounts import exact_sum
+from invoices.charging import Charge, charges_so_far
 from invoices.models import ChargeLine, HourlyBill
-from invoices.rating import Charge, charges_so_far
 from pricing.models import PriceKind, Service
 from usage.hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
 
 LATEST_BILLS = 5
-_DIGITS = 60  # more than any amount has, so that a sum is exact
 
 
 @dataclass(frozen=True)
@@ -190,9 +189,3 @@ def _cell(parts: list[_Spent]) -> Cell:
         is_used=bool(parts),
         is_free_trial=bool(parts) and all(part.kind == PriceKind.FREE_TRIAL for part in parts),
     )
-
-
-def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
-    """Add amounts up without rounding."""
-    with localcontext(prec=_DIGITS):
-        return sum(amounts, Decimal(0))

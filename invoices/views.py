@@ -17,9 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
+from invoices.amounts import exact_sum
 from invoices.forms import KEY_FORMAT, BillsForm
 from invoices.models import ChargeLine, HourlyBill
-from invoices.overview import Overview, exact_sum, overview_of
+from invoices.overview import Overview, overview_of
 from invoices.templatetags.amounts import decimals_of, exact, hour_text, plain, series
 from pricing.models import PriceKind
 

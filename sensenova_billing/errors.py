@@ -10,9 +10,22 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from usage.reading import BodyTooLarge
-from usage.refusals import BadBatch, Conflict, Unreadable, UsageRefused
+from usage.refusals import (
+    AlreadyReversed,
+    BadBatch,
+    Conflict,
+    NotReversible,
+    Unreadable,
+    UsageRefused,
+)
 
-_STATUS: dict[type[UsageRefused], int] = {Unreadable: 400, Conflict: 409, BadBatch: 422}
+_STATUS: dict[type[UsageRefused], int] = {
+    Unreadable: 400,
+    Conflict: 409,
+    AlreadyReversed: 409,
+    BadBatch: 422,
+    NotReversible: 422,
+}
 RETRY_AFTER_SECONDS = 5
 # SQLSTATE classes that pass: connections, rollbacks of the server's choice, too few resources, its stopping.
 _PASSING = {"08", "40", "53", "57"}

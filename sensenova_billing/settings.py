@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -184,6 +185,14 @@ SPECTACULAR_SETTINGS = {
 
 # How long after its end an hour stays open for records that are still on their way.
 CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
+# What looks wrong is parked until somebody has looked at it: a customer's hour that comes to more than so
+# many RMB, has more charge lines, or costs so many times the customer's usual (but only above an amount).
+PARK_ABOVE_AMOUNT = Decimal(env.str("PARK_ABOVE_AMOUNT", default="1000000"))
+PARK_ABOVE_LINES = env.int("PARK_ABOVE_LINES", default=10_000)
+PARK_ABOVE_TIMES_USUAL = Decimal(env.str("PARK_ABOVE_TIMES_USUAL", default="100"))
+PARK_UNUSUAL_FROM = Decimal(env.str("PARK_UNUSUAL_FROM", default="1000"))
+# With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
+CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
 # PostgreSQL itself is the broker unless another is named: no other server has to be installed.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -74,6 +75,12 @@ def operator_client(operator: User) -> Client:
 def now() -> dt.datetime:
     """A quarter past two hours after THE_HOUR: the hour has ended, and its grace as well."""
     return THE_HOUR + dt.timedelta(hours=2, minutes=15)
+
+
+@pytest.fixture
+def unbounded(settings: Any) -> None:
+    """However much an hour costs, it is billed and not parked."""
+    settings.PARK_ABOVE_AMOUNT = Decimal(10) ** 30
 
 
 @pytest.fixture

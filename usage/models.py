@@ -5,6 +5,9 @@ never changed and never deleted. Its *billing hour* [h, h+1) UTC is the hour in 
 hour if that was open when the record arrived, else the earliest open one; then the record is *late*. A row
 of `BillingHour` says that the hour is closed, for ever; hours close in order and without a gap.
 
+What was reported wrongly is taken back by a *reversal*: a record of its own with the same quantities below
+0, at the same instant, that names the record which it reverses.
+
 Only usage records outgrow one machine: their keys hold the customer, they have no foreign keys in the
 database (the door checks) and no trigger that reads another table.
 """
@@ -52,9 +55,20 @@ class UsageRecord(models.Model):
     output_tokens = _quantity()
     input_characters = _quantity()
     metadata = models.JSONField(null=True)
+    reverses = models.CharField(  # noqa: DJ001  # no other value could say "nothing": ids are compared
+        max_length=255,
+        null=True,
+        db_collation="C",
+        help_text="The id of the record that this one takes back.",
+    )
 
     class Meta:
-        indexes = (models.Index(fields=["billing_hour", "customer"], name="records_of_an_hour"),)
+        indexes = (
+            models.Index(fields=["billing_hour", "customer"], name="records_of_an_hour"),
+            models.Index(
+                fields=["billing_hour"], condition=Q(reverses__isnull=False), name="reversals_of_an_hour"
+            ),
+        )
         constraints = (
             models.CheckConstraint(condition=~Q(event_id=""), name="an_event_id_is_not_empty"),
             models.CheckConstraint(
@@ -66,10 +80,16 @@ class UsageRecord(models.Model):
             ),
             *(
                 models.CheckConstraint(
-                    condition=Q(**{f"{measure}__gte": 0, f"{measure}__lte": MAX_QUANTITY}),
-                    name=f"{measure}_are_between_0_and_2_to_the_53",
+                    condition=Q(
+                        **{f"{measure}__gte": 0, f"{measure}__lte": MAX_QUANTITY}, reverses__isnull=True
+                    )
+                    | Q(**{f"{measure}__lte": 0, f"{measure}__gte": -MAX_QUANTITY}, reverses__isnull=False),
+                    name=f"{measure}_are_between_0_and_2_to_the_53_or_taken_back",
                 )
                 for measure in Measure
+            ),
+            models.UniqueConstraint(
+                "customer", "reverses", condition=Q(reverses__isnull=False), name="a_record_is_reversed_once"
             ),
         )
 

@@ -52,3 +52,25 @@ class Conflict(UsageRefused):
             "An event id was used before with other content. Nothing was stored.",
             differences[:DETAILS_SHOWN],
         )
+
+
+class NotReversible(UsageRefused):
+    """What was asked to be reversed cannot be; the field says why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(
+            "not_reversible",
+            "This cannot be reversed. Nothing was stored.",
+            [{"index": 0, "field": field, "reason": reason}],
+        )
+
+
+class AlreadyReversed(UsageRefused):
+    """The record was reversed before, for another reason."""
+
+    def __init__(self, *, event_id: str, stored: str, sent: str) -> None:
+        super().__init__(
+            "already_reversed",
+            "This record was reversed before. Nothing was stored.",
+            [{"index": 0, "event_id": event_id, "field": "reason", "stored": stored, "sent": sent}],
+        )

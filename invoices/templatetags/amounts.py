@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from django import template
 from django.utils import timezone
 
-from invoices.rating import Charge
+from invoices.charging import Charge
 from pricing.measures import Measure
 from pricing.models import unit_text
 from usage.models import HOUR

@@ -9,8 +9,9 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection
 
 from accounts.models import Customer
-from invoices.closing import NotConserved, close_due_hours, close_hour, seal_of
-from invoices.models import ChargeLine, HourlyBill, HourSeal
+from invoices.closing import close_due_hours, close_hour
+from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour
+from invoices.sealing import seal_of
 from invoices.tasks import close_due_hours as close_due_hours_task
 from pricing.measures import Measure
 from pricing.models import PriceKind
@@ -234,13 +235,23 @@ def test_of_a_customers_own_prices_the_kind_decides(acme):
     assert ChargeLine.objects.get(measure=IN).unit_price == Decimal("0.03")
 
 
-def test_a_line_keeps_its_price_when_a_new_one_is_entered_for_that_time(acme):
+def test_no_price_can_be_entered_for_hours_that_are_closed(acme):
     record(report(service="SenseChat"))
     close()
 
-    price("SenseChat", IN, "9", begins_at=at(0), kind=PriceKind.LIMITED_TIME_OFFER)
+    with pytest.raises(IntegrityError, match="closed already"):
+        price("SenseChat", IN, "9", begins_at=at(59), kind=PriceKind.LIMITED_TIME_OFFER)
 
-    assert ChargeLine.objects.get(measure=IN).amount == Decimal("0.012")
+
+def test_a_price_can_begin_with_the_earliest_open_hour(acme):
+    record(report(service="SenseChat"))
+    close()
+
+    price("SenseChat", IN, "9", begins_at=at(60), kind=PriceKind.LIMITED_TIME_OFFER)
+
+    record(report("next", service="SenseChat", occurred_at=at(60)), now=at(61))
+    close(hour=1)
+    assert ChargeLine.objects.get(bill__hour=at(60), measure=IN).amount == 9
 
 
 # --- Late records ----------------------------------------------------------------------------------
@@ -418,51 +429,56 @@ def test_the_command_says_when_no_hour_is_due():
 # --- Conservation ----------------------------------------------------------------------------------
 
 
-def test_usage_that_no_line_could_hold_leaves_the_hour_open(acme, globex):
+def parked():
+    """Whose hours are parked, and why."""
+    return [(parked.customer_id, parked.hour_id, parked.reason) for parked in ParkedHour.objects.all()]
+
+
+def test_usage_that_no_line_could_hold_parks_its_customers_hour_only(acme, globex):
     record(report(customer="globex"))
     raw_record(input_characters=12)
 
-    with pytest.raises(NotConserved, match="Input characters of the hour .*: 12 consumed, 0 billed"):
-        close()
+    made = close()
 
-    assert nothing_is_closed()
-
-
-def test_usage_from_before_every_price_leaves_the_hour_open(acme):
-    raw_record(occurred_at=dt.datetime(2022, 12, 31, 23, tzinfo=dt.UTC), input_tokens=7)
-
-    with pytest.raises(NotConserved, match="7 consumed, 0 billed"):
-        close()
-
-    assert nothing_is_closed()
+    assert parked() == [(acme.pk, THE_HOUR, "Input characters: 12 consumed, 0 billed.")]
+    assert [bill.customer for bill in HourlyBill.objects.all()] == [globex]
+    assert (made.records, made.parked) == (1, 1)
 
 
-def test_a_record_that_no_bill_could_hold_leaves_the_hour_open(acme):
-    raw_record(occurred_at=dt.datetime(2022, 12, 31, 23, tzinfo=dt.UTC))
-
-    with pytest.raises(NotConserved, match="Records of the hour .*: 1 consumed, 0 billed"):
-        close()
-
-    assert nothing_is_closed()
+BEFORE_EVERY_PRICE = dt.datetime(2022, 12, 31, 23, tzinfo=dt.UTC)
 
 
-def test_usage_of_a_customer_that_does_not_exist_leaves_the_hour_open(acme):
+def test_usage_from_before_every_price_is_parked(acme):
+    raw_record(occurred_at=BEFORE_EVERY_PRICE, input_tokens=7)
+
+    close()
+
+    assert parked() == [(acme.pk, THE_HOUR, "Input tokens: 7 consumed, 0 billed.")]
+
+
+def test_a_record_that_no_bill_could_hold_is_parked(acme):
+    raw_record(occurred_at=BEFORE_EVERY_PRICE)
+
+    close()
+
+    assert parked() == [(acme.pk, THE_HOUR, "Records: 1 consumed, 0 billed.")]
+
+
+def test_usage_of_a_customer_that_does_not_exist_is_parked(acme):
     raw_record(customer=Customer(pk=acme.pk + 1_000), input_tokens=7)
 
-    with pytest.raises(NotConserved, match="7 consumed, 0 billed"):
-        close()
+    close()
 
-    assert nothing_is_closed()
+    assert parked() == [(acme.pk + 1_000, THE_HOUR, "There is no such customer.")]
 
 
-def test_an_hour_that_does_not_add_up_holds_back_those_after_it(acme):
+def test_a_parked_hour_holds_nothing_back(acme):
     raw_record(input_characters=12)
     record(report("next", occurred_at=at(61)))
 
-    with pytest.raises(NotConserved):
-        close_due_hours(now=at(5, hour=2))
+    made = close_due_hours(now=at(5, hour=2))
 
-    assert nothing_is_closed()
+    assert [(closed.bills, closed.parked) for closed in made] == [(0, 1), (1, 0)]
 
 
 # --- Exactness -------------------------------------------------------------------------------------
@@ -478,7 +494,7 @@ LARGE = [
 
 
 @pytest.mark.parametrize(("quantity", "unit_price", "unit_size"), LARGE)
-def test_amounts_are_exact_to_the_last_digit(quantity, unit_price, unit_size, acme):
+def test_amounts_are_exact_to_the_last_digit(quantity, unit_price, unit_size, acme, unbounded):
     price("SenseChat", IN, unit_price, begins_at=at(0), customer=acme, unit_size=unit_size)
     price("SenseChat", OUT, unit_price, begins_at=at(0), customer=acme, unit_size=unit_size)
     record(
@@ -499,29 +515,32 @@ def test_amounts_are_exact_to_the_last_digit(quantity, unit_price, unit_size, ac
 # --- Seals -----------------------------------------------------------------------------------------
 
 
-def test_a_seal_is_the_sha_256_over_the_seal_before_and_the_lines(acme, globex):
+def test_a_seal_is_the_sha_256_over_the_seal_before_and_the_bills(acme, globex):
     record(report(), report(customer="globex", occurred_at=at(20)))
     record(report("next", occurred_at=at(70)), now=at(80))
     close_due_hours(now=at(5, hour=2))
 
     chain = b""
     for hour in (THE_HOUR, THE_HOUR + HOUR):
-        bills = HourlyBill.objects.filter(hour=hour).order_by("number")
-        written = "".join(f"{as_sealed(line)}\n" for bill in bills for line in bill.lines.all())
-        chain = hashlib.sha256(chain + written.encode()).digest()
+        bills = HourlyBill.objects.filter(sealed_in=hour).order_by("number")
+        digests = [hashlib.sha256(as_sealed(bill).encode()).digest() for bill in bills]
+        chain = hashlib.sha256(chain + b"".join(digests)).digest()
 
     assert bytes(HourSeal.objects.get(hour=THE_HOUR + HOUR).sha256) == chain
 
 
-def as_sealed(line):
-    """The line as docs and auditors write it: no rounding, no exponent."""
-    bill = line.bill
-    head = (bill.number, bill.customer_code, bill.customer_name, bill.records, f"{bill.amount:f}")
-    instants = (f"{bill.issued_at:%Y-%m-%d %H:%M:%S.%f}", f"{line.usage_hour:%Y-%m-%d %H:%M:%S.%f}")
+def as_sealed(bill):
+    """The bill as docs and auditors write it: no rounding, no exponent."""
+    names = (bill.number, bill.customer_code, bill.customer_name, f"{bill.hour_id:%Y-%m-%d %H:%M:%S.%f}")
+    head = (*names, bill.records, f"{bill.amount:f}", f"{bill.issued_at:%Y-%m-%d %H:%M:%S.%f}")
+    return "".join(f"{'|'.join(map(str, part))}\n" for part in (head, *map(line_as_sealed, bill.lines.all())))
+
+
+def line_as_sealed(line):
     names = (line.service_name, line.measure, line.billing_item_id, line.price_id, line.price_kind)
     prices = (int(line.is_own_price), f"{line.unit_price:f}", line.unit_size)
-    sums = (line.records, line.quantity, f"{line.amount:f}")
-    return "|".join(map(str, head + instants + names + prices + sums))
+    sums = (line.records, line.quantity, f"{line.amount:f}", line.correction)
+    return (f"{line.usage_hour:%Y-%m-%d %H:%M:%S.%f}", *names, *prices, *sums)
 
 
 def test_the_chain_of_seals_verifies(acme):

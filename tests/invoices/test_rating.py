@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
+from invoices.charging import Charge, charges_so_far
 from invoices.models import ChargeLine, HourlyBill
-from invoices.rating import Charge, charges_so_far
 from pricing.measures import Measure
 from pricing.models import PriceKind
 from tests.builders import THE_HOUR, at, close, price, record, report
@@ -54,6 +54,7 @@ def test_the_charges_so_far_are_what_the_closing_bills(acme):
             records=line.records,
             quantity=line.quantity,
             amount=line.amount,
+            correction=line.correction,
         )
         for line in ChargeLine.objects.filter(bill__hour=at(60))
     ]
