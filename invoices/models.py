@@ -104,9 +104,14 @@ class ChargeLine(models.Model):
     """A quantity of one billing item at one price on an hourly bill."""
 
     bill = models.ForeignKey(HourlyBill, on_delete=models.PROTECT, db_index=False, related_name="lines")
-    billing_item = models.ForeignKey(BillingItem, on_delete=models.PROTECT, db_index=False, related_name="+")
     price = models.ForeignKey(Price, on_delete=models.PROTECT, db_index=False, related_name="+")
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, db_index=False, related_name="+")
+    # Both are the price's own, whose constraints keep them; two more here cost as much as writing the lines.
+    billing_item = models.ForeignKey(
+        BillingItem, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
     usage_hour = models.DateTimeField(
         help_text="The hour of the usage; before the bill's hour if it came late."
     )

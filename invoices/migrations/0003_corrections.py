@@ -451,4 +451,26 @@ class Migration(migrations.Migration):
                 violation_error_message="Another re-rating of this price waits for the same bills.",
             ),
         ),
+        migrations.AlterField(
+            model_name="chargeline",
+            name="billing_item",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="pricing.billingitem",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="chargeline",
+            name="service",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="pricing.service",
+            ),
+        ),
     ]
