@@ -40,8 +40,8 @@ _LATE = _GROUP.format(
 def consumed(*, changes: int) -> str:
     """Return the query for the hour's records in groups, where prices change so many times within the hour.
 
-    Late records are grouped apart. Of the others PostgreSQL knows how few groups they make only if these do not
-    depend on an expression over their times, unless that is true or false; else it would sort them all.
+    Late records are grouped apart. Of the others PostgreSQL knows how few groups they make only if these do
+    not depend on an expression over their times, unless that is true or false; else it would sort them all.
     """
     slices = "".join(
         f", occurred_at >= (%(changes)s::timestamptz[])[{place}]" for place in range(1, changes + 1)
