@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -20,7 +21,7 @@ from usage.reversing import reverse_record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WHY = {"reason": "It was wrong.", "by": "operator@sensenova.example", "now": at(90)}
+WHY: dict[str, Any] = {"reason": "It was wrong.", "by": "operator@sensenova.example", "now": at(90)}
 
 
 def reverse():
