@@ -221,7 +221,8 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
 
     record_property("answers", told(operation, statuses))
     assert statuses.total() >= REQUESTS
-    assert statuses["200"] + statuses["204"] >= REQUESTS // 20
+    # Enough that get all the way; of batches few do, because each of their events must.
+    assert statuses["200"] + statuses["204"] >= REQUESTS // 100
     assert set(statuses) <= set(operation.responses.status_codes) - RARE
     assert {"400", "401", "422"} <= set(statuses)
 
