@@ -16,6 +16,7 @@ from django.db import connection
 
 from invoices.models import Correction
 from invoices.rating import RATED, consumed, rating_parameters
+from pricing.models import PriceKind
 
 _IS_BEFORE = "(earlier.sealed_in_id, earlier.hour_id) < (%(sealed_in)s, %(hour)s)"
 
@@ -109,6 +110,11 @@ class Charge(NamedTuple):
     amount: Decimal
     correction: str
 
+    @property
+    def is_free_trial(self) -> bool:
+        """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
+        return self.kind == PriceKind.FREE_TRIAL and not self.unit_price
+
 
 def charging_parameters(
     *, hour: dt.datetime, sealed_in: dt.datetime | None = None, customers: list[int] | None = None
@@ -133,5 +139,5 @@ SELECT charged.usage_hour, service.name, measure, kind, unit_price, unit_size, r
   JOIN pricing_service AS service ON service.id = charged.service_id
   JOIN pricing_servicegroup AS section ON section.id = service.group_id
  ORDER BY usage_hour, section.position, service.position, billing_item_id, price_id, corrects_id NULLS FIRST,
-          correction DESC
+          rerating_id NULLS FIRST, correction DESC
 """  # noqa: S608

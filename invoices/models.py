@@ -191,8 +191,13 @@ class ChargeLine(models.Model):
 
     @property
     def is_late(self) -> bool:
-        """Whether the usage came after its own hour was closed."""
-        return self.usage_hour != self.bill.hour_id
+        """Whether it charges for usage that came after its own hour was closed."""
+        return not self.correction and self.usage_hour != self.bill.hour_id
+
+    @property
+    def is_free_trial(self) -> bool:
+        """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
+        return self.price_kind == PriceKind.FREE_TRIAL and not self.unit_price
 
 
 class Rerating(models.Model):

@@ -33,8 +33,8 @@ def exact(number: Decimal, decimals: int = 2) -> str:
 
 @register.filter
 def rmb(amount: Decimal) -> str:
-    """Return a total to the fen, e.g. `RMB 1,051.60`; less than one fen is shown with all its digits."""
-    if 0 < amount < FEN:
+    """Return a total to the fen, e.g. `RMB 1,051.60`; less than a fen is shown with all its digits."""
+    if amount and -FEN < amount < FEN:
         return f"RMB {exact(amount)}"
     with localcontext(prec=_DIGITS):
         return f"RMB {amount.quantize(FEN, ROUND_HALF_UP):,.2f}"

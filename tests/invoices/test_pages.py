@@ -290,8 +290,8 @@ def test_a_bill_is_downloaded_with_its_exact_amounts(alice_client, acme):
     hour = THE_HOUR.isoformat()
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{number}.csv"'
     assert answer.content.decode().splitlines()[1:] == [
-        f"{number},{hour},{hour},SenseChat-5,input_tokens,1,7,0.04,1000,limited_time_offer,no,0.00028",
-        f"{number},{hour},{hour},SenseChat-5,output_tokens,1,3,0.1,1000,list_price,no,0.0003",
+        f"{number},{hour},{hour},SenseChat-5,input_tokens,1,7,0.04,1000,limited_time_offer,no,0.00028,,",
+        f"{number},{hour},{hour},SenseChat-5,output_tokens,1,3,0.1,1000,list_price,no,0.0003,,",
     ]
 
 
