@@ -10,7 +10,7 @@ from invoices import views as invoices
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
-from usage.api import UsageView
+from usage.api import ReversalView, UsageView
 from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
 
 urlpatterns = [
@@ -29,6 +29,7 @@ urlpatterns = [
     path("bills/<str:number>", invoices.bill, name="bill"),
     # The API
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
+    path("api/v1/reversals", ReversalView.as_view(), name="api_reversals"),
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
     path("api/v1/litellm", LiteLLMView.as_view(), name="api_litellm"),
     path("lago/api/v1/events", LagoEventView.as_view(), name="lago_event"),

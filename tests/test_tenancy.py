@@ -30,7 +30,7 @@ OWNED = {
     "bill_csv": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
 }
 # Takes a service key, never a session.
-KEYED = {"api_usage", "api_events", "api_litellm", "lago_event", "lago_batch"}
+KEYED = {"api_usage", "api_reversals", "api_events", "api_litellm", "lago_event", "lago_batch"}
 # Does something and shows nothing; its own tests are elsewhere.
 DEEDS = {"sign_out"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
