@@ -221,6 +221,7 @@ class Rerating(models.Model):
 
     class Meta:
         ordering = ("-ordered_at", "-id")
+        verbose_name = "re-rating"
         constraints = (
             models.CheckConstraint(condition=~Q(reason=""), name="a_rerating_has_a_reason"),
             models.CheckConstraint(
@@ -257,7 +258,7 @@ class Rerating(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.price} re-rated at {self.unit_price.normalize():f} RMB"
+        return f"{self.price}, re-rated at {self.unit_price.normalize():f} RMB"
 
 
 class ParkedHour(models.Model):

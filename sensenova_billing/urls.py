@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.views import SignInView, home
 from invoices import views as invoices
+from invoices.record_admin import usage_record
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
@@ -41,6 +42,7 @@ urlpatterns = [
         name="api_docs",
     ),
     # The admin
+    path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/", admin.site.urls),
 ]
 

@@ -35,6 +35,7 @@ KEYED = {"api_usage", "api_reversals", "api_events", "api_litellm", "lago_event"
 DEEDS = {"sign_out"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
 STAFF = "admin:"
+STAFF_PAGES = {"usage_record"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 
@@ -50,7 +51,7 @@ def routes(resolver=None, prefix="", namespace=""):
 
 
 ROUTES = dict(routes())
-STAFFED = {name: path for name, path in ROUTES.items() if name.startswith(STAFF)}
+STAFFED = {name: path for name, path in ROUTES.items() if name.startswith(STAFF) or name in STAFF_PAGES}
 
 
 def sample(path):

@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-ordered_at", "-id"),
+                "verbose_name": "re-rating",
             },
         ),
         migrations.AlterModelOptions(
