@@ -14,8 +14,7 @@ from invoices.models import Rerating
 from pricing.models import PRICE_BOUND, Price
 from usage.hours import last_closed_hour
 from usage.models import HOUR
-
-LONGEST_REASON = 500
+from usage.reversing import LONGEST_REASON
 
 
 def whole_hour(instant: dt.datetime) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import datetime as dt
-import html
 import re
 from decimal import Decimal
 
@@ -15,11 +14,11 @@ from invoices.rerating import order_rerating
 from invoices.templatetags.amounts import rmb
 from pricing.models import Price
 from tests.builders import THE_HOUR, at, close, item, record, report
+from tests.invoices.browsing import OPERATOR as BY
+from tests.invoices.browsing import text
 from usage.reversing import reverse_record
 
 pytestmark = pytest.mark.django_db
-
-BY = "operator@sensenova.example"
 
 
 def take_back(customer, event_id="call-1"):
@@ -47,10 +46,6 @@ def latest_bill():
 
 def bill_page(client):
     return client.get(reverse("bill", args=[latest_bill().number]))
-
-
-def text(answer):
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer.content.decode())).split())
 
 
 # --- The bill ------------------------------------------------------------------------------------
