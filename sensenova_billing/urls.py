@@ -6,6 +6,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.views import SignInView, home
+from invoices import trace_views as tracing
 from invoices import views as invoices
 from pricing.views import prices
 from sensenova_billing import errors
@@ -25,6 +26,9 @@ urlpatterns = [
     path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
     path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
+    path("customers/<str:code>/records", tracing.customer_record, name="customer_record"),
+    path("bills/<str:number>/lines/<int:pk>", tracing.charge_line, name="charge_line"),
+    path("bills/<str:number>/lines/<int:pk>/records.csv", tracing.charge_line_csv, name="charge_line_csv"),
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     # The API
