@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from invoices.trace_shapes import TRACE_SHAPES
 from usage.reports import UsageReport
 from usage.shapes import SHAPES
 
@@ -42,7 +43,7 @@ def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: boo
     schemas["UsageReport"] = (
         report | _ONE_OR_THE_OTHER | {"description": inspect.cleandoc(report["description"])}
     )
-    schemas |= SHAPES | {"Error": ERROR}
+    schemas |= SHAPES | TRACE_SHAPES | {"Error": ERROR}
     return result
 
 

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from accounts.views import SignInView, home
 from invoices import trace_views as tracing
 from invoices import views as invoices
+from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
@@ -35,6 +36,13 @@ urlpatterns = [
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
     path("api/v1/litellm", LiteLLMView.as_view(), name="api_litellm"),
+    path("api/v1/records", RecordView.as_view(), name="api_record"),
+    path("api/v1/charge-lines/<int:id>/records", LineRecordsView.as_view(), name="api_line_records"),
+    path(
+        "api/v1/charge-lines/<int:id>/records.csv",
+        LineRecordsFileView.as_view(),
+        name="api_line_records_csv",
+    ),
     path("lago/api/v1/events", LagoEventView.as_view(), name="lago_event"),
     path("lago/api/v1/events/batch", LagoBatchView.as_view(), name="lago_batch"),
     path("api/schema", SpectacularAPIView.as_view(permission_classes=[]), name="api_schema"),

@@ -36,6 +36,7 @@ OWNED = {
 }
 # Takes a service key, never a session.
 KEYED = {"api_usage", "api_events", "api_litellm", "lago_event", "lago_batch"}
+KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
 # Does something and shows nothing; its own tests are elsewhere.
 DEEDS = {"sign_out"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
@@ -188,12 +189,15 @@ def test_a_person_who_no_longer_acts_for_a_customer_sees_it_no_more(name, both_h
 
 @pytest.mark.parametrize("name", sorted(KEYED))
 def test_a_session_is_no_key(name, both_have_bills, alice_client):
+    path = sample(ROUTES[name])
+
     answers = [
-        client.post(reverse(name), "[]", content_type="application/json")
+        answer
         for client in (Client(), alice_client)
+        for answer in (client.get(path), client.post(path, "[]", content_type="application/json"))
     ]
 
-    assert [answer.status_code for answer in answers] == [401, 401]
+    assert [answer.status_code for answer in answers] == [401] * 4
     assert not any(GLOBEX in answer.content for answer in answers)
 
 
