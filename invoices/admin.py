@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from invoices.models import ChargeLine, HourlyBill
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
+from invoices.trace_admin import LinksToRecords, TracedLineAdmin
 from usage.models import BillingHour
 
 
@@ -78,7 +79,7 @@ class BillingHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         return str(closed.seal)
 
 
-class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class ChargeLineInline(ReadOnly, LinksToRecords, TabularInline):  # type: ignore[misc]
     """The lines of a bill."""
 
     model = ChargeLine
@@ -88,7 +89,7 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
         "service_name",
         "item",
         "used_in",
-        "records",
+        "records_link",
         "quantity_text",
         "price_text",
         "kind",
@@ -129,6 +130,11 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
     def amount_text(self, line: ChargeLine) -> str:
         """Every digit."""
         return exact(line.amount)
+
+
+@admin.register(ChargeLine)
+class ChargeLineAdmin(ReadOnly, TracedLineAdmin):
+    """Charge lines with their records; found from their bills, or from a record."""
 
 
 @admin.register(HourlyBill)

@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from invoices.record_pages import (
     LONGEST_EVENT_ID,
@@ -64,6 +65,13 @@ class FindCallForm(forms.Form):
         label="Event id",
         help_text="The id under which the call was reported, exactly as it was sent.",
     )
+
+
+class FindRecordForm(forms.Form):
+    """Which record an admin looks for."""
+
+    customer = forms.CharField(label="Customer code", max_length=64, widget=UnfoldAdminTextInputWidget)
+    event_id = EventIdField(label="Event id", widget=UnfoldAdminTextInputWidget)
 
 
 class RecordsQuery(forms.Form):

@@ -291,6 +291,7 @@ UNFOLD = {
                 "Billing",
                 ("Billing hours", "schedule", "usage_billinghour"),
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
+                ("Find a record", "search", "invoices_chargeline"),
             ),
         ],
     },
