@@ -15,6 +15,7 @@ from invoices.parking_admin import ParkedHourAdmin
 from invoices.read_only import ReadOnly
 from invoices.rerating_admin import ReratingAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
+from invoices.trace_admin import LinksToRecords, TracedLineAdmin
 from usage.models import BillingHour
 
 admin.site.register(ParkedHour, ParkedHourAdmin)
@@ -80,7 +81,7 @@ def _those_of(closed: BillingHour, model: str, number: int) -> str:
     return format_html('<a class="underline" href="{}?{}">{}</a>', url, query, grouped(number))
 
 
-class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
+class ChargeLineInline(ReadOnly, LinksToRecords, TabularInline):  # type: ignore[misc]
     """The lines of a bill."""
 
     model = ChargeLine
@@ -91,7 +92,7 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
         "item",
         "correction_text",
         "used_in",
-        "records",
+        "records_link",
         "quantity_text",
         "price_text",
         "kind",
@@ -147,6 +148,11 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
     def amount_text(self, line: ChargeLine) -> str:
         """Every digit."""
         return exact(line.amount)
+
+
+@admin.register(ChargeLine)
+class ChargeLineAdmin(ReadOnly, TracedLineAdmin):
+    """Charge lines with their records; found from their bills, or from a record."""
 
 
 @admin.register(HourlyBill)

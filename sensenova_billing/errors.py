@@ -13,6 +13,7 @@ from usage.reading import BodyTooLarge
 from usage.refusals import (
     AlreadyReversed,
     BadBatch,
+    BadQuery,
     Conflict,
     NotReversible,
     Unreadable,
@@ -21,6 +22,7 @@ from usage.refusals import (
 
 _STATUS: dict[type[UsageRefused], int] = {
     Unreadable: 400,
+    BadQuery: 400,
     Conflict: 409,
     AlreadyReversed: 409,
     BadBatch: 422,

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from invoices.trace_shapes import TRACE_SHAPES
 from usage.reports import UsageReport
 from usage.reversals import ReversalRequest
 from usage.shapes import SHAPES
@@ -44,7 +45,7 @@ def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: boo
     for name, shape in taken.items():
         schemas[name] = shape | {"description": inspect.cleandoc(shape["description"])}
     schemas["UsageReport"] |= _ONE_OR_THE_OTHER
-    schemas |= SHAPES | {"Error": ERROR}
+    schemas |= SHAPES | TRACE_SHAPES | {"Error": ERROR}
     return result
 
 

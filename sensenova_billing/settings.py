@@ -298,6 +298,7 @@ UNFOLD = {
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
+                ("Find a record", "search", "invoices_chargeline"),
             ),
         ],
     },
