@@ -167,8 +167,8 @@ class ParkedHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     def has_release_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Those who may add releases, as long as there is none."""
-        may = request.user.has_perm("invoices.add_release")
-        return may and not ParkedHour.objects.filter(pk=object_id, release__isnull=False).exists()
+        parked = self.get_object(request, object_id)
+        return request.user.has_perm("invoices.add_release") and not hasattr(parked, "release")
 
     @action(description="Release", url_path="release", permissions=["release"])  # type: ignore[untyped-decorator]
     def release(self, request: HttpRequest, object_id: str) -> HttpResponse:

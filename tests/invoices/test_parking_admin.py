@@ -131,6 +131,11 @@ def test_what_is_released_is_not_released_again(operator_client, parked):
     assert Release.objects.get().reason == "Checked by phone."
 
 
+@pytest.mark.parametrize("number", ["0", "x"])
+def test_what_is_not_parked_is_not_released(operator_client, number):
+    assert operator_client.get(reverse(f"{PARKED}_release", args=[number])).status_code == 404
+
+
 def test_a_release_that_still_does_not_add_up_says_so(operator_client, acme):
     raw_record(customer_id=987_654)
     close()
