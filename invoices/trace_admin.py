@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.models import Customer
-from invoices.downloads import records_file
+from invoices.downloads import records_file_or_page
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
 from invoices.trace_forms import FindRecordForm, RecordsForm
@@ -83,7 +83,7 @@ class TracedLineAdmin(ModelAdmin):  # type: ignore[misc]
     def records_csv(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """All of a line's records."""
         self._require_view(request)
-        return records_file(line=_line(pk))
+        return records_file_or_page(line=_line(pk))
 
     def _require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

@@ -114,7 +114,7 @@ _REFUSALS = {
     401: "No service key, or one that is not live.",
     403: "The key lacks the scope billing:read.",
     404: "There is no such thing, or the key may not see it.",
-    503: "The database is away; ask again after Retry-After seconds.",
+    503: "The database is away, or too many files are being written; ask again after Retry-After seconds.",
 }
 
 

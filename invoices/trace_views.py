@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
-from invoices.downloads import records_file
+from invoices.downloads import records_file_or_page
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import decimals_of
 from invoices.trace_forms import FindCallForm, RecordsForm
@@ -43,7 +43,7 @@ def charge_line(request: HttpRequest, number: str, pk: int) -> HttpResponse:
 @require_safe
 def charge_line_csv(request: HttpRequest, number: str, pk: int) -> HttpResponseBase:
     """All calls behind a charge line."""
-    return records_file(line=_own_line(request, number, pk))
+    return records_file_or_page(line=_own_line(request, number, pk))
 
 
 @never_cache

@@ -65,7 +65,7 @@ def _is_away(error: Exception) -> bool:
 
 
 def _answer_api_exception(error: exceptions.APIException) -> Response:
-    headers = {}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status_code == 503 else {}
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     detail = error.detail

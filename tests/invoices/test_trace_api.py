@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.keys import issue_service_key
 from accounts.models import Scope
+from invoices import downloads
 from invoices.models import ChargeLine
 from invoices.record_pages import RecordKey
 from pricing.measures import Measure
@@ -184,6 +185,18 @@ def test_refusals_are_json_whatever_accept_says(path):
     answer = Client().get(path.format(1), headers={"Accept": "text/html"})
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_authenticated")
+
+
+def test_so_many_files_are_written_at_a_time(get, acme, monkeypatch):
+    monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.01)
+    record()
+    close()
+
+    with downloads._TURNS, downloads._TURNS:
+        busy = get(READS[1].format(line().pk))
+
+    assert problem(busy) == (503, "busy", {})
+    assert busy.headers["Retry-After"] == "5"
 
 
 # --- The lines of a record -------------------------------------------------------------------------

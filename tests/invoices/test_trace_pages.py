@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from contextlib import ExitStack
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import Member
-from invoices import trace_forms
+from invoices import downloads, trace_forms
 from invoices.models import ChargeLine, HourlyBill
 from invoices.record_pages import RecordKey
 from invoices.rerating import order_rerating
@@ -278,6 +279,24 @@ def test_a_file_that_fails_on_the_way_is_no_file(alice_client, acme):
     answer = alice_client.get(url)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (500, "text/html; charset=utf-8")
+
+
+def test_so_many_files_are_written_at_a_time_and_others_are_asked_to_come_again(
+    alice_client, acme, monkeypatch
+):
+    monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.01)
+    record()
+    close()
+    url = path(line(), "charge_line_csv")
+
+    with ExitStack() as others:
+        for _ in range(downloads.AT_A_TIME):
+            others.enter_context(downloads._TURNS)
+        busy = alice_client.get(url)
+    afterwards = alice_client.get(url)
+
+    assert (busy.status_code, "ask again in a minute" in text(busy)) == (503, True)
+    assert len(rows(afterwards)) == 1
 
 
 # --- A call ----------------------------------------------------------------------------------------

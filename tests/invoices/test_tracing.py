@@ -1,5 +1,8 @@
 """Every amount leads to its records and every record to its amounts, and the two ways agree."""
 
+import datetime as dt
+import itertools
+import random
 from decimal import Decimal
 
 import pytest
@@ -18,6 +21,7 @@ from usage.reversing import reverse_record
 pytestmark = pytest.mark.django_db
 
 IN, OUT = Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS
+TICK = dt.timedelta(microseconds=1)
 BY = "operator@sensenova.example"
 
 
@@ -108,6 +112,45 @@ def test_the_records_of_every_line_are_its_count_its_quantity_and_its_amount(acm
 
     assert {one.correction for one in lines} == set(Correction.values)
     assert len(lines) > 40
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_records_of_an_hour_of_any_kind_are_its_lines_counts_and_quantities(acme, unbounded, seed):
+    any_hour(acme, random.Random(seed))
+    assert {one.correction for one in ChargeLine.objects.all()} == set(Correction.values)
+
+    for one in ChargeLine.objects.select_related("bill", "corrects__bill"):
+        found = list(records_of(line=one))
+        assert sum(each.quantity for each in found) == one.quantity
+        assert sum(each.amount for each in found) == one.amount
+        assert len(found) == one.records or one.rerating_id
+
+
+def any_hour(acme, chance):
+    """Prices of every kind that begin and end at any instant, calls on and beside those instants."""
+    instants = sorted(at(chance.uniform(0, 60)) for _ in range(8))
+    for kind, customer in itertools.product(PriceKind, (acme, None)):
+        if kind == PriceKind.LIST_PRICE and customer is None:
+            continue  # the catalogue's, without an end
+        begin, end = sorted(chance.sample(instants, 2))
+        unit_price = "0" if kind == PriceKind.FREE_TRIAL else f"0.{chance.randrange(1, 10**8):08}"
+        price("SenseChat", IN, unit_price, begins_at=begin, ends_at=end, kind=kind, customer=customer)
+    times = [instant + step * TICK for instant in instants for step in (-1, 0, 1)]
+    chance.shuffle(times)
+    for hour, some in enumerate((times[:10], times[10:20], times[20:])):
+        # The first are punctual, the others late.
+        record(
+            *(
+                report(f"{hour} {n}", service="SenseChat", occurred_at=time, input_tokens=n)
+                for n, time in enumerate(some)
+            )
+        )
+        close(hour=hour)
+        for n in chance.sample(range(len(some)), 2):
+            reverse(acme, f"{hour} {n}", hour=hour + 1)
+        if hour:
+            rerate(f"0.0{chance.randrange(1, 1000)}", hour=hour + 1, service="SenseChat")
+    close(hour=3)
 
 
 def test_both_ways_agree(acme, globex, unbounded):
