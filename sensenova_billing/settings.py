@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -220,6 +221,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
         "options": {"expires": 55},  # a late ring is of no use: the next one does the same
+    },
+    "verify the last day": {
+        "task": "invoices.tasks.verify_last_day",
+        "schedule": crontab(hour=19, minute=30),  # 03:30 in Shanghai, where the day ended at 16:00 UTC
+        "options": {"expires": 6 * 3600},
     },
 }
 
