@@ -49,7 +49,8 @@ _DIFFERENCES = f"""{CHARGED}, there AS (
 )
 SELECT difference, coalesce(customer.code, different.customer_id::text), coalesce(bill.number, ''),
        format('%%s %%s of %%s records at price %%s, %%s RMB%%s', quantity, measure, different.records,
-              price_id, trim_scale(different.amount), CASE WHEN correction <> '' THEN ', ' || correction ELSE '' END),
+              price_id, trim_scale(different.amount),
+              CASE WHEN correction <> '' THEN ', ' || correction ELSE '' END),
        count(*) OVER ()
   FROM different
   LEFT JOIN accounts_customer AS customer ON customer.id = different.customer_id

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 from django.db import transaction
@@ -120,18 +121,22 @@ def _find_other_seals(found: Findings) -> None:
 
 def _find_gaps(*, seals: list[Seal], open_begin: bool, found: Findings) -> None:
     """Each closed hour must follow the one before, and no usage may lie outside of them."""
-    for before, seal in zip([None, *seals[:-1]], seals, strict=True):
-        expected = seal.hour - HOUR
-        if before is None and (open_begin or seal.previous is None):
-            _find_usage_before(seal.hour, found=found)
-            if seal.previous is not None:
-                found.add("gap", "is the first hour that is closed, but names one before", hour=seal.hour)
-        elif seal.previous != expected or (before and before.hour != expected):
-            found.add("gap", f"does not follow the hour {expected:%Y-%m-%d %H:%M} UTC", hour=seal.hour)
-        missing = expected if before and before.hour < expected else None
-        while missing is not None and before is not None and missing > before.hour:
+    if not seals:
+        return
+    first = seals[0]
+    if open_begin or first.previous is None:
+        _find_usage_before(first.hour, found=found)
+    if open_begin and first.previous is not None:
+        found.add("gap", "is the first hour that is closed, but names one before", hour=first.hour)
+    for before, seal in pairwise(seals):
+        if before.hour != seal.hour - HOUR or seal.previous != before.hour:
+            found.add(
+                "gap", f"does not follow the hour {seal.hour - HOUR:%Y-%m-%d %H:%M} UTC", hour=seal.hour
+            )
+        missing = before.hour + HOUR
+        while missing < seal.hour:
             _find_usage_of_no_hour(missing, found=found)
-            missing -= HOUR
+            missing += HOUR
 
 
 def _find_usage_before(hour: dt.datetime, *, found: Findings) -> None:
