@@ -9,25 +9,13 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from invoices.models import ChargeLine, HourlyBill
+from invoices.models import ChargeLine, HourlyBill, Verification
+from invoices.read_only import ReadOnly
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
+from invoices.verification_admin import VerificationAdmin
 from usage.models import BillingHour
 
-
-class ReadOnly:
-    """Nobody adds, changes or deletes; the database refuses it as well."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
+admin.site.register(Verification, VerificationAdmin)
 
 
 @admin.register(BillingHour)

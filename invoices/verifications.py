@@ -3,12 +3,11 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max
+from django.db.models import Max, Min
 
 from invoices.models import Verification
 from invoices.verifying import Verified, verify_books
-from usage.hours import last_closed_hour
-from usage.models import HOUR
+from usage.models import HOUR, BillingHour
 
 # Days are those of the customers.
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -42,11 +41,11 @@ def verify_last_day(*, now: dt.datetime) -> Verification | None:
     until_hour = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC)
     from_hour = until_hour - dt.timedelta(days=1)
     latest = Verification.objects.aggregate(until=Max("until_hour"))["until"] or from_hour
-    from_hour = min(from_hour, latest)
-    last = last_closed_hour()
-    if last is None or last < from_hour:
+    closed = BillingHour.objects.filter(hour__gte=min(from_hour, latest), hour__lt=until_hour)
+    span = closed.aggregate(first=Min("hour"), last=Max("hour"))
+    if span["first"] is None:
         return None
-    until_hour = min(until_hour, last + HOUR)
+    from_hour, until_hour = span["first"], span["last"] + HOUR
     if Verification.objects.filter(from_hour__lte=from_hour, until_hour__gte=until_hour).exists():
         return None
     verified = verify_books(from_hour=from_hour, until_hour=until_hour)

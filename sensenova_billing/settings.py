@@ -195,6 +195,12 @@ PARK_UNUSUAL_FROM = Decimal(env.str("PARK_UNUSUAL_FROM", default="1000"))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
+# Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
+# comes late, the books were not verified for so long.
+ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
+ALARM_LATE_SHARE = Decimal(env.str("ALARM_LATE_SHARE", default="0.05"))
+ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
+
 # PostgreSQL itself is the broker unless another is named: no other server has to be installed.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 if CELERY_BROKER_URL.startswith("pgmq"):
@@ -214,7 +220,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1)
+# Two, so that hours are closed while the books are verified.
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "close due hours": {
@@ -275,6 +282,7 @@ UNFOLD = {
             "950": "#1e1b4b",
         }
     },
+    "DASHBOARD_CALLBACK": "invoices.dashboard.show_state",
     "LOGIN": {"form": "accounts.forms.AdminSignInForm"},
     "SIDEBAR": {
         "navigation": [
@@ -297,6 +305,7 @@ UNFOLD = {
                 "Billing",
                 ("Billing hours", "schedule", "usage_billinghour"),
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
+                ("Verifications", "fact_check", "invoices_verification"),
             ),
         ],
     },

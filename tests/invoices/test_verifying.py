@@ -122,7 +122,7 @@ def test_a_second_line_for_the_same_records_is_found(plain):
     assert "billed twice" in kinds()
 
 
-LINE = ", ".join(f.column for f in ChargeLine._meta.fields if f.name != "id")
+LINE = ", ".join(str(field.column) for field in ChargeLine._meta.fields if field.name != "id")
 
 
 @pytest.mark.parametrize(
