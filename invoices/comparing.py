@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from invoices.recomputing import Due, Key, Line, exact_amount
@@ -182,5 +183,10 @@ def _row(*values: Any) -> bytes:
 
 def _written(value: Any) -> str:
     if isinstance(value, dt.datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S.%f}"
+        return _instant(value)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+@lru_cache(maxsize=1000)
+def _instant(value: dt.datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S.%f}"

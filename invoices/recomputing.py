@@ -113,7 +113,8 @@ Usage = dict[Used, list[int]]
 
 def exact_amount(quantity: int | Decimal, unit_price: Decimal, unit_size: int) -> Fraction:
     """Return quantity x unit price / unit size as a fraction."""
-    return Fraction(quantity) * Fraction(unit_price) / unit_size
+    numerator, denominator = unit_price.as_integer_ratio()
+    return Fraction(int(quantity) * numerator, denominator * unit_size)
 
 
 def hour_holding(instant: dt.datetime) -> dt.datetime:

@@ -41,7 +41,9 @@ class ClosingCollector(Collector):
         yield _gauge("parked_hours", value=state.parked)
         # A ratio of counts, on its way out: no amount is near.
         yield _gauge("late_share", value=None if state.late_share is None else float(state.late_share))
-        yield _gauge("verified_timestamp_seconds", value=verified and verified.verified_at.timestamp())
+        yield _gauge(
+            "verified_timestamp_seconds", value=verified.verified_at.timestamp() if verified else None
+        )
         yield _gauge("verification_findings", value=failed.findings if failed else 0)
         rings = GaugeMetricFamily(f"{PREFIX}_alarm", HELP["alarm"], labels=["alarm"])
         for alarm in state.alarms:

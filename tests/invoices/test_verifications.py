@@ -43,6 +43,14 @@ def close_up_to(instant):
         hour += 1
 
 
+def verified(night):
+    """What the clock stores in a night."""
+    before = Verification.objects.count()
+    verify_last_day(now=night)
+    assert Verification.objects.count() == before + 1
+    return Verification.objects.latest()
+
+
 # --- The command -----------------------------------------------------------------------------------
 
 
@@ -115,7 +123,7 @@ def test_the_command_stores_nothing_unless_it_is_asked_to(acme):
 def test_each_night_the_day_that_ended_is_verified(acme):
     close_up_to(MIDNIGHT + HOUR)
 
-    result = verify_last_day(now=NIGHT)
+    result = verified(NIGHT)
 
     assert (result.from_hour, result.until_hour) == (max(THE_HOUR, MIDNIGHT - DAY), MIDNIGHT)
     assert (result.records, result.findings, result.first_findings) == (1, 0, [])
@@ -134,7 +142,7 @@ def test_findings_of_the_night_are_kept(acme):
     close_up_to(MIDNIGHT)
     raw_record(input_tokens=7)
 
-    result = verify_last_day(now=NIGHT)
+    result = verified(NIGHT)
 
     assert result.findings == len(result.first_findings) > 0
     assert result.first_findings[0]["hour"] == f"{THE_HOUR:%Y-%m-%d %H:%M}"
@@ -142,11 +150,11 @@ def test_findings_of_the_night_are_kept(acme):
 
 def test_hours_that_close_after_the_night_are_verified_in_the_next(acme):
     close_up_to(MIDNIGHT - HOUR)
-    first = verify_last_day(now=NIGHT)
+    first = verified(NIGHT)
     for hour in range((MIDNIGHT - THE_HOUR) // HOUR - 1, (MIDNIGHT + DAY - THE_HOUR) // HOUR):
         close(hour=hour)
 
-    second = verify_last_day(now=NIGHT + DAY)
+    second = verified(NIGHT + DAY)
 
     assert first.until_hour == MIDNIGHT - HOUR == second.from_hour
     assert second.until_hour == MIDNIGHT + DAY
@@ -160,7 +168,7 @@ def test_the_clock_rings_for_it_with_time_enough():
     rings = django_settings.CELERY_BEAT_SCHEDULE["verify the last day"]
 
     assert rings["task"] == verify_last_day_task.name
-    assert verify_last_day_task.time_limit > django_settings.CELERY_TASK_TIME_LIMIT
+    assert verify_last_day_task.time_limit == 6 * 3600 > django_settings.CELERY_TASK_TIME_LIMIT
     assert verify_last_day_task.acks_late is False
 
 
