@@ -9,8 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from invoices.models import Verification
 from invoices.verifications import store_verification
 from invoices.verifying import verify_books
+from sensenova_billing.metrics import HELP, PREFIX
 from tests.builders import THE_HOUR, at, close, record, report
 from tests.invoices.books import alter, keep_books
+from tests.tables import code, table
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +73,14 @@ def test_metrics_tell_what_a_verification_found(acme, client):
 
     assert (samples["verification_findings",], samples["alarm", "verification"]) == (2, 1)
     assert samples["verified_timestamp_seconds",] == at(5, hour=2).timestamp()
+
+
+def test_the_documentation_names_every_metric_and_every_alarm(client):
+    documented = {code(name).partition("{")[0] for name, _ in table("operations.md", "metric", "says")}
+    alarms = {code(name) for name, _ in table("operations.md", "alarm", "rings when")}
+
+    assert documented == {f"{PREFIX}_{name}" for name in HELP}
+    assert alarms == {name for name, *labels in metrics(client) for name in labels}
 
 
 def test_readyz_tells_the_alarms_and_is_not_made_unready_by_them(acme, client):
