@@ -80,7 +80,7 @@ def test_the_documentation_names_every_metric_and_every_alarm(client):
     alarms = {code(name) for name, _ in table("operations.md", "alarm", "rings when")}
 
     assert documented == {f"{PREFIX}_{name}" for name in HELP}
-    assert alarms == {name for name, *labels in metrics(client) for name in labels}
+    assert alarms == {label for _, *labels in metrics(client) for label in labels}
 
 
 def test_readyz_tells_the_alarms_and_is_not_made_unready_by_them(acme, client):
@@ -113,8 +113,8 @@ def test_the_admins_first_page_says_in_words_that_all_is_well(acme, operator_cli
     words, hrefs = cards(operator_client)
 
     assert words.count("In order") == 4
-    assert "/admin/usage/billinghour/" in hrefs
-    assert "/admin/invoices/verification/" in hrefs
+    assert {"/admin/usage/billinghour/", "/admin/invoices/verification/"} <= {*hrefs}
+    assert len(hrefs) == len({*hrefs})  # a way within a way would be torn apart by the browser
 
 
 def test_the_admins_first_page_says_what_is_overdue(acme, operator_client):
