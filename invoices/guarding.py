@@ -74,7 +74,9 @@ def _find_append_only(table: str, name: str, *, triggers: Triggers, found: Findi
 
 def _rules_of(model: type[models.Model]) -> list[str]:
     kinds = (models.CheckConstraint, models.UniqueConstraint, ExclusionConstraint)
-    return [rule.name for rule in model._meta.constraints if isinstance(rule, kinds)]
+    named = [rule.name for rule in model._meta.constraints if isinstance(rule, kinds)]
+    foreign = [field for field in model._meta.fields if isinstance(field, models.ForeignKey)]
+    return [*named, *(f"foreign key {field.column}" for field in foreign if field.db_constraint)]  # type: ignore[attr-defined]
 
 
 # Of a statement trigger before UPDATE, DELETE and TRUNCATE the bits 2, 16, 8 and 32 are set, and not 1.
@@ -84,10 +86,14 @@ SELECT tgrelid::regclass::text, tgname, tgenabled, proname, prosrc, (tgtype & 59
  WHERE tgrelid = ANY (%s::regclass[])
  ORDER BY tgrelid::regclass::text, tgname
 """
-# Some unique constraints are indexes only: those with a condition or an expression.
+# Some unique constraints are indexes only: those with a condition or an expression. A foreign key is known by
+# its column.
 _RULES = """
-SELECT conrelid::regclass::text, conname, convalidated
-  FROM pg_constraint WHERE conrelid = ANY (%(tables)s::regclass[])
+SELECT conrelid::regclass::text, CASE contype WHEN 'f' THEN 'foreign key ' || attname ELSE conname END,
+       convalidated
+  FROM pg_constraint
+  LEFT JOIN pg_attribute ON contype = 'f' AND attrelid = conrelid AND attnum = conkey[1]
+ WHERE conrelid = ANY (%(tables)s::regclass[])
  UNION
 SELECT indrelid::regclass::text, indexrelid::regclass::text, indisvalid
   FROM pg_index WHERE indrelid = ANY (%(tables)s::regclass[]) AND indisunique

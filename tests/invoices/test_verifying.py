@@ -292,6 +292,7 @@ LAST = {
         "DROP TRIGGER bills_are_append_only ON invoices_hourlybill",
         "ALTER TABLE usage_billinghour DISABLE TRIGGER ALL",
         "ALTER TABLE usage_usagerecord DROP CONSTRAINT usage_usagerecord_pkey",
+        "ALTER TABLE invoices_hourlybill DROP CONSTRAINT a_bill_is_sealed_in_its_hour_or_later",
         "DROP INDEX a_record_is_reversed_once",
         "DROP INDEX a_customer_has_one_bill_per_hour",
         "DROP TRIGGER a_price_begins_in_an_open_hour ON pricing_price",
@@ -304,6 +305,18 @@ def test_a_guard_that_is_off_is_found(statement, plain):
         cursor.execute(statement)
 
     assert kinds() == {"guard"}
+
+
+def test_a_foreign_key_that_was_dropped_is_found(plain):
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, "invoices_chargeline")
+        (name,) = (
+            key for key, rule in constraints.items() if rule["columns"] == ["bill_id"] and rule["foreign_key"]
+        )
+        cursor.execute(f"ALTER TABLE invoices_chargeline DROP CONSTRAINT {name}")
+
+    text = "the constraint foreign key bill_id of invoices_chargeline is missing or not valid"
+    assert found() == [("guard", "", text)]
 
 
 # --- Parked hours and corrections ------------------------------------------------------------------
