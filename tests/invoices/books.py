@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
@@ -11,6 +12,7 @@ from invoices.models import HourSeal
 from invoices.parking import parked_hours, release
 from invoices.rerating import order_rerating
 from invoices.sealing import seal_of
+from invoices.verifying import verify_books
 from pricing.measures import Measure
 from pricing.models import Price, PriceKind
 from tests.builders import THE_HOUR, at, close, commit, item, price, record, report
@@ -83,6 +85,18 @@ def seal_anew() -> None:
     for seal in HourSeal.objects.select_related("hour").order_by("hour_id"):
         sha256 = seal_of(hour=seal.hour_id, previous=seal.hour.previous_id).hex()
         alter("invoices_hourseal", f"sha256 = '\\x{sha256}'", where=f"hour_id = '{seal.hour_id}'")
+
+
+def found(**span: Any) -> list[tuple[str, str, str]]:
+    """What is found, by name, with where it is and in words."""
+    findings = verify_books(**span).findings
+    assert findings.count == len(findings.first)
+    return [(one.what, one.bill or one.customer, one.text) for one in findings.first]
+
+
+def kinds(**span: Any) -> set[str]:
+    """What is found, by name only."""
+    return {what for what, *_ in found(**span)}
 
 
 def _reverse(customer: Customer, event_id: str, *, hour: int) -> None:

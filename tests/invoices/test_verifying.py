@@ -1,45 +1,17 @@
 """Whoever alters closed books behind their back, even with a superuser's rights, is told on by name."""
 
-from decimal import Decimal
-
 import pytest
 from django.db import connection
 
 from invoices.closing import close_hour
 from invoices.models import ChargeLine, HourlyBill, ParkedHour
 from invoices.repeating import repeat_rating
-from invoices.verifications import store_verification
 from invoices.verifying import verify_books
 from tests.builders import THE_HOUR, at, raw_record
-from tests.invoices.books import alter, behind_its_back, delete, keep_books, keep_busy_books, seal_anew
+from tests.invoices.books import alter, behind_its_back, delete, found, kinds, seal_anew
 from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def busy(acme, globex, settings):
-    """Late records, own prices, an offer, a trial, parked, released, reversed, re-rated twice: all of it."""
-    settings.PARK_ABOVE_AMOUNT = Decimal(10)
-    keep_busy_books(acme=acme, globex=globex)
-
-
-@pytest.fixture
-def plain(acme):
-    """Two closed hours with a call of Acme's in each."""
-    keep_books()
-
-
-def found(**span):
-    """What is found, by name, with where it is and in words."""
-    findings = verify_books(**span).findings
-    assert findings.count == len(findings.first)
-    return [(one.what, one.bill or one.customer, one.text) for one in findings.first]
-
-
-def kinds(**span):
-    """What is found, by name only."""
-    return {what for what, *_ in found(**span)}
 
 
 # --- Clean books -----------------------------------------------------------------------------------
@@ -173,6 +145,19 @@ def test_a_deleted_bill_is_found(plain):
     assert ("unbilled", "acme", "no bill, and not parked: 1 records, 2 lines") in found()
 
 
+def test_a_second_bill_for_the_hour_is_found(plain):
+    columns = [str(field.column) for field in HourlyBill._meta.fields if field.name not in {"id", "number"}]
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX a_customer_has_one_bill_per_hour")
+    behind_its_back(
+        "invoices_hourlybill",
+        f"""INSERT INTO invoices_hourlybill (number, {", ".join(columns)})
+            SELECT 'second-' || id, {", ".join(columns)} FROM invoices_hourlybill""",  # noqa: S608
+    )
+
+    assert any(what == "billed twice" and "is a second one for the hour" in text for what, _, text in found())
+
+
 def test_a_price_that_was_altered_afterwards_is_found(plain):
     alter("pricing_price", "unit_price = 0.05", where="unit_price = 0.04")
 
@@ -205,6 +190,12 @@ def test_a_record_inserted_into_a_closed_hour_is_found(plain):
     assert bills == {f"{THE_HOUR:%Y%m%dT%HZ}-acme"}
 
 
+def test_a_record_for_which_there_is_no_price_is_found(plain):
+    raw_record(input_characters=12)
+
+    assert "12 input_characters for which there is no price" in {text for *_, text in found()}
+
+
 def test_a_record_of_a_customer_without_a_bill_is_found(plain, globex):
     raw_record(customer=globex, input_tokens=7)
 
@@ -221,102 +212,6 @@ def test_a_record_that_was_moved_to_another_hour_is_found_in_both(plain):
     alter("usage_usagerecord", f"billing_hour = '{at(60)}'", where="event_id = 'call-0'")
 
     assert kinds() == {"billed twice", "unbilled", "not due"}
-
-
-# --- Seals, hours and guards -----------------------------------------------------------------------
-
-
-def test_an_altered_link_of_the_chain_is_found_in_its_hour_and_the_next(plain):
-    alter("invoices_hourseal", "sha256 = sha256(sha256)", where=f"hour_id = '{THE_HOUR}'")
-
-    verified = verify_books()
-
-    assert [(one.what, one.hour) for one in verified.findings.first] == [
-        ("chain", THE_HOUR),
-        ("chain", at(60)),
-    ]
-
-
-def test_a_chain_that_was_made_anew_is_not_the_one_that_was_verified(plain):
-    store_verification(verified=verify_books(), now=at(5, hour=2))
-    alter("invoices_hourlybill", "customer_name = 'Another'")
-    seal_anew()
-
-    assert found() == [
-        ("chain", "", f"its seal is not the one that was verified at {at(5, hour=2):%Y-%m-%d %H:%M} UTC")
-    ]
-
-
-@pytest.mark.parametrize("total", ["bills", "lines", "records", "parked", "amount"])
-def test_an_altered_total_of_a_seal_is_found(total, plain):
-    alter("invoices_hourseal", f"{total} = {total} + 1")
-
-    assert kinds() == {"seal"}
-
-
-def test_a_deleted_hour_is_found(acme):
-    keep_books(hours=3)
-    delete("invoices_chargeline")
-    for table in ("invoices_hourlybill", "invoices_hourseal", "usage_billinghour"):
-        column = {"usage_billinghour": "hour"}.get(table, "hour_id")
-        delete(table, where=f"{column} = '{at(60)}'")
-
-    texts = [text for what, _, text in found() if what == "gap"]
-    assert texts == [
-        f"does not follow the hour {at(60):%Y-%m-%d %H:%M} UTC",
-        "is not closed, though later hours are; 1 records wait for it",
-    ]
-
-
-def test_hours_missing_at_the_end_are_found_once_they_were_verified(plain):
-    store_verification(verified=verify_books(), now=at(5, hour=2))
-    for table in ("invoices_chargeline", "invoices_hourlybill", "invoices_hourseal", "usage_billinghour"):
-        delete(table, where=LAST[table])
-
-    assert kinds() == {"chain"}
-
-
-LAST = {
-    "invoices_chargeline": f"usage_hour = '{at(60)}'",
-    "invoices_hourlybill": f"hour_id = '{at(60)}'",
-    "invoices_hourseal": f"hour_id = '{at(60)}'",
-    "usage_billinghour": f"hour = '{at(60)}'",
-}
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "ALTER TABLE invoices_chargeline DISABLE TRIGGER charge_lines_are_append_only",
-        "ALTER TABLE usage_usagerecord ENABLE TRIGGER usage_records_are_append_only",
-        "DROP TRIGGER bills_are_append_only ON invoices_hourlybill",
-        "ALTER TABLE usage_billinghour DISABLE TRIGGER ALL",
-        "ALTER TABLE usage_usagerecord DROP CONSTRAINT usage_usagerecord_pkey",
-        "ALTER TABLE invoices_hourlybill DROP CONSTRAINT a_bill_is_sealed_in_its_hour_or_later",
-        "DROP INDEX a_record_is_reversed_once",
-        "DROP INDEX a_customer_has_one_bill_per_hour",
-        "DROP TRIGGER a_price_begins_in_an_open_hour ON pricing_price",
-        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RETURN NULL; END $$",
-    ],
-)
-def test_a_guard_that_is_off_is_found(statement, plain):
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-    assert kinds() == {"guard"}
-
-
-def test_a_foreign_key_that_was_dropped_is_found(plain):
-    with connection.cursor() as cursor:
-        constraints = connection.introspection.get_constraints(cursor, "invoices_chargeline")
-        (name,) = (
-            key for key, rule in constraints.items() if rule["columns"] == ["bill_id"] and rule["foreign_key"]
-        )
-        cursor.execute(f"ALTER TABLE invoices_chargeline DROP CONSTRAINT {name}")
-
-    text = "the constraint foreign key bill_id of invoices_chargeline is missing or not valid"
-    assert found() == [("guard", "", text)]
 
 
 # --- Parked hours and corrections ------------------------------------------------------------------
