@@ -10,16 +10,18 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
+from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
 from invoices.parking_admin import ParkedHourAdmin
 from invoices.read_only import ReadOnly
 from invoices.rerating_admin import ReratingAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from invoices.trace_admin import LinksToRecords, TracedLineAdmin
+from invoices.verification_admin import VerificationAdmin
 from usage.models import BillingHour
 
 admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Rerating, ReratingAdmin)
+admin.site.register(Verification, VerificationAdmin)
 
 
 @admin.register(BillingHour)

@@ -8,7 +8,8 @@ An *hour seal* is the SHA-256 over all that was made when an hour closed and ove
 A customer's hour that looks wrong is *parked*: the hour closes, but without a bill for it. A *release* lets
 the next closing issue that bill. What was billed wrongly is corrected by lines on a later bill that refer to
 the lines they correct: a *reversal* takes back records; a *re-rating* takes back quantities at the price that
-they were charged at, and charges them anew at another.
+they were charged at, and charges them anew at another. A *verification* tells what came of working out all
+of it once more.
 
 Amounts are in RMB (CNY) and are never rounded here.
 """
@@ -328,3 +329,41 @@ class HourSeal(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.sha256).hex()
+
+
+class Verification(models.Model):
+    """What was found when closed hours were worked out once more from raw records."""
+
+    verified_at = models.DateTimeField()
+    from_hour = models.DateTimeField("from", help_text="UTC; the first hour that was verified.")
+    until_hour = models.DateTimeField("until", help_text="UTC; the end of the last one.")
+    took = models.DurationField()
+    hours = models.BigIntegerField()
+    records = models.BigIntegerField()
+    bills = models.BigIntegerField()
+    lines = models.BigIntegerField()
+    findings = models.BigIntegerField()
+    first_findings = models.JSONField(default=list)
+    seal = models.BinaryField(
+        max_length=32, null=True, help_text="The seal of the last hour, as it was read."
+    )
+
+    class Meta:
+        ordering = ("-verified_at", "-id")
+        get_latest_by = ("verified_at", "id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(whole_hour("from_hour")) & Q(whole_hour("until_hour")),
+                name="a_verification_spans_whole_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(from_hour__lt=F("until_hour")), name="a_verification_ends_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=Q(hours__gte=1, records__gte=0, bills__gte=0, lines__gte=0, findings__gte=0),
+                name="a_verification_verifies_at_least_one_hour",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.from_hour:%Y-%m-%d %H:%M} to {self.until_hour:%Y-%m-%d %H:%M} UTC"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
@@ -37,6 +37,20 @@ def check_grace(**kwargs: Any) -> list[CheckMessage]:
             "CLOSING_GRACE_MINUTES is negative: hours would be closed before their end.",
             hint="Set it to 0 or more; 5 is the default.",
             id="billing.E002",
+        )
+    ]
+
+
+@register()
+def check_alarms(**kwargs: Any) -> list[CheckMessage]:
+    """An alarm that always rings is heard by nobody."""
+    if settings.ALARM_UNCLOSED_AFTER > settings.CLOSING_GRACE:
+        return []
+    return [
+        Warning(
+            "ALARM_UNCLOSED_AFTER_MINUTES is not more than CLOSING_GRACE_MINUTES: it would ring each hour.",
+            hint="Set it to more than the grace; 30 is the default.",
+            id="billing.W001",
         )
     ]
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -194,6 +195,12 @@ PARK_UNUSUAL_FROM = Decimal(env.str("PARK_UNUSUAL_FROM", default="1000"))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
+# Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
+# comes late, the books were not verified for so long.
+ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
+ALARM_LATE_SHARE = Decimal(env.str("ALARM_LATE_SHARE", default="0.05"))
+ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
+
 # PostgreSQL itself is the broker unless another is named: no other server has to be installed.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 if CELERY_BROKER_URL.startswith("pgmq"):
@@ -213,13 +220,19 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=1)
+# Two, so that hours are closed while the books are verified.
+CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
     "close due hours": {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
         "options": {"expires": 55},  # a late ring is of no use: the next one does the same
+    },
+    "verify the last day": {
+        "task": "invoices.tasks.verify_last_day",
+        "schedule": crontab(hour=19, minute=30),  # 03:30 in Shanghai, where the day ended at 16:00 UTC
+        "options": {"expires": 6 * 3600},
     },
 }
 
@@ -273,6 +286,7 @@ UNFOLD = {
             "950": "#1e1b4b",
         }
     },
+    "DASHBOARD_CALLBACK": "invoices.dashboard.show_state",
     "LOGIN": {"form": "accounts.forms.AdminSignInForm"},
     "SIDEBAR": {
         "navigation": [
@@ -299,6 +313,7 @@ UNFOLD = {
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
                 ("Find a record", "search", "invoices_chargeline"),
+                ("Verifications", "fact_check", "invoices_verification"),
             ),
         ],
     },

@@ -13,12 +13,14 @@ from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
+from sensenova_billing.metrics import MetricsView
 from usage.api import ReversalView, UsageView
 from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
 
 urlpatterns = [
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadyView.as_view(), name="readyz"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     # Pages
     path("", home, name="home"),
     path("sign-in", SignInView.as_view(), name="sign_in"),

@@ -20,7 +20,7 @@ BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 FIRST = "the first line of this bill"
 
 # Shows everybody the same, and so nothing of anybody's.
-PUBLIC = {"home", "sign_in", "prices", "healthz", "readyz", "api_schema", "api_docs"}
+PUBLIC = {"home", "sign_in", "prices", "healthz", "readyz", "metrics", "api_schema", "api_docs"}
 # Shows people what is theirs; takes no argument.
 PERSONAL = {"overview"}
 # Shows one customer's; the arguments name what is Globex's, the others what is nobody's.

@@ -1,0 +1,62 @@
+"""The admin's first page: whether anything needs looking at, before the lists of everything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+
+from invoices.models import HourlyBill, ParkedHour, Verification
+from invoices.watching import Alarm, Level, state_of_closing
+from usage.hours import database_now
+from usage.models import BillingHour
+
+# Of each alarm the heading of its card and the list that tells more.
+_CARDS: dict[str, tuple[str, type[Model]]] = {
+    "unclosed": ("Closing", BillingHour),
+    "parked": ("Parked hours", ParkedHour),
+    "late": ("Late usage", HourlyBill),
+    "verification": ("Verification", Verification),
+}
+# A colour, and never it alone: the words and the sign say the same.
+_SIGNS = {
+    Level.OK: ("success", "In order", "check_circle"),
+    Level.WARNING: ("warning", "Look at it", "warning"),
+    Level.ALARM: ("danger", "Alarm", "error"),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One alarm as the page shows it."""
+
+    title: str
+    text: str
+    variant: str
+    state: str
+    icon: str
+    href: str
+
+
+def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add to the page's context how the closing and the books stand."""
+    state = state_of_closing(now=database_now())
+    return context | {"closing_cards": [_card(alarm, request) for alarm in state.alarms]}
+
+
+def _card(alarm: Alarm, request: HttpRequest) -> Card:
+    title, model = _CARDS[alarm.name]
+    variant, state, icon = _SIGNS[alarm.level]
+    return Card(
+        title=title, text=alarm.text, variant=variant, state=state, icon=icon, href=_list(model, request)
+    )
+
+
+def _list(model: type[Model], request: HttpRequest) -> str:
+    """Return the way to the admin's list, if it has one that this person may see."""
+    app, name = model._meta.app_label, model._meta.model_name
+    if not admin.site.is_registered(model) or not request.user.has_perm(f"{app}.view_{name}"):
+        return ""
+    return reverse(f"admin:{app}_{name}_changelist")

@@ -1,0 +1,88 @@
+import argparse
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from invoices.comparing import in_words
+from invoices.repeating import repeat_rating
+from invoices.rereading import Seal
+from invoices.verifications import store_verification
+from invoices.verifying import Verified, verify_books
+from usage.hours import database_now, hour_of
+
+FOUND, BAD_ARGUMENTS = 1, 2
+
+
+class Command(BaseCommand):
+    help = "Works out what closed hours say once more from raw records, and compares. Changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--from", type=_whole_hour, help="The first hour, e.g. 2026-01-31T18:00Z; else all."
+        )
+        parser.add_argument(
+            "--to", type=_whole_hour, help="The first hour after; else to the last closed one."
+        )
+        parser.add_argument(
+            "--rerate", action="store_true", help="Rate each hour again by the closing's own statement, too."
+        )
+
+        parser.add_argument(
+            "--record", action="store_true", help="Store the result, as the clock does each night."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        first, end = options["from"], options["to"]
+        if first and end and first >= end:
+            raise CommandError("--to must be after --from.", returncode=BAD_ARGUMENTS)
+        verified = verify_books(
+            from_hour=first,
+            until_hour=end,
+            watch=_bar,
+            besides=repeat_rating if options["rerate"] else None,
+        )
+        if options["record"]:
+            store_verification(verified=verified, now=database_now())
+        self._say(verified, again=options["rerate"])
+        if verified.findings.count:
+            raise CommandError(f"{verified.findings.count:,} findings.", returncode=FOUND)
+
+    def _say(self, verified: Verified, *, again: bool) -> None:
+        self.stdout.write(
+            "Amounts, quantities, prices, sums, corrections, parked hours, seals and their chain, gaps, "
+            f"the database's guards{', and rating again' if again else ''}:"
+        )
+        if verified.hours:
+            self.stdout.write(
+                f"{verified.from_hour:%Y-%m-%d %H:%M} to {verified.until_hour:%Y-%m-%d %H:%M} UTC: "
+                f"{verified.hours:,} hours, {verified.records:,} records, {verified.bills:,} bills, "
+                f"{verified.lines:,} lines, in {verified.took.total_seconds():,.1f} s"
+            )
+        else:
+            self.stdout.write("No hour of that span is closed.")
+        for found in verified.findings.first:
+            self.stdout.write(in_words(found.as_json()))
+        more = verified.findings.count - len(verified.findings.first)
+        if more:
+            self.stdout.write(f"... and {more:,} more.")
+        if not verified.findings.count:
+            self.stdout.write("No finding.")
+
+
+def _bar(seals: list[Seal]) -> Iterable[Seal]:
+    return tqdm(seals, unit=" hours", disable=None)
+
+
+def _whole_hour(text: str) -> dt.datetime:
+    try:
+        hour = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-01-31T18:00Z") from None
+    if hour.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} lacks an offset, such as Z or +08:00")
+    if hour_of(hour) != hour:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the beginning of an hour in UTC")
+    return hour.astimezone(dt.UTC)

@@ -1,0 +1,1 @@
+DROP TRIGGER verifications_are_append_only ON invoices_verification;

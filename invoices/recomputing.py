@@ -1,0 +1,277 @@
+"""What an hour's bills have to say, worked out anew from plain rows: no SQL, no Django, exact fractions.
+
+This is the second opinion on the closing and shares nothing with it. Prices are chosen, quantities added up
+and corrections followed here once more, one customer's hour at a time.
+
+A *stretch* is a part of an hour in which no price begins or ends. *Due* is what a charge line must say.
+"""
+
+import datetime as dt
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+HOUR = dt.timedelta(hours=1)
+# The first that is in force counts, of a customer's own prices and then of everybody's.
+KINDS = ("free_trial", "limited_time_offer", "list_price")
+
+
+class Price(NamedTuple):
+    """A row of the price list."""
+
+    id: int
+    billing_item: int
+    customer: int | None
+    kind: str
+    unit_price: Decimal
+    unit_size: int
+    begins_at: dt.datetime
+    ends_at: dt.datetime | None
+
+    def is_in_force(self, at: dt.datetime) -> bool:
+        """Whether its period holds this instant."""
+        return self.begins_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+class Line(NamedTuple):
+    """A stored charge line, with the place of its bill: the hour of its seal, then its own."""
+
+    id: int
+    bill: int
+    sealed_in: dt.datetime
+    hour: dt.datetime
+    usage_hour: dt.datetime
+    service: int
+    service_name: str
+    measure: str
+    billing_item: int
+    price: int
+    price_kind: str
+    is_own_price: bool
+    unit_price: Decimal
+    unit_size: int
+    records: int
+    quantity: Decimal
+    amount: Decimal
+    correction: str
+    corrects: int | None
+    rerating: int | None
+
+    @property
+    def place(self) -> tuple[dt.datetime, dt.datetime]:
+        """Bills are made in this order."""
+        return self.sealed_in, self.hour
+
+
+class Order(NamedTuple):
+    """A re-rating: usage of these hours that was charged at this price is charged at another."""
+
+    id: int
+    price: int
+    from_hour: dt.datetime
+    until_hour: dt.datetime
+    unit_price: Decimal
+
+
+class Key(NamedTuple):
+    """What tells the lines of a bill apart."""
+
+    usage_hour: dt.datetime
+    billing_item: int
+    price: int
+    correction: str = ""
+    corrects: int | None = None
+
+
+class Due(NamedTuple):
+    """What a line must say."""
+
+    service: int
+    measure: str
+    price_kind: str
+    is_own_price: bool
+    unit_price: Decimal
+    unit_size: int
+    records: int
+    quantity: int
+    rerating: int | None = None
+
+    @property
+    def amount(self) -> Fraction:
+        """Quantity x unit price / unit size, exactly."""
+        return exact_amount(self.quantity, self.unit_price, self.unit_size)
+
+
+# Service, beginning of the stretch, and, of a reversal, the hour in which the reversed record was billed.
+Used = tuple[int, dt.datetime, dt.datetime | None]
+# Of each, how many records and then how much by each measure.
+Usage = dict[Used, list[int]]
+
+
+def exact_amount(quantity: int | Decimal, unit_price: Decimal, unit_size: int) -> Fraction:
+    """Return quantity x unit price / unit size as a fraction."""
+    numerator, denominator = unit_price.as_integer_ratio()
+    return Fraction(int(quantity) * numerator, denominator * unit_size)
+
+
+def hour_holding(instant: dt.datetime) -> dt.datetime:
+    """Return the beginning of the hour that holds this instant."""
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+class PriceList:
+    """All prices and billing items, to be asked which price was in force."""
+
+    def __init__(
+        self, *, items: Iterable[tuple[int, int, str]], prices: Iterable[Price], measures: tuple[str, ...]
+    ) -> None:
+        """Take the items as (id, service, measure); measures name the quantities of a record, in order."""
+        self.measures = measures
+        self._items = {(service, measure): item for item, service, measure in items}
+        self._prices: dict[tuple[int, int | None], list[Price]] = defaultdict(list)
+        changes = set()
+        for price in prices:
+            self._prices[price.billing_item, price.customer].append(price)
+            changes |= {price.begins_at, price.ends_at} - {None}
+        for candidates in self._prices.values():
+            candidates.sort(key=lambda price: KINDS.index(price.kind))
+        self._changes: list[dt.datetime] = sorted(changes)  # type: ignore[arg-type]
+
+    def item(self, service: int, measure: str) -> int | None:
+        """Return what the service charges for this measure, if it does."""
+        return self._items.get((service, measure))
+
+    def in_force(self, *, item: int, customer: int, at: dt.datetime) -> Price | None:
+        """Return the price that counts for this customer at this instant, if there is any."""
+        for whose in (customer, None):
+            for price in self._prices.get((item, whose), ()):
+                if price.is_in_force(at):
+                    return price
+        return None
+
+    def stretch(self, instant: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+        """Return the part of the hour around this instant in which no price changes."""
+        begin = hour_holding(instant)
+        end = begin + HOUR
+        place = bisect_right(self._changes, instant)
+        if place and self._changes[place - 1] > begin:
+            begin = self._changes[place - 1]
+        if place < len(self._changes) and self._changes[place] < end:
+            end = self._changes[place]
+        return begin, end
+
+
+class Recomputed(NamedTuple):
+    """What a customer's hour comes to, and what of it no line can hold."""
+
+    due: dict[Key, Due]
+    unbillable: list[str]
+
+
+class Before(NamedTuple):
+    """What was charged on earlier bills: lines, and the corrections of each line, oldest first."""
+
+    lines: dict[tuple[dt.datetime, Key], Line]
+    corrections: dict[int, list[Line]]
+
+    def counting_price(self, line: Line) -> Decimal:
+        """Return the price that counts for the line: that of its last re-rating, else its own."""
+        anew = [one for one in self.corrections.get(line.id, ()) if one.correction == "charged_anew"]
+        return anew[-1].unit_price if anew else line.unit_price
+
+    def left(self, line: Line) -> int:
+        """Return how much of the line has not been reversed."""
+        reversals = (one for one in self.corrections.get(line.id, ()) if one.correction == "reversal")
+        return int(line.quantity) + sum(int(one.quantity) for one in reversals)
+
+
+def recompute(
+    *,
+    customer: int,
+    usage: Usage,
+    orders: list[Order],
+    affected: list[Line],
+    before: Before,
+    prices: PriceList,
+) -> Recomputed:
+    """Return what must be on the customer's bill for the hour."""
+    unbillable: list[str] = []
+    due: dict[Key, Due] = {}
+    for billed_in, key, part in _rated(customer=customer, usage=usage, prices=prices, unbillable=unbillable):
+        if billed_in is not None:
+            line = before.lines.get((billed_in, key))
+            if line is None:
+                unbillable.append(f"reversals of {part.records} records that no earlier bill holds")
+                continue
+            key = key._replace(correction="reversal", corrects=line.id)
+            part = part._replace(unit_price=before.counting_price(line))
+        same = due.get(key)
+        due[key] = part if same is None else _added(same, part)
+    reversed_now = {key.corrects: part.quantity for key, part in due.items() if key.corrects is not None}
+    for order in orders:
+        for line in affected:
+            if line.price == order.price and order.from_hour <= line.usage_hour < order.until_hour:
+                left = before.left(line) + reversed_now.get(line.id, 0)
+                due |= _reworked(line=line, left=left, old=before.counting_price(line), order=order)
+    return Recomputed(due, unbillable)
+
+
+def _rated(
+    *, customer: int, usage: Usage, prices: PriceList, unbillable: list[str]
+) -> Iterator[tuple[dt.datetime | None, Key, Due]]:
+    for (service, begin, billed_in), (records, *quantities) in usage.items():
+        priced = False
+        for measure, quantity in zip(prices.measures, quantities, strict=True):
+            item = prices.item(service, measure)
+            price = None if item is None else prices.in_force(item=item, customer=customer, at=begin)
+            if item is not None and price is not None:
+                priced = True
+                yield (
+                    billed_in,
+                    Key(hour_holding(begin), item, price.id),
+                    _due(price=price, service=service, measure=measure, records=records, quantity=quantity),
+                )
+            elif quantity:
+                unbillable.append(f"{quantity} {measure} for which there is no price")
+        if not priced:
+            unbillable.append(f"{records} records for which there is no price")
+
+
+def _due(*, price: Price, service: int, measure: str, records: int, quantity: int) -> Due:
+    return Due(
+        service=service,
+        measure=measure,
+        price_kind=price.kind,
+        is_own_price=price.customer is not None,
+        unit_price=price.unit_price,
+        unit_size=price.unit_size,
+        records=records,
+        quantity=quantity,
+    )
+
+
+def _added(one: Due, other: Due) -> Due:
+    return one._replace(records=one.records + other.records, quantity=one.quantity + other.quantity)
+
+
+def _reworked(*, line: Line, left: int, old: Decimal, order: Order) -> dict[Key, Due]:
+    """Return what takes the rest of the line back and charges it anew; nothing where nothing changes."""
+    if left == 0 or old == order.unit_price:
+        return {}
+    key = Key(line.usage_hour, line.billing_item, line.price, "taken_back", line.id)
+    taken = Due(
+        service=line.service,
+        measure=line.measure,
+        price_kind=line.price_kind,
+        is_own_price=line.is_own_price,
+        unit_price=old,
+        unit_size=line.unit_size,
+        records=0,
+        quantity=-left,
+        rerating=order.id,
+    )
+    anew = taken._replace(unit_price=order.unit_price, quantity=left)
+    return {key: taken, key._replace(correction="charged_anew"): anew}
