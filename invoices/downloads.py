@@ -16,7 +16,7 @@ from invoices.record_files import write_records
 _IN_MEMORY = 1024 * 1024
 # Of a process's connections at most so many write files; the others are for reports and pages.
 AT_A_TIME = 2
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 20
 _TURNS = BoundedSemaphore(AT_A_TIME)
 
 

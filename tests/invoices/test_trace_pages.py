@@ -284,7 +284,7 @@ def test_a_file_that_fails_on_the_way_is_no_file(alice_client, acme):
 def test_so_many_files_are_written_at_a_time_and_others_are_asked_to_come_again(
     alice_client, acme, monkeypatch
 ):
-    monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0)
     record()
     close()
     url = path(line(), "charge_line_csv")

@@ -251,7 +251,26 @@ def test_a_rerating_leads_to_what_was_left_of_the_line(acme):
     assert [sum(one.quantity for one in each) for each in found] == [-2000, 2000]
 
 
-def test_a_hours_records_are_found_by_its_index(acme):
+def test_corrections_on_bills_that_were_parked_lead_to_their_records(acme, settings):
+    record(report("reversed"), report("right"))
+    close()
+    settings.PARK_ABOVE_AMOUNT = Decimal(10)
+    record(report("much", input_tokens=10**6, occurred_at=at(70)), now=at(71))
+    rerate("0.03")
+    close(hour=1)
+    reverse(acme, "reversed", hour=2)
+    close(hour=2)
+    for parked in parked_hours():
+        release(parked=parked, reason="Checked by phone.", by=BY, now=at(10, hour=3))
+    close(hour=3)
+
+    for one in ChargeLine.objects.select_related("bill", "corrects__bill"):
+        assert sum(each.quantity for each in records_of(line=one)) == one.quantity
+    assert ids(records_of(line=line("charged_anew"))) == ["reversed", "right"]
+    assert traced(acme, "reversed").amount == 0
+
+
+def test_an_hours_records_are_found_by_its_index(acme):
     record(report("1"), report("2"))
     close()
     reverse(acme, "1")
