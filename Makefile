@@ -10,7 +10,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients check format lock openapi bench-ingest
+.PHONY: help run test test-clients check format lock openapi bench-ingest bench-close
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -40,6 +40,9 @@ format: .venv/requirements-dev ## format the code and mend what the linter can
 
 bench-ingest: .venv/requirements-dev ## measure how fast usage enters, beside a bare COPY
 	$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+bench-close: .venv/requirements-dev ## measure how long an hour takes to close, beside a bare GROUP BY
+	$(BIN)/python -m benchmarks.closing $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml

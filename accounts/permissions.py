@@ -25,3 +25,10 @@ class MayReportUsage(_HasScope):
 
     scope = Scope.USAGE_WRITE
     message = "This key may not report usage: it lacks the scope usage:write."
+
+
+class MayReadBilling(_HasScope):
+    """The key has the scope billing:read."""
+
+    scope = Scope.BILLING_READ
+    message = "This key may not read bills and usage: it lacks the scope billing:read."

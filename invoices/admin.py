@@ -1,6 +1,7 @@
 """Closed hours, bills and lines in the admin: to read, never to change."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -9,12 +10,17 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from invoices.models import ChargeLine, HourlyBill, Verification
+from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
+from invoices.parking_admin import ParkedHourAdmin
 from invoices.read_only import ReadOnly
+from invoices.rerating_admin import ReratingAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
+from invoices.trace_admin import LinksToRecords, TracedLineAdmin
 from invoices.verification_admin import VerificationAdmin
 from usage.models import BillingHour
 
+admin.site.register(ParkedHour, ParkedHourAdmin)
+admin.site.register(Rerating, ReratingAdmin)
 admin.site.register(Verification, VerificationAdmin)
 
 
@@ -22,10 +28,12 @@ admin.site.register(Verification, VerificationAdmin)
 class BillingHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Every closed hour with what was billed in it."""
 
-    list_display = ("hour_utc", "closed_at", "records", "bills", "amount", "seal_begins")
+    list_display = ("hour_utc", "closed_at", "records", "bills", "parked", "amount", "seal_begins")
     list_select_related = ("seal",)
     list_per_page = 48
-    fields = ("hour_utc", "closed_at", "records", "bills", "lines", "amount", "seal_in_full", "previous")
+    fields = (
+        "hour_utc", "closed_at", "records", "bills", "lines", "parked", "amount", "seal_in_full", "previous",
+    )  # fmt: skip
     show_full_result_count = False
 
     @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
@@ -41,9 +49,12 @@ class BillingHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @display(description="bills", ordering="seal__bills")  # type: ignore[untyped-decorator]
     def bills(self, closed: BillingHour) -> str:
         """How many, with a link to them."""
-        url = f"{reverse('admin:invoices_hourlybill_changelist')}?hour__hour={closed.hour.isoformat()}"
-        href = url.replace("+", "%2B")
-        return format_html('<a class="underline" href="{}">{}</a>', href, grouped(closed.seal.bills))
+        return _those_of(closed, "invoices_hourlybill", closed.seal.bills)
+
+    @display(description="parked", ordering="seal__parked")  # type: ignore[untyped-decorator]
+    def parked(self, closed: BillingHour) -> str:
+        """How many customers' hours, with a link to them."""
+        return _those_of(closed, "invoices_parkedhour", closed.seal.parked) if closed.seal.parked else "0"
 
     @display(description="charge lines")  # type: ignore[untyped-decorator]
     def lines(self, closed: BillingHour) -> str:
@@ -66,7 +77,13 @@ class BillingHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         return str(closed.seal)
 
 
-class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
+def _those_of(closed: BillingHour, model: str, number: int) -> str:
+    query = urlencode({"hour__hour": closed.hour.isoformat()})
+    url = reverse(f"admin:{model}_changelist")
+    return format_html('<a class="underline" href="{}?{}">{}</a>', url, query, grouped(number))
+
+
+class ChargeLineInline(ReadOnly, LinksToRecords, TabularInline):  # type: ignore[misc]
     """The lines of a bill."""
 
     model = ChargeLine
@@ -75,8 +92,9 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
     fields = (
         "service_name",
         "item",
+        "correction_text",
         "used_in",
-        "records",
+        "records_link",
         "quantity_text",
         "price_text",
         "kind",
@@ -85,13 +103,28 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With the bill, which tells late lines, read at once."""
-        return super().get_queryset(request).select_related("bill")
+        """With the bill, which tells late lines, and the corrected lines' bills, read at once."""
+        return super().get_queryset(request).select_related("bill", "corrects__bill", "rerating")
 
     @display(description="billing item")  # type: ignore[untyped-decorator]
     def item(self, line: ChargeLine) -> str:
         """As the price page words it."""
         return line.get_measure_display()
+
+    @display(description="correction")  # type: ignore[untyped-decorator]
+    def correction_text(self, line: ChargeLine) -> str:
+        """What it corrects, by whose order, with links."""
+        if line.corrects is None:
+            return ""
+        corrected = line.corrects.bill
+        bill = reverse("admin:invoices_hourlybill_change", args=[corrected.pk])
+        told = format_html(
+            '{}: <a class="underline" href="{}">{}</a>', line.get_correction_display(), bill, corrected.number
+        )
+        if line.rerating_id is None:
+            return told
+        rerating = reverse("admin:invoices_rerating_change", args=[line.rerating_id])
+        return format_html('{}, <a class="underline" href="{}">re-rating</a>', told, rerating)
 
     @display(description="used in (UTC)")  # type: ignore[untyped-decorator]
     def used_in(self, line: ChargeLine) -> str:
@@ -119,6 +152,11 @@ class ChargeLineInline(ReadOnly, TabularInline):  # type: ignore[misc]
         return exact(line.amount)
 
 
+@admin.register(ChargeLine)
+class ChargeLineAdmin(ReadOnly, TracedLineAdmin):
+    """Charge lines with their records; found from their bills, or from a record."""
+
+
 @admin.register(HourlyBill)
 class HourlyBillAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Bills with their lines."""
@@ -133,6 +171,7 @@ class HourlyBillAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     fields = (
         "number", "customer_link", "hour_link", "records_text", "rounded", "amount_text", "issued_text",
+        "sealed_text",
     )  # fmt: skip
     inlines = (ChargeLineInline,)
 
@@ -176,3 +215,11 @@ class HourlyBillAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     def issued_text(self, bill: HourlyBill) -> str:
         """To the second."""
         return instant_text(bill.issued_at)
+
+    @display(description="sealed with (UTC)")  # type: ignore[untyped-decorator]
+    def sealed_text(self, bill: HourlyBill) -> str:
+        """The hour with whose closing it was issued: a later one if it was parked."""
+        later = ": it was parked" if bill.sealed_in_id != bill.hour_id else ""
+        url = reverse("admin:usage_billinghour_change", args=[bill.sealed_in_id])
+        text = f"{bill.sealed_in_id:%Y-%m-%d %H:%M}{later}"
+        return format_html('<a class="underline" href="{}">{}</a>', url, text)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from invoices.models import Correction
-from invoices.rating import RATED
-from usage.models import HOUR
+from invoices.rating import RATED, consumed, rating_parameters
+from pricing.models import PriceKind
 
 _IS_BEFORE = "(earlier.sealed_in_id, earlier.hour_id) < (%(sealed_in)s, %(hour)s)"
 
@@ -55,8 +55,9 @@ REWORKED = f"""
       LEFT JOIN reversals AS now_taken ON now_taken.line_id = line.id
 """  # noqa: S608
 
-# After RATED: `charged`, what becomes charge lines. The amount multiplies by the reciprocal of the unit size,
-# a power of ten, because PostgreSQL rounds quotients but not products.
+# Common table expressions that go on from `consumed`, up to `charged`, what becomes charge lines. The amount
+# multiplies by the reciprocal of the unit size, a power of ten, because PostgreSQL rounds quotients but not
+# products.
 CHARGED = f"""{RATED}, reversals AS MATERIALIZED (
     SELECT rated.*, line.id AS line_id, counts.unit_price AS counting_price
       FROM rated
@@ -109,18 +110,25 @@ class Charge(NamedTuple):
     amount: Decimal
     correction: str
 
+    @property
+    def is_free_trial(self) -> bool:
+        """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
+        return self.kind == PriceKind.FREE_TRIAL and not self.unit_price
+
 
 def charging_parameters(
     *, hour: dt.datetime, sealed_in: dt.datetime | None = None, customers: list[int] | None = None
 ) -> dict[str, Any]:
     """Return what CHARGED needs for one hour, of everybody or of some, sealed in this hour or a later one."""
-    return {"hour": hour, "hour_end": hour + HOUR, "sealed_in": sealed_in or hour, "customers": customers}
+    return {**rating_parameters(hour=hour, customers=customers), "sealed_in": sealed_in or hour}
 
 
 def charges_so_far(*, customer_id: int, hour: dt.datetime) -> list[Charge]:
     """Return what one customer's records of an open hour cost, by the rules by which it will be closed."""
+    values = charging_parameters(hour=hour, customers=[customer_id])
+    groups = consumed(changes=len(values["changes"]))
     with connection.cursor() as cursor:
-        cursor.execute(_CHARGES, charging_parameters(hour=hour, customers=[customer_id]))
+        cursor.execute(f"WITH consumed AS MATERIALIZED ({groups}), {_CHARGES}", values)
         return [Charge(*row) for row in cursor.fetchall()]
 
 
@@ -131,5 +139,5 @@ SELECT charged.usage_hour, service.name, measure, kind, unit_price, unit_size, r
   JOIN pricing_service AS service ON service.id = charged.service_id
   JOIN pricing_servicegroup AS section ON section.id = service.group_id
  ORDER BY usage_hour, section.position, service.position, billing_item_id, price_id, corrects_id NULLS FIRST,
-          correction DESC
+          rerating_id NULLS FIRST, correction DESC
 """  # noqa: S608

@@ -105,9 +105,14 @@ class ChargeLine(models.Model):
     """A quantity of one billing item at one price on an hourly bill."""
 
     bill = models.ForeignKey(HourlyBill, on_delete=models.PROTECT, db_index=False, related_name="lines")
-    billing_item = models.ForeignKey(BillingItem, on_delete=models.PROTECT, db_index=False, related_name="+")
     price = models.ForeignKey(Price, on_delete=models.PROTECT, db_index=False, related_name="+")
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, db_index=False, related_name="+")
+    # Both are the price's own, whose constraints keep them; two more here cost as much as writing the lines.
+    billing_item = models.ForeignKey(
+        BillingItem, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
     usage_hour = models.DateTimeField(
         help_text="The hour of the usage; before the bill's hour if it came late."
     )
@@ -187,8 +192,13 @@ class ChargeLine(models.Model):
 
     @property
     def is_late(self) -> bool:
-        """Whether the usage came after its own hour was closed."""
-        return self.usage_hour != self.bill.hour_id
+        """Whether it charges for usage that came after its own hour was closed."""
+        return not self.correction and self.usage_hour != self.bill.hour_id
+
+    @property
+    def is_free_trial(self) -> bool:
+        """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
+        return self.price_kind == PriceKind.FREE_TRIAL and not self.unit_price
 
 
 class Rerating(models.Model):
@@ -212,6 +222,7 @@ class Rerating(models.Model):
 
     class Meta:
         ordering = ("-ordered_at", "-id")
+        verbose_name = "re-rating"
         constraints = (
             models.CheckConstraint(condition=~Q(reason=""), name="a_rerating_has_a_reason"),
             models.CheckConstraint(
@@ -248,7 +259,7 @@ class Rerating(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.price} re-rated at {self.unit_price.normalize():f} RMB"
+        return f"{self.price}, re-rated at {self.unit_price.normalize():f} RMB"
 
 
 class ParkedHour(models.Model):

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from accounts.models import Customer
 from invoices.amounts import exact_sum
 from invoices.charging import Charge, charges_so_far
-from invoices.models import ChargeLine, HourlyBill
+from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
 from pricing.models import PriceKind, Service
 from usage.hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
 
 LATEST_BILLS = 5
+CHECKED = "being checked"
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,20 @@ class OpenHour:
 
     hour: dt.datetime
     is_running: bool
-    records: int
+    calls: int
+    reversals: int
     charges: list[Charge]
     amount: Decimal
+
+    @property
+    def records(self) -> int:
+        """Calls, and reversals of calls."""
+        return self.calls + self.reversals
+
+    @property
+    def has_corrections(self) -> bool:
+        """Whether something on earlier bills is corrected."""
+        return any(charge.correction for charge in self.charges)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,11 @@ class Overview:
     month: dt.date
     latest_bills: list[HourlyBill]
 
+    @property
+    def has_parked(self) -> bool:
+        """Whether one of the last 24 hours was closed without a bill, until somebody has looked at it."""
+        return any(row.state == CHECKED for row in self.rows)
+
 
 @dataclass(frozen=True)
 class _Spent:
@@ -74,7 +91,7 @@ class _Spent:
 
     hour: dt.datetime
     service: str
-    kind: str
+    is_free_trial: bool
     amount: Decimal
 
 
@@ -91,12 +108,20 @@ def overview_of(*, customer: Customer, now: dt.datetime) -> Overview:
     latest = list(bills.order_by("-hour_id")[: len(day)])
     spent = _spent_in_closed(customer=customer, since=day[-1], until=last_closed) + _spent_in_open(open_hours)
     services = _services_in({part.service for part in spent if part.hour >= day[-1]})
-    rows = _rows(day=day, bills=latest, open_hours=open_hours, spent=spent, services=services)
+    parked = ParkedHour.objects.filter(customer=customer, hour_id__gte=day[-1])
+    rows = _rows(
+        day=day,
+        bills=latest,
+        parked=set(parked.values_list("hour_id", flat=True)),
+        open_hours=open_hours,
+        spent=spent,
+        services=services,
+    )
     closed_in_month = bills.filter(hour_id__gte=month).aggregate(amount=Sum("amount"))["amount"]
     open_in_month = [hour.amount for hour in open_hours if hour.hour >= month]
     return Overview(
         running=open_hours[-1],
-        closing_soon=[hour for hour in open_hours[:-1] if hour.records],
+        closing_soon=[hour for hour in open_hours[:-1] if hour.records or hour.charges],
         services=services,
         rows=rows,
         amount_of_day=exact_sum(row.amount for row in rows),
@@ -108,28 +133,31 @@ def overview_of(*, customer: Customer, now: dt.datetime) -> Overview:
 
 def read_open_hours(*, customer: Customer, after: dt.datetime, this_hour: dt.datetime) -> list[OpenHour]:
     """Return the customer's open hours with usage, oldest first, and always the running hour as the last."""
-    used = dict(
-        UsageRecord.objects.filter(customer=customer, billing_hour__gt=after, billing_hour__lte=this_hour)
+    used = {
+        hour: (calls, reversals)
+        for hour, calls, reversals in UsageRecord.objects.filter(
+            customer=customer, billing_hour__gt=after, billing_hour__lte=this_hour
+        )
         .values_list("billing_hour")
-        .annotate(Count("event_id"))
-    )
-    return [
-        _open_hour(customer=customer, hour=hour, records=used.get(hour, 0), is_running=hour == this_hour)
-        for hour in sorted({*used, this_hour})
-    ]
-
-
-def _open_hour(*, customer: Customer, hour: dt.datetime, records: int, is_running: bool) -> OpenHour:
-    charges = charges_so_far(customer_id=customer.pk, hour=hour) if records else []
-    amount = exact_sum(charge.amount for charge in charges)
-    return OpenHour(hour=hour, is_running=is_running, records=records, charges=charges, amount=amount)
+        .annotate(calls=Count("event_id", filter=Q(reverses=None)), reversals=Count("reverses"))
+    }
+    rerated = Rerating.objects.filter(billing_hour__gt=after, billing_hour__lte=this_hour)
+    to_charge = {*used, *rerated.values_list("billing_hour", flat=True)}
+    hours = []
+    for hour in sorted({*to_charge, this_hour}):
+        calls, reversals = used.get(hour, (0, 0))
+        charges = charges_so_far(customer_id=customer.pk, hour=hour) if hour in to_charge else []
+        amount = exact_sum(charge.amount for charge in charges)
+        hours.append(OpenHour(hour, hour == this_hour, calls, reversals, charges, amount))
+    return hours
 
 
 def _spent_in_closed(*, customer: Customer, since: dt.datetime, until: dt.datetime) -> list[_Spent]:
     rows = (
         ChargeLine.objects.filter(bill__customer=customer, bill__hour_id__gte=since, bill__hour_id__lte=until)
         .order_by()
-        .values_list("bill__hour_id", "service__name", "price_kind")
+        .annotate(is_free=Q(price_kind=PriceKind.FREE_TRIAL, unit_price=0))
+        .values_list("bill__hour_id", "service__name", "is_free")
         .annotate(Sum("amount"))
     )
     return [_Spent(*row) for row in rows]
@@ -137,7 +165,7 @@ def _spent_in_closed(*, customer: Customer, since: dt.datetime, until: dt.dateti
 
 def _spent_in_open(open_hours: list[OpenHour]) -> list[_Spent]:
     return [
-        _Spent(hour.hour, charge.service, charge.kind, charge.amount)
+        _Spent(hour.hour, charge.service, charge.is_free_trial, charge.amount)
         for hour in open_hours
         for charge in hour.charges
     ]
@@ -151,6 +179,7 @@ def _rows(
     *,
     day: list[dt.datetime],
     bills: list[HourlyBill],
+    parked: set[dt.datetime],
     open_hours: list[OpenHour],
     spent: list[_Spent],
     services: list[Service],
@@ -164,6 +193,7 @@ def _rows(
         _row(
             hour=hour,
             bill=billed.get(hour),
+            is_parked=hour in parked,
             open_hour=still_open.get(hour),
             cells=[_cell(parts.get((hour, service.name), [])) for service in services],
         )
@@ -172,12 +202,18 @@ def _rows(
 
 
 def _row(
-    *, hour: dt.datetime, bill: HourlyBill | None, open_hour: OpenHour | None, cells: list[Cell]
+    *,
+    hour: dt.datetime,
+    bill: HourlyBill | None,
+    is_parked: bool,
+    open_hour: OpenHour | None,
+    cells: list[Cell],
 ) -> HourRow:
     if open_hour:
         state, records = ("running" if open_hour.is_running else "closing soon"), open_hour.records
     else:
-        state, records = ("closed" if bill else "no usage"), (bill.records if bill else 0)
+        without_bill = CHECKED if is_parked else "no usage"
+        state, records = ("closed" if bill else without_bill), (bill.records if bill else 0)
     number = bill.number if bill else None
     amount = exact_sum(cell.amount for cell in cells)
     return HourRow(hour=hour, state=state, bill_number=number, records=records, cells=cells, amount=amount)
@@ -187,5 +223,5 @@ def _cell(parts: list[_Spent]) -> Cell:
     return Cell(
         amount=exact_sum(part.amount for part in parts),
         is_used=bool(parts),
-        is_free_trial=bool(parts) and all(part.kind == PriceKind.FREE_TRIAL for part in parts),
+        is_free_trial=bool(parts) and all(part.is_free_trial for part in parts),
     )

@@ -6,31 +6,54 @@ stands for all. Of the prices in force at that instant the customer's own comes 
 free trial before a limited-time offer before a list price (design, section 4).
 """
 
+import datetime as dt
+from typing import Any
+
+from django.db import connection
+
 from pricing.measures import Measure
 from pricing.models import PriceKind
+from usage.models import HOUR
 
 _RANK = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(PriceKind.values))
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
-_SLICE = "width_bucket({}, (SELECT instants FROM changes))"
+_SLICE = "width_bucket({}, %(instants)s::timestamptz[])"
 _OF_CUSTOMERS = "(%(customers)s::bigint[] IS NULL OR {} = ANY (%(customers)s::bigint[]))"
 
-# Common table expressions: `consumed`, the hour's records in groups; `reversed`, its reversals, apart for
-# each hour in which what they reverse was billed; `priced`, each group's billing items with the price in
-# force, if any; `rated`, quantities at prices. Only names of our own enums are put into the text.
-RATED = f"""
-WITH changes AS (
-    SELECT coalesce(array_agg(DISTINCT instant ORDER BY instant), '{{}}') AS instants
-      FROM (SELECT begins_at FROM pricing_price UNION SELECT ends_at FROM pricing_price) AS change (instant)
-     WHERE instant < %(hour_end)s
-), consumed AS MATERIALIZED (
-    SELECT customer_id, service_id, date_trunc('hour', occurred_at, 'UTC') AS usage_hour,
-           NULL::timestamptz AS billed_in, min(occurred_at) AS instant, count(*) AS records, {_SUMS}
+_GROUP = f"""
+    SELECT customer_id, service_id, {{usage_hour}} AS usage_hour, NULL::timestamptz AS billed_in,
+           min(occurred_at) AS instant, count(*) AS records, {_SUMS}
       FROM usage_usagerecord
-     WHERE billing_hour = %(hour)s AND reverses IS NULL AND {_OF_CUSTOMERS.format("customer_id")}
-     GROUP BY customer_id, service_id, usage_hour, {_SLICE.format("occurred_at")}
-), reversed AS MATERIALIZED (
+     WHERE billing_hour = %(hour)s AND reverses IS NULL AND occurred_at {{when}} billing_hour
+       AND {_OF_CUSTOMERS.format("customer_id")}
+     GROUP BY customer_id, service_id {{slices}}
+"""  # noqa: S608
+_LATE = _GROUP.format(
+    usage_hour="date_trunc('hour', occurred_at, 'UTC')",
+    when="<",
+    slices=f", date_trunc('hour', occurred_at, 'UTC'), {_SLICE.format('occurred_at')}",
+)
+
+
+def consumed(*, changes: int) -> str:
+    """Return the query for the hour's records in groups, where prices change so many times within the hour.
+
+    Late records are grouped apart. Of the others PostgreSQL knows how few groups they make only if these do
+    not depend on an expression over their times, unless that is true or false; else it would sort them all.
+    """
+    slices = "".join(
+        f", occurred_at >= (%(changes)s::timestamptz[])[{place}]" for place in range(1, changes + 1)
+    )
+    punctual = _GROUP.format(usage_hour="%(hour)s::timestamptz", when=">=", slices=slices)
+    return f"{punctual} UNION ALL {_LATE}"
+
+
+# Common table expressions that go on from `consumed`: `reversed`, the hour's reversals, apart for each hour
+# in which what they reverse was billed; `priced`, each group's billing items with the price in force, if
+# any; `rated`, quantities at prices.
+RATED = f"""reversed AS MATERIALIZED (
     SELECT record.customer_id, record.service_id, date_trunc('hour', record.occurred_at, 'UTC') AS usage_hour,
            original.billing_hour AS billed_in, min(record.occurred_at) AS instant, count(*) AS records,
            {_SUMS_OF_RECORD}
@@ -71,3 +94,20 @@ WITH changes AS (
               is_own_price, unit_price, unit_size
 )
 """  # noqa: S608
+
+
+def rating_parameters(*, hour: dt.datetime, customers: list[int] | None = None) -> dict[str, Any]:
+    """Return what `consumed` and RATED need for one hour, of everybody or of some customers."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INSTANTS, [hour + HOUR])
+        (instants,) = cursor.fetchone()
+    changes = [instant for instant in instants if instant > hour]
+    return {"hour": hour, "customers": customers, "instants": instants, "changes": changes}
+
+
+# The instants at which prices change, before the end of the hour.
+_INSTANTS = """
+SELECT coalesce(array_agg(DISTINCT instant ORDER BY instant), '{}')
+  FROM (SELECT begins_at FROM pricing_price UNION SELECT ends_at FROM pricing_price) AS change (instant)
+ WHERE instant < %s
+"""

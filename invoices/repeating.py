@@ -6,6 +6,7 @@ from django.db import connection, transaction
 
 from invoices.charging import CHARGED, charging_parameters
 from invoices.comparing import FIRST, Findings
+from invoices.rating import consumed
 
 
 @transaction.atomic
@@ -16,7 +17,9 @@ def repeat_rating(*, hour: dt.datetime, found: Findings) -> None:
         parts = [(hour, None), *cursor.fetchall()]
         for billed, customers in parts:
             parameters = charging_parameters(hour=billed, sealed_in=hour, customers=customers)
-            cursor.execute(_DIFFERENCES, {**parameters, "first": FIRST})
+            groups = consumed(changes=len(parameters["changes"]))
+            statement = f"WITH consumed AS MATERIALIZED ({groups}), {_DIFFERENCES}"  # noqa: S608
+            cursor.execute(statement, {**parameters, "first": FIRST})
             rows = cursor.fetchall()
             for difference, code, number, line in (row[:4] for row in rows):
                 found.add("rated again", f"{difference}: {line}", hour=billed, customer=code, bill=number)

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -22,7 +23,7 @@ from invoices.forms import KEY_FORMAT, BillsForm
 from invoices.models import ChargeLine, HourlyBill
 from invoices.overview import Overview, overview_of
 from invoices.templatetags.amounts import decimals_of, exact, hour_text, plain, series
-from pricing.models import PriceKind
+from usage.models import UsageRecord
 
 BILLS_A_PAGE = 50
 # A spreadsheet takes a cell that begins with one of these for a formula.
@@ -93,7 +94,7 @@ def customer_bills_csv(request: HttpRequest, code: str) -> HttpResponse:
     page = _bills_page(customer=customer, form=BillsForm(request.GET))
     head = ["bill", "hour_utc", "issued_at", "records", "amount_rmb"]
     rows = (
-        [bill.number, bill.hour_id.isoformat(), bill.issued_at.isoformat(), bill.records, plain(bill.amount)]
+        [bill.number, bill.hour_id.isoformat(), bill.issued_at.isoformat(), bill.records, bill.amount]
         for bill in page.bills
     )
     return _csv(f"bills-{customer.code}", head, rows)
@@ -106,6 +107,7 @@ def bill(request: HttpRequest, number: str) -> HttpResponse:
     """A bill with its lines, grouped by service."""
     found = _own_bill(request, number)
     lines = _lines(found)
+    reversals = _reversals(found) if any(line.correction for line in lines) else 0
     with timezone.override(found.customer.time_zone):
         context = {
             "customer": found.customer,
@@ -114,6 +116,9 @@ def bill(request: HttpRequest, number: str) -> HttpResponse:
             "price_decimals": decimals_of(line.unit_price for line in lines),
             "amount_decimals": decimals_of([found.amount, *(line.amount for line in lines)]),
             "has_late_lines": any(line.is_late for line in lines),
+            "has_corrections": any(line.correction for line in lines),
+            "reversals": reversals,
+            "calls": found.records - reversals,
         }
         return render(request, "bill.html", context)
 
@@ -126,6 +131,7 @@ def bill_csv(request: HttpRequest, number: str) -> HttpResponse:
     found = _own_bill(request, number)
     head = ["bill", "hour_utc", "usage_hour_utc", "service", "billing_item", "records", "quantity"]
     head += ["unit_price_rmb", "unit_size", "price_kind", "own_price", "amount_rmb"]
+    head += ["correction", "corrected_bill"]
     return _csv(found.number, head, (_line_cells(found, line) for line in _lines(found)))
 
 
@@ -137,12 +143,14 @@ def _line_cells(found: HourlyBill, line: ChargeLine) -> list[Any]:
         line.service_name,
         line.measure,
         line.records,
-        plain(line.quantity),
-        plain(line.unit_price),
+        line.quantity,
+        line.unit_price,
         line.unit_size,
         line.price_kind,
         "yes" if line.is_own_price else "no",
-        plain(line.amount),
+        line.amount,
+        line.correction,
+        line.corrects.bill.number if line.corrects else "",
     ]
 
 
@@ -157,10 +165,22 @@ def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
 
 def _lines(found: HourlyBill) -> list[ChargeLine]:
     by_service = ("service__group__position", "service__position", "service_id")
-    lines = list(found.lines.order_by(*by_service, "-usage_hour", "billing_item_id", "price_id"))
+    # What is reversed, then what is taken back, then what is charged anew instead.
+    corrections_last = (F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True))
+    lines = list(
+        found.lines.select_related("corrects__bill").order_by(
+            *by_service, "-usage_hour", "billing_item_id", "price_id", *corrections_last, "-correction"
+        )
+    )
     for line in lines:
         line.bill = found  # so that no line reads its bill again
     return lines
+
+
+def _reversals(found: HourlyBill) -> int:
+    """Return how many of the bill's records take others back."""
+    records = UsageRecord.objects.filter(customer_id=found.customer_id, billing_hour=found.hour_id)
+    return records.filter(reverses__isnull=False).count()
 
 
 @dataclass(frozen=True)
@@ -185,7 +205,7 @@ def _section(service: str, service_id: int, lines: list[ChargeLine]) -> Section:
         service_id=service_id,
         lines=lines,
         amount=exact_sum(line.amount for line in lines),
-        is_free_trial=all(line.price_kind == PriceKind.FREE_TRIAL for line in lines),
+        is_free_trial=all(line.is_free_trial for line in lines),
     )
 
 
@@ -253,5 +273,7 @@ def _csv(name: str, head: list[str], rows: Iterable[list[Any]]) -> HttpResponse:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)  # below 0 it begins with a minus, and is no formula
     text = str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

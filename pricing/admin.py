@@ -194,7 +194,7 @@ class PriceAdmin(Kept):
     list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
     list_filter = (StateFilter, "kind", ForWhomFilter, "billing_item__service")
     list_select_related = ("billing_item__service", "customer")
-    search_fields = ("billing_item__service__name", "customer__code")
+    search_fields = ("billing_item__service__name", "billing_item__measure", "customer__code")
     autocomplete_fields = ("billing_item", "customer")
     ordering = (
         "billing_item__service__group__position",
@@ -202,6 +202,10 @@ class PriceAdmin(Kept):
         "billing_item",
         "begins_at",
     )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With what each price's name holds, read at once; the pages that let one be chosen need it too."""
+        return super().get_queryset(request).select_related(*self.list_select_related)
 
     @display(description="price", ordering="unit_price")  # type: ignore[untyped-decorator]
     def words(self, price: Price) -> str:

@@ -210,7 +210,8 @@ class Price(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.billing_item}: {self.text}"
+        for_whom = f", for {self.customer}" if self.customer else ""
+        return f"{self.billing_item}: {self.text}{for_whom}, from {self.begins_at:%Y-%m-%d %H:%M}"
 
     @property
     def unit(self) -> str:

@@ -13,6 +13,7 @@ from usage.reading import BodyTooLarge
 from usage.refusals import (
     AlreadyReversed,
     BadBatch,
+    BadQuery,
     Conflict,
     NotReversible,
     Unreadable,
@@ -21,6 +22,7 @@ from usage.refusals import (
 
 _STATUS: dict[type[UsageRefused], int] = {
     Unreadable: 400,
+    BadQuery: 400,
     Conflict: 409,
     AlreadyReversed: 409,
     BadBatch: 422,
@@ -63,7 +65,7 @@ def _is_away(error: Exception) -> bool:
 
 
 def _answer_api_exception(error: exceptions.APIException) -> Response:
-    headers = {}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status_code == 503 else {}
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     detail = error.detail

@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from invoices.trace_shapes import TRACE_SHAPES
 from usage.reports import UsageReport
+from usage.reversals import ReversalRequest
 from usage.shapes import SHAPES
 
 ERROR = {
@@ -35,14 +37,15 @@ _ONE_OR_THE_OTHER = {"not": {"type": "object", "required": ["input_characters", 
 
 
 def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add the shapes to the document; the usage report's comes from the very type that decodes it."""
+    """Add the shapes to the document; those of requests come from the very types that decode them."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    _, reports = msgspec.json.schema_components([UsageReport], ref_template="#/components/schemas/{name}")
-    report = reports["UsageReport"]
-    schemas["UsageReport"] = (
-        report | _ONE_OR_THE_OTHER | {"description": inspect.cleandoc(report["description"])}
+    _, taken = msgspec.json.schema_components(
+        [UsageReport, ReversalRequest], ref_template="#/components/schemas/{name}"
     )
-    schemas |= SHAPES | {"Error": ERROR}
+    for name, shape in taken.items():
+        schemas[name] = shape | {"description": inspect.cleandoc(shape["description"])}
+    schemas["UsageReport"] |= _ONE_OR_THE_OTHER
+    schemas |= SHAPES | TRACE_SHAPES | {"Error": ERROR}
     return result
 
 

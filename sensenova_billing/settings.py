@@ -239,12 +239,16 @@ CELERY_BEAT_SCHEDULE = {
 # --- The admin's look ----------------------------------------------------------------------------
 
 
+# Not a list: there are far too many usage records.
+_ADMIN_PAGES = {"usage_usagerecord": "usage_record"}
+
+
 def _admin_section(title: str, *pages: tuple[str, str, str]) -> dict[str, object]:
     items = [
         {
             "title": name,
             "icon": icon,
-            "link": reverse_lazy(f"admin:{model}_changelist"),
+            "link": reverse_lazy(_ADMIN_PAGES.get(model, f"admin:{model}_changelist")),
             "permission": _may_view(model),
         }
         for name, icon, model in pages
@@ -303,8 +307,12 @@ UNFOLD = {
             ),
             _admin_section(
                 "Billing",
+                ("Parked hours", "front_hand", "invoices_parkedhour"),
                 ("Billing hours", "schedule", "usage_billinghour"),
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
+                ("Re-ratings", "price_change", "invoices_rerating"),
+                ("Usage records", "data_usage", "usage_usagerecord"),
+                ("Find a record", "search", "invoices_chargeline"),
                 ("Verifications", "fact_check", "invoices_verification"),
             ),
         ],

@@ -6,12 +6,15 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.views import SignInView, home
+from invoices import trace_views as tracing
 from invoices import views as invoices
+from invoices.record_admin import usage_record
+from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
 from sensenova_billing.metrics import MetricsView
-from usage.api import UsageView
+from usage.api import ReversalView, UsageView
 from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
 
 urlpatterns = [
@@ -27,12 +30,23 @@ urlpatterns = [
     path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
     path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
+    path("customers/<str:code>/records", tracing.customer_record, name="customer_record"),
+    path("bills/<str:number>/lines/<int:pk>", tracing.charge_line, name="charge_line"),
+    path("bills/<str:number>/lines/<int:pk>/records.csv", tracing.charge_line_csv, name="charge_line_csv"),
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     # The API
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
+    path("api/v1/reversals", ReversalView.as_view(), name="api_reversals"),
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
     path("api/v1/litellm", LiteLLMView.as_view(), name="api_litellm"),
+    path("api/v1/records", RecordView.as_view(), name="api_record"),
+    path("api/v1/charge-lines/<int:id>/records", LineRecordsView.as_view(), name="api_line_records"),
+    path(
+        "api/v1/charge-lines/<int:id>/records.csv",
+        LineRecordsFileView.as_view(),
+        name="api_line_records_csv",
+    ),
     path("lago/api/v1/events", LagoEventView.as_view(), name="lago_event"),
     path("lago/api/v1/events/batch", LagoBatchView.as_view(), name="lago_batch"),
     path("api/schema", SpectacularAPIView.as_view(permission_classes=[]), name="api_schema"),
@@ -42,6 +56,7 @@ urlpatterns = [
         name="api_docs",
     ),
     # The admin
+    path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/", admin.site.urls),
 ]
 

@@ -10,12 +10,14 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from invoices.models import ChargeLine
 from tests.builders import THE_HOUR, close, record, report
 
 pytestmark = pytest.mark.django_db
 
 GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
 BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
+FIRST = "the first line of this bill"
 
 # Shows everybody the same, and so nothing of anybody's.
 PUBLIC = {"home", "sign_in", "prices", "healthz", "readyz", "metrics", "api_schema", "api_docs"}
@@ -28,13 +30,18 @@ OWNED = {
     "customer_bills_csv": ({"code": "globex"}, {"code": "nobody"}),
     "bill": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
     "bill_csv": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
+    "charge_line": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
+    "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
+    "customer_record": ({"code": "globex"}, {"code": "nobody"}),
 }
 # Takes a service key, never a session.
-KEYED = {"api_usage", "api_events", "api_litellm", "lago_event", "lago_batch"}
+KEYED = {"api_usage", "api_reversals", "api_events", "api_litellm", "lago_event", "lago_batch"}
+KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
 # Does something and shows nothing; its own tests are elsewhere.
 DEEDS = {"sign_out"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
 STAFF = "admin:"
+STAFF_PAGES = {"usage_record"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 
@@ -50,13 +57,21 @@ def routes(resolver=None, prefix="", namespace=""):
 
 
 ROUTES = dict(routes())
-STAFFED = {name: path for name, path in ROUTES.items() if name.startswith(STAFF)}
+STAFFED = {name: path for name, path in ROUTES.items() if name.startswith(STAFF) or name in STAFF_PAGES}
 
 
 def sample(path):
     """A path that matches a route: 1 for what is between angle brackets, the first of alternatives."""
     path = re.sub(r"\(\?P<\w+>(\w+|\.\*)[^)]*\)", lambda found: found[1].replace(".*", "any"), path)
     return "/" + re.sub(r"<[^>]*>", "1", path).replace("^", "").replace("$", "")
+
+
+def address(name, arguments):
+    """Where a route shows what the arguments name."""
+    if arguments.get("pk") == FIRST:
+        line = ChargeLine.objects.filter(bill__number=arguments["number"]).earliest("pk")
+        arguments = arguments | {"pk": line.pk}
+    return reverse(name, kwargs=arguments)
 
 
 @pytest.fixture
@@ -90,7 +105,7 @@ def test_what_everybody_sees_says_nothing_of_a_customer(name, both_have_bills, a
 @pytest.mark.parametrize("name", sorted(PERSONAL | set(OWNED)))
 def test_nobody_in_particular_is_asked_to_sign_in(name, both_have_bills):
     arguments, _ = OWNED.get(name, ({}, {}))
-    path = reverse(name, kwargs=arguments)
+    path = address(name, arguments)
 
     answer = Client().get(path)
 
@@ -102,11 +117,11 @@ def test_nobody_in_particular_is_asked_to_sign_in(name, both_have_bills):
 def test_what_is_another_customers_is_not_there(name, both_have_bills, alice_client):
     foreign, nobodys = OWNED[name]
 
-    answer = alice_client.get(reverse(name, kwargs=foreign))
+    answer = alice_client.get(address(name, foreign))
 
     assert answer.status_code == 404
     assert GLOBEX not in answer.content
-    assert answer.content == alice_client.get(reverse(name, kwargs=nobodys)).content
+    assert answer.getvalue() == alice_client.get(address(name, nobodys)).getvalue()
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
@@ -114,10 +129,10 @@ def test_its_owner_sees_it(name, both_have_bills, bob_client):
     """The control: there was something that Alice did not see."""
     own, _ = OWNED[name]
 
-    answer = bob_client.get(reverse(name, kwargs=own))
+    answer = bob_client.get(address(name, own))
 
     assert answer.status_code == 200
-    assert GLOBEX in answer.content
+    assert GLOBEX in answer.getvalue()
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
@@ -125,18 +140,19 @@ def test_what_is_ones_own_says_nothing_of_another_customer(name, both_have_bills
     foreign, _ = OWNED[name]
     own = {argument: value.replace("globex", "acme") for argument, value in foreign.items()}
 
-    answer = alice_client.get(reverse(name, kwargs=own))
+    answer = alice_client.get(address(name, own))
 
+    shown = answer.getvalue()
     assert answer.status_code == 200
-    assert b"acme" in answer.content
-    assert GLOBEX not in answer.content
+    assert b"acme" in shown
+    assert GLOBEX not in shown
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
 def test_staff_who_do_not_act_for_a_customer_use_the_admin(name, both_have_bills, operator_client):
     arguments, _ = OWNED[name]
 
-    answer = operator_client.get(reverse(name, kwargs=arguments))
+    answer = operator_client.get(address(name, arguments))
 
     assert answer.status_code == 404
 
@@ -146,7 +162,7 @@ def test_staff_who_do_not_act_for_a_customer_use_the_admin(name, both_have_bills
 def test_what_is_another_customers_is_not_there_by_any_method(name, method, both_have_bills, alice_client):
     arguments, _ = OWNED[name]
 
-    answer = getattr(alice_client, method)(reverse(name, kwargs=arguments))
+    answer = getattr(alice_client, method)(address(name, arguments))
 
     assert answer.status_code in {404, 405}
     assert GLOBEX not in answer.content
@@ -164,21 +180,25 @@ def test_what_is_personal_says_nothing_of_another_customer(name, both_have_bills
 @pytest.mark.parametrize("name", sorted(OWNED))
 def test_a_person_who_no_longer_acts_for_a_customer_sees_it_no_more(name, both_have_bills, bob, bob_client):
     own, _ = OWNED[name]
-    assert bob_client.get(reverse(name, kwargs=own)).status_code == 200
+    seen = bob_client.get(address(name, own))
+    assert (seen.status_code, GLOBEX in seen.getvalue()) == (200, True)
 
     bob.memberships.all().delete()
 
-    assert bob_client.get(reverse(name, kwargs=own)).status_code == 404
+    assert bob_client.get(address(name, own)).status_code == 404
 
 
 @pytest.mark.parametrize("name", sorted(KEYED))
 def test_a_session_is_no_key(name, both_have_bills, alice_client):
+    path = sample(ROUTES[name])
+
     answers = [
-        client.post(reverse(name), "[]", content_type="application/json")
+        answer
         for client in (Client(), alice_client)
+        for answer in (client.get(path), client.post(path, "[]", content_type="application/json"))
     ]
 
-    assert [answer.status_code for answer in answers] == [401, 401]
+    assert [answer.status_code for answer in answers] == [401] * 4
     assert not any(GLOBEX in answer.content for answer in answers)
 
 

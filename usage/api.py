@@ -8,10 +8,13 @@ from rest_framework.views import APIView
 
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
+from pricing.measures import Measure
 from usage.reading import AnswersInJson, WholeBody, body_of
 from usage.reporting import report_usage
 from usage.reports import decode_reports
-from usage.shapes import answer, one_or_batch, refusals, shape
+from usage.reversals import decode_reversal, reverse_usage
+from usage.reversing import reason_of
+from usage.shapes import answer, one_or_batch, refusals, reversal_refusals, shape, wrapped
 
 
 class UsageView(APIView):
@@ -38,3 +41,42 @@ class UsageView(APIView):
         reports = decode_reports(body_of(request))
         receipt = report_usage(reports=reports, key=key_of(request), now=timezone.now())
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
+
+
+class ReversalView(APIView):
+    """Takes back one usage record."""
+
+    parser_classes = (WholeBody,)
+    permission_classes = (MayReportUsage,)
+    content_negotiation_class = AnswersInJson
+
+    @extend_schema(
+        operation_id="reverse_usage",
+        summary="Reverse a usage record",
+        tags=["usage"],
+        description=(
+            "Takes back a record that was reported wrongly, by a record of its own: nothing that is stored "
+            "ever changes. Answers after the commit. It is on the bill of `billing_hour`, always a later one "
+            "than the record's. Asked again for the same reason it answers the same, so any request may be "
+            "repeated until it is answered; for another reason it is refused with 409."
+        ),
+        request={"application/json": shape("ReversalRequest")},
+        responses={
+            200: answer("Committed.", wrapped("reversal", shape("Reversal"))),
+            **reversal_refusals("Error"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, reverse, answer."""
+        asked = decode_reversal(body_of(request))
+        customer, reversal = reverse_usage(asked=asked, key=key_of(request), now=timezone.now())
+        told = {
+            "event_id": reversal.event_id,
+            "customer": customer.code,
+            "reverses": reversal.reverses,
+            "reason": reason_of(reversal),
+            "occurred_at": reversal.occurred_at,
+            "billing_hour": reversal.billing_hour,
+            **{str(measure): getattr(reversal, measure) for measure in Measure},
+        }
+        return Response({"reversal": told})

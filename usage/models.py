@@ -68,6 +68,11 @@ class UsageRecord(models.Model):
             models.Index(
                 fields=["billing_hour"], condition=Q(reverses__isnull=False), name="reversals_of_an_hour"
             ),
+            models.Index(
+                fields=["billing_hour"],
+                condition=Q(occurred_at__lt=F("billing_hour")),
+                name="late_records_of_an_hour",
+            ),
         )
         constraints = (
             models.CheckConstraint(condition=~Q(event_id=""), name="an_event_id_is_not_empty"),

@@ -1,6 +1,6 @@
 """Why usage is refused; the API gives each kind its status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,4 +73,15 @@ class AlreadyReversed(UsageRefused):
             "already_reversed",
             "This record was reversed before. Nothing was stored.",
             [{"index": 0, "event_id": event_id, "field": "reason", "stored": stored, "sent": sent}],
+        )
+
+
+class BadQuery(UsageRefused):
+    """What was asked for cannot be read; each parameter that is wrong is named with its reason."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(
+            "invalid_query",
+            "The address asks for what cannot be read. Nothing was done.",
+            [{"field": field, "reason": reason} for field, reason in problems.items()][:DETAILS_SHOWN],
         )

@@ -124,15 +124,7 @@ def report_of(fields: Any) -> UsageReport:
     """Return the report that these JSON values make; raise BadItem."""
     if isinstance(fields, dict) and isinstance(instant := fields.get("occurred_at"), str):
         fields = fields | {"occurred_at": _TOO_FINE.sub(r"\1", instant, count=1)}
-    try:
-        report = msgspec.convert(fields, UsageReport)
-    except msgspec.ValidationError as error:
-        found = _FIELD.search(str(error))
-        raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
-    except UnicodeEncodeError as error:
-        # A name that is not known, a number or an instant that holds half of a surrogate pair.
-        _require_texts(fields)
-        raise BadItem("", "is not valid Unicode") from error
+    report = read_as(UsageReport, fields)
     for field in ("event_id", "customer", "service"):
         require_text(field, getattr(report, field))
     for key, value in (report.metadata or {}).items():
@@ -141,6 +133,19 @@ def report_of(fields: Any) -> UsageReport:
     if _gives_characters_twice(report):
         raise BadItem("input_text", "give either input_characters or input_text")
     return report
+
+
+def read_as(shape: type[Made], fields: Any) -> Made:
+    """Return what these JSON values make, of this shape exactly; raise BadItem naming the field."""
+    try:
+        return msgspec.convert(fields, shape)
+    except msgspec.ValidationError as error:
+        found = _FIELD.search(str(error))
+        raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
+    except UnicodeEncodeError as error:
+        # A name that is not known, a number or an instant that holds half of a surrogate pair.
+        _require_texts(fields)
+        raise BadItem("", "is not valid Unicode") from error
 
 
 def require_text(field: str, text: str) -> None:

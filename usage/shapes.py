@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiResponse
 
+from pricing.measures import Measure
 from usage.models import MAX_QUANTITY
 from usage.reports import MAX_BATCH
 
@@ -17,6 +18,11 @@ _REASONS = {
     415: "The content type is not one of those named.",
     422: "Some records cannot be taken; each is named with its reason.",
     503: "The database is away; send it again after Retry-After seconds.",
+}
+_NO_REVERSAL = {
+    400: "The body is not JSON.",
+    409: "The record was reversed before, for another reason.",
+    422: "There is no such record, or it cannot be reversed; the field and the reason are named.",
 }
 # Lago has one status for both.
 _CONFLICTS = {
@@ -58,6 +64,12 @@ def refusals(
     return {(status, media_type): answer(reason, shape(name)) for status, reason in sorted(reasons.items())}
 
 
+def reversal_refusals(name: str) -> dict[Any, OpenApiResponse]:
+    """Return every way in which a reversal is refused."""
+    reasons = _REASONS | _NO_REVERSAL
+    return {status: answer(reason, shape(name)) for status, reason in sorted(reasons.items())}
+
+
 def _object(properties: dict[str, Shape], *, required: list[str], **more: Any) -> Shape:
     return {"type": "object", "properties": properties, "required": required, **more}
 
@@ -79,9 +91,31 @@ _CUSTOMER = _NAME | {"description": "The customer's code."}
 _MODEL = _NAME | {"description": "A service, by its name or an alias."}
 _SOME_TEXT = {"type": "string", "minLength": 1}
 _QUANTITY = {"type": "integer", "minimum": 0, "maximum": MAX_QUANTITY}
+_TAKEN_BACK = {"type": "integer", "minimum": -MAX_QUANTITY, "maximum": 0}
+_INSTANT = {"type": "string", "format": "date-time"}
 
 SHAPES: dict[str, Shape] = {
     "Receipt": _object(_counts("accepted", "duplicates"), required=["accepted", "duplicates"]),
+    "Reversal": _object(
+        {
+            "event_id": _NAME | {"description": "The reversal's own."},
+            "customer": _CUSTOMER,
+            "reverses": _NAME | {"description": "The event id of the record that is taken back."},
+            "reason": _SOME_TEXT,
+            "occurred_at": _INSTANT | {"description": "The record's own, and so is the price."},
+            "billing_hour": _INSTANT | {"description": "The hour on whose bill the reversal is."},
+            **{str(measure): _TAKEN_BACK for measure in Measure},
+        },
+        required=[
+            "event_id",
+            "customer",
+            "reverses",
+            "reason",
+            "occurred_at",
+            "billing_hour",
+            *map(str, Measure),
+        ],
+    ),
     "Count": {
         "description": "A quantity; null is as if it were left out.",
         "oneOf": [_QUANTITY, {"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})$"}, {"type": "null"}],

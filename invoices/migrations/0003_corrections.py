@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-ordered_at", "-id"),
+                "verbose_name": "re-rating",
             },
         ),
         migrations.AlterModelOptions(
@@ -449,6 +450,28 @@ class Migration(migrations.Migration):
                 ],
                 name="reratings_of_a_price_on_the_same_bills_do_not_overlap",
                 violation_error_message="Another re-rating of this price waits for the same bills.",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="chargeline",
+            name="billing_item",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="pricing.billingitem",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="chargeline",
+            name="service",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="pricing.service",
             ),
         ),
     ]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from invoices.charging import Charge
 from pricing.measures import Measure
 from pricing.models import unit_text
-from usage.models import HOUR
+from usage.models import HOUR, UsageRecord
 
 register = template.Library()
 
@@ -33,8 +33,8 @@ def exact(number: Decimal, decimals: int = 2) -> str:
 
 @register.filter
 def rmb(amount: Decimal) -> str:
-    """Return a total to the fen, e.g. `RMB 1,051.60`; less than one fen is shown with all its digits."""
-    if 0 < amount < FEN:
+    """Return a total to the fen, e.g. `RMB 1,051.60`; less than a fen is shown with all its digits."""
+    if amount and -FEN < amount < FEN:
         return f"RMB {exact(amount)}"
     with localcontext(prec=_DIGITS):
         return f"RMB {amount.quantize(FEN, ROUND_HALF_UP):,.2f}"
@@ -76,6 +76,19 @@ def hour_text_utc(hour: dt.datetime) -> str:
 def instant_text(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the second."""
     return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
+def precise_text(instant: dt.datetime) -> str:
+    """Return an instant by the page's clock, to the microsecond."""
+    return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S.%f}"
+
+
+@register.filter
+def quantities(record: UsageRecord) -> list[tuple[Measure, int]]:
+    """Return what a record holds of each measure, where it holds something."""
+    held = [(measure, int(getattr(record, measure))) for measure in Measure]
+    return [(measure, quantity) for measure, quantity in held if quantity]
 
 
 @register.filter

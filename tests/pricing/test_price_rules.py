@@ -365,7 +365,7 @@ def test_a_price_is_worded_as_on_the_price_page(unit_price, unit_size, kind, tex
     read = Price.objects.get(pk=made.pk)
 
     assert read.text == text
-    assert str(read) == f"SenseChat: Input tokens: {text}"
+    assert str(read) == f"SenseChat: Input tokens: {text}, for acme, from {SOON:%Y-%m-%d %H:%M}"
 
 
 # --- Precedence ------------------------------------------------------------------------------------

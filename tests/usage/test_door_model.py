@@ -245,7 +245,7 @@ class Door(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_door_does_what_its_model_does():
+def test_the_door_does_what_its_model_does(unbounded):
     connection.ensure_connection()
     run_state_machine_as_test(
         Door,

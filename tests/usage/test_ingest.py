@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection
 
-from invoices.models import ChargeLine, HourlyBill, HourSeal
+from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, Service
 from tests.builders import THE_HOUR, at, close, commit, record, report
@@ -319,7 +319,7 @@ def test_a_record_on_the_hour_belongs_to_the_hour_that_begins(acme):
 
 # --- Append-only -----------------------------------------------------------------------------------
 
-FROZEN = (UsageRecord, BillingHour, HourlyBill, ChargeLine, HourSeal)
+FROZEN = (UsageRecord, BillingHour, HourlyBill, ChargeLine, HourSeal, ParkedHour, Release, Rerating)
 CHANGES = {
     "UPDATE": "UPDATE {0} SET {1} = {1}",
     "UPDATE of no row": "UPDATE {0} SET {1} = {1} WHERE false",

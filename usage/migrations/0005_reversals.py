@@ -107,4 +107,12 @@ class Migration(migrations.Migration):
                 name="a_record_is_reversed_once",
             ),
         ),
+        migrations.AddIndex(
+            model_name="usagerecord",
+            index=models.Index(
+                condition=models.Q(("occurred_at__lt", models.F("billing_hour"))),
+                fields=["billing_hour"],
+                name="late_records_of_an_hour",
+            ),
+        ),
     ]

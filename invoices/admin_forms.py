@@ -1,0 +1,91 @@
+"""What the admin's deeds of billing ask for: a reason, a usage record, a corrected price."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from invoices.models import Rerating
+from pricing.models import PRICE_BOUND, Price
+from usage.hours import last_closed_hour
+from usage.models import HOUR
+from usage.reversing import LONGEST_REASON
+
+
+def whole_hour(instant: dt.datetime) -> None:
+    """Refuse an instant within an hour."""
+    if instant.minute or instant.second or instant.microsecond:
+        raise ValidationError("Give a whole hour, such as 10:00: hours are billed as a whole.")
+
+
+class ReasonForm(forms.Form):
+    """Why something is done; it is kept with what is done."""
+
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Kept for ever with your e-mail address, and never changed.",
+        error_messages={"required": "Give a reason: whoever reads the books later has only this."},
+    )
+
+
+class RecordForm(forms.Form):
+    """Which usage record; there are far too many to list them."""
+
+    customer = forms.CharField(
+        max_length=64, help_text="The customer's code.", widget=UnfoldAdminTextInputWidget()
+    )
+    event_id = forms.CharField(
+        label="Event id",
+        max_length=255,
+        strip=False,
+        help_text="As the sender reported it, byte for byte.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+
+
+def _hour(label: str, help_text: str) -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label=label,
+        help_text=help_text,
+        validators=[whole_hour],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": HOUR.seconds}),
+    )
+
+
+class ReratingForm(forms.Form):
+    """Which price was wrong, for which usage, and what it should have been."""
+
+    price = forms.ModelChoiceField(
+        Price.objects.select_related("billing_item__service", "customer"),
+        label="Price that was wrong",
+        help_text="Find it by its service, its billing item or the customer with whom it was agreed.",
+        widget=AutocompleteSelect(Rerating._meta.get_field("price"), admin.site),
+    )
+    from_hour = _hour("Used from", "UTC; the first hour of usage that was charged wrongly.")
+    until_hour = _hour("Used until", "UTC; the first hour of usage that is not meant. Only closed hours.")
+    unit_price = forms.DecimalField(
+        label="Corrected unit price (RMB)",
+        help_text="For the same unit size as the price that was wrong; 0 charges nothing.",
+        max_digits=14,
+        decimal_places=8,
+        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a span that ends before it begins, or holds hours that are not closed."""
+        cleaned = super().clean() or self.cleaned_data
+        begin, end = cleaned.get("from_hour"), cleaned.get("until_hour")
+        if begin and end and begin >= end:
+            self.add_error("until_hour", "The span must end after it begins.")
+        last = last_closed_hour()
+        if end and (last is None or end > last + HOUR):
+            closed = f"those before {last + HOUR:%Y-%m-%d %H:%M} UTC are" if last else "none is yet"
+            self.add_error("until_hour", f"Only closed hours can be re-rated; {closed}.")
+        return cleaned

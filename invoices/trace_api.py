@@ -1,0 +1,121 @@
+"""The HTTP doors that explain an amount to a program: the records of a charge line, the lines of a record."""
+
+from typing import Any, cast
+
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import key_of
+from accounts.keys import customer_codes
+from accounts.models import Customer
+from accounts.permissions import MayReadBilling
+from invoices.downloads import records_file
+from invoices.models import ChargeLine
+from invoices.record_pages import oldest_records
+from invoices.trace_forms import RECORDS_A_PAGE, NothingAsked, RecordQuery, RecordsQuery, read_query
+from invoices.trace_shapes import (
+    AFTER,
+    CUSTOMER,
+    EVENT_ID,
+    LIMIT,
+    LINE_ID,
+    answers,
+    records_said,
+    trace_said,
+)
+from invoices.tracing import records_of, trace_record
+from usage.reading import AnswersInJson
+from usage.shapes import answer, shape
+
+
+class TraceView(APIView):
+    """Reads billing for a key that may."""
+
+    permission_classes = (MayReadBilling,)
+    content_negotiation_class = AnswersInJson
+
+
+class LineRecordsView(TraceView):
+    """A page of the records behind a charge line."""
+
+    @extend_schema(
+        operation_id="charge_line_records",
+        summary="Records of a charge line",
+        tags=["tracing"],
+        description=(
+            "The usage records whose quantities and amounts add up to the line's, oldest first. A re-rating "
+            "has those of the line that it corrects, without the reversed ones."
+        ),
+        parameters=[LINE_ID, AFTER, LIMIT],
+        responses=answers(answer("A page.", shape("LineRecords"))),
+    )
+    def get(self, request: Request, id: int) -> Response:
+        """Authenticate, read the query, answer one page."""
+        asked = read_query(RecordsQuery, request.query_params)
+        line = _line_for(request, id)
+        page = oldest_records(
+            records=records_of(line=line),
+            size=int(asked["limit"] or RECORDS_A_PAGE),
+            newer_than=asked["after"],
+        )
+        next_after = page.newest if page.has_newer else None
+        return Response(records_said(line=line, records=page.records, next_after=next_after))
+
+
+class LineRecordsFileView(TraceView):
+    """All records behind a charge line."""
+
+    @extend_schema(
+        operation_id="charge_line_records_csv",
+        summary="Records of a charge line, as CSV",
+        tags=["tracing"],
+        description=(
+            "All of them, oldest first, with a head. Text that a spreadsheet would take for a formula has an "
+            "apostrophe in front."
+        ),
+        parameters=[LINE_ID],
+        responses=answers(OpenApiResponse(cast(Any, OpenApiTypes.STR), "The file."), media_type="text/csv"),
+    )
+    def get(self, request: Request, id: int) -> HttpResponseBase:
+        """Authenticate, answer the file."""
+        read_query(NothingAsked, request.query_params)
+        return records_file(line=_line_for(request, id))
+
+
+class RecordView(TraceView):
+    """A record and the lines on which it is billed and corrected."""
+
+    @extend_schema(
+        operation_id="trace_record",
+        summary="Lines of a record",
+        tags=["tracing"],
+        description="A usage record, and its part of every charge line on which it is billed or corrected.",
+        parameters=[CUSTOMER, EVENT_ID],
+        responses=answers(answer("The record.", shape("RecordTrace"))),
+    )
+    def get(self, request: Request) -> Response:
+        """Authenticate, read the query, answer."""
+        asked = read_query(RecordQuery, request.query_params)
+        codes = customer_codes(key=key_of(request))
+        if codes is not None and asked["customer"] not in codes:
+            raise Http404
+        customer = get_object_or_404(Customer, code=asked["customer"])
+        found = trace_record(customer=customer, event_id=asked["event_id"])
+        if found is None:
+            raise Http404
+        return Response(trace_said(customer=customer.code, found=found))
+
+
+def _line_for(request: Request, pk: int) -> ChargeLine:
+    """Return the line, if the key may see it; another's looks like one that does not exist."""
+    lines = ChargeLine.objects.select_related("bill", "corrects__bill")
+    codes = customer_codes(key=key_of(request))
+    if codes is not None:
+        lines = lines.filter(bill__customer__code__in=codes)
+    return get_object_or_404(lines, pk=pk)
