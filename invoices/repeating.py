@@ -18,7 +18,7 @@ def repeat_rating(*, hour: dt.datetime, found: Findings) -> None:
         for billed, customers in parts:
             parameters = charging_parameters(hour=billed, sealed_in=hour, customers=customers)
             groups = consumed(changes=len(parameters["changes"]))
-            statement = f"WITH consumed AS MATERIALIZED ({groups}), {_DIFFERENCES}"  # noqa: S608
+            statement = f"WITH consumed AS MATERIALIZED ({groups}), {_DIFFERENCES}"
             cursor.execute(statement, {**parameters, "first": FIRST})
             rows = cursor.fetchall()
             for difference, code, number, line in (row[:4] for row in rows):

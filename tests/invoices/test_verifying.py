@@ -84,6 +84,12 @@ def test_a_deleted_line_is_found(plain):
     assert any(what == "unbilled" and "no line bills 1000 input_tokens" in text for what, _, text in found())
 
 
+def test_a_bill_without_its_lines_is_found(plain):
+    delete("invoices_chargeline")
+
+    assert [text for what, _, text in found() if what == "bill"][1::2] == ["has no lines", "has no lines"]
+
+
 def test_a_second_line_for_the_same_records_is_found(plain):
     behind_its_back(
         "invoices_chargeline",
