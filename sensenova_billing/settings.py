@@ -184,6 +184,12 @@ SPECTACULAR_SETTINGS = {
 
 # How long after its end an hour stays open for records that are still on their way.
 CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
+# For tests (accounts/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
+# CLOCK_OFFSET_SECONDS is by how much this process is wrong about it. A system check refuses them elsewhere.
+CLOCK_SPEED = env.int("CLOCK_SPEED", default=1)
+CLOCK_ORIGIN = dt.datetime.fromisoformat(env.str("CLOCK_ORIGIN", default="2026-01-01T00:00:00+00:00"))
+CLOCK_OFFSET = dt.timedelta(seconds=env.int("CLOCK_OFFSET_SECONDS", default=0))
+CLOCK_MAY_BE_WRONG = False
 
 # PostgreSQL itself is the broker unless another is named: no other server has to be installed.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")

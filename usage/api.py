@@ -1,11 +1,11 @@
 """The HTTP doors of usage."""
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import clock
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
 from usage.reading import AnswersInJson, WholeBody, body_of
@@ -36,5 +36,5 @@ class UsageView(APIView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         reports = decode_reports(body_of(request))
-        receipt = report_usage(reports=reports, key=key_of(request), now=timezone.now())
+        receipt = report_usage(reports=reports, key=key_of(request), now=clock.now())
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
