@@ -53,7 +53,7 @@ def _judge(outcome: Outcome) -> Findings:
     return Findings(
         outcome=outcome,
         verdict=check(journal=read_journal(outcome.journal), stored=stored),
-        books=audit(read_books(outcome.url)),
+        books=audit(read_books(outcome.url), shown=outcome.clock.at),
     )
 
 

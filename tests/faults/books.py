@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -50,6 +50,7 @@ class Books:
     unbilled: int  # stored in a closed hour, and in no line
     doubled: int  # in lines more often than stored
     gaps: list[dt.datetime]  # hours that were passed over
+    early: list[dt.datetime]  # hours whose closing was committed before they had ended
     quantities: list[str]  # of lines, other than of their records
     amounts: list[str]  # of lines or bills that do not come out
     seals: list[str]  # that are missing, or speak of something else
@@ -57,12 +58,14 @@ class Books:
     def faults(self) -> dict[str, int]:
         """Return how many there are of each kind of fault that was found."""
         counts = {name: getattr(self, name) for name in ("waiting", "unbilled", "doubled")}
-        counts |= {name: len(getattr(self, name)) for name in ("gaps", "quantities", "amounts", "seals")}
+        counts |= {
+            name: len(getattr(self, name)) for name in ("gaps", "early", "quantities", "amounts", "seals")
+        }
         return {name: count for name, count in counts.items() if count}
 
 
-def audit(written: Written) -> Books:
-    """Return what is wrong with the bills of these records."""
+def audit(written: Written, *, shown: Callable[[dt.datetime], dt.datetime] = lambda at: at) -> Books:
+    """Return what is wrong with the bills of these records; `shown` is what the clock showed when."""
     hours = sorted(row.hour for row in written.hours)
     last = hours[-1] if hours else None
     parked = {(row.customer, row.hour) for row in written.parked}
@@ -85,6 +88,7 @@ def audit(written: Written) -> Books:
         unbilled=sum(max(0, records[group] - least) for group, (least, _) in bounds.items()),
         doubled=sum(max(0, most - records[group]) for group, (_, most) in bounds.items()),
         gaps=_gaps(written.hours),
+        early=[row.hour for row in written.hours if row.committed and shown(row.committed) < row.hour + HOUR],
         quantities=[
             str(key)
             for key in sorted(consumed.keys() | charged.keys(), key=str)
@@ -189,17 +193,22 @@ def read_books(url: str) -> Written:
 def _questions(connection: "psycopg.Connection[Any]") -> dict[str, str]:
     """Return what to ask; a database may know corrections and parked customer-hours, or not yet."""
     found = connection.execute(
-        "SELECT to_regclass('invoices_parkedhour') IS NOT NULL AS parking,"
+        "SELECT to_regclass('invoices_parkedhour') IS NOT NULL, current_setting('track_commit_timestamp'),"
         "       EXISTS (SELECT FROM information_schema.columns"
-        "                WHERE (table_name, column_name) = ('invoices_chargeline', 'correction')) AS corrections"
+        "                WHERE (table_name, column_name) = ('invoices_chargeline', 'correction'))"
     ).fetchone()
-    correction = "line.correction" if found.corrections else "''"  # type: ignore[union-attr]
-    questions = _QUESTIONS | {"lines": _LINES.replace("CORRECTION", correction)}
-    return questions | ({"parked": _PARKED} if found.parking else {})  # type: ignore[union-attr]
+    assert found is not None
+    parking, knows_commits, corrections = found
+    committed = "pg_xact_commit_timestamp(xmin)" if knows_commits == "on" else "NULL::timestamptz"
+    correction = "line.correction" if corrections else "''"
+    questions = _QUESTIONS | {
+        "hours": _HOURS.replace("COMMITTED", committed),
+        "lines": _LINES.replace("CORRECTION", correction),
+    }
+    return questions | ({"parked": _PARKED} if parking else {})
 
 
 _QUESTIONS = {
-    "hours": "SELECT hour, previous_id AS previous FROM usage_billinghour",
     "records": """
         SELECT customer_id AS customer, billing_hour AS hour, service_id AS service,
                date_trunc('hour', occurred_at, 'UTC') AS usage_hour, count(*) AS count,
@@ -211,6 +220,7 @@ _QUESTIONS = {
           FROM invoices_hourlybill""",
     "seals": "SELECT hour_id AS hour, bills, lines, records, amount FROM invoices_hourseal",
 }
+_HOURS = "SELECT hour, previous_id AS previous, COMMITTED AS committed FROM usage_billinghour"
 _LINES = """
 SELECT line.id, bill_id AS bill, customer_id AS customer, hour_id AS hour, usage_hour, service_id AS service,
        measure, unit_price, unit_size, line.records, quantity, line.amount, CORRECTION AS correction

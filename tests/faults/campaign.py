@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -91,6 +92,7 @@ class Outcome:
     url: str
     run: str
     journal: Path
+    clock: FastClock
     struck: Mapping[str, int]
     answers: Mapping[str, int]
     restarts: Mapping[str, int]
@@ -106,18 +108,18 @@ def go_through(plan: Plan, directory: Path, *, judge: Callable[[Outcome], Findin
         directory, clock, free_port(), closers=plan.build.closers if plan.build else APPLICATION
     )
     os.environ.update(product.environment())  # for our own Celery, which talks to the same broker
+    aside = ThreadPoolExecutor(1)
     try:
         product.start()
         key = product.manage("set_stage", *CUSTOMERS).strip()
-        with ThreadPoolExecutor(1) as aside:
-            happening = aside.submit(_happen, plan, product, key)
-            looking_after(product, until=happening.done)
-            outcome = happening.result()
-            judging = aside.submit(judge, outcome)
-            looking_after(product, until=judging.done)
-            return judging.result()
+        happening = aside.submit(_happen, plan, product, key)
+        looking_after(product, until=happening.done)
+        judging = aside.submit(judge, happening.result())
+        looking_after(product, until=judging.done)
+        return judging.result()
     except (KeyboardInterrupt, SystemExit):
         product.stop()
+        sys.stderr.write(f"Stopped; what there was is in {directory}.\n")
         os._exit(1)  # without waiting for threads that would never get their answers
     finally:
         product.stop()
@@ -156,6 +158,7 @@ def _happen(plan: Plan, product: Product, key: str) -> Outcome:
         url=product.url,
         run=run,
         journal=journal,
+        clock=product.clock,
         struck=struck,
         answers=dict(driver.answers),
         restarts=dict(product.restarts),

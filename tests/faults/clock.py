@@ -16,7 +16,11 @@ class FastClock:
 
     def now(self) -> dt.datetime:
         """Return what it shows."""
-        return self.origin + (dt.datetime.now(dt.UTC) - self.origin) * self.speed
+        return self.at(dt.datetime.now(dt.UTC))
+
+    def at(self, instant: dt.datetime) -> dt.datetime:
+        """Return what it shows at a real instant."""
+        return self.origin + (instant - self.origin) * self.speed
 
     def hour(self) -> dt.datetime:
         """Return the beginning of its hour."""

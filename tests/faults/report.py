@@ -39,7 +39,10 @@ class Findings:
             "acknowledged": self.verdict.acknowledged,
             "stored": self.books.stored,
             "billed": self.books.billed,
-            **{kind: found.get(kind, 0) for kind in ("lost", "altered", "doubled", "unbilled", "gaps")},
+            **{
+                kind: found.get(kind, 0)
+                for kind in ("lost", "altered", "doubled", "unbilled", "gaps", "early")
+            },
             "hours closed": self.books.hours,
         }
 
@@ -67,7 +70,10 @@ class Findings:
         kinds = {
             **{kind: getattr(self.verdict, kind) for kind in ("lost", "doubled", "altered", "invented")},
             **{kind: getattr(self.verdict, kind) for kind in ("unacknowledged", "miscounted")},
-            **{kind: getattr(self.books, kind) for kind in ("gaps", "quantities", "amounts", "seals")},
+            **{
+                kind: getattr(self.books, kind)
+                for kind in ("gaps", "early", "quantities", "amounts", "seals")
+            },
         }
         return [f"{kind}: {one}" for kind, found in kinds.items() for one in found[:SHOWN]]
 

@@ -14,8 +14,8 @@ def row(first, **changes):
     return SimpleNamespace(**(first | changes))
 
 
-def hour(hour, previous=None):
-    return row({"hour": hour, "previous": previous})
+def hour(hour, previous=None, committed=None):
+    return row({"hour": hour, "previous": previous, "committed": committed})
 
 
 def records(**changes):
@@ -113,6 +113,11 @@ def test_it_finds_an_hour_that_denies_the_one_before():
     assert faults(hours=hours, seals=[seal(), seal(ELEVEN, bills=0, lines=0, records=0, amount=0)]) == {
         "gaps": 1
     }
+
+
+def test_it_finds_an_hour_that_was_closed_before_its_end():
+    assert faults(hours=[hour(TEN, committed=ELEVEN)]) == {}
+    assert faults(hours=[hour(TEN, committed=ELEVEN - dt.timedelta(microseconds=1))]) == {"early": 1}
 
 
 def test_it_finds_an_hour_without_a_seal():
