@@ -89,11 +89,7 @@ def audit(written: Written, *, shown: Callable[[dt.datetime], dt.datetime] = lam
         doubled=sum(max(0, most - records[group]) for group, (_, most) in bounds.items()),
         gaps=_gaps(written.hours),
         early=[row.hour for row in written.hours if row.committed and shown(row.committed) < row.hour + HOUR],
-        quantities=[
-            str(key)
-            for key in sorted(consumed.keys() | charged.keys(), key=str)
-            if consumed[key] != charged[key]
-        ],
+        quantities=_wrong_quantities(consumed, charged),
         amounts=[*_wrong_lines(written.lines), *_wrong_bills(written, bounds)],
         seals=_wrong_seals(written),
     )
@@ -123,6 +119,17 @@ def _charged(lines: Iterable[Any]) -> tuple[dict[Group, Counter[str]], Counter[t
 def _bounds(counts: "dict[str, int] | Counter[str]") -> tuple[int, int]:
     """Return of how many records a group's lines speak: of the measure with the fewest, and the most."""
     return min(counts.values(), default=0), max(counts.values(), default=0)
+
+
+def _wrong_quantities(consumed: Counter[tuple[Group, str]], charged: Counter[tuple[Group, str]]) -> list[str]:
+    """Return where the quantities of the lines are not those of the records."""
+    return [
+        f"customer {group.customer}, hour {group.hour:%Y-%m-%dT%H}, used {group.usage_hour:%Y-%m-%dT%H}, "
+        f"service {group.service}: {consumed[group, measure]} {measure} stored, "
+        f"{charged[group, measure]} billed"
+        for group, measure in sorted(consumed.keys() | charged.keys())
+        if consumed[group, measure] != charged[group, measure]
+    ]
 
 
 def _gaps(rows: Iterable[Any]) -> list[dt.datetime]:

@@ -21,7 +21,7 @@ from tests.faults.broken import Build, break_down
 from tests.faults.clock import HOUR, FastClock
 from tests.faults.driver import TOKENS, Target, driving
 from tests.faults.nemesis import Strike, ending_a_session, haunt, killing
-from tests.faults.product import APPLICATION, BEATS, WORKERS, Product, looking_after
+from tests.faults.product import APPLICATION, BEATS, WEB_WORKERS, WORKERS, Product, looking_after
 from tests.faults.slow import reporting_slowly
 from tests.sensenova_billing.processes import ask, eventually, free_port
 
@@ -168,8 +168,11 @@ def _happen(plan: Plan, product: Product, key: str) -> Outcome:
 
 
 def _wait_until_it_works(product: Product) -> None:
-    """Wait until the web server's processes and a worker's are there."""
-    if not eventually(lambda: len(product.followers("web")) >= 2, seconds=SECONDS_TO_START):
+    """Wait until the web server's processes serve and a worker has its pool."""
+    web = product.directory / "log" / "web.log"
+    if not eventually(
+        lambda: web.read_text().count("Started worker") >= WEB_WORKERS, seconds=SECONDS_TO_START
+    ):
         raise TimeoutError("The web server did not start.")
     if not eventually(lambda: product.followers(*WORKERS), seconds=SECONDS_TO_START):
         raise TimeoutError("No worker started.")

@@ -19,6 +19,7 @@ from tests.sensenova_billing.processes import ask
 Process = subprocess.Popen[bytes]
 
 APPLICATION = "sensenova_billing"
+WEB_WORKERS = 2
 WORKERS = ("worker 1", "worker 2")
 BEATS = ("beat 1", "beat 2")
 SECONDS_TO_STOP = 5
@@ -115,7 +116,7 @@ class Product:
             "web": [
                 *("granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
                 *("--host", "127.0.0.1", "--port", str(self.port)),
-                *("--workers", "2", "--blocking-threads", "64"),
+                *("--workers", str(WEB_WORKERS), "--blocking-threads", "64"),
                 *("--respawn-failed-workers", "--workers-kill-timeout", "1"),
                 "sensenova_billing.wsgi:application",
             ],
