@@ -38,7 +38,7 @@ def main() -> int:
         found = go_through(plan, directory, judge=_judge)
         _say(found.text())
     finally:
-        if found is None or (found.is_red and not options.broken):
+        if options.keep or found is None or (found.is_red and not options.broken):
             _say(f"The journal, the logs and the database are kept in {directory}.\n")
         else:
             _remove(directory)
@@ -82,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=_number("SECONDS"), help=f"of faults ({SECONDS})")
     parser.add_argument("--seed", type=int, default=_number("SEED"), help="of an earlier run")
     parser.add_argument("--broken", choices=[*BROKEN, "all"], help="a broken build, which must be found out")
+    parser.add_argument("--keep", action="store_true", help="keep the journal, the logs and the database")
     return parser.parse_args()
 
 
