@@ -11,7 +11,7 @@ from pathlib import Path
 from sensenova_billing.data_directory import make_temporary, socket_directory
 from sensenova_billing.postgres import stop_in_order_on_signals
 from tests.faults.books import audit, read_books
-from tests.faults.broken import BROKEN
+from tests.faults.broken import BROKEN, SOUND
 from tests.faults.campaign import Outcome, Plan, go_through
 from tests.faults.checker import check, read_journal, read_stored
 from tests.faults.report import Findings
@@ -28,7 +28,7 @@ def main() -> int:
     plan = Plan(
         seconds=options.seconds or (SECONDS_BROKEN if options.broken else SECONDS),
         seed=options.seed if options.seed is not None else secrets.randbelow(10**8),
-        build=BROKEN.get(options.broken),
+        build=BROKEN.get(options.broken, SOUND),
     )
     _say(f"seed {plan.seed}, {plan.seconds} s of faults, {options.broken or 'as it is'}\n")
     directory = make_temporary()
@@ -42,7 +42,7 @@ def main() -> int:
             _say(f"The journal, the logs and the database are kept in {directory}.\n")
         else:
             _remove(directory)
-    if plan.build is not None:
+    if options.broken:
         _say(f"{_verdict(found, plan.build.found_by)}\n")
     return int(found.is_red)
 

@@ -1,11 +1,12 @@
 """Broken builds: each takes away one thing on which the promise rests, and the harness has to find out.
 
 Nothing in the product can be switched off. What is broken here is a running product, from the outside: its
-throw-away database, or its workers by a Celery application of their own (`hasty_closing.py`).
+throw-away database, or its workers by a Celery application of their own (`hasty_closing.py`,
+`trusting_closing.py`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 
@@ -14,15 +15,18 @@ from tests.faults.product import APPLICATION
 
 @dataclass(frozen=True)
 class Build:
-    """What is broken, and by which fault the checker must notice."""
+    """What is broken, if anything, and by which fault the checker must notice."""
 
-    found_by: str
+    found_by: str = ""
     statements: Sequence[str] = ()
     closers: str = APPLICATION
     # A web worker does not start on a database that may forget, so there none may be killed.
     spares_web: bool = False
+    # By how many seconds a process's clock is wrong from the start.
+    offsets: Mapping[str, int] = field(default_factory=dict)
 
 
+SOUND = Build()
 BROKEN = {
     # Reporters no longer say that they are there; the closing waits for nobody.
     "no-barrier": Build(
@@ -34,6 +38,8 @@ BROKEN = {
     ),
     # The closing waits, and then looks at the records as they were before it waited.
     "repeatable-read": Build(found_by="unbilled", closers="tests.faults.hasty_closing"),
+    # A worker whose clock is an hour ahead closes hours that have not ended.
+    "own-clock": Build(found_by="early", closers="tests.faults.trusting_closing", offsets={"worker 1": 3600}),
     # A commit is answered before it is on the disk, and goes there no sooner than it must.
     "no-durability": Build(
         found_by="lost",

@@ -17,11 +17,11 @@ from typing import TypeVar
 import psycopg
 
 from tests.faults.bells import losing_messages, ringing_too_often
-from tests.faults.broken import Build, break_down
+from tests.faults.broken import SOUND, Build, break_down
 from tests.faults.clock import HOUR, FastClock
 from tests.faults.driver import TOKENS, Target, driving
 from tests.faults.nemesis import Strike, ending_a_session, haunt, killing
-from tests.faults.product import APPLICATION, BEATS, WEB_WORKERS, WORKERS, Product, looking_after
+from tests.faults.product import BEATS, WEB_WORKERS, WORKERS, Product, looking_after
 from tests.faults.slow import reporting_slowly
 from tests.sensenova_billing.processes import ask, eventually, free_port
 
@@ -72,7 +72,7 @@ class Plan:
 
     seconds: int
     seed: int
-    build: Build | None = None
+    build: Build = SOUND
 
     @property
     def times(self) -> dict[str, int]:
@@ -81,7 +81,7 @@ class Plan:
             name: max(AT_LEAST.get(name, 1), round(times * self.seconds / TWO_MINUTES))
             for name, times in TIMES.items()
         }
-        spared = WEB if self.build and self.build.spares_web else ()
+        spared = WEB if self.build.spares_web else ()
         return {name: times for name, times in scaled.items() if name not in spared}
 
 
@@ -105,7 +105,7 @@ def go_through(plan: Plan, directory: Path, *, judge: Callable[[Outcome], Findin
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that the database is away is no news here
     clock = FastClock(origin=dt.datetime.now(dt.UTC).replace(microsecond=0), speed=SPEED)
     product = Product(
-        directory, clock, free_port(), closers=plan.build.closers if plan.build else APPLICATION
+        directory, clock, free_port(), closers=plan.build.closers, offsets=dict(plan.build.offsets)
     )
     os.environ.update(product.environment())  # for our own Celery, which talks to the same broker
     aside = ThreadPoolExecutor(1)
@@ -138,8 +138,7 @@ def _happen(plan: Plan, product: Product, key: str) -> Outcome:
         patience=SECONDS_TO_ACKNOWLEDGE,
     )
     _wait_until_it_works(product)
-    if plan.build:
-        break_down(product.url, plan.build)
+    break_down(product.url, plan.build)
     began = time.monotonic()
     with (
         driving(target, run=run, journal=journal, senders=SENDERS) as driver,
