@@ -272,6 +272,7 @@ def main() -> None:
         key = manage(url, "shell", "-v0", code=PREPARE).split()[-1]
         with web(url) as (port, pid):
             over_http(port, key, 100, 2)
+            over_http(port, key, 10_000, 5)  # PostgreSQL makes its first files of WAL, which takes longer
             measure_single(port, key, options.seconds * 3, say)
             say("\nAn empty table:\n\n")
             measure(url, port, key, options.seconds, say)

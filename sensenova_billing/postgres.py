@@ -39,17 +39,25 @@ FIRST_WITH_BUILTIN_LOCALE = 17
 SECONDS_FOR_PREDECESSOR = 120
 LARGEST_LOG = 10_000_000
 
+
+def _share_of_memory() -> str:
+    """A quarter of this machine's memory, as PostgreSQL's manual advises; it is taken only as it is used."""
+    megabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return f"{max(128, min(megabytes // 4, 8192))}MB"
+
+
 # fsync and synchronous_commit stay on: what was answered with 200 must survive a power failure.
 SERVER_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
-    "shared_buffers": "256MB",
+    "shared_buffers": _share_of_memory(),
     "work_mem": "64MB",
     "maintenance_work_mem": "256MB",
-    "max_wal_size": "4GB",
+    "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
+    # The wheel has pglz only, which costs more than the disk gains: see docs/benchmarks.md.
+    "wal_compression": "off",
     "random_page_cost": "1.1",
     "jit": "off",  # the wheel has none; elsewhere it only slows short queries
     "timezone": "UTC",
