@@ -193,9 +193,18 @@ def _strikes(product: Product) -> dict[str, Strike]:
 
 
 def _putting_a_clock_off(product: Product) -> Strike:
+    waiting: list[tuple[str, int]] = []  # each kind of process, ahead and behind, before any comes again
+
     def put_off(random: Random) -> bool:
-        name = random.choice(["web", random.choice(WORKERS), random.choice(BEATS)])
-        return product.put_clock_off(name, seconds=random.choice(OFF))
+        if not waiting:
+            names = ("web", random.choice(WORKERS), random.choice(BEATS))
+            waiting.extend((name, seconds) for name in names for seconds in OFF)
+            random.shuffle(waiting)
+        name, seconds = waiting[-1]
+        done = product.put_clock_off(name, seconds=seconds)
+        if done:
+            waiting.pop()
+        return done
 
     return put_off
 
