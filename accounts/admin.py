@@ -8,11 +8,11 @@ from django.contrib.auth.models import Group
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
+from accounts import clock
 from accounts.forms import NewPersonForm, ServiceKeyForm
 from accounts.keys import issue_service_key, revoke_service_key, rotate_service_key
 from accounts.models import Customer, Member, ServiceKey, User
@@ -143,7 +143,7 @@ class ServiceKeyAdmin(Kept):
         """Whether the key is accepted."""
         if key.revoked_at:
             return "revoked"
-        return "live" if key.is_live(at=timezone.now()) else "expired"
+        return "live" if key.is_live(at=clock.now()) else "expired"
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
         """Make a new key by the one verb that makes keys, and show it this once."""
@@ -180,7 +180,7 @@ class ServiceKeyAdmin(Kept):
             raise Http404
         change_url = reverse("admin:accounts_servicekey_change", args=[key.pk])
         if request.method == "POST":
-            revoke_service_key(key=key, now=timezone.now())
+            revoke_service_key(key=key, now=clock.now())
             self.log_change(request, key, "Revoked.")
             messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
             return redirect(change_url)

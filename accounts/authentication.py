@@ -2,12 +2,12 @@
 
 from typing import cast
 
-from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import clock
 from accounts.keys import recognise_service_key
 from accounts.models import ServiceKey
 
@@ -20,7 +20,7 @@ class ServiceKeyAuthentication(BaseAuthentication):
         scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        key = recognise_service_key(text=text.strip(), now=timezone.now())
+        key = recognise_service_key(text=text.strip(), now=clock.now())
         if key is None:
             raise AuthenticationFailed("This key is not known, has expired or was revoked.")
         return key, None

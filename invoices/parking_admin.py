@@ -7,12 +7,12 @@ from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from accounts import clock
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.models import HourlyBill, ParkedHour
@@ -180,9 +180,7 @@ class ParkedHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
             try:
-                made = release(
-                    parked=parked, reason=reason, by=request.user.get_username(), now=timezone.now()
-                )
+                made = release(parked=parked, reason=reason, by=request.user.get_username(), now=clock.now())
             except NotReleasable as error:
                 form.add_error(None, str(error))
             else:

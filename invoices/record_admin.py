@@ -7,11 +7,11 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
+from accounts import clock
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm, RecordForm
 from invoices.models import HourlyBill, ParkedHour
@@ -76,7 +76,7 @@ def _reverse(request: HttpRequest, record: UsageRecord, form: ReasonForm) -> boo
             event_id=record.event_id,
             reason=form.cleaned_data["reason"],
             by=request.user.get_username(),
-            now=timezone.now(),
+            now=clock.now(),
         )
     except NotReversible as error:
         form.add_error(None, f"{error.message} {error.details[0]['field']}: {error.details[0]['reason']}.")

@@ -8,10 +8,10 @@ from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from accounts import clock
 from invoices.admin_forms import ReasonForm, ReratingForm
 from invoices.amounts import exact_sum
 from invoices.models import ChargeLine, Correction, Rerating
@@ -119,7 +119,7 @@ class ReratingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
                 **asked.cleaned_data,
                 reason=form.cleaned_data["reason"],
                 by=request.user.get_username(),
-                now=timezone.now(),
+                now=clock.now(),
             )
         except ValidationError as error:
             for field, texts in error.message_dict.items():

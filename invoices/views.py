@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import clock
 from accounts.models import Customer
 from invoices.amounts import exact_sum
 from invoices.forms import KEY_FORMAT, BillsForm
@@ -49,7 +50,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
     """This hour so far, the last 24 hours, the latest bills."""
     customer = _own_customer(request, code)
-    read = overview_of(customer=customer, now=timezone.now())
+    read = overview_of(customer=customer, now=clock.now())
     with timezone.override(customer.time_zone):
         hours = [read.running, *reversed(read.closing_soon)]
         charges = [charge for hour in hours for charge in hour.charges]

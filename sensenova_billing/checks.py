@@ -55,6 +55,20 @@ def check_alarms(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def check_clock(**kwargs: Any) -> list[CheckMessage]:
+    """Only tests may let the clock run fast, or off."""
+    if settings.CLOCK_MAY_BE_WRONG or (settings.CLOCK_SPEED == 1 and not settings.CLOCK_OFFSET):
+        return []
+    return [
+        Error(
+            "CLOCK_SPEED or CLOCK_OFFSET_SECONDS is set: usage would be billed in hours that never were.",
+            hint="Remove both; they are for tests.",
+            id="billing.E004",
+        )
+    ]
+
+
 @register(Tags.database)
 def check_durability(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """A commit must survive a crash; runs with `migrate` and `check --database default`."""

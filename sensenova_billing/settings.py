@@ -201,6 +201,13 @@ ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTE
 ALARM_LATE_SHARE = Decimal(env.str("ALARM_LATE_SHARE", default="0.05"))
 ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
 
+# For tests (accounts/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
+# CLOCK_OFFSET_SECONDS is by how much this process is wrong about it. A system check refuses them elsewhere.
+CLOCK_SPEED = env.int("CLOCK_SPEED", default=1)
+CLOCK_ORIGIN = dt.datetime.fromisoformat(env.str("CLOCK_ORIGIN", default="2026-01-01T00:00:00+00:00"))
+CLOCK_OFFSET = dt.timedelta(seconds=env.int("CLOCK_OFFSET_SECONDS", default=0))
+CLOCK_MAY_BE_WRONG = False
+
 # PostgreSQL itself is the broker unless another is named: no other server has to be installed.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 if CELERY_BROKER_URL.startswith("pgmq"):

@@ -1,11 +1,11 @@
 """The HTTP doors of usage."""
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import clock
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
 from pricing.measures import Measure
@@ -39,7 +39,7 @@ class UsageView(APIView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         reports = decode_reports(body_of(request))
-        receipt = report_usage(reports=reports, key=key_of(request), now=timezone.now())
+        receipt = report_usage(reports=reports, key=key_of(request), now=clock.now())
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
 
 
@@ -69,7 +69,7 @@ class ReversalView(APIView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, reverse, answer."""
         asked = decode_reversal(body_of(request))
-        customer, reversal = reverse_usage(asked=asked, key=key_of(request), now=timezone.now())
+        customer, reversal = reverse_usage(asked=asked, key=key_of(request), now=clock.now())
         told = {
             "event_id": reversal.event_id,
             "customer": customer.code,

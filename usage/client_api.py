@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import clock
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
 from usage import cloudevents, lago, litellm
@@ -93,7 +93,7 @@ class CloudEventsView(ClientView):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
-        now = timezone.now()
+        now = clock.now()
         reports = cloudevents.decode_events(body_of(request), now=now)
         report_usage(reports=reports, key=key_of(request), now=now)
         return Response(status=204)
@@ -163,7 +163,7 @@ class LagoEventView(LagoView):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
-        now = timezone.now()
+        now = clock.now()
         answers = _record_lago(lago.decode_event(body_of(request), now=now), request=request, now=now)
         return Response({"event": answers[0]})
 
@@ -186,7 +186,7 @@ class LagoBatchView(LagoView):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
-        now = timezone.now()
+        now = clock.now()
         answers = _record_lago(lago.decode_event_batch(body_of(request), now=now), request=request, now=now)
         return Response({"events": answers})
 
@@ -224,7 +224,7 @@ class LiteLLMView(ClientView):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
-        now = timezone.now()
+        now = clock.now()
         delivery = litellm.decode_payloads(body_of(request), now=now)
         receipt = _record_delivery(delivery, request=request, now=now)
         counts = (receipt.accepted, receipt.duplicates, delivery.skipped)

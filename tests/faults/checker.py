@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 Key = tuple[str, str]
-Stored = tuple[str, str, int, int]
+Stored = tuple[Any, ...]  # the key, and the content as the journal has it
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,14 @@ class Verdict:
 
     posts: int
     records: int
+    acknowledged: int  # of the records
     sent_again: int  # posts that were acknowledged only at a later attempt
     resent: int  # after they had been acknowledged
     unacknowledged: list[str]  # posts
     miscounted: list[str]  # posts whose receipts contradict what was sent
     lost: list[Key]  # acknowledged and not stored
     doubled: list[Key]
-    altered: list[Key]  # stored with other quantities than were sent
+    altered: list[Key]  # stored with other content than was sent
     invented: list[Key]  # stored and never sent
 
     def faults(self) -> dict[str, int]:
@@ -43,13 +44,14 @@ def check(*, journal: Iterable[dict[str, Any]], stored: Iterable[Stored]) -> Ver
             posts[entry["sent"]] = entry["records"]
         else:
             receipts[entry["acknowledged"]].append(entry)
-    sent = _quantities(record for records in posts.values() for record in records)
-    acknowledged = _quantities(record for name in receipts for record in posts[name])
+    sent = _contents(record for records in posts.values() for record in records)
+    acknowledged = _contents(record for name in receipts for record in posts[name])
     rows = list(stored)
-    there = _quantities(rows)
+    there = _contents(rows)
     return Verdict(
         posts=len(posts),
         records=len(sent),
+        acknowledged=len(acknowledged),
         sent_again=sum(told[0]["attempts"] > 1 for told in receipts.values()),
         resent=sum(len(told) - 1 for told in receipts.values()),
         unacknowledged=sorted(posts.keys() - receipts.keys()),
@@ -61,8 +63,8 @@ def check(*, journal: Iterable[dict[str, Any]], stored: Iterable[Stored]) -> Ver
     )
 
 
-def _quantities(records: Iterable[Any]) -> dict[Key, tuple[int, ...]]:
-    return {(customer, event_id): tuple(quantities) for customer, event_id, *quantities in records}
+def _contents(records: Iterable[Any]) -> dict[Key, tuple[Any, ...]]:
+    return {(customer, event_id): tuple(content) for customer, event_id, *content in records}
 
 
 def _contradict(told: list[dict[str, int]], size: int) -> bool:
@@ -91,7 +93,11 @@ def read_stored(url: str, *, run: str) -> list[Stored]:
 
 
 _STORED = """
-SELECT customer.code, event_id, input_tokens, output_tokens
-  FROM usage_usagerecord JOIN accounts_customer AS customer ON customer.id = customer_id
+SELECT customer.code, event_id, service.name,
+       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+       input_tokens, output_tokens, input_characters
+  FROM usage_usagerecord
+  JOIN accounts_customer AS customer ON customer.id = customer_id
+  JOIN pricing_service AS service ON service.id = service_id
  WHERE starts_with(event_id, %s)
 """

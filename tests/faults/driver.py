@@ -1,9 +1,10 @@
 """Senders that never give up: each posts usage, sends again what was not acknowledged, and notes what was.
 
 The journal is on the disk before a sender goes on. It has one JSON object a line: `{"sent": name, "records":
-[[customer, event_id, input_tokens, output_tokens], ...]}` before a post leaves for the first time, and
-`{"acknowledged": name, "attempts": n, "accepted": n, "duplicates": n}` for every 200, also when a post that
-was acknowledged is sent once more, as after a lost reply.
+[...]}` before a post leaves for the first time, each record as `[customer, event_id, service, occurred_at,
+input_tokens, output_tokens, input_characters]`; and `{"acknowledged": name, "attempts": n, "accepted": n,
+"duplicates": n}` for every 200, also when a post that was acknowledged is sent once more, as after a lost
+reply.
 """
 
 import datetime as dt
@@ -13,10 +14,10 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, TextIO
@@ -29,7 +30,13 @@ SECONDS_TO_ACKNOWLEDGE = 60
 PAUSE = 0.1
 RESENT = 0.1  # so many of the acknowledged posts are sent once more
 
-Record = tuple[str, str, int, int]
+# Which measures are reported of a service, and up to which quantity.
+TOKENS = {"input_tokens": 4000, "output_tokens": 900}
+SERVICES = {"SenseChat-5": TOKENS}
+MEASURES = ("input_tokens", "output_tokens", "input_characters")
+
+# Customer, event id, service, instant, and the quantities in the order of MEASURES.
+Record = tuple[str, str, str, str, int, int, int]
 
 
 class WrongAnswer(Exception):
@@ -47,6 +54,13 @@ class Target:
     port: int
     key: str
     customers: Sequence[str]
+    services: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: SERVICES)
+    sizes: Sequence[int] = SIZES
+    # When a record's call took place.
+    instant: Callable[[Random], dt.datetime] = lambda _: dt.datetime.now(dt.UTC)
+    # The server's clock may be an hour behind: then it refuses what it takes for the future, for a while.
+    may_be_behind: bool = False
+    patience: float = SECONDS_TO_ACKNOWLEDGE
 
 
 @dataclass(frozen=True)
@@ -142,32 +156,14 @@ class _Sender:
 
     def _next_post(self) -> Post:
         name = f"{self._name}/{len(self._acknowledged)}"
-        records = [
-            (
-                self._random.choice(self._driver.target.customers),
-                f"{name}/{number}",
-                self._random.randrange(4000),
-                self._random.randrange(900),
-            )
-            for number in range(self._random.choice(SIZES))
-        ]
-        now = dt.datetime.now(dt.UTC).isoformat()
-        reports = [
-            {
-                "customer": customer,
-                "event_id": event_id,
-                "service": "SenseChat-5",
-                "occurred_at": now,
-                "input_tokens": input_tokens,
-                "output_tokens": output_tokens,
-            }
-            for customer, event_id, input_tokens, output_tokens in records
-        ]
+        size = self._random.choice(self._driver.target.sizes)
+        records = [next_record(self._driver.target, f"{name}/{n}", self._random) for n in range(size)]
+        reports = [_report(record) for record in records]
         return Post(name, records, json.dumps(reports[0] if len(reports) == 1 else reports).encode())
 
     def _insist(self, post: Post) -> None:
         """Send until acknowledged."""
-        deadline = time.monotonic() + SECONDS_TO_ACKNOWLEDGE
+        deadline = time.monotonic() + self._driver.target.patience
         attempts = 1
         while (receipt := self._try(post)) is None:
             if time.monotonic() > deadline:
@@ -191,6 +187,8 @@ class _Sender:
             return receipt
         if status == 503 and headers["Retry-After"]:
             return None
+        if status == 422 and self._driver.target.may_be_behind and _is_only_early(body):
+            return None
         raise WrongAnswer(f"{post.name}: {status} {body[:500]!r}")
 
     def _exchange(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
@@ -201,3 +199,25 @@ class _Sender:
         self._connection.request("POST", "/api/v1/usage", body, headers)
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()
+
+
+def next_record(target: Target, event_id: str, random: Random) -> Record:
+    """Make up a call of one of the customers to one of the services."""
+    service = random.choice(list(target.services))
+    bounds = target.services[service]
+    quantities = [random.randrange(bounds[measure]) if measure in bounds else 0 for measure in MEASURES]
+    instant = target.instant(random).astimezone(dt.UTC).isoformat(timespec="microseconds")
+    return random.choice(target.customers), event_id, service, instant, *quantities  # type: ignore[return-value]
+
+
+def _report(record: Record) -> dict[str, Any]:
+    customer, event_id, service, instant, *quantities = record
+    named = {"customer": customer, "event_id": event_id, "service": service, "occurred_at": instant}
+    return named | dict(zip(MEASURES, quantities, strict=True))
+
+
+def _is_only_early(body: bytes) -> bool:
+    details = json.loads(body)["error"]["details"]
+    return bool(details) and all(
+        detail["field"] == "occurred_at" and detail["reason"].endswith("ahead") for detail in details
+    )

@@ -24,7 +24,7 @@ def clock(monkeypatch):
     """Put the pages' clock to an instant; twenty past the hour after THE_HOUR unless told otherwise."""
 
     def put(instant):
-        monkeypatch.setattr("invoices.views.timezone.now", lambda: instant)
+        monkeypatch.setattr("invoices.views.clock.now", lambda: instant)
 
     put(at(80))
     return put

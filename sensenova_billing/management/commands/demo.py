@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from accounts import clock
 from sensenova_billing.data_directory import data_directory
 from sensenova_billing.demo import Demo, play_demo
 from usage.sending import PATH, NotAnswered, Refused, connect
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="The server (%(default)s).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        url, now = options["url"].rstrip("/"), timezone.now()
+        url, now = options["url"].rstrip("/"), clock.now()
         try:
             demo = play_demo(connect=partial(_connect, url), directory=data_directory(), now=now)
         except (Refused, NotAnswered) as error:

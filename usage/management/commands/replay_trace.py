@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 from tqdm import tqdm
 
+from accounts import clock
 from accounts.keys import KEY_FORM
 from usage.hours import hour_of
 from usage.ingest import Receipt
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 service=options["service"],
                 start=options["start"],
             )
-            _require_past(replay=replay, now=timezone.now())
+            _require_past(replay=replay, now=clock.now())
             receipt = _send(replay=replay, url=options["url"], key=key, batch=options["batch"])
         except (BadTrace, ReplayStopped, httpx.InvalidURL) as error:
             raise CommandError(str(error)) from error

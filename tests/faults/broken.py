@@ -1,0 +1,66 @@
+"""Broken builds: each takes away one thing on which the promise rests, and the harness has to find out.
+
+Nothing in the product can be switched off. What is broken here is a running product, from the outside: its
+throw-away database, or its workers by a Celery application of their own (`hasty_closing.py`,
+`trusting_closing.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from tests.faults.product import APPLICATION
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is broken, if anything, and by which fault the checker must notice."""
+
+    found_by: str = ""
+    statements: Sequence[str] = ()
+    closers: str = APPLICATION
+    # A web worker does not start on a database that may forget, so there none may be killed.
+    spares_web: bool = False
+    # By how many seconds a process's clock is wrong from the start.
+    offsets: Mapping[str, int] = field(default_factory=dict)
+
+
+SOUND = Build()
+BROKEN = {
+    # Reporters no longer say that they are there; the closing waits for nobody.
+    "no-barrier": Build(
+        found_by="unbilled",
+        statements=[
+            "CREATE OR REPLACE FUNCTION share_hour(hour timestamptz) RETURNS void LANGUAGE sql VOLATILE"
+            " AS 'SELECT 1'"
+        ],
+    ),
+    # The closing waits, and then looks at the records as they were before it waited.
+    "repeatable-read": Build(found_by="unbilled", closers="tests.faults.hasty_closing"),
+    # A worker whose clock is an hour ahead closes hours that have not ended.
+    "own-clock": Build(found_by="early", closers="tests.faults.trusting_closing", offsets={"worker 1": 3600}),
+    # A commit is answered before it is on the disk, and goes there no sooner than it must.
+    "no-durability": Build(
+        found_by="lost",
+        statements=[
+            "ALTER SYSTEM SET synchronous_commit = 'off'",
+            "ALTER SYSTEM SET wal_writer_delay = '10s'",
+            "ALTER SYSTEM SET wal_writer_flush_after = '1GB'",
+            "SELECT pg_reload_conf()",
+        ],
+        spares_web=True,
+    ),
+    # What is sent again is stored again.
+    "no-unique-key": Build(
+        found_by="doubled",
+        statements=["ALTER TABLE usage_usagerecord DROP CONSTRAINT usage_usagerecord_pkey"],
+    ),
+}
+
+
+def break_down(url: str, build: Build) -> None:
+    """Break the database of a running product."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in build.statements:
+            connection.execute(statement.encode())

@@ -1,0 +1,245 @@
+"""One run: the product runs, a driver posts, a nemesis breaks things, and in the end all hours close."""
+
+import datetime as dt
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import psycopg
+
+from tests.faults.bells import losing_messages, ringing_too_often
+from tests.faults.broken import SOUND, Build, break_down
+from tests.faults.clock import HOUR, FastClock
+from tests.faults.driver import TOKENS, Target, driving
+from tests.faults.nemesis import Strike, ending_a_session, haunt, killing
+from tests.faults.product import BEATS, WEB_WORKERS, WORKERS, Product, looking_after
+from tests.faults.slow import reporting_slowly
+from tests.sensenova_billing.processes import ask, eventually, free_port
+
+SPEED = 3600  # an hour passes in a second
+CUSTOMERS = tuple(f"customer-{number}" for number in range(8))
+SERVICES = {
+    "SenseChat-5": TOKENS,
+    "SenseChat-Turbo": TOKENS,
+    "nova-embedding-stable": {"input_tokens": 5000},
+    "nova-tts-1": {"input_characters": 300},
+}
+SIZES = (1, 1, 1, 1, 1, 20, 100)
+SENDERS = 4
+# How often in two minutes; a run of another length is as dense.
+TIMES = {
+    "session": 260,
+    "web worker": 14,
+    "web server": 4,
+    "worker": 16,
+    "beat": 12,
+    "clock off": 6,
+    "database": 6,
+    "messages lost": 8,
+    "repeated tasks": 10,
+    "late tasks": 6,
+}
+TWO_MINUTES = 120
+KILLS = ("session", "web worker", "web server", "worker", "beat", "clock off")
+AT_LEAST = {"database": 2}
+WEB = ("web worker", "web server", "clock off")
+OFF = (-3600, 3600)  # seconds on the fast clock
+
+# Of the records, and up to how long ago.
+LATE, LATEST = 0.15, dt.timedelta(hours=6)
+ON_THE_EDGE = 0.15
+TICK = dt.timedelta(microseconds=1)
+
+SECONDS_TO_START = 60
+SECONDS_TO_ACKNOWLEDGE = 180
+SECONDS_TO_CATCH_UP = 90
+
+Findings = TypeVar("Findings")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is asked to do."""
+
+    seconds: int
+    seed: int
+    build: Build = SOUND
+
+    @property
+    def times(self) -> dict[str, int]:
+        """How often each fault is to be brought about."""
+        scaled = {
+            name: max(AT_LEAST.get(name, 1), round(times * self.seconds / TWO_MINUTES))
+            for name, times in TIMES.items()
+        }
+        spared = WEB if self.build.spares_web else ()
+        return {name: times for name, times in scaled.items() if name not in spared}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened, and where to look at what came of it."""
+
+    url: str
+    run: str
+    journal: Path
+    clock: FastClock
+    struck: Mapping[str, int]
+    answers: Mapping[str, int]
+    restarts: Mapping[str, int]
+    seconds: float  # that the faults took
+    seconds_to_catch_up: float | None  # None where the product did not, by itself
+
+
+def go_through(plan: Plan, directory: Path, *, judge: Callable[[Outcome], Findings]) -> Findings:
+    """Run the product in this thread and everything that happens to it in another; return the judgement."""
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that the database is away is no news here
+    clock = FastClock(origin=dt.datetime.now(dt.UTC).replace(microsecond=0), speed=SPEED)
+    product = Product(
+        directory, clock, free_port(), closers=plan.build.closers, offsets=dict(plan.build.offsets)
+    )
+    os.environ.update(product.environment())  # for our own Celery, which talks to the same broker
+    aside = ThreadPoolExecutor(1)
+    try:
+        product.start()
+        key = product.manage("set_stage", *CUSTOMERS).strip()
+        happening = aside.submit(_happen, plan, product, key)
+        looking_after(product, until=happening.done)
+        judging = aside.submit(judge, happening.result())
+        looking_after(product, until=judging.done)
+        return judging.result()
+    except (KeyboardInterrupt, SystemExit):
+        product.stop()
+        sys.stderr.write(f"Stopped; what there was is in {directory}.\n")
+        os._exit(1)  # without waiting for threads that would never get their answers
+    finally:
+        product.stop()
+
+
+def _happen(plan: Plan, product: Product, key: str) -> Outcome:
+    run, journal = f"fault-{plan.seed}", product.directory / "journal"
+    target = Target(
+        port=product.port,
+        key=key,
+        customers=CUSTOMERS,
+        services=SERVICES,
+        sizes=SIZES,
+        instant=partial(_instant, product.clock),
+        may_be_behind=True,
+        patience=SECONDS_TO_ACKNOWLEDGE,
+    )
+    _wait_until_it_works(product)
+    break_down(product.url, plan.build)
+    began = time.monotonic()
+    with (
+        driving(target, run=run, journal=journal, senders=SENDERS) as driver,
+        reporting_slowly(driver, url=product.url, clock=product.clock, run=run) as slow,
+    ):
+        struck = haunt(
+            driver,
+            strikes=_strikes(product),
+            times=plan.times,
+            random=Random(plan.seed),
+            seconds=plan.seconds,
+        )
+    seconds = time.monotonic() - began
+    struck["slow transaction"] = sum(reporter.over_the_end for reporter in slow)
+    return Outcome(
+        url=product.url,
+        run=run,
+        journal=journal,
+        clock=product.clock,
+        struck=struck,
+        answers=dict(driver.answers),
+        restarts=dict(product.restarts),
+        seconds=seconds,
+        seconds_to_catch_up=_catch_up(product),
+    )
+
+
+def _wait_until_it_works(product: Product) -> None:
+    """Wait until the web server's processes serve and a worker has its pool."""
+    web = product.directory / "log" / "web.log"
+    if not eventually(
+        lambda: web.read_text().count("Started worker") >= WEB_WORKERS, seconds=SECONDS_TO_START
+    ):
+        raise TimeoutError("The web server did not start.")
+    if not eventually(lambda: product.followers(*WORKERS), seconds=SECONDS_TO_START):
+        raise TimeoutError("No worker started.")
+
+
+def _strikes(product: Product) -> dict[str, Strike]:
+    return {
+        "session": ending_a_session(product.url),
+        "web worker": killing(partial(product.followers, "web")),
+        "web server": killing(partial(product.leaders, "web")),
+        "worker": killing(partial(product.family, *WORKERS)),
+        "beat": killing(partial(product.leaders, *BEATS)),
+        "clock off": _putting_a_clock_off(product),
+        "database": killing(partial(product.leaders, "postgresql")),
+        "messages lost": losing_messages(),
+        "repeated tasks": ringing_too_often(late=False),
+        "late tasks": ringing_too_often(late=True),
+    }
+
+
+def _putting_a_clock_off(product: Product) -> Strike:
+    waiting: list[tuple[str, int]] = []  # each kind of process, ahead and behind, before any comes again
+
+    def put_off(random: Random) -> bool:
+        if not waiting:
+            names = ("web", random.choice(WORKERS), random.choice(BEATS))
+            waiting.extend((name, seconds) for name in names for seconds in OFF)
+            random.shuffle(waiting)
+        name, seconds = waiting[-1]
+        done = product.put_clock_off(name, seconds=seconds)
+        if done:
+            waiting.pop()
+        return done
+
+    return put_off
+
+
+def _instant(clock: FastClock, random: Random) -> dt.datetime:
+    """Return when a call took place: now, some hours ago, or in the last or first instant of an hour."""
+    chance = random.random()
+    if chance < LATE:
+        return clock.now() - random.random() * LATEST
+    if chance < LATE + ON_THE_EDGE:
+        return clock.hour() - random.choice((0, 1)) * TICK
+    return clock.now()
+
+
+def _catch_up(product: Product) -> float | None:
+    """Return after how many seconds the product had closed the hour in which the last record came.
+
+    Where it does not by itself, the hours are closed by hand for the checker's sake, and None is returned.
+    """
+    last, began = product.clock.hour(), time.monotonic()
+    if eventually(lambda: _has_closed(product.url, last), seconds=SECONDS_TO_CATCH_UP):
+        return time.monotonic() - began
+    product.clock.wait_until(last + HOUR)
+    product.manage("close_hours")
+    return None
+
+
+def _has_closed(url: str, hour: dt.datetime) -> bool:
+    try:
+        last: dt.datetime | None = ask(url, "SELECT max(hour) FROM usage_billinghour")
+    except psycopg.OperationalError:
+        return False
+    return last is not None and last >= hour
+
+
+def kills(struck: Mapping[str, int]) -> int:
+    """Return how many of the faults ended a process or a session, the database's own crashes apart."""
+    return Counter(struck).total() - sum(times for name, times in struck.items() if name not in KILLS)

@@ -1,0 +1,82 @@
+"""What a run found, in the words in which it is printed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.faults.books import Books
+from tests.faults.campaign import Outcome, kills
+from tests.faults.checker import Verdict
+
+SHOWN = 5  # of each kind of fault
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What happened, and what the two halves of the checker say about it."""
+
+    outcome: Outcome
+    verdict: Verdict
+    books: Books
+
+    @property
+    def is_red(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self.faults())
+
+    def faults(self) -> dict[str, int]:
+        """Return how many there are of each kind of fault."""
+        found = dict(self.books.faults())
+        for kind, count in self.verdict.faults().items():
+            found[kind] = found.get(kind, 0) + count
+        if self.outcome.seconds_to_catch_up is None:
+            found["did not catch up by itself"] = 1
+        return found
+
+    def headline(self) -> dict[str, int]:
+        """Return what is asked first."""
+        found = self.faults()
+        return {
+            "acknowledged": self.verdict.acknowledged,
+            "stored": self.books.stored,
+            "billed": self.books.billed,
+            **{
+                kind: found.get(kind, 0)
+                for kind in ("lost", "altered", "doubled", "unbilled", "gaps", "early")
+            },
+            "hours closed": self.books.hours,
+        }
+
+    def text(self) -> str:
+        """Return the report."""
+        outcome, caught_up = self.outcome, self.outcome.seconds_to_catch_up
+        lines = [
+            f"faults in {outcome.seconds:.0f} s: {_listed(outcome.struck)}",
+            f"killed: {kills(outcome.struck)} processes or sessions; the database crashed "
+            f"{outcome.struck.get('database', 0)} times",
+            f"started again: {_listed(outcome.restarts)}",
+            f"answers: {_listed(outcome.answers)}",
+            f"posts: {self.verdict.posts:,}, of which not at the first attempt {self.verdict.sent_again:,}; "
+            f"sent once more {self.verdict.resent:,}; records billed in a later hour {self.books.late:,}",
+            f"all hours closed {caught_up:.1f} s after the last record"
+            if caught_up is not None
+            else "the hours were not closed until that was done by hand",
+            _listed(self.headline()),
+            *self._details(),
+            "RED: " + _listed(self.faults()) if self.is_red else "clean",
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _details(self) -> list[str]:
+        kinds = {
+            **{kind: getattr(self.verdict, kind) for kind in ("lost", "doubled", "altered", "invented")},
+            **{kind: getattr(self.verdict, kind) for kind in ("unacknowledged", "miscounted")},
+            **{
+                kind: getattr(self.books, kind)
+                for kind in ("gaps", "early", "quantities", "amounts", "seals")
+            },
+        }
+        return [f"{kind}: {one}" for kind, found in kinds.items() for one in found[:SHOWN]]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
