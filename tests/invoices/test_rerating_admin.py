@@ -188,9 +188,9 @@ def test_a_bills_lines_show_what_they_correct(operator_client, acme, used):
 
 
 PAGES = {
-    "invoices_parkedhour": "view_parkedhour",
-    "invoices_rerating": "view_rerating",
-    "usage_usagerecord": "view_usagerecord",
+    "/admin/invoices/parkedhour/": "view_parkedhour",
+    "/admin/invoices/rerating/": "view_rerating",
+    "/admin/usage-records": "view_usagerecord",
 }
 
 
@@ -200,5 +200,5 @@ def test_the_sidebar_leads_to_what_a_person_may_see(page, permission):
 
     shown = client.get(reverse("admin:index")).content.decode()
 
-    found = {name for name in PAGES if f'href="{reverse(f"admin:{name}_changelist")}"' in shown}
+    found = {address for address in PAGES if f'href="{address}"' in shown}
     assert found == {page}
