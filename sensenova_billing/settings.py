@@ -226,7 +226,11 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# No bound: a message whose ack fails, as when the broker goes away at that moment, stays counted for good;
+# with a bound of one the worker would never take another.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0
+# Not processes: those of a pool share a lock, which one that is killed while it waits keeps for ever.
+CELERY_WORKER_POOL = "threads"
 # Two, so that hours are closed while the books are verified.
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

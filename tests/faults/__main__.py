@@ -38,7 +38,8 @@ def main() -> int:
         found = go_through(plan, directory, judge=_judge)
         _say(found.text())
     finally:
-        if options.keep or found is None or (found.is_red and not options.broken):
+        stalled = found is not None and found.outcome.seconds_to_catch_up is None
+        if options.keep or found is None or stalled or (found.is_red and not options.broken):
             _say(f"The journal, the logs and the database are kept in {directory}.\n")
         else:
             _remove(directory)

@@ -50,6 +50,7 @@ class Books:
     unbilled: int  # stored in a closed hour, and in no line
     doubled: int  # in lines more often than stored
     gaps: list[dt.datetime]  # hours that were passed over
+    slowest: dt.timedelta | None  # the longest that an hour waited for its closing after its end
     early: list[dt.datetime]  # hours whose closing was committed before they had ended
     quantities: list[str]  # of lines, other than of their records
     amounts: list[str]  # of lines or bills that do not come out
@@ -88,6 +89,9 @@ def audit(written: Written, *, shown: Callable[[dt.datetime], dt.datetime] = lam
         unbilled=sum(max(0, records[group] - least) for group, (least, _) in bounds.items()),
         doubled=sum(max(0, most - records[group]) for group, (_, most) in bounds.items()),
         gaps=_gaps(written.hours),
+        slowest=max(
+            (shown(row.committed) - row.hour - HOUR for row in written.hours if row.committed), default=None
+        ),
         early=[row.hour for row in written.hours if row.committed and shown(row.committed) < row.hour + HOUR],
         quantities=_wrong_quantities(consumed, charged),
         amounts=[*_wrong_lines(written.lines), *_wrong_bills(written, bounds)],

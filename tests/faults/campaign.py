@@ -167,14 +167,19 @@ def _happen(plan: Plan, product: Product, key: str) -> Outcome:
 
 
 def _wait_until_it_works(product: Product) -> None:
-    """Wait until the web server's processes serve and a worker has its pool."""
+    """Wait until the web server's processes serve and a worker takes tasks."""
     web = product.directory / "log" / "web.log"
     if not eventually(
         lambda: web.read_text().count("Started worker") >= WEB_WORKERS, seconds=SECONDS_TO_START
     ):
         raise TimeoutError("The web server did not start.")
-    if not eventually(lambda: product.followers(*WORKERS), seconds=SECONDS_TO_START):
+    if not eventually(lambda: _takes_tasks(product), seconds=SECONDS_TO_START):
         raise TimeoutError("No worker started.")
+
+
+def _takes_tasks(product: Product) -> bool:
+    logs = [product.directory / "log" / f"{name}.log" for name in WORKERS]
+    return any(" ready." in log.read_text() for log in logs)
 
 
 def _strikes(product: Product) -> dict[str, Strike]:

@@ -8,7 +8,7 @@ import datetime as dt
 from typing import Any
 from unittest.mock import patch
 
-from celery.signals import worker_process_init
+from celery.signals import worker_ready
 from django.db import connection
 
 from sensenova_billing.celery import app
@@ -28,7 +28,7 @@ def bar_hour_at_repeatable_read(hour: dt.datetime) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, number])
 
 
-@worker_process_init.connect
+@worker_ready.connect
 def close_hastily(**_: Any) -> None:
-    """Put it into the product's place, in each process of the pool."""
+    """Put it into the product's place."""
     patch("invoices.closing.bar_hour", bar_hour_at_repeatable_read).start()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.faults.books import Books
+from tests.faults.books import HOUR, Books
 from tests.faults.campaign import Outcome, kills
 from tests.faults.checker import Verdict
 
@@ -60,11 +60,16 @@ class Findings:
             f"all hours closed {caught_up:.1f} s after the last record"
             if caught_up is not None
             else "the hours were not closed until that was done by hand",
+            f"the longest wait of an ended hour for its closing: {self._slowest()} on the fast clock",
             _listed(self.headline()),
             *self._details(),
             "RED: " + _listed(self.faults()) if self.is_red else "clean",
         ]
         return "".join(f"{line}\n" for line in lines)
+
+    def _slowest(self) -> str:
+        waited = self.books.slowest
+        return "not known" if waited is None else f"{waited / HOUR:.1f} hours"
 
     def _details(self) -> list[str]:
         kinds = {

@@ -3,7 +3,7 @@
 from typing import Any
 from unittest.mock import patch
 
-from celery.signals import worker_process_init
+from celery.signals import worker_ready
 
 from accounts import clock
 from sensenova_billing.celery import app
@@ -11,7 +11,7 @@ from sensenova_billing.celery import app
 __all__ = ["app"]
 
 
-@worker_process_init.connect
+@worker_ready.connect
 def trust_own_clock(**_: Any) -> None:
-    """Put the process's clock into the database's place, in each process of the pool."""
+    """Put the process's clock into the database's place."""
     patch("invoices.tasks.database_now", clock.now).start()
