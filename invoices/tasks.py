@@ -5,8 +5,6 @@ from celery import shared_task
 from invoices import closing, verifications
 from usage.hours import database_now
 
-HOURS = 3600
-
 
 @shared_task
 def close_due_hours() -> None:
@@ -16,7 +14,7 @@ def close_due_hours() -> None:
 
 # Taken off the queue at once: a day of many millions of records takes longer than the broker waits before it
 # hands a task to another worker. If it is lost, the next night begins where the last result ended.
-@shared_task(acks_late=False, time_limit=6 * HOURS)
+@shared_task(acks_late=False)
 def verify_last_day() -> None:
     """Verify the day that ended last."""
     verifications.verify_last_day(now=database_now())

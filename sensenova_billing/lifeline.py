@@ -38,7 +38,7 @@ def tied_to_caller(number: signal.Signals = signal.SIGKILL) -> Callable[[], None
 
 
 def die_with_parent_under_runner() -> None:
-    """Tie a process that the web server or Celery forked to its own parent, if the runner started them."""
+    """Tie a process that the web server forked to its own parent, if the runner started them."""
     if _LIBC is None or not os.environ.get(UNDER_RUNNER):
         return
     die_with_parent()

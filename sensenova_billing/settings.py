@@ -222,14 +222,13 @@ if CELERY_BROKER_URL.startswith("pgmq"):
     }
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 # No bound: a message whose ack fails, as when the broker goes away at that moment, stays counted for good;
 # with a bound of one the worker would never take another.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0
-# Not processes: those of a pool share a lock, which one that is killed while it waits keeps for ever.
+# Not processes: those of a pool share a lock, which one that is killed while it waits keeps for ever. Threads
+# know no time limits; no task needs one, because none waits for anything but the database.
 CELERY_WORKER_POOL = "threads"
 # Two, so that hours are closed while the books are verified.
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)

@@ -12,7 +12,8 @@ app = Celery("killed_worker", broker="pgmq://", set_as_current=False)
 app.conf.update(
     broker_transport_options={**settings.CELERY_BROKER_TRANSPORT_OPTIONS, "visibility_timeout": 2},
     task_acks_late=settings.CELERY_TASK_ACKS_LATE,
-    task_reject_on_worker_lost=settings.CELERY_TASK_REJECT_ON_WORKER_LOST,
+    worker_pool=settings.CELERY_WORKER_POOL,
+    worker_prefetch_multiplier=settings.CELERY_WORKER_PREFETCH_MULTIPLIER,
     task_ignore_result=True,
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
