@@ -81,9 +81,14 @@ _DIFFERS = "\n".join(
 )
 # A statement of its own, because PostgreSQL groups in parallel only where nothing is written besides. Nobody
 # else sees the table, and no record can have come in between: the hour is barred.
+#
+# Without plain index scans, which would fetch the records in the order of their customers, one page each:
+# the records of an hour lie together, and are read faster as they lie.
 _GROUP = """
 DROP TABLE IF EXISTS pg_temp.consumed;
+SET LOCAL enable_indexscan = off;
 CREATE TEMPORARY TABLE consumed ON COMMIT DROP AS {consumed};
+SET LOCAL enable_indexscan TO DEFAULT;
 ANALYZE pg_temp.consumed;
 """
 # One number for all quantities of some lines: they are compared before and after they are written.
