@@ -124,7 +124,7 @@ _BILL = f"""WITH {CHARGED}, by_customer AS (
            THEN format('%%s charge lines are more than %%s.', owed.lines, %(most_lines)s)
            WHEN abs(owed.amount) > %(most_amount)s
            THEN format('%%s RMB in an hour is more than %%s RMB.', trim_scale(owed.amount), %(most_amount)s)
-           WHEN abs(owed.amount) > %(unusual_from)s AND abs(owed.amount) > %(times_usual)s * usual.amount
+           WHEN abs(owed.amount) > %(unusual_from)s AND abs(owed.amount) > %(times_usual)s * abs(usual.amount)
            THEN format('%%s RMB is more than %%s times the usual %%s RMB an hour of this customer.',
                        trim_scale(owed.amount), %(times_usual)s, round(usual.amount, 2))
            END AS reason
@@ -135,7 +135,7 @@ _BILL = f"""WITH {CHARGED}, by_customer AS (
       LEFT JOIN LATERAL (
            SELECT avg(bill.amount) AS amount
              FROM invoices_hourlybill AS bill
-            WHERE %(bounds)s AND owed.amount > %(unusual_from)s AND bill.customer_id = customer.id
+            WHERE %(bounds)s AND abs(owed.amount) > %(unusual_from)s AND bill.customer_id = customer.id
               AND bill.hour_id >= %(usual_since)s AND bill.hour_id < %(hour)s
            HAVING count(*) >= {BILLS_TO_KNOW_WHAT_IS_USUAL}) AS usual ON true
 ), parked AS (

@@ -23,8 +23,7 @@ OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     Price: (
         "a_begun_price_only_moves_its_end",
         "an_item_on_sale_always_has_a_price",
-        "a_price_begins_in_an_open_hour",
-        "a_price_begins_in_an_open_hour_when_moved",
+        "a_price_changes_open_hours_only",
     ),
     BillingItem: ("an_item_on_sale_always_has_a_price",),
 }

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from invoices.charging import REWORKED
 from invoices.models import Rerating
+from invoices.parking import parked_hours
 from pricing.models import Price
 from usage.hours import hold_hours_open, last_closed_hour
 from usage.models import HOUR
@@ -76,9 +77,22 @@ def order_rerating(
     )
     if until_hour > rerating.billing_hour:
         raise ValidationError({"until_hour": "Only closed hours can be re-rated."})
+    _refuse_while_parked(from_hour=from_hour)
     rerating.full_clean()
     rerating.save(force_insert=True)
     return rerating
+
+
+def _refuse_while_parked(*, from_hour: dt.datetime) -> None:
+    """Raise ValidationError while a bill of these hours, or a correction of them, has still to be issued.
+
+    What is parked would be left out, and billed at the wrong price or in the wrong order once it is released.
+    """
+    if parked := parked_hours().filter(hour_id__gte=from_hour).first():
+        raise ValidationError(
+            f"The hour {parked.hour_id:%Y-%m-%d %H:%M} UTC of a customer is parked: have it billed first, so"
+            " that the re-rating finds all that was charged."
+        )
 
 
 _PREVIEW = f"""

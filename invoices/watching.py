@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from invoices.models import HourSeal, Verification
 from invoices.parking import parked_hours
-from usage.hours import next_hour_to_close
+from usage.hours import EPOCH, last_closed_hour, next_hour_to_close
 from usage.models import HOUR, BillingHour
 
 HOURS_TO_LOOK_BACK = 24
@@ -57,7 +57,10 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
     """Return how things stand; cheap enough to be asked every few seconds."""
     hour = next_hour_to_close()
     ended_for = dt.timedelta(0) if hour is None else max(now - hour - HOUR, dt.timedelta(0))
-    parked = parked_hours().filter(release=None)
+    # A release whose closing has come and that is not billed did not help.
+    parked = parked_hours().filter(
+        Q(release=None) | Q(release__billing_hour__lte=last_closed_hour() or EPOCH)
+    )
     oldest = parked.values_list("hour_id", flat=True).first()
     waiting = parked.count()
     share = late_share()

@@ -8,9 +8,8 @@ from django.db import connection
 
 from accounts.models import Customer
 from invoices.closing import close_due_hours
-from invoices.models import HourSeal
+from invoices.models import HourSeal, Rerating
 from invoices.parking import parked_hours, release
-from invoices.rerating import order_rerating
 from invoices.sealing import seal_of
 from invoices.verifying import verify_books
 from pricing.measures import Measure
@@ -104,14 +103,16 @@ def _reverse(customer: Customer, event_id: str, *, hour: int) -> None:
 
 
 def _rerate(unit_price: str, *, hour: int) -> None:
-    order_rerating(
+    # Past the verb, which refuses while an hour is parked: what is there has to be verified all the same.
+    Rerating.objects.create(
         price=Price.objects.get(billing_item=item("SenseChat-5", IN), customer=None, ends_at=None),
         from_hour=THE_HOUR,
         until_hour=THE_HOUR + dt.timedelta(hours=1),
         unit_price=Decimal(unit_price),
         reason="The price list said so.",
-        by=BY,
-        now=at(30, hour=hour),
+        ordered_by=BY,
+        ordered_at=at(30, hour=hour),
+        billing_hour=at(0, hour=hour),
     )
 
 

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Customer
 from invoices.closing import close_due_hours, close_hour
@@ -14,7 +14,7 @@ from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour
 from invoices.sealing import seal_of
 from invoices.tasks import close_due_hours as close_due_hours_task
 from pricing.measures import Measure
-from pricing.models import PriceKind
+from pricing.models import Price, PriceKind
 from tests.builders import THE_HOUR, at, close, commit, price, raw_record, record, report
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
 
@@ -241,6 +241,26 @@ def test_no_price_can_be_entered_for_hours_that_are_closed(acme):
 
     with pytest.raises(IntegrityError, match="closed already"):
         price("SenseChat", IN, "9", begins_at=at(59), kind=PriceKind.LIMITED_TIME_OFFER)
+
+
+def test_a_scheduled_price_cannot_be_taken_back_once_its_hour_is_closed(acme):
+    soon = at(0, hour=4)  # not begun for the database's clock, begun for a closing whose clock is ahead
+    scheduled = price("SenseChat", IN, "9", begins_at=soon, kind=PriceKind.LIMITED_TIME_OFFER)
+    record(report())
+    close_due_hours(now=at(65, hour=4))
+
+    for change in (scheduled.delete, lambda: Price.objects.filter(pk=scheduled.pk).update(unit_price=8)):
+        with pytest.raises(IntegrityError, match="closed already"), transaction.atomic():
+            change()
+
+
+def test_a_price_cannot_end_in_an_hour_that_is_closed(acme):
+    offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=PriceKind.LIMITED_TIME_OFFER)
+    record(report())
+    close_due_hours(now=at(65, hour=4))
+
+    with pytest.raises(IntegrityError, match="closed already"):
+        Price.objects.filter(pk=offer.pk).update(ends_at=at(30, hour=4))
 
 
 def test_a_price_can_begin_with_the_earliest_open_hour(acme):

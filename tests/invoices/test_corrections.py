@@ -275,6 +275,26 @@ def test_two_reratings_of_a_price_on_the_same_bills_are_refused(acme):
         rerate("0.02")
 
 
+def test_no_rerating_is_ordered_while_an_hour_that_it_should_find_is_parked(acme, settings):
+    settings.PARK_ABOVE_LINES = 1
+    record(report())
+    close()
+
+    with pytest.raises(ValidationError, match="have it billed first"):
+        rerate("0.03")
+
+
+def test_no_rerating_is_ordered_while_one_before_it_is_parked(acme, settings):
+    record(report())
+    close()
+    settings.PARK_ABOVE_AMOUNT = Decimal(10)
+    rerate("400")  # a slip of the finger
+    close(hour=1)
+
+    with pytest.raises(ValidationError, match="have it billed first"):
+        rerate("0.04", hour=2)
+
+
 def test_the_seals_hold_for_corrections(acme):
     record(report(), report("right"))
     close()

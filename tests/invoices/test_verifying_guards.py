@@ -105,7 +105,7 @@ LAST = {
         "ALTER TABLE invoices_hourlybill DROP CONSTRAINT a_bill_is_sealed_in_its_hour_or_later",
         "DROP INDEX a_record_is_reversed_once",
         "DROP INDEX a_customer_has_one_bill_per_hour",
-        "DROP TRIGGER a_price_begins_in_an_open_hour ON pricing_price",
+        "DROP TRIGGER a_price_changes_open_hours_only ON pricing_price",
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RETURN NULL; END $$",
     ],

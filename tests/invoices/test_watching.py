@@ -12,7 +12,7 @@ from invoices.parking import parked_hours, release
 from invoices.verifications import store_verification
 from invoices.verifying import verify_books
 from invoices.watching import late_share, state_of_closing
-from tests.builders import THE_HOUR, at, close, record, report
+from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books import alter, keep_books
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +82,16 @@ def test_a_parked_hour_rings_until_it_is_released(acme, settings):
     text = f"1 customer's hour waits to be looked at, the oldest since {THE_HOUR:%Y-%m-%d %H:%M} UTC."
     assert waits == ("warning", text)
     assert alarm("parked", now=at(72))[0] == "ok"
+
+
+def test_an_hour_that_was_released_in_vain_rings_again(acme):
+    raw_record(input_characters=12)
+    close()
+    release(parked=parked_hours().get(), reason="Looked at.", by="operator", now=at(71))
+
+    close(hour=1)
+
+    assert alarm("parked", now=at(130))[0] == "warning"
 
 
 # --- Late usage ------------------------------------------------------------------------------------
