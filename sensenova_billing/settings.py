@@ -184,6 +184,9 @@ SPECTACULAR_SETTINGS = {
 
 # --- The clock -----------------------------------------------------------------------------------
 
+# How old usage may be when it is reported, and how far ahead of our clock; prices reach back further.
+USAGE_OLDEST = dt.timedelta(days=env.int("USAGE_OLDEST_DAYS", default=35))
+USAGE_AHEAD = dt.timedelta(minutes=env.int("USAGE_AHEAD_MINUTES", default=5))
 # How long after its end an hour stays open for records that are still on their way.
 CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
 # What looks wrong is parked until somebody has looked at it: a customer's hour that comes to more than so

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from msgspec import UNSET
 
 from accounts.prepared import fetch_all
@@ -14,8 +15,6 @@ from usage.counting import count_characters
 from usage.refusals import Problem
 from usage.reports import ArrivalReport, UsageReport
 
-OLDEST = dt.timedelta(days=35)
-AHEAD = dt.timedelta(minutes=5)
 MEASURES = tuple(Measure)  # going through an enum is slow
 
 
@@ -88,7 +87,7 @@ def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[i
     customers, services = _known(
         codes={report.customer for report in reports}, names={report.service for report in reports}
     )
-    oldest, newest = now - OLDEST, now + AHEAD
+    oldest, newest = now - settings.USAGE_OLDEST, now + settings.USAGE_AHEAD
     rows: dict[int, Row] = {}
     problems: list[Problem] = []
     for index, report in enumerate(reports):
@@ -167,8 +166,8 @@ def _quantities(report: UsageReport) -> tuple[int, ...]:
 
 def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> str:
     if occurred_at < now:
-        return f"is more than {OLDEST.days} days ago"
-    return f"is more than {AHEAD.seconds // 60} minutes ahead"
+        return f"is more than {settings.USAGE_OLDEST.days} days ago"
+    return f"is more than {settings.USAGE_AHEAD.seconds // 60} minutes ahead"
 
 
 def _service_problem(

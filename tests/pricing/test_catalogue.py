@@ -11,7 +11,6 @@ from pricing.catalogue import load_catalogue
 from pricing.measures import Measure
 from pricing.models import BillingItem, CallSpecification, Price, PriceKind, Service, ServiceGroup
 from tests.builders import item
-from usage.rows import OLDEST
 
 pytestmark = pytest.mark.django_db
 
@@ -109,8 +108,8 @@ def test_groups_and_services_are_in_the_order_of_the_page():
     assert names == (list(dict.fromkeys(row[1] for row in PAGE)), list(dict.fromkeys(row[2] for row in PAGE)))
 
 
-def test_the_prices_began_before_any_record_that_the_door_takes(now):
-    begun = Price.objects.in_force(at=now - OLDEST)
+def test_the_prices_began_before_any_record_that_the_door_takes(now, settings):
+    begun = Price.objects.in_force(at=now - settings.USAGE_OLDEST)
 
     assert begun.count() == len(PAGE) == Price.objects.count()
 

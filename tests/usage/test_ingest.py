@@ -230,6 +230,15 @@ def test_a_record_may_be_35_days_old_or_5_minutes_ahead(now, acme):
     assert receipt.accepted == 1
 
 
+def test_how_old_a_record_may_be_is_a_setting(acme, settings):
+    settings.USAGE_OLDEST = dt.timedelta(days=2)
+
+    with pytest.raises(BadBatch) as refusal:
+        record(report(), now=at(10) + dt.timedelta(days=3))
+
+    assert refusal.value.details[0]["reason"] == "is more than 2 days ago"
+
+
 @pytest.mark.parametrize("more", [MICROSECOND, SECOND])
 def test_a_record_that_is_older_than_35_days_is_refused(more, acme):
     with pytest.raises(BadBatch) as refusal:
