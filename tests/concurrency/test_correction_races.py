@@ -15,7 +15,7 @@ from invoices.parking import parked_hours, release
 from invoices.rerating import order_rerating
 from pricing.measures import Measure
 from pricing.models import Price
-from tests.builders import THE_HOUR, at, close, item, record, report
+from tests.builders import THE_HOUR, at, close, item, price, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from usage.reversing import reverse_record
 
@@ -31,8 +31,8 @@ def reverse():
 
 def rerate():
     """Charge the input tokens of THE_HOUR at another price."""
-    price = Price.objects.get(billing_item=item("SenseChat-5", Measure.INPUT_TOKENS))
-    order_rerating(price=price, from_hour=THE_HOUR, until_hour=at(60), unit_price=Decimal("0.03"), **WHY)
+    wrong = Price.objects.get(billing_item=item("SenseChat-5", Measure.INPUT_TOKENS))
+    order_rerating(price=wrong, from_hour=THE_HOUR, until_hour=at(60), unit_price=Decimal("0.03"), **WHY)
 
 
 def let_go():
@@ -108,6 +108,30 @@ def test_a_correction_after_the_closing_is_on_the_next_bills(deed, closed):
     close(hour=2)
 
     assert HourlyBill.objects.filter(sealed_in=at(0, hour=2)).count() == 1
+
+
+def offer():
+    """Let an offer for SenseChat-5's input tokens begin within THE_HOUR."""
+    price(
+        "SenseChat-5",
+        Measure.INPUT_TOKENS,
+        "0.01",
+        begins_at=at(5),
+        customer=Customer.objects.get(code="acme"),
+    )
+
+
+def test_a_price_on_its_way_while_its_hour_closes_is_the_price_of_that_hour(acme):
+    record(report())
+
+    with together() as threads:
+        with on_its_way(threads, offer):
+            closing_it = threads.start(close)
+            wait_until_waiting(1)
+        closing_it.result(PATIENCE)
+
+    line = ChargeLine.objects.get(measure=Measure.INPUT_TOKENS)
+    assert (line.unit_price, line.is_own_price) == (Decimal("0.01"), True)
 
 
 def test_of_two_that_reverse_a_record_at_once_one_does(acme):
