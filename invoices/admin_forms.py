@@ -1,4 +1,4 @@
-"""What the admin's deeds of billing ask for: a reason, a usage record, a corrected price."""
+"""What the admin's deeds of billing ask for: a reason, a corrected price."""
 
 import datetime as dt
 from typing import Any
@@ -13,8 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from invoices.models import Rerating
 from pricing.models import PRICE_BOUND, Price
 from usage.hours import last_closed_hour
-from usage.models import HOUR
-from usage.reversing import LONGEST_REASON
+from usage.models import HOUR, LONGEST_REASON
 
 
 def whole_hour(instant: dt.datetime) -> None:
@@ -31,21 +30,6 @@ class ReasonForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="Kept for ever with your e-mail address, and never changed.",
         error_messages={"required": "Give a reason: whoever reads the books later has only this."},
-    )
-
-
-class RecordForm(forms.Form):
-    """Which usage record; there are far too many to list them."""
-
-    customer = forms.CharField(
-        max_length=64, help_text="The customer's code.", widget=UnfoldAdminTextInputWidget()
-    )
-    event_id = forms.CharField(
-        label="Event id",
-        max_length=255,
-        strip=False,
-        help_text="As the sender reported it, byte for byte.",
-        widget=UnfoldAdminTextInputWidget(),
     )
 
 

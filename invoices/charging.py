@@ -18,7 +18,7 @@ from invoices.models import Correction
 from invoices.rating import RATED, consumed, rating_parameters
 from pricing.models import PriceKind
 
-_IS_BEFORE = "(earlier.sealed_in_id, earlier.hour_id) < (%(sealed_in)s, %(hour)s)"
+_IS_BEFORE = "({0}.sealed_in_id, {0}.hour_id) < (%(sealed_in)s, %(hour)s)"
 
 # The price that counts for `line`: the one of the last re-rating before, else its own.
 _PRICE_THAT_COUNTS = f"""
@@ -27,7 +27,7 @@ _PRICE_THAT_COUNTS = f"""
              FROM invoices_chargeline AS anew
              JOIN invoices_hourlybill AS earlier ON earlier.id = anew.bill_id
             WHERE anew.corrects_id = line.id AND anew.correction = '{Correction.CHARGED_ANEW}'
-              AND {_IS_BEFORE}
+              AND {_IS_BEFORE.format("earlier")}
             ORDER BY earlier.sealed_in_id DESC, earlier.hour_id DESC
             LIMIT 1) AS latest ON true
      CROSS JOIN LATERAL (SELECT coalesce(latest.unit_price, line.unit_price) AS unit_price) AS counts
@@ -44,14 +44,14 @@ REWORKED = f"""
       JOIN invoices_chargeline AS line ON line.price_id = ordered.price_id AND line.correction = ''
        AND line.usage_hour >= ordered.from_hour AND line.usage_hour < ordered.until_hour
       JOIN invoices_hourlybill AS bill ON bill.id = line.bill_id AND bill.hour_id >= ordered.from_hour
-       AND (bill.sealed_in_id, bill.hour_id) < (%(sealed_in)s, %(hour)s)
+       AND {_IS_BEFORE.format("bill")}
       {_PRICE_THAT_COUNTS}
      CROSS JOIN LATERAL (
            SELECT coalesce(sum(reversal.quantity), 0) AS before
              FROM invoices_chargeline AS reversal
              JOIN invoices_hourlybill AS earlier ON earlier.id = reversal.bill_id
             WHERE reversal.corrects_id = line.id AND reversal.correction = '{Correction.REVERSAL}'
-              AND {_IS_BEFORE}) AS taken
+              AND {_IS_BEFORE.format("earlier")}) AS taken
       LEFT JOIN reversals AS now_taken ON now_taken.line_id = line.id
 """  # noqa: S608
 
@@ -63,7 +63,7 @@ CHARGED = f"""{RATED}, reversals AS MATERIALIZED (
       FROM rated
       JOIN invoices_hourlybill AS bill
         ON bill.customer_id = rated.customer_id AND bill.hour_id = rated.billed_in
-       AND (bill.sealed_in_id, bill.hour_id) < (%(sealed_in)s, %(hour)s)
+       AND {_IS_BEFORE.format("bill")}
       JOIN invoices_chargeline AS line
         ON line.bill_id = bill.id AND line.billing_item_id = rated.billing_item_id
        AND line.price_id = rated.price_id AND line.usage_hour = rated.usage_hour AND line.correction = ''

@@ -28,7 +28,7 @@ from django.db.models.lookups import Exact
 from accounts.models import Customer, User
 from pricing.measures import Measure
 from pricing.models import PRICE_BOUND, UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
-from usage.models import BillingHour, whole_hour
+from usage.models import LONGEST_REASON, BillingHour, whole_hour
 
 # Unit prices have 8 decimals and unit sizes reach 10^6, so 14 decimals hold every amount exactly.
 AMOUNT_DECIMALS = 14
@@ -215,7 +215,7 @@ class Rerating(models.Model):
         decimal_places=8,
         validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
     )
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=LONGEST_REASON)
     ordered_by = models.CharField(max_length=254)
     ordered_at = models.DateTimeField()
     billing_hour = models.DateTimeField(help_text="The hour on whose bills the corrections are.")
@@ -296,7 +296,7 @@ class Release(models.Model):
     """Somebody's word that a parked hour is to be billed; the next closing does it."""
 
     parked = models.OneToOneField(ParkedHour, on_delete=models.PROTECT, related_name="release")
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=LONGEST_REASON)
     released_by = models.CharField(max_length=254)
     released_at = models.DateTimeField()
     billing_hour = models.DateTimeField(help_text="The hour with whose closing the bill is issued.")

@@ -7,8 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from invoices.models import HourlyBill, ParkedHour, Release
 from usage.hours import hold_hours_open
-
-LONGEST_REASON = 500
+from usage.models import LONGEST_REASON
 
 
 class NotReleasable(Exception):

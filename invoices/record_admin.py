@@ -13,9 +13,10 @@ from django.views.decorators.cache import never_cache
 
 from accounts import clock
 from accounts.models import Customer
-from invoices.admin_forms import ReasonForm, RecordForm
+from invoices.admin_forms import ReasonForm
 from invoices.models import HourlyBill, ParkedHour
 from invoices.templatetags.amounts import grouped, instant_text
+from invoices.trace_forms import FindRecordForm
 from pricing.measures import Measure
 from pricing.models import Service
 from usage.hours import last_closed_hour
@@ -28,7 +29,7 @@ from usage.reversing import reason_of, reverse_record
 @permission_required("usage.view_usagerecord", raise_exception=True)
 def usage_record(request: HttpRequest) -> HttpResponse:
     """Find one record, show where it is billed, and reverse it for a reason."""
-    asked = RecordForm(request.GET or None)
+    asked = FindRecordForm(request.GET or None)
     record = _find(asked)
     may_reverse = request.user.has_perm("usage.add_usagerecord")
     form = ReasonForm(request.POST or None)
@@ -52,7 +53,7 @@ def usage_record(request: HttpRequest) -> HttpResponse:
     return render(request, "admin/usage_record.html", context)
 
 
-def _find(asked: RecordForm) -> UsageRecord | None:
+def _find(asked: FindRecordForm) -> UsageRecord | None:
     if not asked.is_valid():
         return None
     code, event_id = asked.cleaned_data["customer"], asked.cleaned_data["event_id"]

@@ -25,6 +25,7 @@ from pricing.measures import Measure
 from pricing.models import Service
 
 MAX_QUANTITY = 2**53
+LONGEST_REASON = 500  # of a correction: what it is for
 HOUR = dt.timedelta(hours=1)
 
 

@@ -8,10 +8,8 @@ from django.db import IntegrityError, transaction
 from accounts.models import Customer
 from pricing.measures import Measure
 from usage.hours import hold_hours_open
-from usage.models import HOUR, UsageRecord
+from usage.models import HOUR, LONGEST_REASON, UsageRecord
 from usage.refusals import AlreadyReversed, NotReversible
-
-LONGEST_REASON = 500
 
 
 def reverse_record(
