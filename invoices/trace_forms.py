@@ -70,9 +70,7 @@ class FindCallForm(forms.Form):
 class FindRecordForm(forms.Form):
     """Which record an admin looks for; there are far too many to list them."""
 
-    customer = forms.CharField(
-        max_length=64, help_text="The customer's code.", widget=UnfoldAdminTextInputWidget
-    )
+    customer = forms.CharField(label="Customer code", max_length=64, widget=UnfoldAdminTextInputWidget)
     event_id = EventIdField(
         label="Event id",
         help_text="As the sender reported it, byte for byte.",
