@@ -16,22 +16,12 @@ from pricing.measures import Measure
 from pricing.models import PriceKind
 from usage.models import HOUR
 
-_RANK = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(PriceKind.values))
+RANK = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(PriceKind.values))
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
 _SLICE = "width_bucket({}, %(instants)s::timestamptz[])"
 _OF_CUSTOMERS = "(%(customers)s::bigint[] IS NULL OR {} = ANY (%(customers)s::bigint[]))"
-
-# Which price counts: the one definition in SQL. (`recomputing` is the second opinion and has its own.)
-PRICE_IN_FORCE = f"""
-           SELECT * FROM pricing_price AS candidate
-            WHERE candidate.billing_item_id = {{item}}
-              AND (candidate.customer_id IS NULL OR candidate.customer_id = {{customer}})
-              AND candidate.begins_at <= {{instant}}
-              AND (candidate.ends_at IS NULL OR candidate.ends_at > {{instant}})
-            ORDER BY candidate.customer_id NULLS LAST, CASE candidate.kind {_RANK} END
-            LIMIT 1"""  # noqa: S608  # only the names of our own kinds
 
 _GROUP = f"""
     SELECT customer_id, service_id, {{usage_hour}} AS usage_hour, NULL::timestamptz AS billed_in,
@@ -61,8 +51,6 @@ def consumed(*, changes: int) -> str:
     return f"{punctual} UNION ALL {_LATE}"
 
 
-_PRICE_OF_USED = PRICE_IN_FORCE.format(item="item.id", customer="used.customer_id", instant="used.instant")
-
 # Common table expressions that go on from `consumed`: `reversed`, the hour's reversals, apart for each hour
 # in which what they reverse was billed; `priced`, each group's billing items with the price in force, if
 # any; `rated`, quantities at prices.
@@ -89,7 +77,14 @@ RATED = f"""reversed AS MATERIALIZED (
      CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
       LEFT JOIN pricing_billingitem AS item
         ON item.service_id = used.service_id AND item.measure = measured.measure
-      LEFT JOIN LATERAL ({_PRICE_OF_USED}) AS price ON true
+      LEFT JOIN LATERAL (
+           SELECT * FROM pricing_price AS candidate
+            WHERE candidate.billing_item_id = item.id
+              AND (candidate.customer_id IS NULL OR candidate.customer_id = used.customer_id)
+              AND candidate.begins_at <= used.instant
+              AND (candidate.ends_at IS NULL OR candidate.ends_at > used.instant)
+            ORDER BY candidate.customer_id NULLS LAST, CASE candidate.kind {RANK} END
+            LIMIT 1) AS price ON true
      WHERE item.id IS NOT NULL OR measured.quantity <> 0
 ), rated AS (
     SELECT customer_id, service_id, usage_hour, billed_in, billing_item_id, price_id, measure, kind,

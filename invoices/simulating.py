@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from invoices.amounts import exact_sum
-from invoices.rating import PRICE_IN_FORCE, allow_memory
+from invoices.rating import RANK, allow_memory
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price
 from usage.hours import hour_of
@@ -102,7 +102,8 @@ def price_effect(
     }
     allow_memory()
     with connection.cursor() as cursor:
-        cursor.execute(_EFFECT.format(slices=_slices(changes=len(changes))), values)
+        cursor.execute(_PREPARE.format(slices=_slices(changes=len(changes))), values)
+        cursor.execute(_EFFECT)
         rows = cursor.fetchall()
     by_item = {row[0]: row[3:] for row in rows if row[0] is not None}
     return PriceEffect(
@@ -126,7 +127,7 @@ def _slices(*, changes: int) -> str:
 
     For the number itself it would expect as many as there are instants, and sort all records.
     """
-    slice_of = "width_bucket(occurred_at, %(changes)s::timestamptz[])"
+    slice_of = _SLICE.format("occurred_at")
     return "".join(f", {slice_of} & {1 << bit} <> 0" for bit in range(changes.bit_length()))
 
 
@@ -165,34 +166,66 @@ SELECT DISTINCT instant
  WHERE billing_item_id = ANY (%(items)s) AND instant > %(since)s AND instant < %(until)s
  ORDER BY instant
 """
+_SLICE = "width_bucket({}, %(changes)s::timestamptz[])"
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
 _QUANTITIES = ", ".join(
     f"coalesce(sum(quantity) FILTER (WHERE measure = '{measure}'), 0) AS {measure}" for measure in Measure
 )
-_OLD_PRICE = PRICE_IN_FORCE.format(item="item.id", customer="used.customer_id", instant="used.instant")
-_NEW_PRICE = PRICE_IN_FORCE.format(item="item.id", customer="used.customer_id", instant="%(at)s")
 # A record is billed in its own hour or later, so no earlier billing hour holds a record of the period; how
-# much later nobody knows, so there is no last one. The amounts multiply by the reciprocal of the unit size, a
-# power of ten, because PostgreSQL rounds quotients but not products.
-_EFFECT = f"""WITH used AS MATERIALIZED (
+# much later nobody knows, so there is no last one.
+#
+# `rates` holds what one unit of an item costs at each moment (slice 0, 1, ...; the asked instant is -1), for
+# everybody and for each customer with prices of its own. They are worked out once, not once a group as rating
+# does: over a month there are many slices, and each own price would be looked at for each group. The unit
+# price is multiplied by the reciprocal of the unit size, a power of ten, because PostgreSQL rounds quotients
+# but not products. Both are tables with statistics: of subqueries PostgreSQL expects a few rows and compares
+# each with each.
+_PREPARE = f"""
+DROP TABLE IF EXISTS pg_temp.consumed, pg_temp.rates;
+CREATE TEMPORARY TABLE consumed ON COMMIT DROP AS
+WITH used AS MATERIALIZED (
     SELECT customer_id, service_id, min(occurred_at) AS instant, {_SUMS}
       FROM usage_usagerecord
      WHERE billing_hour >= %(from_hour)s AND occurred_at >= %(since)s AND occurred_at < %(until)s
        AND service_id = ANY (%(services)s)
      GROUP BY customer_id, service_id {{slices}}
-), priced AS MATERIALIZED (
-    SELECT used.customer_id, item.id AS item_id, measured.measure, measured.quantity,
-           coalesce(measured.quantity * old.unit_price * (1::numeric / old.unit_size), 0) AS old_amount,
-           coalesce(measured.quantity * new.unit_price * (1::numeric / new.unit_size), 0) AS new_amount
-      FROM used
-     CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
-      JOIN pricing_billingitem AS item
-        ON item.service_id = used.service_id AND item.measure = measured.measure
-       AND item.id = ANY (%(items)s)
-      LEFT JOIN LATERAL ({_OLD_PRICE}) AS old ON true
-      LEFT JOIN LATERAL ({_NEW_PRICE}) AS new ON true
-     WHERE measured.quantity <> 0
+)
+SELECT used.customer_id, {_SLICE.format("used.instant")} AS slice, item.id AS item_id, measured.*
+  FROM used
+ CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
+  JOIN pricing_billingitem AS item ON item.service_id = used.service_id AND item.measure = measured.measure
+ WHERE item.id = ANY (%(items)s) AND measured.quantity <> 0;
+CREATE TEMPORARY TABLE rates ON COMMIT DROP AS
+WITH moments (slice, instant) AS (
+    SELECT -1, %(at)s::timestamptz
+     UNION ALL
+    SELECT ordinality - 1, instant
+      FROM unnest(%(since)s::timestamptz || %(changes)s::timestamptz[]) WITH ORDINALITY AS begins (instant)
+)
+SELECT DISTINCT ON (price.billing_item_id, price.customer_id, slice)
+       price.billing_item_id AS item_id, price.customer_id, slice::integer AS slice,
+       price.unit_price * (1::numeric / price.unit_size) AS rate
+  FROM moments
+  JOIN pricing_price AS price
+    ON price.begins_at <= instant AND (price.ends_at IS NULL OR price.ends_at > instant)
+ WHERE price.billing_item_id = ANY (%(items)s)
+ ORDER BY price.billing_item_id, price.customer_id, slice, CASE price.kind {RANK} END;
+ANALYZE pg_temp.consumed, pg_temp.rates;
+"""  # noqa: S608  # only the names of our own measures and kinds
+_EFFECT = f"""WITH priced AS (
+    SELECT consumed.*,
+           quantity * coalesce(own_old.rate, old.rate, 0) AS old_amount,
+           quantity * coalesce(own_new.rate, new.rate, 0) AS new_amount
+      FROM consumed
+      LEFT JOIN rates AS own_old USING (item_id, customer_id, slice)
+      LEFT JOIN rates AS own_new
+        ON (own_new.item_id, own_new.customer_id) = (consumed.item_id, consumed.customer_id)
+       AND own_new.slice = -1
+      LEFT JOIN rates AS old
+        ON (old.item_id, old.slice) = (consumed.item_id, consumed.slice) AND old.customer_id IS NULL
+      LEFT JOIN rates AS new
+        ON (new.item_id, new.slice) = (consumed.item_id, -1) AND new.customer_id IS NULL
 ), effect AS (
     SELECT item_id, customer_id, sum(quantity) AS quantity, sum(old_amount) AS old, sum(new_amount) AS new,
            sum(new_amount) - sum(old_amount) AS difference, {_QUANTITIES}
@@ -204,4 +237,4 @@ SELECT item_id, coalesce(customer.code, effect.customer_id::text) AS code, coale
   FROM effect
   LEFT JOIN accounts_customer AS customer ON customer.id = effect.customer_id
  ORDER BY abs(difference) DESC, code
-"""  # noqa: S608  # only the names of our own measures
+"""  # noqa: S608  # only the names of our own measures and kinds
