@@ -4,7 +4,7 @@ from django.db import connection, transaction
 
 
 def sign(*, by: str, reason: str = "") -> None:
-    """Put who and why under every change of this transaction; raise TransactionManagementError outside one."""
+    """Put who and why under every change of this transaction; or raise TransactionManagementError."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A signature holds for a transaction: there is none.")
     with connection.cursor() as cursor:

@@ -134,6 +134,21 @@ class PriceQuerySet(models.QuerySet["Price"]):
         """Prices whose period holds this instant, of every kind and for whomever."""
         return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), begins_at__lte=at)
 
+    def from_then_on(self, *, at: dt.datetime) -> "PriceQuerySet":
+        """Prices that are in force at this instant or later."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at))
+
+    def overlapping(self, price: "Price") -> "PriceQuerySet":
+        """Other prices of the same kind, item and customer that are in force within this one's period."""
+        upto = {"begins_at__lt": price.ends_at} if price.ends_at else {}
+        return self.filter(
+            Q(ends_at=None) | Q(ends_at__gt=price.begins_at),
+            **upto,
+            billing_item=price.billing_item,
+            customer=price.customer,
+            kind=price.kind,
+        ).exclude(pk=price.pk)
+
     def for_everybody(self) -> "PriceQuerySet":
         """Without the prices negotiated with one customer."""
         return self.filter(customer=None)
@@ -226,12 +241,58 @@ class Price(models.Model):
         offer = " (limited time offer)" if self.kind == PriceKind.LIMITED_TIME_OFFER else ""
         return f"{self.unit_price.normalize():f} RMB/{self.unit}{offer}"
 
+    @property
+    def period_text(self) -> str:
+        """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
+        until = f" until {self.ends_at:%Y-%m-%d %H:%M}" if self.ends_at else ""
+        return f"from {self.begins_at:%Y-%m-%d %H:%M}{until} UTC"
+
 
 def unit_text(*, measure: Measure, unit_size: int) -> str:
     """Name what a unit price is for, e.g. `thousand tokens`, or `token` for a unit size of one."""
     if unit_size == 1:
         return measure.unit.removesuffix("s")
     return f"{UNIT_SIZES[unit_size]} {measure.unit}"
+
+
+class Decision(models.TextChoices):
+    """What became of a proposal."""
+
+    NONE = "", "waits"
+    APPROVED = "approved", "approved"
+    REFUSED = "refused", "refused"
+    WITHDRAWN = "withdrawn", "withdrawn"
+
+
+class Proposal(models.Model):
+    """A change of the catalogue that waits for a second person (setting PRICE_CHANGES_NEED_APPROVAL)."""
+
+    deed = models.CharField(max_length=200, help_text="What is to be done, in a few words.")
+    rows = models.JSONField(help_text="The rows that bring it about, as sheets of cells.")
+    reason = models.CharField(max_length=500)
+    proposed_by = models.CharField(max_length=254)
+    proposed_at = models.DateTimeField()
+    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default=Decision.NONE)
+    decided_by = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-proposed_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(decision="", decided_by="", decided_at=None)
+                | (~Q(decision="") & ~Q(decided_by="") & Q(decided_at__isnull=False)),
+                name="a_decision_on_a_proposal_says_by_whom_and_when",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision=Decision.APPROVED) | ~Q(decided_by=F("proposed_by")),
+                name="a_proposal_is_approved_by_somebody_else",
+                violation_error_message="A proposal is approved by somebody else than who made it.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.deed
 
 
 class CallSpecificationQuerySet(models.QuerySet["CallSpecification"]):

@@ -198,6 +198,9 @@ PARK_UNUSUAL_FROM = Decimal(env.str("PARK_UNUSUAL_FROM", default="1000"))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
+# Whether a change of prices waits until a second person has approved it.
+PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
+
 # Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
 # comes late, the books were not verified for so long.
 ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
