@@ -191,7 +191,7 @@ def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:
         reduced = (base.unit_price * (HUNDRED - percent_off) / HUNDRED).normalize()
     if reduced < 0 or -int(reduced.as_tuple().exponent) > _DECIMALS:
         raise ValidationError(
-            f"{base.billing_item}: {percent_off:f} % off {base.unit_price.normalize():f} RMB is {reduced:f} RMB. "
+            f"{base.billing_item}: {percent_off:f} % off {base.unit_price.normalize():f} is {reduced:f} RMB. "
             f"A unit price has at most {_DECIMALS} decimals and is not below 0: give the new price instead."
         )
     return reduced
