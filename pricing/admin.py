@@ -13,8 +13,10 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
+from pricing.choosing import price_in_force
 from pricing.forms import PriceForm, refusal_text
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
+from pricing.on_sale import facts_of
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -173,9 +175,8 @@ class BillingItemAdmin(Kept):
     @display(description="price for everybody now")  # type: ignore[untyped-decorator]
     def price_now(self, item: BillingItem) -> str:
         """As the price page words it."""
-        ranks = list(dict(Price._meta.get_field("kind").flatchoices))
-        prices = [one for one in item.prices.all() if one.customer_id is None and _state(one) == IN_FORCE]
-        return min(prices, key=lambda one: ranks.index(one.kind)).text if prices else "none"
+        price = price_in_force(facts_of(item), customer=None, at=timezone.now())
+        return next((one.text for one in item.prices.all() if price and one.pk == price.id), "none")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         """A new item's first price, or the prices that it has."""

@@ -22,6 +22,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import Customer
+from pricing.kinds import Kind
 from pricing.measures import Measure
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
@@ -124,9 +125,9 @@ class BillingItem(models.Model):
 class PriceKind(models.TextChoices):
     """Why a price is what it is; the first that is in force wins."""
 
-    FREE_TRIAL = "free_trial", "free trial"
-    LIMITED_TIME_OFFER = "limited_time_offer", "limited-time offer"
-    LIST_PRICE = "list_price", "list price"
+    FREE_TRIAL = Kind.FREE_TRIAL.value, "free trial"
+    LIMITED_TIME_OFFER = Kind.LIMITED_TIME_OFFER.value, "limited-time offer"
+    LIST_PRICE = Kind.LIST_PRICE.value, "list price"
 
 
 class PriceQuerySet(models.QuerySet["Price"]):
@@ -155,7 +156,7 @@ class PriceQuerySet(models.QuerySet["Price"]):
 
     def by_precedence(self) -> "PriceQuerySet":
         """For each billing item the price that counts first: a customer's own, then by kind."""
-        rank = models.Case(*(models.When(kind=kind, then=n) for n, kind in enumerate(PriceKind)))
+        rank = models.Case(*(models.When(kind=kind.value, then=n) for n, kind in enumerate(Kind)))
         return self.order_by("billing_item_id", F("customer").asc(nulls_last=True), rank)
 
 
@@ -236,10 +237,20 @@ class Price(models.Model):
     @property
     def text(self) -> str:
         """As the price page words it, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
-        if self.kind == PriceKind.FREE_TRIAL:
-            return "Free trial for a limited time"
-        offer = " (limited time offer)" if self.kind == PriceKind.LIMITED_TIME_OFFER else ""
-        return f"{self.unit_price.normalize():f} RMB/{self.unit}{offer}"
+        return price_text(
+            kind=self.kind,
+            digits=f"{self.unit_price.normalize():f}",
+            unit_size=self.unit_size,
+            measure=Measure(self.billing_item.measure),
+        )
+
+
+def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
+    """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
+    if kind == Kind.FREE_TRIAL:
+        return "Free trial for a limited time"
+    offer = " (limited time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
+    return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{offer}"
 
     @property
     def period_text(self) -> str:
