@@ -244,6 +244,12 @@ class Price(models.Model):
             measure=Measure(self.billing_item.measure),
         )
 
+    @property
+    def period_text(self) -> str:
+        """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
+        until = f" until {self.ends_at:%Y-%m-%d %H:%M}" if self.ends_at else ""
+        return f"from {self.begins_at:%Y-%m-%d %H:%M}{until} UTC"
+
 
 def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
     """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
@@ -251,12 +257,6 @@ def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> s
         return "Free trial for a limited time"
     offer = " (limited time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
     return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{offer}"
-
-    @property
-    def period_text(self) -> str:
-        """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
-        until = f" until {self.ends_at:%Y-%m-%d %H:%M}" if self.ends_at else ""
-        return f"from {self.begins_at:%Y-%m-%d %H:%M}{until} UTC"
 
 
 def unit_text(*, measure: Measure, unit_size: int) -> str:
