@@ -12,11 +12,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from invoices.amounts import exact_sum
 from invoices.billing import Billed, bill_hour
 from invoices.models import HourSeal, Release
 from invoices.rating import allow_memory
 from invoices.sealing import seal_of
+from pricing.amounts import exact_sum
 from usage.hours import BEGINNING, bar_hour, last_closed_hour, next_hour_to_close
 from usage.models import HOUR, BillingHour
 

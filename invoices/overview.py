@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Q, Sum
 
 from accounts.models import Customer
-from invoices.amounts import exact_sum
 from invoices.charging import Charge, charges_so_far
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
+from pricing.amounts import exact_sum
 from pricing.models import PriceKind, Service
 from usage.hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord

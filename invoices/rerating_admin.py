@@ -12,12 +12,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts import clock
+from accounts.read_only import ReadOnly
 from invoices.admin_forms import ReasonForm, ReratingForm
-from invoices.amounts import exact_sum
 from invoices.models import ChargeLine, Correction, Rerating
-from invoices.read_only import ReadOnly
 from invoices.rerating import Effect, order_rerating, preview_rerating
 from invoices.templatetags.amounts import exact, grouped, instant_text
+from pricing.amounts import exact_sum
 from usage.hours import last_closed_hour
 
 CUSTOMERS_SHOWN = 100

@@ -15,10 +15,13 @@ from accounts.authentication import key_of
 from accounts.keys import customer_codes
 from accounts.models import Customer
 from accounts.permissions import MayReadBilling
+from accounts.queries import NothingAsked, read_query
+from accounts.reading import AnswersInJson
+from accounts.shapes import answer, shape
 from invoices.downloads import records_file
 from invoices.models import ChargeLine
 from invoices.record_pages import oldest_records
-from invoices.trace_forms import RECORDS_A_PAGE, NothingAsked, RecordQuery, RecordsQuery, read_query
+from invoices.trace_forms import RECORDS_A_PAGE, RecordQuery, RecordsQuery
 from invoices.trace_shapes import (
     AFTER,
     CUSTOMER,
@@ -30,8 +33,6 @@ from invoices.trace_shapes import (
     trace_said,
 )
 from invoices.tracing import records_of, trace_record
-from usage.reading import AnswersInJson
-from usage.shapes import answer, shape
 
 
 class TraceView(APIView):

@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import QueryDict
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from invoices.record_pages import (
@@ -16,7 +15,6 @@ from invoices.record_pages import (
     newest_records,
     oldest_records,
 )
-from usage.refusals import BadQuery
 
 MOST_RECORDS = 1000
 RECORDS_A_PAGE = 100
@@ -89,28 +87,8 @@ class RecordsQuery(forms.Form):
     )
 
 
-class NothingAsked(forms.Form):
-    """No parameter at all."""
-
-
 class RecordQuery(forms.Form):
     """One record, by its customer's code and its event id."""
 
     customer = forms.CharField(max_length=64, strip=False)
     event_id = EventIdField()
-
-
-def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
-    """Return what was asked for; raise BadQuery for what is wrong, unknown, empty or said twice."""
-    form = form_class(query)
-    problems = {name: str(errors[0]) for name, errors in form.errors.items()}
-    for name, values in query.lists():
-        if name not in form.fields:
-            problems[name] = "is not known here"
-        elif len(values) > 1:
-            problems[name] = "is said more than once"
-        elif values == [""]:
-            problems[name] = "is empty"
-    if problems:
-        raise BadQuery(problems)
-    return form.cleaned_data

@@ -4,15 +4,15 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
+from accounts.shapes import Shape, answer, shape
 from invoices.models import ChargeLine, Correction
 from invoices.record_pages import LONGEST_EVENT_ID, RecordKey
-from invoices.templatetags.amounts import plain
 from invoices.trace_forms import MOST_RECORDS, RECORDS_A_PAGE
 from invoices.tracing import RecordTrace, Share, Standing
+from pricing.amounts import plain
 from pricing.measures import Measure
 from pricing.models import PriceKind
 from usage.reversing import reason_of
-from usage.shapes import Shape, answer, shape
 
 
 def line_said(line: ChargeLine) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Value
 
 from accounts.models import Customer
-from invoices.amounts import exact_product, exact_sum
 from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
+from pricing.amounts import amount_of, exact_sum
+from pricing.choosing import instants_of, price_in_force
 from pricing.models import Price
+from pricing.on_sale import fact_of
 from usage.hours import hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
 
@@ -57,24 +59,18 @@ def price_of_one(line: ChargeLine) -> Decimal:
 def stretches_of(*, line: ChargeLine, customer_id: int) -> list[Stretch]:
     """Return when in the line's hour of usage its price counted for this customer."""
     whole = Stretch(line.usage_hour, line.usage_hour + HOUR)
-    prices = list(
-        Price.objects.filter(_is_for(customer_id), billing_item=line.billing_item_id, begins_at__lt=whole.end)
-        .exclude(ends_at__lte=whole.begin)
-        .by_precedence()
-    )
-    changes = {instant for price in prices for instant in (price.begins_at, price.ends_at) if instant}
-    instants = sorted({*whole, *(instant for instant in changes if whole.begin < instant < whole.end)})
-    return [Stretch(*part) for part in pairwise(instants) if _counting(prices, part[0]) == line.price_id]
-
-
-def _counting(prices: list[Price], instant: dt.datetime) -> int | None:
-    """Return the first price, in the order of precedence, that is in force."""
-    in_force = (
-        price.pk
-        for price in prices
-        if price.begins_at <= instant and (price.ends_at is None or instant < price.ends_at)
-    )
-    return next(in_force, None)
+    found = Price.objects.filter(
+        _is_for(customer_id), billing_item=line.billing_item_id, begins_at__lt=whole.end
+    ).exclude(ends_at__lte=whole.begin)
+    prices = [fact_of(price) for price in found]
+    within = (instant for instant in instants_of(prices) if whole.begin < instant < whole.end)
+    stretches = [Stretch(*part) for part in pairwise([whole.begin, *within, whole.end])]
+    counting = [price_in_force(prices, customer=customer_id, at=stretch.begin) for stretch in stretches]
+    return [
+        stretch
+        for stretch, price in zip(stretches, counting, strict=True)
+        if price is not None and price.id == line.price_id
+    ]
 
 
 def _is_for(customer_id: int) -> Q:
@@ -236,4 +232,5 @@ def _order(bill: HourlyBill) -> tuple[dt.datetime, dt.datetime]:
 
 def _share(line: ChargeLine, record: UsageRecord) -> Share:
     quantity = _sign(line) * int(getattr(record, line.measure))
-    return Share(line, quantity, exact_product(Decimal(quantity), price_of_one(line)))
+    amount = amount_of(quantity=quantity, unit_price=line.unit_price, unit_size=line.unit_size)
+    return Share(line, quantity, amount)

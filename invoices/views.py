@@ -19,11 +19,11 @@ from django.views.decorators.http import require_safe
 
 from accounts import clock
 from accounts.models import Customer
-from invoices.amounts import exact_sum
 from invoices.forms import KEY_FORMAT, BillsForm
 from invoices.models import ChargeLine, HourlyBill
 from invoices.overview import Overview, overview_of
-from invoices.templatetags.amounts import decimals_of, exact, hour_text, plain, series
+from invoices.templatetags.amounts import decimals_of, exact, hour_text, series
+from pricing.amounts import exact_sum, plain
 from usage.models import UsageRecord
 
 BILLS_A_PAGE = 50

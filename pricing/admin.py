@@ -13,8 +13,11 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
+from accounts.signed_admin import ReasonedForm, Signed, SignedForm
+from pricing.choosing import price_in_force
 from pricing.forms import PriceForm, refusal_text
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
+from pricing.on_sale import facts_of
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -28,9 +31,10 @@ def _state(dated: Price | CallSpecification) -> str:
     return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
 
 
-class Kept(ModelAdmin):  # type: ignore[misc]
-    """What may be added and changed, but never deleted."""
+class Kept(Signed, ModelAdmin):  # type: ignore[misc]
+    """What may be added and changed, each time signed, but never deleted."""
 
+    form: Any = SignedForm
     list_per_page = 50
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -85,9 +89,10 @@ class ServiceGroupAdmin(Kept):
 
 
 @admin.register(ServiceAlias)
-class ServiceAliasAdmin(ModelAdmin):  # type: ignore[misc]
+class ServiceAliasAdmin(Signed, ModelAdmin):  # type: ignore[misc]
     """Other names under which senders report services; one that is not wanted any more may go."""
 
+    form = SignedForm
     list_display = ("alias", "service")
     list_select_related = ("service",)
     search_fields = ("alias", "service__name")
@@ -173,9 +178,8 @@ class BillingItemAdmin(Kept):
     @display(description="price for everybody now")  # type: ignore[untyped-decorator]
     def price_now(self, item: BillingItem) -> str:
         """As the price page words it."""
-        ranks = list(dict(Price._meta.get_field("kind").flatchoices))
-        prices = [one for one in item.prices.all() if one.customer_id is None and _state(one) == IN_FORCE]
-        return min(prices, key=lambda one: ranks.index(one.kind)).text if prices else "none"
+        price = price_in_force(facts_of(item), customer=None, at=timezone.now())
+        return next((one.text for one in item.prices.all() if price and one.pk == price.id), "none")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         """A new item's first price, or the prices that it has."""
@@ -268,6 +272,7 @@ class PriceAdmin(Kept):
 class CallSpecificationAdmin(Kept):
     """How many calls and tokens a minute."""
 
+    form = ReasonedForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
     list_filter = (StateFilter, ForWhomFilter, "service")
     list_select_related = ("service", "customer")

@@ -30,5 +30,8 @@ class Measure(StrEnum):
         return [(measure.value, measure.label) for measure in cls]
 
 
+# The most that one call may use of a measure: what every JSON reader keeps exactly.
+MAX_QUANTITY = 2**53
+
 # The order of the members, for sorting billing items as the price page does.
 ORDER = {measure: position for position, measure in enumerate(Measure)}

@@ -22,6 +22,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import Customer
+from pricing.kinds import Kind
 from pricing.measures import Measure
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
@@ -124,9 +125,9 @@ class BillingItem(models.Model):
 class PriceKind(models.TextChoices):
     """Why a price is what it is; the first that is in force wins."""
 
-    FREE_TRIAL = "free_trial", "free trial"
-    LIMITED_TIME_OFFER = "limited_time_offer", "limited-time offer"
-    LIST_PRICE = "list_price", "list price"
+    FREE_TRIAL = Kind.FREE_TRIAL.value, "free trial"
+    LIMITED_TIME_OFFER = Kind.LIMITED_TIME_OFFER.value, "limited-time offer"
+    LIST_PRICE = Kind.LIST_PRICE.value, "list price"
 
 
 class PriceQuerySet(models.QuerySet["Price"]):
@@ -134,13 +135,28 @@ class PriceQuerySet(models.QuerySet["Price"]):
         """Prices whose period holds this instant, of every kind and for whomever."""
         return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), begins_at__lte=at)
 
+    def from_then_on(self, *, at: dt.datetime) -> "PriceQuerySet":
+        """Prices that are in force at this instant or later."""
+        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at))
+
+    def overlapping(self, price: "Price") -> "PriceQuerySet":
+        """Other prices of the same kind, item and customer that are in force within this one's period."""
+        upto = {"begins_at__lt": price.ends_at} if price.ends_at else {}
+        return self.filter(
+            Q(ends_at=None) | Q(ends_at__gt=price.begins_at),
+            **upto,
+            billing_item=price.billing_item,
+            customer=price.customer,
+            kind=price.kind,
+        ).exclude(pk=price.pk)
+
     def for_everybody(self) -> "PriceQuerySet":
         """Without the prices negotiated with one customer."""
         return self.filter(customer=None)
 
     def by_precedence(self) -> "PriceQuerySet":
         """For each billing item the price that counts first: a customer's own, then by kind."""
-        rank = models.Case(*(models.When(kind=kind, then=n) for n, kind in enumerate(PriceKind)))
+        rank = models.Case(*(models.When(kind=kind.value, then=n) for n, kind in enumerate(Kind)))
         return self.order_by("billing_item_id", F("customer").asc(nulls_last=True), rank)
 
 
@@ -178,6 +194,7 @@ class Price(models.Model):
 
     class Meta:
         ordering = ("billing_item", "begins_at", "id")
+        permissions = (("approve_price", "Can approve price changes"),)
         constraints = (
             models.CheckConstraint(
                 # The upper bound is what keeps NaN out: NaN is larger than every number.
@@ -221,10 +238,26 @@ class Price(models.Model):
     @property
     def text(self) -> str:
         """As the price page words it, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
-        if self.kind == PriceKind.FREE_TRIAL:
-            return "Free trial for a limited time"
-        offer = " (limited time offer)" if self.kind == PriceKind.LIMITED_TIME_OFFER else ""
-        return f"{self.unit_price.normalize():f} RMB/{self.unit}{offer}"
+        return price_text(
+            kind=self.kind,
+            digits=f"{self.unit_price.normalize():f}",
+            unit_size=self.unit_size,
+            measure=Measure(self.billing_item.measure),
+        )
+
+    @property
+    def period_text(self) -> str:
+        """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
+        until = f" until {self.ends_at:%Y-%m-%d %H:%M}" if self.ends_at else ""
+        return f"from {self.begins_at:%Y-%m-%d %H:%M}{until} UTC"
+
+
+def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
+    """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
+    if kind == Kind.FREE_TRIAL:
+        return "Free trial for a limited time"
+    offer = " (limited time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
+    return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{offer}"
 
 
 def unit_text(*, measure: Measure, unit_size: int) -> str:
@@ -232,6 +265,46 @@ def unit_text(*, measure: Measure, unit_size: int) -> str:
     if unit_size == 1:
         return measure.unit.removesuffix("s")
     return f"{UNIT_SIZES[unit_size]} {measure.unit}"
+
+
+class Decision(models.TextChoices):
+    """What became of a proposal."""
+
+    NONE = "", "waits"
+    APPROVED = "approved", "approved"
+    REFUSED = "refused", "refused"
+    WITHDRAWN = "withdrawn", "withdrawn"
+
+
+class Proposal(models.Model):
+    """A change of the catalogue that waits for a second person (setting PRICE_CHANGES_NEED_APPROVAL)."""
+
+    deed = models.CharField(max_length=200, help_text="What is to be done, in a few words.")
+    rows = models.JSONField(help_text="The rows that bring it about, as sheets of cells.")
+    reason = models.CharField(max_length=500)
+    proposed_by = models.CharField(max_length=254)
+    proposed_at = models.DateTimeField()
+    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default=Decision.NONE)
+    decided_by = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-proposed_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(decision="", decided_by="", decided_at=None)
+                | (~Q(decision="") & ~Q(decided_by="") & Q(decided_at__isnull=False)),
+                name="a_decision_on_a_proposal_says_by_whom_and_when",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision=Decision.APPROVED) | ~Q(decided_by=F("proposed_by")),
+                name="a_proposal_is_approved_by_somebody_else",
+                violation_error_message="A proposal is approved by somebody else than who made it.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.deed
 
 
 class CallSpecificationQuerySet(models.QuerySet["CallSpecification"]):

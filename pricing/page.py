@@ -1,31 +1,35 @@
-"""The price page: what is on sale at an instant, arranged and worded as the source page is."""
+"""The price page: what is on sale, arranged and worded as the source page is."""
 
 import datetime as dt
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 
-from django.db.models import Prefetch
+from pricing.amounts import plain
+from pricing.choosing import PriceFact
+from pricing.kinds import Kind
+from pricing.measures import Measure
+from pricing.models import price_text
+from pricing.on_sale import CallLimit, Catalog, GroupOnSale, ItemOnSale, ServiceOnSale
 
-from pricing.measures import ORDER, Measure
-from pricing.models import (
-    BillingItem,
-    CallSpecification,
-    Price,
-    PriceKind,
-    Service,
-    ServiceGroup,
-)
+
+@dataclass(frozen=True)
+class Upcoming:
+    """The words of a price that will count from an instant on."""
+
+    at: dt.datetime
+    words: str
 
 
 @dataclass(frozen=True)
 class PriceText:
-    """A price in force: its words, the offer's remark, and the list price that an offer undercuts."""
+    """A price in force: its words, the offer's remark, the list price that it undercuts, and what follows."""
 
     words: str
     remark: str = ""
     is_free_trial: bool = False
     list_price: str = ""
     ends_at: dt.datetime | None = None
+    next: Upcoming | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,6 @@ class ServiceRow:
     """A service with its charges; None fills the row up to the width of its table."""
 
     service: str
-    service_id: int
     charges: list[Charged | None]
 
 
@@ -68,56 +71,58 @@ class Family:
 
 
 @dataclass(frozen=True)
-class CallLimit:
-    """The default call specification of a service."""
+class ChangeRow:
+    """From an instant on, billing items of a service cost something else."""
 
+    at: dt.datetime
     service: str
-    rpm: int
-    tpm: int | None
+    items: str
+    before: str
+    after: str
 
 
-def price_page(*, at: dt.datetime) -> list[Family]:
-    """Return everything on sale at this instant at the prices for everybody."""
-    prices = Price.objects.in_force(at=at).for_everybody().by_precedence()
-    items = BillingItem.objects.order_by("id").prefetch_related(Prefetch("prices", queryset=prices))
-    services = Service.objects.order_by("position", "name").prefetch_related(
-        Prefetch("billing_items", queryset=items)
-    )
-    sections = ServiceGroup.objects.prefetch_related(Prefetch("services", queryset=services))
-    families = groupby(sections, key=lambda section: section.family)
-    return [
-        Family(name, groups)
-        for name, own in families
-        if (groups := [group for section in own if (group := _group(section)).rows])
+def families_of(catalog: Catalog) -> list[Family]:
+    """Return the tables of the page under their headings."""
+    families = groupby(catalog.groups, key=lambda group: group.family)
+    return [Family(name, [_group(group) for group in own]) for name, own in families]
+
+
+def upcoming_changes(catalog: Catalog) -> list[ChangeRow]:
+    """Return every change that is planned, soonest first; items that change alike share a row."""
+    services = [service for group in catalog.groups for service in group.services]
+    found: dict[tuple[dt.datetime, str, str, str], list[str]] = {}
+    for service in services:
+        for item in service.items:
+            before = item.price
+            for change in item.upcoming:
+                words = _words(before, item.measure), _words(change.price, item.measure)
+                found.setdefault((change.at, service.name, *words), []).append(item.measure.label)
+                before = change.price
+    rows = [
+        ChangeRow(at, service, ", ".join(items), before, after)
+        for (at, service, before, after), items in found.items()
     ]
+    return sorted(rows, key=lambda row: row.at)
 
 
-def default_call_limits(*, at: dt.datetime) -> list[CallLimit]:
-    """Return the default call specification of every service, in the page's order."""
-    specifications = CallSpecification.objects.in_force(at=at).filter(customer=None)
-    return [
-        CallLimit(one.service.name, one.rpm, one.tpm)
-        for one in specifications.select_related("service").order_by(
-            "service__group__position", "service__position", "service__name"
-        )
-    ]
+def call_limits(catalog: Catalog) -> list[tuple[str, CallLimit]]:
+    """Return the default call specification of every service that has one, in the page's order."""
+    services = [service for group in catalog.groups for service in group.services]
+    return [(service.name, service.call_limit) for service in services if service.call_limit]
 
 
-def _group(section: ServiceGroup) -> Group:
-    charged = [(service, _charges(service)) for service in section.services.all()]
-    on_sale = [(service, charges) for service, charges in charged if charges]
+def _group(group: GroupOnSale) -> Group:
+    charged = [(service, _charges(service)) for service in group.services]
     # As on the source page: one row for all items where no service of the group tells them apart.
-    if all(len({charge.price for charge in charges}) == 1 for _, charges in on_sale):
-        on_sale = [(service, [_together(charges)]) for service, charges in on_sale]
-    columns = max((len(charges) for _, charges in on_sale), default=0)
+    if all(len({charge.price for charge in charges}) == 1 for _, charges in charged):
+        charged = [(service, [_together(charges)]) for service, charges in charged]
+    columns = max(len(charges) for _, charges in charged)
     return Group(
-        heading="" if section.name == section.family else section.name,
-        description=section.description,
+        heading="" if group.name == group.family else group.name,
+        description=group.description,
         rows=[
-            ServiceRow(
-                service.name, service.pk, [charge for charge, _ in zip_longest(charges, range(columns))]
-            )
-            for service, charges in on_sale
+            ServiceRow(service.name, [charge for charge, _ in zip_longest(charges, range(columns))])
+            for service, charges in charged
         ],
     )
 
@@ -126,25 +131,28 @@ def _together(charges: list[Charged]) -> Charged:
     return Charged(", ".join(charge.items for charge in charges), charges[0].price)
 
 
-def _charges(service: Service) -> list[Charged]:
-    items = sorted(service.billing_items.all(), key=lambda item: ORDER[Measure(item.measure)])
-    return [
-        Charged(Measure(item.measure).label, _price_text(prices))
-        for item in items
-        if (prices := list(item.prices.all()))
-    ]
+def _charges(service: ServiceOnSale) -> list[Charged]:
+    return [Charged(item.measure.label, _price_text(item)) for item in service.items]
 
 
-def _price_text(prices: list[Price]) -> PriceText:
-    """Word the first of an item's prices, which is the one that counts."""
-    price, *beneath = prices
-    words, _, remark = price.text.partition(" (")
-    if price.kind == PriceKind.LIST_PRICE:
-        return PriceText(words)
+def _price_text(item: ItemOnSale) -> PriceText:
+    words, _, remark = _words(item.price, item.measure).partition(" (")
+    following = item.upcoming[0] if item.upcoming else None
+    upcoming = Upcoming(following.at, _words(following.price, item.measure)) if following else None
+    if item.price.kind == Kind.LIST_PRICE:
+        return PriceText(words, next=upcoming)
     return PriceText(
         words=words,
         remark=remark.removesuffix(")"),
-        is_free_trial=price.kind == PriceKind.FREE_TRIAL,
-        list_price=next((other.text for other in beneath if other.kind == PriceKind.LIST_PRICE), ""),
-        ends_at=price.ends_at,
+        is_free_trial=item.price.kind == Kind.FREE_TRIAL,
+        list_price=_words(item.list_price, item.measure) if item.list_price else "",
+        # Not the row's own end: where a successor on the same terms takes over, it goes on.
+        ends_at=following.at if following else None,
+        next=upcoming,
+    )
+
+
+def _words(price: PriceFact, measure: Measure) -> str:
+    return price_text(
+        kind=price.kind, digits=plain(price.unit_price), unit_size=price.unit_size, measure=measure
     )

@@ -9,23 +9,18 @@ from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from usage.reading import BodyTooLarge
-from usage.refusals import (
-    AlreadyReversed,
-    BadBatch,
-    BadQuery,
-    Conflict,
-    NotReversible,
-    Unreadable,
-    UsageRefused,
-)
+from accounts.reading import BodyTooLarge
+from accounts.refusals import BadQuery, Refused, Unreadable
+from pricing.estimating import BadEstimate
+from usage.refusals import AlreadyReversed, BadBatch, Conflict, NotReversible
 
-_STATUS: dict[type[UsageRefused], int] = {
+_STATUS: dict[type[Refused], int] = {
     Unreadable: 400,
     BadQuery: 400,
     Conflict: 409,
     AlreadyReversed: 409,
     BadBatch: 422,
+    BadEstimate: 422,
     NotReversible: 422,
 }
 RETRY_AFTER_SECONDS = 5
@@ -41,7 +36,7 @@ def error_body(code: str, message: str, details: list[Any] | None = None) -> dic
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Give a failure of the API its status and the one shape; None for a fault of ours (500)."""
     match error:
-        case UsageRefused():
+        case Refused():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
         case OperationalError() | InterfaceError() if _is_away(error):
             # Not "nothing was stored": the commit may have been done and only its answer lost.

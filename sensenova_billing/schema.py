@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 
 from invoices.trace_shapes import TRACE_SHAPES
+from pricing.estimating import EstimateRequest
+from pricing.measures import Measure
+from pricing.shapes import PRICE_SHAPES
 from usage.reports import UsageReport
 from usage.reversals import ReversalRequest
 from usage.shapes import SHAPES
@@ -32,20 +35,23 @@ ERROR = {
 }
 
 
-# What msgspec cannot say of the report. Without a type, the pages at /api/docs show a report as impossible.
+# What msgspec cannot say of a report and an estimate. Without a type, the pages at /api/docs show them as
+# impossible.
 _ONE_OR_THE_OTHER = {"not": {"type": "object", "required": ["input_characters", "input_text"]}}
+_AT_LEAST_ONE = {"anyOf": [{"required": [name]} for name in (*map(str, Measure), "input_text")]}
 
 
 def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Add the shapes to the document; those of requests come from the very types that decode them."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     _, taken = msgspec.json.schema_components(
-        [UsageReport, ReversalRequest], ref_template="#/components/schemas/{name}"
+        [UsageReport, ReversalRequest, EstimateRequest], ref_template="#/components/schemas/{name}"
     )
     for name, shape in taken.items():
         schemas[name] = shape | {"description": inspect.cleandoc(shape["description"])}
     schemas["UsageReport"] |= _ONE_OR_THE_OTHER
-    schemas |= SHAPES | TRACE_SHAPES | {"Error": ERROR}
+    schemas["EstimatedUsage"] |= _ONE_OR_THE_OTHER | _AT_LEAST_ONE
+    schemas |= SHAPES | TRACE_SHAPES | PRICE_SHAPES | {"Error": ERROR}
     return result
 
 

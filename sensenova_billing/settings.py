@@ -98,7 +98,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 # W004 wants a plain unique e-mail; ours is unique whatever its case, by a constraint of its own.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it turns away who guesses
+    "django.contrib.auth.backends.ModelBackend",
+    "sensenova_billing.roles.RoleBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -197,6 +201,9 @@ PARK_ABOVE_TIMES_USUAL = Decimal(env.str("PARK_ABOVE_TIMES_USUAL", default="100"
 PARK_UNUSUAL_FROM = Decimal(env.str("PARK_UNUSUAL_FROM", default="1000"))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
+
+# Whether a change of prices waits until a second person has approved it.
+PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 
 # Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
 # comes late, the books were not verified for so long.
@@ -308,6 +315,7 @@ UNFOLD = {
                 ("Customers", "apartment", "accounts_customer"),
                 ("People", "group", "accounts_user"),
                 ("Service keys", "key", "accounts_servicekey"),
+                ("Audit trail", "history", "accounts_auditentry"),
             ),
             _admin_section(
                 "Catalogue",

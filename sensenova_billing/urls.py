@@ -5,11 +5,13 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from accounts.admin import own_password
 from accounts.views import SignInView, home
 from invoices import trace_views as tracing
 from invoices import views as invoices
 from invoices.record_admin import usage_record
 from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
+from pricing.api import CatalogView, EstimatesView
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
@@ -36,6 +38,8 @@ urlpatterns = [
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     # The API
+    path("api/v1/catalog", CatalogView.as_view(), name="api_catalog"),
+    path("api/v1/estimates", EstimatesView.as_view(), name="api_estimates"),
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
     path("api/v1/reversals", ReversalView.as_view(), name="api_reversals"),
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
@@ -57,6 +61,7 @@ urlpatterns = [
     ),
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
+    path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
     path("admin/", admin.site.urls),
 ]
 

@@ -21,6 +21,7 @@ FIRST = "the first line of this bill"
 
 # Shows everybody the same, and so nothing of anybody's.
 PUBLIC = {"home", "sign_in", "prices", "healthz", "readyz", "metrics", "api_schema", "api_docs"}
+PUBLIC |= {"api_catalog"}
 # Shows people what is theirs; takes no argument.
 PERSONAL = {"overview"}
 # Shows one customer's; the arguments name what is Globex's, the others what is nobody's.
@@ -37,11 +38,11 @@ OWNED = {
 # Takes a service key, never a session.
 KEYED = {"api_usage", "api_reversals", "api_events", "api_litellm", "lago_event", "lago_batch"}
 KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
-# Does something and shows nothing; its own tests are elsewhere.
-DEEDS = {"sign_out"}
+# Does something and shows nothing of anybody's; its own tests are elsewhere.
+DEEDS = {"sign_out", "api_estimates"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
 STAFF = "admin:"
-STAFF_PAGES = {"usage_record"}
+STAFF_PAGES = {"usage_record", "own_password"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 

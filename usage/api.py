@@ -8,13 +8,14 @@ from rest_framework.views import APIView
 from accounts import clock
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
+from accounts.reading import AnswersInJson, WholeBody, body_of
+from accounts.shapes import answer, shape
 from pricing.measures import Measure
-from usage.reading import AnswersInJson, WholeBody, body_of
 from usage.reporting import report_usage
 from usage.reports import decode_reports
 from usage.reversals import decode_reversal, reverse_usage
 from usage.reversing import reason_of
-from usage.shapes import answer, one_or_batch, refusals, reversal_refusals, shape, wrapped
+from usage.shapes import one_or_batch, refusals, reversal_refusals, wrapped
 
 
 class UsageView(APIView):

@@ -16,12 +16,13 @@ from rest_framework.views import APIView
 from accounts import clock
 from accounts.authentication import key_of
 from accounts.permissions import MayReportUsage
+from accounts.reading import AnswersInJson, WholeBody, body_of
+from accounts.shapes import answer, shape
 from usage import cloudevents, lago, litellm
 from usage.ingest import Receipt
-from usage.reading import AnswersInJson, WholeBody, body_of
 from usage.refusals import BadBatch, Conflict
 from usage.reporting import report_usage
-from usage.shapes import answer, batch, one_or_batch, refusals, shape, wrapped
+from usage.shapes import batch, one_or_batch, refusals, wrapped
 
 
 class OneCloudEvent(WholeBody):

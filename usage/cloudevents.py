@@ -14,8 +14,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from accounts.strict_json import BadItem
 from usage.foreign import read_client_json, require_object, timed_report, whole_number
-from usage.reports import BadItem, UsageReport, each_item, require_batch
+from usage.reports import UsageReport, each_item, require_batch
 
 # What the client calls our fields, for refusals in its own words.
 NAMES = {

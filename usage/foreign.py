@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from usage.reports import ArrivalReport, BadItem, UsageReport, report_of
-from usage.strict_json import read_json
+from accounts.strict_json import BadItem, read_json
+from usage.reports import ArrivalReport, UsageReport, report_of
 
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,15}")
 # Eleven digits of seconds reach beyond the year 5000; what is too far from now is refused later.

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.refusals import Unreadable
+from accounts.strict_json import BadItem, require_text
 from usage.foreign import (
     WrittenFloat,
     read_client_json,
@@ -23,8 +25,7 @@ from usage.foreign import (
     unix_time,
     whole_number,
 )
-from usage.refusals import Unreadable
-from usage.reports import BadItem, UsageReport, each_item, require_batch, require_text
+from usage.reports import UsageReport, each_item, require_batch
 
 # What the client calls our fields, for refusals in its own words.
 NAMES = {

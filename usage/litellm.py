@@ -16,8 +16,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.strict_json import BadItem
 from usage.foreign import first_given, read_client_json, require_object, timed_report, unix_time
-from usage.reports import BadItem, UsageReport, each_item, require_batch
+from usage.reports import UsageReport, each_item, require_batch
 
 # What the client calls our fields, for refusals in its own words.
 NAMES = {

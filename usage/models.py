@@ -21,10 +21,10 @@ from django.db.models.functions import Extract, Mod
 from django.db.models.lookups import Exact
 
 from accounts.models import Customer
+from pricing.measures import MAX_QUANTITY as MAX_QUANTITY
 from pricing.measures import Measure
 from pricing.models import Service
 
-MAX_QUANTITY = 2**53
 LONGEST_REASON = 500  # of a correction: what it is for
 HOUR = dt.timedelta(hours=1)
 

@@ -1,33 +1,14 @@
 """Why usage is refused; the API gives each kind its status."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-DETAILS_SHOWN = 100
+from accounts.refusals import DETAILS_SHOWN, Problem, Refused
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with one item of a batch, by its index; a single record has index 0."""
-
-    index: int
-    field: str
-    reason: str
-
-
-class UsageRefused(Exception):
-    """Nothing was stored; `code` is for programs, `message` for people."""
-
-    def __init__(self, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = list(details)
-
-
-class Unreadable(UsageRefused):
-    """The body is not what the door can read."""
+class UsageRefused(Refused):
+    """Usage, or its reversal, cannot be taken."""
 
 
 class BadBatch(UsageRefused):
@@ -73,15 +54,4 @@ class AlreadyReversed(UsageRefused):
             "already_reversed",
             "This record was reversed before. Nothing was stored.",
             [{"index": 0, "event_id": event_id, "field": "reason", "stored": stored, "sent": sent}],
-        )
-
-
-class BadQuery(UsageRefused):
-    """What was asked for cannot be read; each parameter that is wrong is named with its reason."""
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__(
-            "invalid_query",
-            "The address asks for what cannot be read. Nothing was done.",
-            [{"field": field, "reason": reason} for field, reason in problems.items()][:DETAILS_SHOWN],
         )

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from accounts.keys import customer_codes
 from accounts.models import ServiceKey
+from accounts.refusals import Problem
 from usage.ingest import Receipt, record_usage
-from usage.refusals import BadBatch, Problem
+from usage.refusals import BadBatch
 from usage.reports import UsageReport
 from usage.together import record_single
 

@@ -6,7 +6,6 @@ named, not only the first. Decimals of a second beyond the sixth are cut off, ne
 move a call into the next hour.
 """
 
-import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -14,14 +13,13 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from usage.models import MAX_QUANTITY
-from usage.refusals import BadBatch, Problem, Unreadable
-from usage.strict_json import read_json
+from accounts.refusals import Problem, Unreadable
+from accounts.strict_json import TOO_FINE, BadItem, Instant, Name, read_as, read_json, require_text
+from pricing.measures import MAX_QUANTITY
+from usage.refusals import BadBatch
 
 MAX_BATCH = 10_000
 
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
-Instant = Annotated[dt.datetime, Meta(tz=True)]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Metadata = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=255)]],
@@ -53,20 +51,10 @@ class ArrivalReport(UsageReport, frozen=True, kw_only=True):
     """A report whose sender said no time: `occurred_at` is its arrival, which differs when it is resent."""
 
 
-class BadItem(Exception):
-    """One item of a batch cannot be taken, for this field and reason."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field, self.reason = field, reason
-
-
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 _REPORTS = msgspec.json.Decoder(UsageReport | list[UsageReport])
-_FIELD = re.compile(r" - at (?:`key` in )?`\$\.(\w+)[^`]*`$")
-_TOO_FINE = re.compile(r"(\.\d{6})\d+")
 _TOO_FINE_BYTES = re.compile(rb"\.\d{7}")
 
 
@@ -123,7 +111,7 @@ def each_item(items: Sequence[Item], read: Callable[[Item], Made]) -> list[Made]
 def report_of(fields: Any) -> UsageReport:
     """Return the report that these JSON values make; raise BadItem."""
     if isinstance(fields, dict) and isinstance(instant := fields.get("occurred_at"), str):
-        fields = fields | {"occurred_at": _TOO_FINE.sub(r"\1", instant, count=1)}
+        fields = fields | {"occurred_at": TOO_FINE.sub(r"\1", instant, count=1)}
     report = read_as(UsageReport, fields)
     for field in ("event_id", "customer", "service"):
         require_text(field, getattr(report, field))
@@ -135,33 +123,5 @@ def report_of(fields: Any) -> UsageReport:
     return report
 
 
-def read_as(shape: type[Made], fields: Any) -> Made:
-    """Return what these JSON values make, of this shape exactly; raise BadItem naming the field."""
-    try:
-        return msgspec.convert(fields, shape)
-    except msgspec.ValidationError as error:
-        found = _FIELD.search(str(error))
-        raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
-    except UnicodeEncodeError as error:
-        # A name that is not known, a number or an instant that holds half of a surrogate pair.
-        _require_texts(fields)
-        raise BadItem("", "is not valid Unicode") from error
-
-
-def require_text(field: str, text: str) -> None:
-    """Raise BadItem for a character that cannot be stored: NUL, or half of a surrogate pair."""
-    if "\0" in text:
-        raise BadItem(field, "must not hold a NUL character")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadItem(field, "is not valid Unicode")
-
-
 def _gives_characters_twice(report: UsageReport) -> bool:
     return report.input_text is not UNSET and report.input_characters is not UNSET
-
-
-def _require_texts(fields: dict[str, Any]) -> None:
-    for field, value in fields.items():
-        require_text("", field)
-        if isinstance(value, str):
-            require_text(field, value)

@@ -8,11 +8,10 @@ from msgspec import Meta
 
 from accounts.keys import customer_codes
 from accounts.models import Customer, ServiceKey
+from accounts.strict_json import BadItem, Name, read_as, read_json, require_text
 from usage.models import LONGEST_REASON, UsageRecord
 from usage.refusals import NotReversible
-from usage.reports import BadItem, Name, read_as, require_text
 from usage.reversing import reverse_record
-from usage.strict_json import read_json
 
 Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 

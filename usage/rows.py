@@ -10,9 +10,9 @@ from django.conf import settings
 from msgspec import UNSET
 
 from accounts.prepared import fetch_all
+from accounts.refusals import Problem
+from pricing.counting import count_characters
 from pricing.measures import Measure
-from usage.counting import count_characters
-from usage.refusals import Problem
 from usage.reports import ArrivalReport, UsageReport
 
 MEASURES = tuple(Measure)  # going through an enum is slow

@@ -1,14 +1,12 @@
 """What the doors take and answer, as the OpenAPI document says it: SHAPES are its components."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
 
-from pricing.measures import Measure
-from usage.models import MAX_QUANTITY
+from accounts.shapes import Shape, answer, shape
+from pricing.measures import MAX_QUANTITY, Measure
 from usage.reports import MAX_BATCH
-
-Shape = dict[str, Any]
 
 _REASONS = {
     400: "The body is not JSON, is empty, or holds too many records.",
@@ -31,11 +29,6 @@ _CONFLICTS = {
 }
 
 
-def shape(name: str) -> Shape:
-    """Return a reference to the component of this name."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def one_or_batch(name: str) -> Shape:
     """Return the shape of one such thing or of a batch of them."""
     return {"oneOf": [shape(name), batch(name)]}
@@ -49,11 +42,6 @@ def batch(name: str) -> Shape:
 def wrapped(name: str, inner: Shape) -> Shape:
     """Return the shape of an object that holds this one under a name."""
     return _object({name: inner}, required=[name])
-
-
-def answer(description: str, answered: Shape) -> OpenApiResponse:
-    """Return what the document says of one status."""
-    return OpenApiResponse(cast(Any, answered), description)
 
 
 def refusals(

@@ -8,21 +8,16 @@ from django import template
 from django.utils import timezone
 
 from invoices.charging import Charge
+from pricing.amounts import plain
 from pricing.measures import Measure
 from pricing.models import unit_text
 from usage.models import HOUR, UsageRecord
 
 register = template.Library()
+register.filter(plain)
 
 FEN = Decimal("0.01")
 _DIGITS = 60  # more than any amount has, so that nothing is rounded on the way
-
-
-@register.filter
-def plain(number: Decimal) -> str:
-    """Return every digit of a number without zeros at its end, e.g. `1051.59758`."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @register.filter

@@ -11,7 +11,8 @@ from django.urls import reverse
 from accounts.models import Member
 from invoices.models import HourlyBill
 from invoices.overview import overview_of
-from invoices.templatetags.amounts import exact, hour_text, plain, rmb
+from invoices.templatetags.amounts import exact, hour_text, rmb
+from pricing.amounts import plain
 from tests.builders import THE_HOUR, at, close, price, record, report
 from usage.hours import hour_of
 from usage.models import HOUR

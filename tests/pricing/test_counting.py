@@ -1,12 +1,13 @@
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pricing.counting import count_characters
 from tests.builders import at, record, report
 from tests.tables import code, table
-from usage.counting import count_characters
 from usage.models import UsageRecord
 
 WORKED = table("pricing.md", "text", "characters", "why")
@@ -66,3 +67,24 @@ def test_a_text_is_counted_and_only_its_count_is_stored(acme):
     stored = UsageRecord.objects.values().get()
     assert stored["input_characters"] == 9
     assert not any("好" in str(value) for value in stored.values())
+
+
+OLD_TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
+
+
+@given(st.lists(st.sampled_from(["<", ">", "<!--", "-->", "-", "a", "<b>"])))
+def test_tags_are_taken_out_as_the_plain_expression_for_them_would(pieces):
+    text = "<speak>" + "".join(pieces)
+
+    counted = count_characters(text)
+
+    assert counted == len(OLD_TAG.sub("", text))
+
+
+@pytest.mark.parametrize("open_tag", ["<", "<!--", "<!-- -->", "<a "])
+def test_a_text_made_of_tags_that_never_end_is_counted_in_one_go(open_tag):
+    text = "<speak>" + open_tag * (1_000_000 // len(open_tag))
+
+    counted = count_characters(text)  # by the plain expression: hours
+
+    assert counted >= 0

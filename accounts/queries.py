@@ -1,0 +1,28 @@
+"""The parameters of an address, read strictly: a misspelt one would be a question not asked."""
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from accounts.refusals import BadQuery
+
+
+class NothingAsked(forms.Form):
+    """No parameter at all."""
+
+
+def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
+    """Return what was asked for; raise BadQuery for what is wrong, unknown, empty or said twice."""
+    form = form_class(query)
+    problems = {name: str(errors[0]) for name, errors in form.errors.items()}
+    for name, values in query.lists():
+        if name not in form.fields:
+            problems[name] = "is not known here"
+        elif len(values) > 1:
+            problems[name] = "is said more than once"
+        elif values == [""]:
+            problems[name] = "is empty"
+    if problems:
+        raise BadQuery(problems)
+    return form.cleaned_data

@@ -1,0 +1,17 @@
+"""The words in which every app's `shapes` says, for the OpenAPI document, what the doors take and answer."""
+
+from typing import Any, cast
+
+from drf_spectacular.utils import OpenApiResponse
+
+Shape = dict[str, Any]
+
+
+def shape(name: str) -> Shape:
+    """Return a reference to the component of this name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def answer(description: str, answered: Shape) -> OpenApiResponse:
+    """Return what the document says of one status."""
+    return OpenApiResponse(cast(Any, answered), description)

@@ -1,0 +1,165 @@
+"""Rows that change the catalogue: what they would do, and doing it, whole or not at all.
+
+Both are the same deed, once taken back and once not: so what a preview shows is what the database accepts.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, models, transaction
+
+from accounts.audit import sign
+from pricing.models import Price
+from pricing.refusals import constraint_of, refusal_text
+from pricing.sheets import SHEETS, PriceRow, Row, SpecificationRow, key_of
+from pricing.stored import StoredCatalogue, UnknownName
+
+_PLACES = {sheet: place for place, sheet in enumerate(SHEETS)}
+
+
+class State(StrEnum):
+    """What becomes of a row."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+WRITTEN = {State.NEW, State.CHANGED, State.REMOVED}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row, what becomes of it, what it was before, and why it is refused if it is."""
+
+    row: Row
+    state: State
+    before: Row | None = None
+    reason: str = ""
+
+
+class PlanRefused(Exception):
+    """Nothing was changed, because of the rows that are refused among `changes`."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        super().__init__(" ".join(dict.fromkeys(change.reason for change in changes if change.reason)))
+        self.changes = changes
+
+
+@contextmanager
+def planned(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[list[Change]]:
+    """Let the block see the catalogue as these rows would make it, and take everything back."""
+    with transaction.atomic():
+        yield _write(rows, now)
+        transaction.set_rollback(True)
+
+
+@transaction.atomic
+def apply_rows(*, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -> list[Change]:
+    """Change the catalogue by all of these rows and return what each did; or raise PlanRefused."""
+    sign(by=by, reason=reason)
+    changes = _write(rows, now)
+    if any(change.state == State.REFUSED for change in changes):
+        raise PlanRefused(changes)
+    return changes
+
+
+def _write(rows: Sequence[Row], now: dt.datetime) -> list[Change]:
+    """Write each row that the database takes and return what became of each, in the order given."""
+    stored = StoredCatalogue()
+    changes: dict[int, Change] = {}
+    written: set[tuple[object, ...]] = set()
+    for place in sorted(range(len(rows)), key=lambda place: _turn(rows[place], stored)):
+        row = rows[place]
+        if key_of(row) in written:
+            changes[place] = Change(row, State.REFUSED, reason="This is stated twice.")
+        else:
+            changes[place] = _write_row(row, stored, now)
+        written.add(key_of(row))
+    return _without_gaps([changes[place] for place in range(len(rows))])
+
+
+def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:
+    """Return when a row is written: what makes room, by ending earlier or going, before what needs it."""
+    before = stored.row(row)
+    if isinstance(row, PriceRow | SpecificationRow):
+        shortens = isinstance(before, type(row)) and row.ends_at is not None and row != before
+        turn = 0 if row.remove else 1 if shortens else 2
+    else:
+        turn = 0
+    return _PLACES[row.sheet], turn
+
+
+def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> Change:
+    before = stored.row(row)
+    if row == before:
+        return Change(row, State.UNCHANGED, before)
+    if problem := _problem(row, before, stored, now):
+        return Change(row, State.REFUSED, before, problem)
+    instance: models.Model | None = None
+    try:
+        with transaction.atomic():
+            instance = stored.instance(row)
+            if isinstance(row, PriceRow | SpecificationRow) and row.remove:
+                instance.delete()
+                return Change(row, State.REMOVED, before)
+            instance.clean_fields(exclude=_references(instance))
+            instance.save()
+    except UnknownName as unknown:
+        return Change(row, State.REFUSED, before, str(unknown))
+    except ValidationError as error:
+        return Change(row, State.REFUSED, before, " ".join(error.messages))
+    except IntegrityError as error:
+        return Change(row, State.REFUSED, before, _refusal(error, instance))
+    return Change(row, State.CHANGED if before else State.NEW, before)
+
+
+def _problem(row: Row, before: Row | None, stored: StoredCatalogue, now: dt.datetime) -> str:
+    """Return what is wrong with a row that the database could not know, or nothing."""
+    if isinstance(row, PriceRow | SpecificationRow) and row.remove and before is None:
+        return "There is no such row to remove."
+    if not isinstance(row, PriceRow) or before is not None:
+        return ""
+    if row.begins_at <= now and stored.was_on_sale(row):
+        return (
+            f"A price begins in the future; it is {now:%Y-%m-%d %H:%M} UTC now. What was used until then "
+            "keeps the price it had: choose a later instant."
+        )
+    return ""
+
+
+def _refusal(error: IntegrityError, instance: models.Model | None) -> str:
+    said = refusal_text(error, model=type(instance) if instance else None)
+    if isinstance(instance, Price) and constraint_of(error).endswith("do_not_overlap"):
+        others = Price.objects.overlapping(instance)
+        return f"{said} {' '.join(f'{other.text}, {other.period_text}.' for other in others)}".strip()
+    return said
+
+
+def _references(instance: models.Model) -> list[str]:
+    """Return the fields that refer to others, whose existence was seen when they were found by name."""
+    return [field.name for field in instance._meta.fields if field.is_relation or field.primary_key]
+
+
+def _without_gaps(changes: list[Change]) -> list[Change]:
+    """Refuse the rows of every item that would be left without a price for everybody at some instant."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT service.name, item.measure, gap_of_item(item.id) FROM pricing_billingitem AS item "
+            "JOIN pricing_service AS service ON service.id = item.service_id"
+        )
+        gaps = {(service, measure): gap for service, measure, gap in cursor.fetchall() if gap}
+    return [
+        replace(change, state=State.REFUSED, reason=gap)
+        if isinstance(change.row, PriceRow)
+        and change.state in WRITTEN
+        and (gap := gaps.get((change.row.service, change.row.measure)))
+        else change
+        for change in changes
+    ]

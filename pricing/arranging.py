@@ -1,0 +1,197 @@
+"""What admins do with prices, as rows: change, offer, try for free, end, cancel, copy.
+
+Each deed returns the rows that bring it about (see `applying`), and changes nothing itself.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, localcontext
+
+from django.core.exceptions import ValidationError
+
+from accounts.models import Customer
+from pricing.measures import Measure
+from pricing.models import BillingItem, Price, PriceKind
+from pricing.sheets import PriceRow
+from pricing.stored import price_row
+
+HUNDRED = Decimal(100)
+_DECIMALS = Price._meta.get_field("unit_price").decimal_places
+
+
+def change_price(
+    *,
+    item: BillingItem,
+    customer: Customer | None,
+    kind: str,
+    unit_price: Decimal,
+    unit_size: int,
+    begins_at: dt.datetime,
+    ends_at: dt.datetime | None,
+) -> list[PriceRow]:
+    """Return the rows that put this price into force; what it replaces goes on before and after it."""
+    new = PriceRow(
+        service=item.service.name,
+        measure=Measure(item.measure),
+        customer=customer.code if customer else "",
+        kind=kind,
+        unit_price=unit_price,
+        unit_size=unit_size,
+        begins_at=begins_at,
+        ends_at=ends_at,
+    )
+    same = Price.objects.filter(billing_item=item, customer=customer, kind=kind)
+    others = same.select_related("billing_item__service", "customer")
+    return overlaid(new, [price_row(other) for other in others])
+
+
+def announce_offer(
+    *,
+    items: Iterable[BillingItem],
+    percent_off: Decimal | None = None,
+    unit_prices: Mapping[int, Decimal] | None = None,
+    begins_at: dt.datetime,
+    ends_at: dt.datetime | None,
+) -> list[PriceRow]:
+    """Return the rows of an offer on these items: so many percent off, or a new price for each item's key.
+
+    The percentage is off the list price; where there is none, off the price that counts. Raises
+    ValidationError where that is no price.
+    """
+    rows = []
+    for item in items:
+        base = _base_price(item, begins_at)
+        unit_price = (unit_prices or {}).get(item.pk)
+        if unit_price is None:
+            unit_price = _reduced(base, percent_off)
+        rows += change_price(
+            item=item,
+            customer=None,
+            kind=PriceKind.LIMITED_TIME_OFFER,
+            unit_price=unit_price,
+            unit_size=base.unit_size,
+            begins_at=begins_at,
+            ends_at=ends_at,
+        )
+    return rows
+
+
+def start_trial(
+    *, items: Iterable[BillingItem], begins_at: dt.datetime, ends_at: dt.datetime | None
+) -> list[PriceRow]:
+    """Return the rows that make these items free for everybody for a time."""
+    rows = []
+    for item in items:
+        rows += change_price(
+            item=item,
+            customer=None,
+            kind=PriceKind.FREE_TRIAL,
+            unit_price=Decimal(0),
+            unit_size=_base_price(item, begins_at).unit_size,
+            begins_at=begins_at,
+            ends_at=ends_at,
+        )
+    return rows
+
+
+def end_prices(
+    *, prices: Sequence[Price], ends_at: dt.datetime, successors: Mapping[int, Decimal] | None = None
+) -> list[PriceRow]:
+    """Return the rows that end these prices; a successor, by a price's key, is the list price after it."""
+    rows = []
+    for price in prices:
+        rows.append(replace(price_row(price), ends_at=ends_at))
+        unit_price = (successors or {}).get(price.pk)
+        if unit_price is not None:
+            rows += change_price(
+                item=price.billing_item,
+                customer=price.customer,
+                kind=PriceKind.LIST_PRICE,
+                unit_price=unit_price,
+                unit_size=price.unit_size,
+                begins_at=ends_at,
+                ends_at=None,
+            )
+    return rows
+
+
+def cancel_price(*, price: Price) -> list[PriceRow]:
+    """Return the rows that take a scheduled price back; what would have ended for it goes on instead."""
+    rows = [replace(price_row(price), remove=True)]
+    before = Price.objects.filter(
+        billing_item=price.billing_item, customer=price.customer, kind=price.kind, ends_at=price.begins_at
+    )
+    for predecessor in before.select_related("billing_item__service", "customer"):
+        rows.append(replace(price_row(predecessor), ends_at=price.ends_at))
+    return rows
+
+
+def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -> list[PriceRow]:
+    """Return the rows that give a customer another's own prices, as they are from this instant on."""
+    rows = []
+    theirs = Price.objects.filter(customer=source).from_then_on(at=begins_at)
+    for price in theirs.select_related("billing_item__service"):
+        rows += change_price(
+            item=price.billing_item,
+            customer=target,
+            kind=price.kind,
+            unit_price=price.unit_price,
+            unit_size=price.unit_size,
+            begins_at=max(price.begins_at, begins_at),
+            ends_at=price.ends_at,
+        )
+    return rows
+
+
+def overlaid(new: PriceRow, others: Sequence[PriceRow]) -> list[PriceRow]:
+    """Return the rows that lay a price over others of its kind, item and customer.
+
+    Others are cut where it begins and go on where it ends. A price without an end gives way to the next one
+    that is scheduled.
+    """
+    later = [other.begins_at for other in others if other.begins_at > new.begins_at]
+    if new.ends_at is None and later:
+        new = replace(new, ends_at=min(later))
+    rows = []
+    for other in others:
+        if not _overlap(new, other):
+            continue
+        if other.begins_at < new.begins_at:
+            rows.append(replace(other, ends_at=new.begins_at))
+        elif other.begins_at > new.begins_at:
+            rows.append(replace(other, remove=True))
+        if new.ends_at is not None and (other.ends_at is None or other.ends_at > new.ends_at):
+            rows.append(replace(other, begins_at=new.ends_at))
+    return [*rows, new]
+
+
+def _overlap(one: PriceRow, other: PriceRow) -> bool:
+    return (one.ends_at is None or other.begins_at < one.ends_at) and (
+        other.ends_at is None or one.begins_at < other.ends_at
+    )
+
+
+def _base_price(item: BillingItem, at: dt.datetime) -> Price:
+    """Return what an offer is off: everybody's list price at this instant, else the price that counts."""
+    counting = Price.objects.filter(billing_item=item).for_everybody().in_force(at=at).by_precedence()
+    prices = {price.kind: price for price in reversed(counting)}
+    base = prices.get(PriceKind.LIST_PRICE) or next(reversed(prices.values()), None)
+    if base is None:
+        raise ValidationError(f"{item} has no price at {at:%Y-%m-%d %H:%M} UTC.")
+    return base
+
+
+def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:
+    if percent_off is None:
+        raise ValidationError(f"{base.billing_item}: say how many percent off, or the new price.")
+    if base.kind == PriceKind.FREE_TRIAL:
+        raise ValidationError(f"{base.billing_item} has no price to be reduced, only a free trial.")
+    with localcontext(prec=40):
+        reduced = (base.unit_price * (HUNDRED - percent_off) / HUNDRED).normalize()
+    if reduced < 0 or -int(reduced.as_tuple().exponent) > _DECIMALS:
+        raise ValidationError(
+            f"{base.billing_item}: {percent_off:f} % off {base.unit_price.normalize():f} is {reduced:f} RMB. "
+            f"A unit price has at most {_DECIMALS} decimals and is not below 0: give the new price instead."
+        )
+    return reduced

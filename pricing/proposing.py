@@ -1,0 +1,58 @@
+"""Price changes that need a second person: proposed by one, applied when another approves."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from pricing.applying import PlanRefused, State, apply_rows, planned
+from pricing.models import Decision, Proposal
+from pricing.sheets import Row, cells_of, row_of
+
+
+def submit_rows(*, deed: str, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -> Proposal | None:
+    """Change the catalogue by these rows, or propose it where a second person has to approve.
+
+    Returns the proposal, or None if the change was made; raises PlanRefused.
+    """
+    if not settings.PRICE_CHANGES_NEED_APPROVAL:
+        apply_rows(rows=rows, by=by, reason=reason, now=now)
+        return None
+    with planned(rows=rows, now=now) as changes:
+        pass
+    if any(change.state == State.REFUSED for change in changes):
+        raise PlanRefused(changes)
+    return Proposal.objects.create(
+        deed=deed,
+        rows=[{"sheet": row.sheet, **cells_of(row)} for row in rows],
+        reason=reason,
+        proposed_by=by,
+        proposed_at=now,
+    )
+
+
+def rows_of(proposal: Proposal) -> list[Row]:
+    """Return the rows that a proposal would apply."""
+    return [row_of(cells["sheet"], cells) for cells in proposal.rows]
+
+
+@transaction.atomic
+def decide_proposal(*, proposal: Proposal, decision: Decision, by: str, now: dt.datetime) -> Proposal:
+    """Approve, refuse or withdraw a proposal that waits; approving it applies it.
+
+    Raises ValidationError where that is not this person's to decide or was decided already, PlanRefused where
+    the catalogue has changed so that the rows do not fit any more.
+    """
+    held = Proposal.objects.select_for_update().get(pk=proposal.pk)
+    if held.decision:
+        raise ValidationError(f"This proposal was {held.decision} by {held.decided_by} already.")
+    if (decision == Decision.WITHDRAWN) != (by == held.proposed_by):
+        raise ValidationError("Who made a proposal can withdraw it; somebody else approves or refuses it.")
+    if decision == Decision.APPROVED:
+        why = f"{held.reason} (proposed by {held.proposed_by})"
+        apply_rows(rows=rows_of(held), by=by, reason=why, now=now)
+    held.decision, held.decided_by, held.decided_at = decision, by, now
+    held.save()
+    return held

@@ -1,0 +1,32 @@
+"""Why the database refuses a change of the catalogue, in its own words and with what to do about it."""
+
+from typing import Any
+
+from django.db import IntegrityError, models
+
+# What to do, by the constraint or trigger that refused.
+_ADVICE = {
+    "an_item_on_sale_always_has_a_price": "End a price only where another takes over.",
+    "a_begun_price_only_moves_its_end": (
+        "What was in force stays as it was. To charge otherwise from now on, add a price that begins later."
+    ),
+}
+
+
+def refusal_text(error: IntegrityError, *, model: type[models.Model] | None = None) -> str:
+    """Return what the database, or the model for its constraint, says against a change."""
+    constraint = constraint_of(error)
+    diagnosis = getattr(error.__cause__, "diag", None)
+    said = _violation_text(model, constraint) or getattr(diagnosis, "message_primary", None) or str(error)
+    return f"{said} {_ADVICE.get(constraint, '')}".strip()
+
+
+def constraint_of(error: IntegrityError) -> str:
+    """Return the name of the constraint or trigger that refused; empty if the database names none."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
+
+
+def _violation_text(model: type[models.Model] | None, constraint: str) -> str:
+    own: list[Any] = [one for one in model._meta.constraints if one.name == constraint] if model else []
+    text = str(own[0].violation_error_message) if own else ""
+    return "" if "%(name)s" in text else text  # Django's own words name the constraint only

@@ -1,0 +1,26 @@
+"""Words for the price page."""
+
+import datetime as dt
+
+from django import template
+from django.utils import timezone
+
+from pricing.estimating import EstimateLine
+from pricing.models import unit_text
+
+register = template.Library()
+
+
+@register.filter
+def moment(instant: dt.datetime) -> str:
+    """Return an instant by the page's clock, to the minute where it falls on one: `2026-12-01 00:00`."""
+    local = timezone.localtime(instant)
+    if local.second or local.microsecond:
+        return f"{local:%Y-%m-%d %H:%M:%S}"
+    return f"{local:%Y-%m-%d %H:%M}"
+
+
+@register.filter
+def priced_per(line: EstimateLine) -> str:
+    """Return what a line's unit price is for, e.g. `thousand tokens`."""
+    return unit_text(measure=line.measure, unit_size=line.price.unit_size)

@@ -1,0 +1,162 @@
+// The calculator of the price page: asks POST /api/v1/estimates as one types, and shows the fields that the
+// chosen service charges for. Without this file the same form is answered by the page itself.
+(() => {
+  const form = document.querySelector("form.calculator");
+  if (!form) return;
+  const services = JSON.parse(document.getElementById("calculator-services").textContent);
+  const result = document.getElementById("estimate");
+  const rows = result.querySelector("tbody");
+  const total = document.getElementById("estimate-total");
+  const error = document.getElementById("calculator-error");
+  const status = document.getElementById("calculator-status");
+  const LABELS = { input_tokens: "Input tokens", output_tokens: "Output tokens", input_characters: "Input characters" };
+  const KINDS = { free_trial: "free trial", limited_time_offer: "limited-time offer", list_price: "list price" };
+  const MOST = 2n ** 53n;
+  const WAIT = 250;
+  let asking = null;
+  let timer = 0;
+
+  const grouped = (digits) => {
+    const [whole, fraction = ""] = digits.split(".");
+    const thousands = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+    return { thousands, fraction };
+  };
+  const amount = (digits) => {
+    const { thousands, fraction } = grouped(digits);
+    return `${thousands}.${fraction.padEnd(2, "0")}`;
+  };
+
+  const fit = () => {
+    const charged = services[form.elements.service.value] ?? [];
+    for (const place of form.querySelectorAll("[data-measure]")) {
+      place.hidden = !charged.includes(place.dataset.measure);
+      for (const field of place.querySelectorAll("input, textarea")) field.disabled = place.hidden;
+    }
+  };
+
+  const mark = (name, reason) => {
+    const field = form.elements[name];
+    field?.setAttribute("aria-invalid", "true");
+    field?.setAttribute("aria-errormessage", error.id);
+    const label = LABELS[name] ?? (name === "input_text" ? "Text" : "");
+    error.textContent = label ? `${label}: ${reason}` : reason;
+    error.hidden = false;
+    result.hidden = true;
+    status.textContent = "";
+  };
+  const unmark = () => {
+    for (const field of form.elements) {
+      field.removeAttribute("aria-invalid");
+      field.removeAttribute("aria-errormessage");
+    }
+    // What the page itself said of an earlier try.
+    for (const said of form.querySelectorAll(".error, .errors")) said.remove();
+    error.textContent = "";
+    error.hidden = true;
+  };
+
+  // The body as text: digits stay as they were typed and never become a floating-point number.
+  // Returns null where nothing is said, or a refusal.
+  const asked = () => {
+    const fields = [];
+    for (const name of Object.keys(LABELS)) {
+      const field = form.elements[name];
+      const typed = field.value.trim();
+      if (field.disabled || !typed) continue;
+      const digits = /^\d{1,3}(,\d{3})+$/.test(typed) ? typed.replaceAll(",", "") : typed;
+      if (!/^\d{1,16}$/.test(digits)) return { name, reason: "give a whole number, e.g. 1500." };
+      if (BigInt(digits) > MOST) return { name, reason: `give ${MOST} or less.` };
+      fields.push(`${JSON.stringify(name)}:${digits.replace(/^0+(?=\d)/, "")}`);
+    }
+    const text = form.elements.input_text;
+    if (!text.disabled && text.value) {
+      if (form.elements.input_characters.value.trim()) {
+        return { name: "input_text", reason: "give either the number of characters or the text, not both." };
+      }
+      fields.push(`"input_text":${JSON.stringify(text.value)}`);
+    }
+    if (!fields.length) return null;
+    fields.unshift(`"service":${JSON.stringify(form.elements.service.value)}`);
+    return { body: `{"usage":[{${fields.join(",")}}]}` };
+  };
+
+  const cell = (tag, text, kind = "") => {
+    const made = document.createElement(tag);
+    made.textContent = text;
+    if (kind) made.className = kind;
+    return made;
+  };
+  const row = (line) => {
+    const isFree = line.price_kind === "free_trial";
+    const made = document.createElement("tr");
+    const name = cell("th", LABELS[line.billing_item] ?? line.billing_item);
+    name.scope = "row";
+    const kind = document.createElement("td");
+    kind.append(cell("span", KINDS[line.price_kind] ?? line.price_kind, `pill ${line.price_kind}`));
+    made.append(
+      name,
+      cell("td", grouped(line.quantity).thousands, "number"),
+      cell("td", isFree ? "\u2013" : amount(line.unit_price), "number"),
+      cell("td", line.unit, "unbroken"),
+      kind,
+      cell("td", isFree ? "free trial" : amount(line.amount), "number"),
+    );
+    return made;
+  };
+  const show = (estimate) => {
+    rows.replaceChildren(...estimate.lines.map(row));
+    total.textContent = amount(estimate.total);
+    result.hidden = false;
+    status.textContent = `Total: RMB ${total.textContent}`;
+  };
+
+  const ask = async () => {
+    asking?.abort();
+    unmark();
+    const question = asked();
+    if (question === null) {
+      result.hidden = true;
+      status.textContent = "";
+      return;
+    }
+    if (question.reason) {
+      mark(question.name, question.reason);
+      return;
+    }
+    const mine = (asking = new AbortController());
+    try {
+      const answer = await fetch(form.dataset.estimates, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: question.body,
+        credentials: "omit",
+        signal: mine.signal,
+      });
+      const said = await answer.json();
+      if (mine.signal.aborted) return;
+      if (answer.ok) {
+        show(said);
+      } else {
+        const [detail] = said.error.details;
+        mark(detail?.field ?? "", detail ? `${detail.reason}.` : said.error.message);
+      }
+    } catch (failure) {
+      if (failure.name !== "AbortError") {
+        mark("", "The server did not answer, so nothing was calculated. Press the button to try again.");
+      }
+    }
+  };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, WAIT);
+  };
+
+  form.addEventListener("input", soon);
+  form.elements.service.addEventListener("change", fit);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    ask();
+  });
+  fit();
+})();
