@@ -93,7 +93,7 @@ def price_effect(
     customers come with the largest difference first, the items in the order of the price page.
     """
     items = list(BillingItem.objects.filter(pk__in=billing_items).select_related("service__group"))
-    asked = {"items": [item.pk for item in items], "at": at, "since": since, "until": until}
+    asked: dict[str, Any] = {"items": [item.pk for item in items], "at": at, "since": since, "until": until}
     allow_memory()
     with connection.cursor() as cursor:
         # For an expression over instants PostgreSQL expects as many groups as there are instants: it would

@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import pytest
 from django.db import transaction
+from django.template.loader import render_to_string
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Customer
+from invoices.effects import effect_tables
 from invoices.simulating import price_effect
 from pricing.applying import planned
 from pricing.arranging import change_price, end_prices
@@ -159,6 +161,28 @@ def test_each_item_tells_its_price_before_and_after(acme):
     ]
 
 
+def test_the_page_shows_old_and_new_side_by_side(acme):
+    used(input_tokens=1000)
+
+    tables = effect_tables(planned_price("0.02"))
+
+    assert (tables["old"], tables["new"], tables["difference"], tables["share"]) == (
+        "0.012",
+        "0.02",
+        "+0.008",
+        "+66.7 %",
+    )
+    assert tables["by_customer"]["rows"] == [["acme", "Acme Ltd", "1,000", "0.012", "0.02", "+0.008"]]
+    page = render_to_string("admin/price_effect.html", {"effect": tables})
+    assert "0.02 RMB/thousand tokens" in page
+
+
+def test_the_page_says_that_nothing_was_used():
+    page = render_to_string("admin/price_effect.html", {"effect": effect_tables(effect())})
+
+    assert "Nobody used" in page
+
+
 # --- Random prices and usage against a plain loop ---------------------------------------------------------
 
 PLACES = st.integers(-30, 30)  # in units of two hours around THE_HOUR
@@ -236,7 +260,7 @@ def _use(usages, service):
 
 
 def _plain(items, usages, span):
-    costs = {}
+    costs: dict[str, tuple[Fraction, Fraction]] = {}
     for customer, minute, *tokens in usages:
         if not span["since"] <= instant(minute) < span["until"]:
             continue
