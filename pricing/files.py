@@ -21,6 +21,7 @@ PIECE = 16_000
 SHEET = "sheet"
 COLUMNS = [SHEET, *dict.fromkeys(column for sheet in SHEETS for column in columns_of(sheet))]
 _ZIP, _OLD_EXCEL = b"PK", b"\xd0\xcf\x11\xe0"
+_NEITHER = "It is neither a workbook (.xlsx) nor text in UTF-8"
 _CONTINUED = re.compile(r"(\w+) \(continued \d+\)")
 # What a spreadsheet may take for a formula, after any apostrophes of ours.
 _RISKY = re.compile(r"'*\s*[=+\-@\t\r＝＋－＠]")
@@ -193,19 +194,14 @@ def _csv_lines(data: bytes) -> Iterator[Line]:
 
 def _decoded(data: bytes) -> str:
     if data.startswith(_OLD_EXCEL):
-        raise BadWorkbook(
-            "It is an old Excel workbook (.xls), or has a password: save it as .xlsx without one."
-        )
+        raise BadWorkbook("It is an old Excel workbook (.xls), or has a password: save it as a plain .xlsx.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        advice = "Save it as 'CSV UTF-8', or as a workbook (.xlsx)."
-        raise BadWorkbook(
-            f"It is neither a workbook (.xlsx) nor text in UTF-8 (line {line}). {advice}"
-        ) from error
+        raise BadWorkbook(f"{_NEITHER} (line {line}). Save it as 'CSV UTF-8', or as a workbook.") from error
     if "\0" in text:
-        raise BadWorkbook("It is neither a workbook (.xlsx) nor text in UTF-8: it holds null characters.")
+        raise BadWorkbook(f"{_NEITHER}: it holds null characters.")
     return text
 
 

@@ -1,7 +1,7 @@
 """Excel workbooks as tables of text: nothing in a cell is rounded, guessed or run.
 
-Written, every cell is text, so that a spreadsheet changes no digit and runs no formula. Read, a cell is what
-a spreadsheet shows at most: numbers to the 15 digits that Excel keeps, dates (which have no zone there) as UTC.
+Written, every cell is text, so that a spreadsheet changes no digit and runs no formula. Read, numbers
+have the 15 digits that Excel keeps, and dates, which have no zone there, are UTC.
 """
 
 import datetime as dt
@@ -67,7 +67,8 @@ class _Reader(ExcelReader):
     """Reads the shared texts as they are; the library's own way drops `x005F_` wherever it stands."""
 
     def read_strings(self) -> None:
-        part = self.package.find(SHARED_STRINGS)
+        package: Any = self.package
+        part = package.find(SHARED_STRINGS)
         if part is not None:
             with self.archive.open(part.PartName[1:]) as source:
                 self.shared_strings = list(_shared_texts(source))
@@ -115,7 +116,8 @@ def _require_bounds(data: bytes) -> None:
 def _shared_texts(source: Any) -> Iterator[str]:
     for _, node in iterparse(source):
         if node.tag == f"{{{SHEET_MAIN_NS}}}si":
-            yield Text.from_tree(node).content
+            text: Any = Text.from_tree(node)
+            yield text.content
             node.clear()
 
 
