@@ -3,13 +3,15 @@
 import datetime as dt
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pricing.applying import WRITTEN, Change, PlanRefused, State, planned
 from pricing.files import Reading
 from pricing.models import Proposal
 from pricing.proposing import submit_rows
-from pricing.sheets import cells_of
+from pricing.sheets import Row, cells_of
+from pricing.stored import StoredCatalogue
 
 
 class CatalogueMoved(Exception):
@@ -43,8 +45,10 @@ class Preview:
 
 def preview_import(*, reading: Reading, now: dt.datetime) -> Preview:
     """Return what importing this would do, and change nothing."""
-    with planned(rows=[stated.row for stated in reading.stated], now=now) as changes:
-        return _preview(reading, changes)
+    rows = [stated.row for stated in reading.stated]
+    digest = _digest(rows)
+    with planned(rows=rows, now=now) as changes:
+        return _preview(reading, changes, digest)
 
 
 def import_rows(
@@ -54,17 +58,16 @@ def import_rows(
 
     Raises PlanRefused, or CatalogueMoved where it would do something else by now.
     """
+    if reading.problems:
+        raise PlanRefused([])
     rows = [stated.row for stated in reading.stated]
-    preview = preview_import(reading=reading, now=now)
-    if reading.problems or preview.refusals:
-        raise PlanRefused([change for _, change in preview.changes])
-    if preview.digest != seen:
+    if _digest(rows) != seen:
         raise CatalogueMoved
     deed = f"Import of {name}"[: Proposal._meta.get_field("deed").max_length]
     return submit_rows(deed=deed, rows=rows, by=by, reason=reason, now=now)
 
 
-def _preview(reading: Reading, changes: list[Change]) -> Preview:
+def _preview(reading: Reading, changes: list[Change], digest: str) -> Preview:
     lines = [stated.line for stated in reading.stated]
     unreadable = [Refusal(one.sheet, one.line, one.column, one.text) for one in reading.problems]
     refused = [
@@ -78,7 +81,7 @@ def _preview(reading: Reading, changes: list[Change]) -> Preview:
         changes=[*zip(lines, changes, strict=True)],
         refusals=unreadable + refused,
         counts={state: counts[state] for state in State},
-        digest=_digest(changes),
+        digest=digest,
     )
 
 
@@ -88,7 +91,8 @@ def row_name(change: Change) -> str:
     return ", ".join(cells[name] for name in change.row.names if cells[name])
 
 
-def _digest(changes: list[Change]) -> str:
-    """Return what two previews have in common if they show the same."""
-    shown = [(change.state, change.before and cells_of(change.before)) for change in changes]
-    return hashlib.sha256(repr(shown).encode()).hexdigest()
+def _digest(rows: Sequence[Row]) -> str:
+    """Return what stays the same as long as the rows would change the same cells."""
+    stored = StoredCatalogue()
+    before = [(held := stored.row(row)) and cells_of(held) for row in rows]
+    return hashlib.sha256(repr(before).encode()).hexdigest()

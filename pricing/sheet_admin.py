@@ -129,7 +129,9 @@ def _previewed(
         "written": written,
         "shown": SHOWN,
         "form": (form or ConfirmForm()) if preview.is_applicable else None,
-        "previewed": sealed(name=name, reading=reading, seen=preview.digest, person=person),
+        "previewed": sealed(name=name, reading=reading, seen=preview.digest, person=person)
+        if preview.is_applicable
+        else "",
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
     }
 

@@ -88,7 +88,7 @@ prices = st.decimals(0, 999999, places=8)
 either = st.one_of(
     st.builds(GroupRow, name=texts, family=texts, description=texts, position=numbers),
     st.builds(ServiceRow, name=texts, group=texts, position=numbers),
-    st.builds(AliasRow, alias=texts, service=texts),
+    st.builds(AliasRow, alias=texts.filter(bool), service=texts),
     st.builds(
         PriceRow, service=texts, measure=st.sampled_from(Measure), customer=texts, kind=texts,
         unit_price=prices, unit_size=numbers, begins_at=instants, ends_at=st.none() | instants,

@@ -13,9 +13,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from pricing.applying import apply_rows
+from pricing.applying import PlanRefused, apply_rows
 from pricing.catalogue import BEGINS_AT
-from pricing.files import Reading, csv_file, xlsx_file
+from pricing.files import Problem, Reading, csv_file, xlsx_file
+from pricing.importing import import_rows
 from pricing.measures import Measure
 from pricing.models import Price, PriceKind, Proposal
 from pricing.sheet_admin import IMPORT_RIGHTS
@@ -153,7 +154,7 @@ def test_one_refused_row_keeps_the_whole_file_out_and_says_its_line_and_reason(o
     ]
     assert "Mend these lines and upload it again" in text(shown)
     assert shown.context["form"] is None
-    assert "There is no service" in text(confirm(operator_client, shown))
+    assert shown.context["previewed"] == ""  # nothing that could be sent back
     assert all_rows() == before
 
 
@@ -184,6 +185,28 @@ def test_a_catalogue_that_moved_since_the_preview_is_shown_again(operator_client
     assert "unit_price: 0.02 → 0.01" in text(again)
     assert Price.objects.get(begins_at=SOON).unit_price == Decimal("0.02")
     assert "Imported" in text(confirm(operator_client, again))
+
+
+def test_what_the_catalogue_refuses_by_now_is_shown_instead_of_applied(operator_client, acme):
+    shown = upload(
+        operator_client,
+        csv_file([AliasRow(alias="x", service="SenseChat"), replace(CHANGE[1], customer="acme")]),
+    )
+    price("SenseChat", "input_tokens", "0.005", begins_at=SOON + dt.timedelta(hours=1), customer=acme)
+
+    again = confirm(operator_client, shown)
+
+    assert "Nothing was changed: look again." in text(again)
+    assert "Another list price of this item is in force in that period." in text(again)
+    assert not Price.objects.filter(begins_at=SOON).exists()
+    assert AliasRow(alias="x", service="SenseChat") not in all_rows()
+
+
+def test_a_reading_with_problems_is_never_imported():
+    reading = Reading(problems=[Problem("prices", 2, "", "odd")])
+
+    with pytest.raises(PlanRefused):
+        import_rows(name="x", reading=reading, seen="", by="x", reason="x", now=NOW)
 
 
 def test_a_preview_that_was_tampered_with_is_not_applied(operator_client):
