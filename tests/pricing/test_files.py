@@ -345,3 +345,13 @@ def test_a_damaged_workbook_is_read_or_refused_but_breaks_nothing(data):
 
     with suppress(BadFile):
         read(with_part(name, damaged))
+
+
+def test_a_sheet_that_says_wrongly_how_large_it_is_is_read_whole():
+    with zipfile.ZipFile(io.BytesIO(xlsx_file([GROUP]))) as whole:
+        part = whole.read("xl/worksheets/sheet1.xml").decode()
+    assert '<dimension ref="A1:D2"/>' in part
+
+    lying = with_part("xl/worksheets/sheet1.xml", part.replace('ref="A1:D2"', 'ref="A1"'))
+
+    assert rows(lying) == [GROUP]
