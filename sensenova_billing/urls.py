@@ -12,6 +12,7 @@ from invoices import views as invoices
 from invoices.record_admin import usage_record
 from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
 from pricing.api import CatalogView, EstimatesView
+from pricing.sheet_admin import catalogue_csv, catalogue_import, catalogue_xlsx
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
@@ -62,6 +63,9 @@ urlpatterns = [
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
+    path("admin/catalogue/export.csv", admin.site.admin_view(catalogue_csv), name="catalogue_csv"),
+    path("admin/catalogue/export.xlsx", admin.site.admin_view(catalogue_xlsx), name="catalogue_xlsx"),
+    path("admin/catalogue/import", admin.site.admin_view(catalogue_import), name="catalogue_import"),
     path("admin/", admin.site.urls),
 ]
 
