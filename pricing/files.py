@@ -14,7 +14,7 @@ from pricing.sheets import SHEETS, BadCell, Row, cells_of, columns_of, row_of
 from pricing.workbooks import BadWorkbook, Cell, Line, NoText, read_workbook, write_workbook
 
 MAX_BYTES = 5 * 1024 * 1024
-MAX_ROWS = 50_000
+MAX_ROWS = 10_000  # some 3 ms a row: half a minute, which a request may still take
 # A cell of a workbook holds 32,767 UTF-16 units; what is longer goes on in further columns.
 PIECE = 16_000
 

@@ -320,7 +320,7 @@ BAD = {
     "a billion lines": (with_part("xl/worksheets/sheet1.xml", FAR), "more than 100,000 lines"),
     "no texts": (with_part("xl/sharedStrings.xml", "<sst/>"), "damaged, or no Excel workbook"),
     "too large": (b"," * (MAX_BYTES + 1), "larger than 5 MB"),
-    "too many rows": (b"sheet,alias,service\n" + b"aliases,a,b\n" * (MAX_ROWS + 1), "more than 50,000 rows"),
+    "too many rows": (b"sheet,alias,service\n" + b"aliases,a,b\n" * (MAX_ROWS + 1), "more than 10,000 rows"),
 }  # fmt: skip
 
 
