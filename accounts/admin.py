@@ -5,27 +5,33 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.forms import AdminPasswordChangeForm
 
 from accounts import clock
-from accounts.forms import NewPersonForm, ServiceKeyForm
+from accounts.audit import sign, signed
+from accounts.audit_admin import AuditEntryAdmin
+from accounts.forms import NewPersonForm, PersonForm, ServiceKeyForm
 from accounts.keys import issue_service_key, revoke_service_key, rotate_service_key
-from accounts.models import Customer, Member, ServiceKey, User
+from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
+from accounts.signed_admin import Signed, SignedForm, WhyForm
 
 STATES = {"live": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.index_title = "Admin"
-admin.site.unregister(Group)  # rights are given to people, one by one
+admin.site.unregister(Group)  # rights are given to people: by a role, or one by one
+admin.site.register(AuditEntry, AuditEntryAdmin)
 
 
-class Kept(ModelAdmin):  # type: ignore[misc]
-    """What may be added and changed, but never deleted."""
+class Kept(Signed, ModelAdmin):  # type: ignore[misc]
+    """What may be added and changed, each time signed, but never deleted."""
 
+    form: Any = SignedForm
     list_per_page = 50
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -63,21 +69,21 @@ class CustomerAdmin(Kept):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg]
+class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg,misc]
     """People who sign in, whether for a customer or for the admin."""
 
-    form = UserChangeForm
+    form = PersonForm
     add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
     ordering = ("email",)
-    list_display = ("email", "name", "is_active", "is_staff", "customers")
-    list_filter = ("is_active", "is_staff")
+    list_display = ("email", "name", "is_active", "is_staff", "role", "customers")
+    list_filter = ("is_active", "is_staff", "role")
     search_fields = ("email", "name")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("email", "name", "password", "is_active")}),
-        ("Admin", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
+        ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
         ("Since", {"fields": ("date_joined", "last_login")}),
     )
     add_fieldsets = (
@@ -101,16 +107,23 @@ class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg]
         return ", ".join(member.customer.code for member in person.memberships.all())
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only those who may do everything change those who may do everything."""
+        """Only superusers change people who use the admin: a new password is a way into their rights."""
         may: bool = super().has_change_permission(request, obj)
-        return may and (request.user.is_superuser or obj is None or not obj.is_superuser)
+        return may and (request.user.is_superuser or obj is None or not (obj.is_staff or obj.is_superuser))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Nobody gives rights to themselves."""
         fields = tuple(super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
             return fields
-        return (*fields, "is_staff", "is_superuser", "user_permissions")
+        return (*fields, "is_staff", "role", "is_superuser", "user_permissions")
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Sign it; Django opens no transaction here."""
+        sign(by=request.user.get_username())
+        answer: HttpResponse = super().user_change_password(request, id, form_url)
+        return answer
 
 
 @admin.register(ServiceKey)
@@ -165,12 +178,16 @@ class ServiceKeyAdmin(Kept):
         key = self.get_object(request, object_id)
         if key is None:
             raise Http404
-        if request.method == "POST":
-            made, text = rotate_service_key(key=key)
+        form = WhyForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            with signed(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
+                made, text = rotate_service_key(key=key)
             self.log_addition(request, made, f"Rotates {key.prefix}.")
             _show_once(request, made, text)
             return redirect(reverse("admin:accounts_servicekey_change", args=[made.pk]))
-        return self._ask(request, key, template="admin/rotate_key.html", title=f"A second key for {key.name}")
+        return self._ask(
+            request, key, form, template="admin/rotate_key.html", title=f"A second key for {key.name}"
+        )
 
     @action(description="Revoke this key", url_path="revoke", permissions=["change"])  # type: ignore[untyped-decorator]
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -178,23 +195,36 @@ class ServiceKeyAdmin(Kept):
         key = self.get_object(request, object_id)
         if key is None:
             raise Http404
+        form = WhyForm(request.POST if request.method == "POST" else None)
         change_url = reverse("admin:accounts_servicekey_change", args=[key.pk])
-        if request.method == "POST":
-            revoke_service_key(key=key, now=clock.now())
+        if request.method == "POST" and form.is_valid():
+            with signed(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
+                revoke_service_key(key=key, now=clock.now())
             self.log_change(request, key, "Revoked.")
             messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
             return redirect(change_url)
-        return self._ask(request, key, template="admin/revoke_key.html", title=f"Revoke {key}")
+        return self._ask(request, key, form, template="admin/revoke_key.html", title=f"Revoke {key}")
 
-    def _ask(self, request: HttpRequest, key: ServiceKey, *, template: str, title: str) -> HttpResponse:
+    def _ask(
+        self, request: HttpRequest, key: ServiceKey, form: WhyForm, *, template: str, title: str
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": title,
             "key": key,
+            "form": form,
             "change_url": reverse("admin:accounts_servicekey_change", args=[key.pk]),
             "opts": self.opts,
         }
         return render(request, template, context)
+
+
+@transaction.atomic
+def own_password(request: HttpRequest) -> HttpResponse:
+    """The admin's page for one's own new password, signed; it stands before that page in urls.py."""
+    sign(by=request.user.get_username())
+    answer: HttpResponse = admin.site.password_change(request)
+    return answer
 
 
 def _show_once(request: HttpRequest, key: ServiceKey, text: str) -> None:

@@ -1,6 +1,11 @@
 """Who changes what, and why: the signature that the audit trail's triggers write down."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import connection, transaction
+
+LONGEST_REASON = 500
 
 
 def sign(*, by: str, reason: str = "") -> None:
@@ -12,3 +17,11 @@ def sign(*, by: str, reason: str = "") -> None:
             "SELECT set_config('billing.by', %s, true), set_config('billing.reason', %s, true)",
             [by, reason],
         )
+
+
+@contextmanager
+def signed(*, by: str, reason: str = "") -> Iterator[None]:
+    """Do the block in a transaction with who and why under every change."""
+    with transaction.atomic():
+        sign(by=by, reason=reason)
+        yield

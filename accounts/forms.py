@@ -1,13 +1,14 @@
-"""Forms for signing in, for adding people and for service keys."""
+"""Forms for signing in, for people and for service keys."""
 
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
-from unfold.forms import UserCreationForm
+from unfold.forms import UserChangeForm, UserCreationForm
 
 from accounts.models import Scope, ServiceKey, User
+from accounts.signed_admin import SignedForm, reason_field
 
 
 class SignInForm(AuthenticationForm):
@@ -39,12 +40,20 @@ class AdminSignInForm(UnfoldAuthenticationForm):  # type: ignore[misc]
 class NewPersonForm(UserCreationForm):  # type: ignore[misc]
     """A new person: e-mail, name and a first password."""
 
+    reason = reason_field()
+
     class Meta:
         model = User
         fields = ("email", "name")
 
 
-class ServiceKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+class PersonForm(UserChangeForm):  # type: ignore[misc]
+    """A person as they are."""
+
+    reason = reason_field()
+
+
+class ServiceKeyForm(SignedForm):
     """What a key may be used for, and for whom."""
 
     scopes = forms.MultipleChoiceField(

@@ -3,9 +3,12 @@
 A *customer* owes for usage. *People* sign in with their e-mail address and see the customers of which
 they are members; *staff* use the admin. A *service key* lets a model service report usage. None of
 these is ever deleted: bills refer to them. A key is revoked, a person or customer made inactive.
+Triggers write every change of them, and of the catalogue, into the *audit trail*
+(migrations/0004_audited.sql).
 """
 
 import datetime as dt
+import json
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
@@ -14,7 +17,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
@@ -47,6 +50,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
+class Role(models.TextChoices):
+    """What a person may do in the admin; the rights of each are in sensenova_billing/roles.py."""
+
+    VIEWER = "viewer", "viewer"
+    PRICE_EDITOR = "price_editor", "price editor"
+    BILLING_ADMIN = "billing_admin", "billing admin"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in with an e-mail address."""
 
@@ -54,6 +65,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=100, blank=True)
     is_active = models.BooleanField("active", default=True)
     is_staff = models.BooleanField("may use the admin", default=False)
+    role = models.CharField(
+        max_length=20,
+        choices=Role.choices,
+        blank=True,
+        default="",
+        help_text="What the person may do in the admin; empty: only what is permitted below, if anything.",
+    )
     date_joined = models.DateTimeField("joined", default=timezone.now)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -70,6 +88,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("email"),
                 name="a_person_has_one_e_mail_whatever_its_case",
                 violation_error_message="A person with this e-mail address exists already.",
+            ),
+            models.CheckConstraint(condition=Q(role__in=["", *Role.values]), name="a_role_is_a_known_one"),
+            models.CheckConstraint(
+                condition=Q(role="") | Q(is_staff=True),
+                name="a_role_is_for_people_who_may_use_the_admin",
+                violation_error_message="A role is for people who may use the admin: tick that as well.",
             ),
         )
 
@@ -202,3 +226,53 @@ class ServiceKey(models.Model):
     def is_authenticated(self) -> bool:
         """A key that was accepted is the request's user, for Django REST framework's permissions."""
         return True
+
+
+class Deed(models.TextChoices):
+    """What was done to a row."""
+
+    ADDED = "added", "added"
+    CHANGED = "changed", "changed"
+    REMOVED = "removed", "removed"
+
+
+class ExactDecoder(json.JSONDecoder):
+    """Reads fractions as the text that the database wrote, to the digit."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**(options | {"parse_float": str}))
+
+
+class AuditEntry(models.Model):
+    """One change of one row: who, when, why, before and after. Written by triggers, never changed."""
+
+    at = models.DateTimeField()
+    by = models.TextField(help_text="Who signed the change; else the role in the database that made it.")
+    reason = models.TextField()
+    deed = models.CharField(max_length=10, choices=Deed.choices)
+    table = models.CharField(max_length=63)
+    row = models.TextField(help_text="The row's primary key.")
+    before = models.JSONField(null=True, decoder=ExactDecoder)
+    after = models.JSONField(null=True, decoder=ExactDecoder)
+
+    class Meta:
+        ordering = ("-id",)  # of one row the order of its changes, which a clock could not promise
+        verbose_name_plural = "audit trail"
+        indexes = (
+            models.Index(F("row"), F("id").desc(), name="entries_of_a_row"),
+            models.Index(F("table"), F("id").desc(), name="entries_of_a_table"),
+            models.Index(F("by"), F("id").desc(), name="entries_of_a_person"),
+            models.Index(F("deed"), F("id").desc(), name="entries_of_a_deed"),
+        )
+        constraints = (
+            models.CheckConstraint(condition=~Q(by=""), name="an_audit_entry_says_who"),
+            models.CheckConstraint(
+                condition=Q(deed=Deed.ADDED, before__isnull=True, after__isnull=False)
+                | Q(deed=Deed.REMOVED, before__isnull=False, after__isnull=True)
+                | Q(deed=Deed.CHANGED, before__isnull=False, after__isnull=False),
+                name="an_audit_entry_holds_what_its_deed_leaves",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.deed} by {self.by}, {self.at:%Y-%m-%d %H:%M:%S}"

@@ -10,9 +10,9 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
+from accounts.read_only import ReadOnly
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
 from invoices.parking_admin import ParkedHourAdmin
-from invoices.read_only import ReadOnly
 from invoices.rerating_admin import ReratingAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from invoices.trace_admin import LinksToRecords, TracedLineAdmin

@@ -3,6 +3,7 @@
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.db import connection, models
 
+from accounts.models import AuditEntry
 from invoices.comparing import Findings
 from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating, Verification
 from pricing.models import BillingItem, Price
@@ -24,8 +25,10 @@ OTHERS: dict[type[models.Model], tuple[str, ...]] = {
         "a_begun_price_only_moves_its_end",
         "an_item_on_sale_always_has_a_price",
         "a_price_changes_open_hours_only",
+        "changes_are_audited",
     ),
-    BillingItem: ("an_item_on_sale_always_has_a_price",),
+    BillingItem: ("an_item_on_sale_always_has_a_price", "changes_are_audited"),
+    AuditEntry: ("audit_entries_are_append_only",),
 }
 
 # Of each table and name: how it is enabled, its function, that function's text, whether it sees every change.

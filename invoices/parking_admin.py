@@ -14,10 +14,10 @@ from unfold.decorators import action, display
 
 from accounts import clock
 from accounts.models import Customer
+from accounts.read_only import ReadOnly
 from invoices.admin_forms import ReasonForm
 from invoices.models import HourlyBill, ParkedHour
 from invoices.parking import NotReleasable, release
-from invoices.read_only import ReadOnly
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.measures import Measure
 from pricing.models import Service

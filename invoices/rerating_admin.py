@@ -12,9 +12,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts import clock
+from accounts.read_only import ReadOnly
 from invoices.admin_forms import ReasonForm, ReratingForm
 from invoices.models import ChargeLine, Correction, Rerating
-from invoices.read_only import ReadOnly
 from invoices.rerating import Effect, order_rerating, preview_rerating
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.amounts import exact_sum

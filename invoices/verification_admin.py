@@ -5,9 +5,9 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from accounts.read_only import ReadOnly
 from invoices.comparing import in_words
 from invoices.models import Verification
-from invoices.read_only import ReadOnly
 from invoices.templatetags.amounts import grouped, instant_text
 
 IN_ORDER, FOUND = "in order", "findings"

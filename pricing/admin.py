@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
 
+from accounts.signed_admin import ReasonedForm, Signed, SignedForm
 from pricing.choosing import price_in_force
 from pricing.forms import PriceForm, refusal_text
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
@@ -30,9 +31,10 @@ def _state(dated: Price | CallSpecification) -> str:
     return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
 
 
-class Kept(ModelAdmin):  # type: ignore[misc]
-    """What may be added and changed, but never deleted."""
+class Kept(Signed, ModelAdmin):  # type: ignore[misc]
+    """What may be added and changed, each time signed, but never deleted."""
 
+    form: Any = SignedForm
     list_per_page = 50
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -87,9 +89,10 @@ class ServiceGroupAdmin(Kept):
 
 
 @admin.register(ServiceAlias)
-class ServiceAliasAdmin(ModelAdmin):  # type: ignore[misc]
+class ServiceAliasAdmin(Signed, ModelAdmin):  # type: ignore[misc]
     """Other names under which senders report services; one that is not wanted any more may go."""
 
+    form = SignedForm
     list_display = ("alias", "service")
     list_select_related = ("service",)
     search_fields = ("alias", "service__name")
@@ -269,6 +272,7 @@ class PriceAdmin(Kept):
 class CallSpecificationAdmin(Kept):
     """How many calls and tokens a minute."""
 
+    form = ReasonedForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
     list_filter = (StateFilter, ForWhomFilter, "service")
     list_select_related = ("service", "customer")

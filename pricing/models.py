@@ -194,6 +194,7 @@ class Price(models.Model):
 
     class Meta:
         ordering = ("billing_item", "begins_at", "id")
+        permissions = (("approve_price", "Can approve price changes"),)
         constraints = (
             models.CheckConstraint(
                 # The upper bound is what keeps NaN out: NaN is larger than every number.

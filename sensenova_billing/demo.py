@@ -18,6 +18,7 @@ import httpx
 import msgspec
 from django.db import transaction
 
+from accounts.audit import sign, signed
 from accounts.keys import issue_service_key, recognise_service_key
 from accounts.models import Customer, Member, User
 from invoices.closing import close_due_hours
@@ -29,7 +30,7 @@ from usage.models import HOUR, UsageRecord
 from usage.sending import send_batch
 
 ADMIN = "admin@sensenova.example"
-KEY_NAME = "demo"
+DEMO = "demo"  # signs what it sets up, and is the name of its key
 FILE = "demo-sign-ins.json"
 OWN_PRICE_FOR = "moonlit-games"
 OWN_PRICE_OF = "SenseChat-Character-Pro"
@@ -63,7 +64,8 @@ class Demo:
 def play_demo(*, connect: Callable[[str], httpx.Client], directory: Path, now: dt.datetime) -> Demo:
     """Set the demo up unless it was before, and return its sign-ins; raise Refused or NotAnswered."""
     if not _is_played():
-        load_catalogue()
+        with signed(by=DEMO):
+            load_catalogue()
         key = _set_the_stage(directory=directory, now=now)
         with connect(key) as client:
             send_batch(client=client, reports=demo_usage(hour=hour_of(now), now=now))
@@ -80,6 +82,7 @@ def _is_played() -> bool:
 
 @transaction.atomic
 def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
+    sign(by=DEMO)
     kept = _read(directory)
     for one in CAST:
         customer, _ = Customer.objects.get_or_create(code=one.code, defaults={"name": one.name})
@@ -87,7 +90,7 @@ def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
     _person(ADMIN, kept, is_staff=True, is_superuser=True)
     _negotiate(now=now)
     if recognise_service_key(text=kept.service_key, now=now) is None:
-        _, kept.service_key = issue_service_key(name=KEY_NAME)
+        _, kept.service_key = issue_service_key(name=DEMO)
     # Before the commit: what the database knows must not be lost.
     _keep(directory, kept)
     return kept.service_key

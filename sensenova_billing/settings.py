@@ -98,7 +98,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 # W004 wants a plain unique e-mail; ours is unique whatever its case, by a constraint of its own.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it turns away who guesses
+    "django.contrib.auth.backends.ModelBackend",
+    "sensenova_billing.roles.RoleBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -311,6 +315,7 @@ UNFOLD = {
                 ("Customers", "apartment", "accounts_customer"),
                 ("People", "group", "accounts_user"),
                 ("Service keys", "key", "accounts_servicekey"),
+                ("Audit trail", "history", "accounts_auditentry"),
             ),
             _admin_section(
                 "Catalogue",

@@ -5,6 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from accounts.admin import own_password
 from accounts.views import SignInView, home
 from invoices import trace_views as tracing
 from invoices import views as invoices
@@ -60,6 +61,7 @@ urlpatterns = [
     ),
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
+    path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
     path("admin/", admin.site.urls),
 ]
 

@@ -42,7 +42,7 @@ KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
 DEEDS = {"sign_out", "api_estimates"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
 STAFF = "admin:"
-STAFF_PAGES = {"usage_record"}
+STAFF_PAGES = {"usage_record", "own_password"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 

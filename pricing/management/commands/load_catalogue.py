@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from accounts.audit import signed
 from pricing.catalogue import load_catalogue
 
 
@@ -9,5 +10,6 @@ class Command(BaseCommand):
     help = "Adds the services, billing items and prices of the price page that the database lacks."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        added = load_catalogue()
+        with signed(by="load_catalogue", reason="What the database lacks of the price page."):
+            added = load_catalogue()
         self.stdout.write(f"{added} billing items added." if added else "The catalogue is complete.")

@@ -1,7 +1,7 @@
 """Empties the test database after a test that commits; stands in for Django's own `flush`.
 
-Django's truncates, which our append-only tables refuse, as they should. Here the triggers are switched off
-for the one statement, and the catalogue is loaded again for the next test.
+Django's truncates, which our append-only and audited tables refuse, as they should. Here the triggers are
+switched off for the one statement, and the catalogue is loaded again for the next test.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ from django.db import connection, transaction
 from pricing.catalogue import load_catalogue
 
 KEPT = {"contenttypes", "auth"}
-APPEND_ONLY = """
+NOT_TRUNCATED = """
 SELECT tgrelid::regclass::text, tgname FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
- WHERE proname = 'refuse_change'
+ WHERE proname IN ('refuse_change', 'refuse_untraced')
 """
 
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         names = [model._meta.db_table for model in models if model._meta.app_label not in KEPT]
         tables = ", ".join(map(connection.ops.quote_name, names))
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(APPEND_ONLY)
+            cursor.execute(NOT_TRUNCATED)
             triggers = cursor.fetchall()
             for table, trigger in triggers:
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")

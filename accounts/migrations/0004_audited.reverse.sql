@@ -1,0 +1,11 @@
+SELECT audit_table_no_more('accounts_servicekey_customers');
+SELECT audit_table_no_more('accounts_servicekey');
+SELECT audit_table_no_more('accounts_user_user_permissions');
+SELECT audit_table_no_more('accounts_user');
+SELECT audit_table_no_more('accounts_member');
+SELECT audit_table_no_more('accounts_customer');
+DROP FUNCTION audit_table_no_more(regclass);
+DROP FUNCTION audit_table(regclass, text[], text[]);
+DROP TRIGGER audit_entries_are_append_only ON accounts_auditentry;
+DROP FUNCTION refuse_untraced();
+DROP FUNCTION write_audit_entry();

@@ -1,0 +1,174 @@
+"""The audit trail in words: which tables are under audit, what an entry is about, what it changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, models
+from django.utils.text import capfirst
+
+from accounts.models import AuditEntry
+
+# Of tables that Django makes for itself its own words say too little.
+_WORDS = {
+    "accounts_user_user_permissions": "Permission of a person",
+    "accounts_servicekey_customers": "Customer of a service key",
+}
+_AUDITED = """
+SELECT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+ WHERE proname = 'write_audit_entry'
+"""
+# What a row that is gone was called, by the first of these columns that it had.
+_NAMES = ("code", "name", "alias", "email")
+
+Key = tuple[type[models.Model], str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One column of an entry."""
+
+    column: str
+    before: str
+    after: str
+    is_changed: bool
+
+
+def audited_tables() -> dict[str, str]:
+    """Return the tables under audit with what one row of them is called, in the order of these words."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AUDITED)
+        tables = [table for (table,) in cursor.fetchall()]
+    return dict(sorted(((table, table_in_words(table)) for table in tables), key=lambda pair: pair[1]))
+
+
+def table_in_words(table: str) -> str:
+    """Return what one row of this table is called."""
+    model = _models().get(table)
+    return _WORDS.get(table) or (capfirst(str(model._meta.verbose_name)) if model else table)
+
+
+def model_of(table: str) -> type[models.Model] | None:
+    """Return the model of this table, unless there is none any more."""
+    return _models().get(table)
+
+
+def rows_in_words(entries: Iterable[AuditEntry]) -> dict[int, str]:
+    """Return for each entry what its row is called now, or was called; reads each table once."""
+    keys = {entry.pk: _keys(entry) for entry in entries}
+    names = _names([key for several in keys.values() for key in several])
+    return {
+        entry.pk: " - ".join(names[key] for key in keys[entry.pk] if key in names) or _called(entry)
+        for entry in entries
+    }
+
+
+def changes_of(entry: AuditEntry) -> list[Change]:
+    """Return every column that the entry holds, in the table's order, with ids as the names behind them."""
+    fields = _fields(entry.table)
+    before, after = entry.before or {}, entry.after or {}
+    columns = sorted({*before, *after}, key=lambda column: ([*fields, column].index(column), column))
+    keys = {
+        (column, str(value)): (fields[column].related_model, str(value))
+        for column in columns
+        for value in (before.get(column), after.get(column))
+        if value is not None and column in fields and fields[column].related_model
+    }
+    names = _names(keys.values())
+
+    def words(values: dict[str, Any], column: str) -> str:
+        text = _in_words(values.get(column), fields.get(column))
+        name = names.get(keys.get((column, str(values.get(column)))))
+        return f"{name} (number {text})" if name else text
+
+    return [
+        Change(
+            column=str(fields[column].verbose_name) if column in fields else column,
+            before=words(before, column),
+            after=words(after, column),
+            is_changed=before.get(column) != after.get(column),
+        )
+        for column in columns
+    ]
+
+
+def changes_in_short(entry: AuditEntry) -> list[str]:
+    """Return of a change what each changed column was and is, without asking the database for names."""
+    fields = _fields(entry.table)
+    before, after = entry.before or {}, entry.after or {}
+    if not (before and after):
+        return []
+    told = []
+    for column in (*after, *(before.keys() - after.keys())):
+        if before.get(column) != after.get(column):
+            field = fields.get(column)
+            was, becomes = (_in_words(held.get(column), field) or "none" for held in (before, after))
+            told.append(f"{field.verbose_name if field else column}: {was} → {becomes}")
+    return told
+
+
+def _in_words(value: Any, field: Any) -> str:
+    """Return a value as pages show such: times by the clock of billing, choices by their labels."""
+    match value:
+        case None | "":
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(_in_words(one, getattr(field, "base_field", None)) for one in value)
+        case str() if isinstance(field, models.DateTimeField):
+            return value.removesuffix("+00:00").replace("T", " ")
+        case _:
+            labels: dict[Any, Any] = dict(getattr(field, "flatchoices", ()))
+            return str(labels.get(value, value))
+
+
+def _fields(table: str) -> dict[str, Any]:
+    model = model_of(table)
+    return {str(field.column): field for field in model._meta.concrete_fields} if model else {}
+
+
+def _models() -> dict[str, type[models.Model]]:
+    return {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
+
+
+def _keys(entry: AuditEntry) -> list[Key]:
+    """Return what names the entry's row: itself, or the two that a row of Django's own tables links."""
+    model = model_of(entry.table)
+    if model is None:
+        return []
+    if not model._meta.auto_created:
+        return [(model, entry.row)]
+    held = entry.after or entry.before or {}
+    return [
+        (field.related_model, str(held[field.column]))
+        for field in model._meta.concrete_fields
+        if field.related_model and field.column in held
+    ]
+
+
+def _names(keys: Iterable[Any]) -> dict[Any, str]:
+    wanted: dict[Any, set[str]] = defaultdict(set)
+    for model, row in keys:
+        wanted[model].add(row)
+    return {
+        (model, str(found.pk)): str(found)
+        for model, rows in wanted.items()
+        for found in model._base_manager.select_related(*_paths(model)).filter(pk__in=rows)
+    }
+
+
+def _paths(model: type[models.Model], depth: int = 2) -> list[str]:
+    """Return the foreign keys from here, and theirs: names of rows are made of names of others."""
+    foreign = [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
+    paths = [field.name for field in foreign]
+    if depth > 1:
+        paths += [f"{one.name}__{path}" for one in foreign for path in _paths(one.related_model, depth - 1)]
+    return paths
+
+
+def _called(entry: AuditEntry) -> str:
+    held = entry.after or entry.before or {}
+    return str(next((held[name] for name in _NAMES if held.get(name)), f"number {entry.row}"))
