@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from invoices.billing import Billed, bill_hour
 from invoices.models import HourSeal, Release
+from invoices.rating import allow_memory
 from invoices.sealing import seal_of
 from pricing.amounts import exact_sum
 from usage.hours import BEGINNING, bar_hour, last_closed_hour, next_hour_to_close
@@ -51,15 +52,9 @@ def close_hour(*, hour: dt.datetime, now: dt.datetime) -> ClosedHour | None:
         return None  # another closing was faster, or an older record came before the very first closing
     previous = last_closed_hour()
     BillingHour.objects.create(hour=hour, previous_id=previous, closed_at=now)
-    _allow_memory()
+    allow_memory()
     billed = [*_bill_released(hour=hour, now=now), bill_hour(hour=hour, sealed_in=hour, now=now)]
     return _seal(hour=hour, previous=previous, billed=billed)
-
-
-def _allow_memory() -> None:
-    """Let this transaction group an hour's records in memory; PostgreSQL would sort them on disk."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('work_mem', %s, true)", [settings.CLOSING_WORK_MEM])
 
 
 def _bill_released(*, hour: dt.datetime, now: dt.datetime) -> list[Billed]:

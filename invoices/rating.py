@@ -9,13 +9,14 @@ free trial before a limited-time offer before a list price (design, section 4).
 import datetime as dt
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from pricing.measures import Measure
 from pricing.models import PriceKind
 from usage.models import HOUR
 
-_RANK = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(PriceKind.values))
+RANK = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(PriceKind.values))
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
@@ -82,7 +83,7 @@ RATED = f"""reversed AS MATERIALIZED (
               AND (candidate.customer_id IS NULL OR candidate.customer_id = used.customer_id)
               AND candidate.begins_at <= used.instant
               AND (candidate.ends_at IS NULL OR candidate.ends_at > used.instant)
-            ORDER BY candidate.customer_id NULLS LAST, CASE candidate.kind {_RANK} END
+            ORDER BY candidate.customer_id NULLS LAST, CASE candidate.kind {RANK} END
             LIMIT 1) AS price ON true
      WHERE item.id IS NOT NULL OR measured.quantity <> 0
 ), rated AS (
@@ -94,6 +95,12 @@ RATED = f"""reversed AS MATERIALIZED (
               is_own_price, unit_price, unit_size
 )
 """  # noqa: S608
+
+
+def allow_memory() -> None:
+    """Let this transaction group records in memory; PostgreSQL would sort them on disk."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [settings.CLOSING_WORK_MEM])
 
 
 def rating_parameters(*, hour: dt.datetime, customers: list[int] | None = None) -> dict[str, Any]:
