@@ -96,7 +96,9 @@ def counting_prices(
     return [(_since(prices, current, customer, now), current), *found] if current else found
 
 
-def _since(prices: list[PriceFact], current: PriceFact, customer: int | None, now: dt.datetime) -> dt.datetime:
+def _since(
+    prices: list[PriceFact], current: PriceFact, customer: int | None, now: dt.datetime
+) -> dt.datetime:
     began = current.begins_at
     for instant in reversed([instant for instant in instants_of(prices) if instant <= now]):
         price = price_in_force(prices, customer=customer, at=instant)
