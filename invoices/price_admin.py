@@ -19,11 +19,10 @@ from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.price_plans import fingerprint_now, plan_of
 from pricing.applying import PlanRefused
+from pricing.deed_form import LONGEST_DEED, DeedForm
 from pricing.forms import (
-    LONGEST_DEED,
     ChangePriceForm,
     CopyPricesForm,
-    DeedForm,
     EndPriceForm,
     NewItemForm,
     OfferForm,
@@ -36,8 +35,8 @@ from pricing.sheets import PriceRow
 
 OFFERED_CODES = 500
 STALE = (
-    "Prices have changed since this was shown, so nothing was done. Below is what it would do now: look at it "
-    "again."
+    "Prices have changed since this was shown, so nothing was done. Below is what it would do now: "
+    "look at it again."
 )
 
 
@@ -126,8 +125,8 @@ def _do(
 def _proposed(proposal: Proposal) -> str:
     url = reverse("admin:pricing_proposal_change", args=[proposal.pk])
     return format_html(
-        'Proposed: <a class="underline" href="{}">{}</a>. Nothing has changed yet: it waits until somebody else '
-        "who may approve price changes, such as a billing admin, approves it.",
+        'Proposed: <a class="underline" href="{}">{}</a>. Nothing has changed yet: it waits until '
+        "somebody else who may approve price changes, such as a billing admin, approves it.",
         url,
         proposal.deed,
     )
@@ -146,8 +145,8 @@ def _current(asked: DeedForm) -> Any:
 change_price = _door(
     Deed(
         "Change a price",
-        "One price of one billing item. What it replaces ends where it begins; what was used until then keeps "
-        "the price it had.",
+        "One price of one billing item. What it replaces ends where it begins; what was used until then "
+        "keeps the price it had.",
         ChangePriceForm,
     )
 )

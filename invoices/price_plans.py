@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from invoices.simulating import PriceEffect, price_effect
 from pricing.applying import WRITTEN, Change, State, planned
-from pricing.models import BillingItem, Price
+from pricing.models import ITEM_ORDER, BillingItem, Price
 from pricing.outlook import Outlook, outlook_of, prices_of, span_over
 from pricing.sheets import PriceRow, Row, cells_of
 
@@ -112,7 +112,7 @@ def _items_of(rows: Sequence[Row]) -> list[BillingItem]:
     items = BillingItem.objects.filter(service__name__in={service for service, _ in wanted})
     return [
         item
-        for item in items.select_related("service__group").order_by(*BillingItem._meta.ordering)
+        for item in items.select_related("service__group").order_by(*ITEM_ORDER)
         if (item.service.name, item.measure) in wanted
     ]
 

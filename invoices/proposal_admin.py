@@ -36,8 +36,9 @@ class WaitsFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those with this decision."""
-        values = {decision.label: decision.value for decision in Decision}
-        return queryset.filter(decision=values[self.value()]) if self.value() in values else queryset
+        values = {str(decision.label): decision.value for decision in Decision}
+        wanted = values.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(decision=wanted)
 
 
 class ProposalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]

@@ -1,6 +1,5 @@
 """What admins do with prices, one form for each deed: what it asks, and the rows that bring it about."""
 
-import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -9,116 +8,22 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
-from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts.models import Customer
 from pricing.arranging import announce_offer, cancel_price, change_price, copy_prices, end_prices, start_trial
-from pricing.measures import Measure
-from pricing.models import (
-    PRICE_BOUND,
-    UNIT_SIZES,
-    BillingItem,
-    Price,
-    PriceKind,
-    Service,
-    ServiceGroup,
-    price_text,
+from pricing.deed_form import (
+    DeedForm,
+    begins_field,
+    customer_field,
+    ends_field,
+    instant_field,
+    kind_field,
+    unit_price_field,
+    unit_size_field,
 )
+from pricing.measures import Measure
+from pricing.models import ITEM_ORDER, BillingItem, Price, PriceKind, Service, ServiceGroup, price_text
 from pricing.sheets import PriceRow
-
-HOUR = dt.timedelta(hours=1)
-LONGEST_DEED = 200
-
-
-def _instant(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
-    return forms.DateTimeField(
-        label=f"{label} (UTC)",
-        help_text=help_text,
-        required=required,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
-    )
-
-
-def _begins_at(help_text: str = "The first instant at which it is in force; in the future.") -> Any:
-    return _instant("From", help_text)
-
-
-def _ends_at(help_text: str = "The first instant at which it is not any more; empty: no end.") -> Any:
-    return _instant("Until", help_text, required=False)
-
-
-def _unit_price(label: str, *, required: bool = True, help_text: str = "") -> forms.DecimalField:
-    return forms.DecimalField(
-        label=label,
-        required=required,
-        help_text=help_text,
-        max_digits=14,
-        decimal_places=8,
-        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
-        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    )
-
-
-def _unit_size() -> forms.TypedChoiceField:
-    return forms.TypedChoiceField(
-        label="Per",
-        coerce=int,
-        initial=1000,
-        choices=[(size, f"{size:,}") for size in UNIT_SIZES],
-        help_text="How many tokens or characters the unit price is for.",
-        widget=UnfoldAdminSelectWidget,
-    )
-
-
-def _kind() -> forms.ChoiceField:
-    return forms.ChoiceField(
-        choices=PriceKind.choices,
-        initial=PriceKind.LIST_PRICE,
-        help_text="A free trial comes before an offer, an offer before the list price.",
-        widget=UnfoldAdminSelectWidget,
-    )
-
-
-def _customer(label: str, *, required: bool = True, help_text: str = "The customer's code.") -> Any:
-    return forms.ModelChoiceField(
-        Customer.objects.all(),
-        label=label,
-        required=required,
-        to_field_name="code",
-        help_text=help_text,
-        widget=UnfoldAdminTextInputWidget(attrs={"list": "customers", "autocomplete": "off"}),
-        error_messages={"invalid_choice": "There is no customer of this code."},
-    )
-
-
-class DeedForm(forms.Form):
-    """What is asked comes from the address: whole, with `show`, or what a link knows already."""
-
-    several: ClassVar[tuple[str, ...]] = ()  # fields of which more than one may be chosen
-
-    def __init__(self, asked: MultiValueDict[str, str] | None = None, *, now: dt.datetime) -> None:
-        asked = asked or MultiValueDict()
-        next_hour = now.replace(minute=0, second=0, microsecond=0) + HOUR
-        known = {name: asked.getlist(name) if name in self.several else asked[name] for name in asked}
-        self.now = now
-        super().__init__(
-            asked if "show" in asked else None,
-            initial={"begins_at": f"{next_hour:%Y-%m-%dT%H:%M}"} | known,
-        )
-
-    def rows(self) -> list[PriceRow]:
-        """Return the rows that bring it about; may raise ValidationError."""
-        raise NotImplementedError
-
-    def words(self) -> str:
-        """Name the deed with its consequence, as the button does."""
-        raise NotImplementedError
-
-    def chosen(self, name: str) -> set[str]:
-        """Return the keys that are ticked, as the page shows it again."""
-        said = self.data.getlist(name) if self.is_bound else self.initial.get(name, [])  # type: ignore[attr-defined]
-        return {str(key) for key in said}
 
 
 class ChangePriceForm(DeedForm):
@@ -127,12 +32,16 @@ class ChangePriceForm(DeedForm):
     item = forms.ModelChoiceField(
         BillingItem.objects.select_related("service"), label="Billing item", widget=UnfoldAdminSelectWidget
     )
-    customer = _customer("Only for", required=False, help_text="A customer's code; empty: for everybody.")
-    kind = _kind()
-    unit_price = _unit_price("New unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
-    unit_size = _unit_size()
-    begins_at = _begins_at()
-    ends_at = _ends_at(
+    customer = customer_field(
+        "Only for", required=False, help_text="A customer's code; empty: for everybody."
+    )
+    kind = kind_field()
+    unit_price = unit_price_field(
+        "New unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0."
+    )
+    unit_size = unit_size_field()
+    begins_at = begins_field()
+    ends_at = ends_field(
         "The first instant at which it is not any more; then what it replaced goes on. Empty: no end."
     )
 
@@ -154,10 +63,10 @@ class NewItemForm(DeedForm):
     measure = forms.ChoiceField(
         choices=Measure.choices(), label="Charges for", widget=UnfoldAdminSelectWidget
     )
-    kind = _kind()
-    unit_price = _unit_price("Unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
-    unit_size = _unit_size()
-    begins_at = _begins_at("From then on it is on sale; a first price may begin in the past.")
+    kind = kind_field()
+    unit_price = unit_price_field("Unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
+    unit_size = unit_size_field()
+    begins_at = begins_field("From then on it is on sale; a first price may begin in the past.")
 
     def clean(self) -> dict[str, Any]:
         """Refuse an item that is on sale already."""
@@ -203,9 +112,7 @@ class ItemsForm(DeedForm):
 
     def on_sale(self) -> list[BillingItem]:
         """Return every item, in the order of the price page."""
-        return list(
-            BillingItem.objects.select_related("service__group").order_by(*BillingItem._meta.ordering)
-        )
+        return list(BillingItem.objects.select_related("service__group").order_by(*ITEM_ORDER))
 
     def picked(self) -> list[BillingItem]:
         """Return the items that were chosen, one way or another."""
@@ -259,13 +166,13 @@ class OfferForm(ItemsForm):
         help_text="Off the list price at the beginning; for items without a new price of their own below.",
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    begins_at = _begins_at()
-    ends_at = _ends_at()
+    begins_at = begins_field()
+    ends_at = ends_field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for item in self.on_sale():
-            self.fields[f"price_{item.pk}"] = _unit_price(f"New price of {item}", required=False)
+            self.fields[f"price_{item.pk}"] = unit_price_field(f"New price of {item}", required=False)
 
     def clean(self) -> dict[str, Any]:
         """An item with a new price is meant, ticked or not."""
@@ -303,8 +210,8 @@ class OfferForm(ItemsForm):
 class TrialForm(ItemsForm):
     """Several items free for everybody for a time."""
 
-    begins_at = _begins_at()
-    ends_at = _ends_at()
+    begins_at = begins_field()
+    ends_at = ends_field()
 
     def rows(self) -> list[PriceRow]:
         """The trial of each item."""
@@ -325,7 +232,7 @@ class EndPriceForm(DeedForm):
         Price.objects.select_related("billing_item__service", "customer"),
         error_messages={"required": "Choose what ends."},
     )
-    ends_at = _instant(
+    ends_at = instant_field(
         "Ends",
         "The first instant at which it is not in force any more. What is scheduled to begin only then, or "
         "later, is taken back, and what it would have replaced goes on.",
@@ -338,10 +245,10 @@ class EndPriceForm(DeedForm):
             Price.objects.from_then_on(at=self.now)
             .filter(~Q(kind=PriceKind.LIST_PRICE) | Q(customer__isnull=False) | self._named())
             .select_related("billing_item__service__group", "customer")
-            .order_by(*(f"billing_item__{name}" for name in BillingItem._meta.ordering), "begins_at")
+            .order_by(*(f"billing_item__{name}" for name in ITEM_ORDER), "begins_at")
         )
         for price in self._open:
-            self.fields[f"after_{price.pk}"] = _unit_price(f"List price after {price}", required=False)
+            self.fields[f"after_{price.pk}"] = unit_price_field(f"List price after {price}", required=False)
 
     def choices(self) -> list[dict[str, Any]]:
         """Return what the page lets be ticked: offers, trials, own prices, and those that a link names."""
@@ -403,9 +310,9 @@ class EndPriceForm(DeedForm):
 class CopyPricesForm(DeedForm):
     """One customer's own prices given to another."""
 
-    source = _customer("Copy the own prices of")
-    target = _customer("To")
-    begins_at = _begins_at("From then on; what the other customer pays until then stays.")
+    source = customer_field("Copy the own prices of")
+    target = customer_field("To")
+    begins_at = begins_field("From then on; what the other customer pays until then stays.")
 
     def clean(self) -> dict[str, Any]:
         """Refuse a copy to the same customer, and one of nothing."""
