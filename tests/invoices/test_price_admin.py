@@ -179,7 +179,8 @@ def test_a_trial_with_nothing_beneath_ends_where_a_list_price_takes_over(operato
     refused = show(operator_client, "end_price", asked)
     do(operator_client, "end_price", {**asked, f"after_{trial.pk}": "0.5"})
 
-    assert f"would be without a price for everybody from {said(WEEK)} UTC on" in text(refused)
+    assert f"without a price for everybody from {said(WEEK)}" in reasons(refused)
+    assert "nothing is beneath it: list price afterwards" in text(refused)
     trial, after = prices("nova-tts-1", "input_characters")
     assert (trial.ends_at, after.begins_at, after.kind) == (WEEK, WEEK, "list_price")
     assert after.unit_price == Decimal("0.5")
