@@ -10,7 +10,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients fault check format lock openapi bench-ingest bench-close
+.PHONY: help run test test-clients test-browser fault check format lock openapi bench-ingest bench-close
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -23,6 +23,10 @@ test: .venv/requirements-dev ## run the tests, on a PostgreSQL of their own
 
 test-clients: .venv/requirements-clients ## run the tests with the real clients of other billing systems
 	$(BIN)/python -m pytest tests/clients $(ARGS)
+
+test-browser: .venv/requirements-dev ## run the tests in Chromium, which Debian's package brings (as root, it is installed)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 fault: .venv/requirements-dev ## break everything while usage is posted, and check the books (SECONDS, SEED)
 	$(BIN)/python -m tests.faults $(ARGS)

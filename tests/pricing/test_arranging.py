@@ -19,9 +19,10 @@ from pricing.arranging import (
 )
 from pricing.measures import Measure
 from pricing.models import Price, PriceKind
-from pricing.sheets import PriceRow
+from pricing.sheets import PriceRow, key_of
 from pricing.stored import all_rows
 from tests.builders import commit, item, price
+from tests.tables import table
 
 pytestmark = pytest.mark.django_db
 
@@ -200,31 +201,24 @@ ROW = PriceRow(
 )
 
 
+def row(span):
+    """A row from such a day to such a day, or without an end."""
+    begins, _, ends = span.partition("-")
+    return replace(ROW, begins_at=day(int(begins)), ends_at=day(int(ends)) if ends else None)
+
+
 def drawn(rows):
-    """Rows as days: `0-5` from day 0 to day 5, `3-` without an end, `x3-` removed."""
-    return {
-        f"{'x' if row.remove else ''}{(row.begins_at - NOW).days}-"
-        f"{(row.ends_at - NOW).days if row.ends_at else ''}"
-        for row in rows
-    }
+    """Rows as the table writes them, in their order."""
+    spans = [(row.begins_at, row.ends_at) for row in rows]
+    return ", ".join(f"{(b - NOW).days}-{(e - NOW).days if e else ''}" for b, e in sorted(spans, key=str))
 
 
 @pytest.mark.parametrize(
-    ("new", "others", "rows"),
-    [
-        ((2, None), [(0, None)], {"0-2", "2-"}),
-        ((2, 4), [(0, None)], {"0-2", "2-4", "4-"}),
-        ((2, 4), [(0, 3)], {"0-2", "2-4"}),
-        ((2, 4), [(0, 2), (4, None)], {"2-4"}),
-        ((2, 4), [(0, 2)], {"2-4"}),
-        ((2, None), [(0, 3), (3, None)], {"0-2", "2-3"}),
-        ((2, 9), [(0, 3), (3, 5), (5, None)], {"0-2", "2-9", "x3-5", "x5-", "9-"}),
-        ((3, 9), [(3, None)], {"3-9", "9-"}),
-        ((2, None), [], {"2-"}),
-    ],
+    ("new", "before", "after"), table("pricing.md", "new price", "prices before", "prices after")
 )
-def test_a_price_is_laid_over_others(new, others, rows):
-    def row(begins, ends):
-        return replace(ROW, begins_at=day(begins), ends_at=None if ends is None else day(ends))
+def test_a_price_is_laid_over_others(new, before, after):
+    others = {key_of(other): other for other in map(row, filter(None, before.split(", ")))}
 
-    assert drawn(overlaid(row(*new), [row(*other) for other in others])) == rows
+    rows = {key_of(one): one for one in overlaid(row(new), [*others.values()])}
+
+    assert drawn(one for one in (others | rows).values() if not one.remove) == after

@@ -1,0 +1,67 @@
+"""A real browser: Chromium, without a screen, on a running server of the tests' own."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pricing.catalogue import load_catalogue
+from tests.conftest import PASSWORD
+
+WHY = "there is no Chromium and Playwright: make test-browser"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# It asks for nothing but the server's pages.
+FLAGS = [
+    "--no-sandbox",  # root, as in most containers, has no other way
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, started once."""
+    playwright = pytest.importorskip("playwright.sync_api", reason=WHY)
+    if CHROMIUM is None:
+        pytest.skip(WHY)
+    # Playwright runs a loop in this thread, on which Django would refuse to use the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(browser: Any, live_server: Any) -> Iterator[Any]:
+    """An empty page of a new visitor; a fault of its scripts fails the test."""
+    load_catalogue()  # transactional tests find an empty database
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 1000})
+    opened = context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.set_default_timeout(10_000)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def admin(page: Any) -> Any:
+    """Sign a person in to the admin with that page."""
+
+    def sign_in(person: Any) -> Any:
+        page.goto("/admin/login/")
+        page.fill("[name=username]", person.email)
+        page.fill("[name=password]", PASSWORD)
+        page.click("[type=submit]")
+        page.wait_for_url("**/admin/")
+        return page
+
+    return sign_in
