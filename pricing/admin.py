@@ -26,7 +26,7 @@ IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
-MAY = "pricing.change_price"
+MAY = "deed"  # not the permission itself: unfold would look for it in a database that is still empty
 # The pages on which prices are changed (invoices/price_admin.py), with the words on the buttons.
 DEED_WORDS = {
     "change_price": "Change a price",
@@ -136,6 +136,14 @@ def leads_to(route: str, words: str, parameter: str = "") -> Any:
     return action(description=words, permissions=[MAY])(lead)
 
 
+class LeadsToDeeds:
+    """For a ModelAdmin whose buttons lead to the deeds of prices."""
+
+    def has_deed_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Those who may change prices."""
+        return bool(request.user.has_perm("pricing.change_price"))
+
+
 @admin.register(ServiceGroup)
 class ServiceGroupAdmin(Kept):
     """The sections of the price page."""
@@ -156,7 +164,7 @@ class ServiceAliasAdmin(Signed, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Service)
-class ServiceAdmin(Kept):
+class ServiceAdmin(LeadsToDeeds, Kept):
     """Models on sale."""
 
     list_display = ("name", "group", "position")
@@ -205,7 +213,7 @@ class PricesInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(BillingItem)
-class BillingItemAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class BillingItemAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """What services charge for: what it costs now, and what changes next."""
 
     list_display = ("service", "measure", "price_now", "next_change")
@@ -255,7 +263,7 @@ class BillingItemAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Price)
-class PriceAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class PriceAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Every price there was, is and will be; the buttons lead to what can be done."""
 
     list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
