@@ -52,7 +52,7 @@ def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
         effect = _effect(changes, items, now)
     is_refused = any(change.state == State.REFUSED for change in changes)
     return Plan(
-        changes=changes,
+        changes=_in_order(changes),
         fingerprint=fingerprint(changes),
         effect=effect,
         outlooks=[
@@ -60,6 +60,23 @@ def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
             for item in items
         ],
     )
+
+
+def _in_order(changes: Sequence[Change]) -> list[Change]:
+    """Put the prices of one kind, item and customer together, the earliest first."""
+    rows = [change.row for change in changes]
+    first: dict[object, int] = {}
+    for place, row in enumerate(rows):
+        first.setdefault(_series(row), place)
+    return sorted(changes, key=lambda change: (first[_series(change.row)], _begin(change.row)))
+
+
+def _series(row: Row) -> object:
+    return (row.service, row.measure, row.customer, row.kind) if isinstance(row, PriceRow) else row
+
+
+def _begin(row: Row) -> float:
+    return row.begins_at.timestamp() if isinstance(row, PriceRow) else 0
 
 
 def fingerprint_now(*, rows: Sequence[Row], now: dt.datetime) -> str:

@@ -144,6 +144,21 @@ class LeadsToDeeds:
         return bool(request.user.has_perm("pricing.change_price"))
 
 
+class Shown(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """What is only read here; its history is the audit trail."""
+
+    list_per_page = 50
+    actions_list = DEEDS
+
+    change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
+        leads_to(route, words) for route, words in DEED_WORDS.items()
+    )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to its entries in the audit trail."""
+        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))
+
+
 @admin.register(ServiceGroup)
 class ServiceGroupAdmin(Kept):
     """The sections of the price page."""
@@ -213,22 +228,17 @@ class PricesInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(BillingItem)
-class BillingItemAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class BillingItemAdmin(Shown):
     """What services charge for: what it costs now, and what changes next."""
 
     list_display = ("service", "measure", "price_now", "next_change")
     list_filter = ("measure", "service")
     list_select_related = ("service",)
-    list_per_page = 50
     search_fields = ("service__name", "measure")
     inlines = (PricesInline,)
-    actions_list = DEEDS
     actions_detail = ("change_this", "offer_this", "try_this")
     change_form_outer_before_template = "admin/item_timeline.html"
 
-    change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
-        leads_to(route, words) for route, words in DEED_WORDS.items()
-    )
     change_this = leads_to("change_price", "Change its price", "item")
     offer_this = leads_to("announce_offer", "Announce an offer", "items")
     try_this = leads_to("start_trial", "Start a free trial", "items")
@@ -263,13 +273,12 @@ class BillingItemAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc
 
 
 @admin.register(Price)
-class PriceAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class PriceAdmin(Shown):
     """Every price there was, is and will be; the buttons lead to what can be done."""
 
     list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
     list_filter = (WhatFilter, "kind", ForWhomFilter, "billing_item__service")
     list_select_related = ("billing_item__service", "customer")
-    list_per_page = 50
     search_fields = ("billing_item__service__name", "billing_item__measure", "customer__code")
     fields = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
     ordering = (
@@ -278,12 +287,7 @@ class PriceAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
         "billing_item",
         "begins_at",
     )
-    actions_list = DEEDS
     actions_detail = ("change_this", "end_this", "cancel_this")
-
-    change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
-        leads_to(route, words) for route, words in DEED_WORDS.items()
-    )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With what each price's name holds, read at once; the pages that let one be chosen need it too."""
@@ -292,10 +296,6 @@ class PriceAdmin(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """By the price page; of what changes or ends, the soonest first."""
         return SOONEST_FIRST.get(request.GET.get(WhatFilter.parameter_name, ""), self.ordering)
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Lead to the price's entries in the audit trail."""
-        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """End what is in force, cancel what is scheduled; what has ended is history."""

@@ -163,7 +163,7 @@ class OfferForm(ItemsForm):
         max_digits=10,
         decimal_places=6,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="Off the list price at the beginning; for items without a new price of their own below.",
+        help_text="Off the list price at the beginning; for items without a new price of their own.",
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     begins_at = begins_field()
