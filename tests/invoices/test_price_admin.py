@@ -195,7 +195,7 @@ def test_a_scheduled_change_is_cancelled_and_its_predecessor_goes_on(operator_cl
     asked = {"prices": scheduled.pk, "ends_at": written(WEEK)}
     done = do(operator_client, "end_price", asked)
 
-    assert states(shown) == ["removed", "changed"]
+    assert states(shown) == ["changed", "removed"]
     assert "Done: Cancel SenseChat input tokens" in text(done)
     [only] = prices()
     assert (only.unit_price.normalize(), only.ends_at) == (Decimal("0.012"), None)
