@@ -10,7 +10,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-browser fault check format lock openapi bench-ingest bench-close
+.PHONY: help run test test-clients test-browser fault check format lock openapi bench-ingest bench-close bench-effect
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -50,6 +50,9 @@ bench-ingest: .venv/requirements-dev ## measure how fast usage enters, beside a 
 
 bench-close: .venv/requirements-dev ## measure how long an hour takes to close, beside a bare GROUP BY
 	$(BIN)/python -m benchmarks.closing $(ARGS)
+
+bench-effect: .venv/requirements-dev ## measure how long the effect of planned prices takes, beside a bare GROUP BY
+	$(BIN)/python -m benchmarks.effect $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml

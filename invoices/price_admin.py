@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from accounts import clock
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
+from invoices.effects import effect_tables
 from invoices.price_plans import fingerprint_now, plan_of
 from pricing.applying import PlanRefused
 from pricing.deed_form import LONGEST_DEED, DeedForm
@@ -71,13 +72,15 @@ def _show(request: HttpRequest, deed: Deed) -> HttpResponse:
         done = _do(request, asked, rows, reason)
         if done is not None:
             return done
+    plan = plan_of(rows=rows, now=now) if rows else None
     context = {
         **admin.site.each_context(request),
         "title": deed.title,
         "deed": deed,
         "asked": asked,
         "form": reason,
-        "plan": plan_of(rows=rows, now=now) if rows else None,
+        "plan": plan,
+        "effect": effect_tables(plan.effect) if plan and plan.effect else None,
         "words": asked.words() if rows else "",
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
         "current": _current(asked),

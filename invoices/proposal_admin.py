@@ -13,6 +13,7 @@ from unfold.decorators import display
 
 from accounts import clock
 from accounts.read_only import ReadOnly
+from invoices.effects import effect_tables
 from invoices.price_plans import Plan, plan_of
 from invoices.templatetags.amounts import instant_text
 from pricing.applying import PlanRefused
@@ -112,11 +113,13 @@ def _shown(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
     """Return the plan of a proposal that waits, and what this person may do with it."""
     if proposal.decision:
         return {"proposal": proposal}
+    plan = _plan(proposal)
     is_own = proposal.proposed_by == request.user.get_username()
     return {
         "proposal": proposal,
         "waits": True,
-        "plan": _plan(proposal),
+        "plan": plan,
+        "effect": effect_tables(plan.effect) if plan and plan.effect else None,
         "is_own": is_own,
         "may_decide": not is_own and request.user.has_perm(MAY_APPROVE),
     }

@@ -93,42 +93,26 @@ def price_effect(
     customers come with the largest difference first, the items in the order of the price page.
     """
     items = list(BillingItem.objects.filter(pk__in=billing_items).select_related("service__group"))
-    values: dict[str, Any] = {"items": [item.pk for item in items], "at": at, "since": since, "until": until}
-    changes = _changes(values)
-    values |= {
-        "changes": changes,
-        "services": sorted({item.service_id for item in items}),
-        "from_hour": hour_of(since),
-    }
+    asked: dict[str, Any] = {"items": [item.pk for item in items], "at": at, "since": since, "until": until}
     allow_memory()
     with connection.cursor() as cursor:
-        cursor.execute(_PREPARE.format(slices=_slices(changes=len(changes))), values)
-        cursor.execute(_EFFECT)
+        # For an expression over instants PostgreSQL expects as many groups as there are instants: it would
+        # sort all records to find the few that there are.
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(_EFFECT, asked | {"from_hour": hour_of(since)})
         rows = cursor.fetchall()
+        cursor.execute("SET LOCAL enable_sort = on")
     by_item = {row[0]: row[3:] for row in rows if row[0] is not None}
     return PriceEffect(
         since=since,
         until=until,
         at=at,
-        customers=[_customer_effect(row) for row in rows if row[0] is None],
+        customers=sorted(
+            (_customer_effect(row) for row in rows if row[0] is None),
+            key=lambda effect: (-abs(effect.difference), effect.customer_code),
+        ),
         items=_item_effects(items=items, sums=by_item, at=at, until=until),
     )
-
-
-def _changes(values: dict[str, Any]) -> list[dt.datetime]:
-    """Return the instants within the period at which prices of these items change."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CHANGES, values)
-        return [instant for (instant,) in cursor.fetchall()]
-
-
-def _slices(*, changes: int) -> str:
-    """Group by the slice as well: bit by bit, because PostgreSQL knows how few values a condition has.
-
-    For the number itself it would expect as many as there are instants, and sort all records.
-    """
-    slice_of = _SLICE.format("occurred_at")
-    return "".join(f", {slice_of} & {1 << bit} <> 0" for bit in range(changes.bit_length()))
 
 
 def _customer_effect(row: tuple[Any, ...]) -> CustomerEffect:
@@ -159,82 +143,72 @@ def _prices_for_everybody(*, items: list[BillingItem], at: dt.datetime) -> dict[
     return prices
 
 
-_CHANGES = """
-SELECT DISTINCT instant
-  FROM pricing_price
- CROSS JOIN LATERAL (VALUES (begins_at), (ends_at)) AS change (instant)
- WHERE billing_item_id = ANY (%(items)s) AND instant > %(since)s AND instant < %(until)s
- ORDER BY instant
-"""
-_SLICE = "width_bucket({}, %(changes)s::timestamptz[])"
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
 _QUANTITIES = ", ".join(
     f"coalesce(sum(quantity) FILTER (WHERE measure = '{measure}'), 0) AS {measure}" for measure in Measure
 )
-# A record is billed in its own hour or later, so no earlier billing hour holds a record of the period; how
-# much later nobody knows, so there is no last one.
-#
-# `rates` holds what one unit of an item costs at each moment (slice 0, 1, ...; the asked instant is -1), for
-# everybody and for each customer with prices of its own. They are worked out once, not once a group as rating
-# does: over a month there are many slices, and each own price would be looked at for each group. The unit
-# price is multiplied by the reciprocal of the unit size, a power of ten, because PostgreSQL rounds quotients
-# but not products. Both are tables with statistics: of subqueries PostgreSQL expects a few rows and compares
-# each with each.
-_PREPARE = f"""
-DROP TABLE IF EXISTS pg_temp.consumed, pg_temp.rates;
-CREATE TEMPORARY TABLE consumed ON COMMIT DROP AS
-WITH used AS MATERIALIZED (
-    SELECT customer_id, service_id, min(occurred_at) AS instant, {_SUMS}
-      FROM usage_usagerecord
+_PRICE_AT = f"""
+    SELECT unit_price * (1::numeric / unit_size) AS rate
+      FROM pricing_price
+     WHERE billing_item_id = item.id AND (customer_id IS NULL OR customer_id = course.whose)
+       AND begins_at <= {{instant}} AND (ends_at IS NULL OR ends_at > {{instant}})
+     ORDER BY customer_id NULLS LAST, CASE kind {RANK} END
+     LIMIT 1
+"""  # noqa: S608
+# A *course* is how the prices of a service run over the period: one for everybody (whose = 0), and one for
+# each customer with prices of its own. Its instants cut the period into slices in which no price changes; a
+# price is looked up once a slice of a course, not once a record or a group of them. A record is billed in its
+# own hour or later, so no earlier billing hour holds a record of the period; how much later nobody knows. The
+# unit price is multiplied by the reciprocal of the unit size, a power of ten: PostgreSQL rounds quotients but
+# not products.
+_EFFECT = f"""
+WITH item AS MATERIALIZED (
+    SELECT id, service_id, measure FROM pricing_billingitem WHERE id = ANY (%(items)s)
+), change AS MATERIALIZED (
+    SELECT item.service_id, coalesce(price.customer_id, 0) AS whose, instant
+      FROM item
+      JOIN pricing_price AS price ON price.billing_item_id = item.id
+     CROSS JOIN LATERAL (VALUES (price.begins_at), (price.ends_at)) AS change (instant)
+), course AS MATERIALIZED (
+    SELECT service_id, whose,
+           ARRAY(SELECT DISTINCT instant FROM change
+                  WHERE change.service_id = own.service_id AND change.whose IN (0, own.whose)
+                    AND instant > %(since)s AND instant < %(until)s
+                  ORDER BY instant) AS instants
+      FROM (SELECT DISTINCT service_id, whose FROM change) AS own
+), used AS MATERIALIZED (
+    SELECT record.customer_id, record.service_id, coalesce(own.whose, 0) AS whose,
+           width_bucket(record.occurred_at, coalesce(own.instants, everybodys.instants)) AS slice, {_SUMS}
+      FROM usage_usagerecord AS record
+      JOIN course AS everybodys ON everybodys.service_id = record.service_id AND everybodys.whose = 0
+      LEFT JOIN course AS own ON own.service_id = record.service_id AND own.whose = record.customer_id
      WHERE billing_hour >= %(from_hour)s AND occurred_at >= %(since)s AND occurred_at < %(until)s
-       AND service_id = ANY (%(services)s)
-     GROUP BY customer_id, service_id {{slices}}
-)
-SELECT used.customer_id, {_SLICE.format("used.instant")} AS slice, item.id AS item_id, measured.*
-  FROM used
- CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
-  JOIN pricing_billingitem AS item ON item.service_id = used.service_id AND item.measure = measured.measure
- WHERE item.id = ANY (%(items)s) AND measured.quantity <> 0;
-CREATE TEMPORARY TABLE rates ON COMMIT DROP AS
-WITH moments (slice, instant) AS (
-    SELECT -1, %(at)s::timestamptz
-     UNION ALL
-    SELECT ordinality - 1, instant
-      FROM unnest(%(since)s::timestamptz || %(changes)s::timestamptz[]) WITH ORDINALITY AS begins (instant)
-)
-SELECT DISTINCT ON (price.billing_item_id, price.customer_id, slice)
-       price.billing_item_id AS item_id, price.customer_id, slice::integer AS slice,
-       price.unit_price * (1::numeric / price.unit_size) AS rate
-  FROM moments
-  JOIN pricing_price AS price
-    ON price.begins_at <= instant AND (price.ends_at IS NULL OR price.ends_at > instant)
- WHERE price.billing_item_id = ANY (%(items)s)
- ORDER BY price.billing_item_id, price.customer_id, slice, CASE price.kind {RANK} END;
-ANALYZE pg_temp.consumed, pg_temp.rates;
-"""  # noqa: S608  # only the names of our own measures and kinds
-_EFFECT = f"""WITH priced AS (
-    SELECT consumed.*,
-           quantity * coalesce(own_old.rate, old.rate, 0) AS old_amount,
-           quantity * coalesce(own_new.rate, new.rate, 0) AS new_amount
-      FROM consumed
-      LEFT JOIN rates AS own_old USING (item_id, customer_id, slice)
-      LEFT JOIN rates AS own_new
-        ON (own_new.item_id, own_new.customer_id) = (consumed.item_id, consumed.customer_id)
-       AND own_new.slice = -1
-      LEFT JOIN rates AS old
-        ON (old.item_id, old.slice) = (consumed.item_id, consumed.slice) AND old.customer_id IS NULL
-      LEFT JOIN rates AS new
-        ON (new.item_id, new.slice) = (consumed.item_id, -1) AND new.customer_id IS NULL
+     GROUP BY 1, 2, 3, 4
+), rates AS MATERIALIZED (
+    SELECT course.service_id, course.whose, slice::integer, item.id AS item_id, item.measure,
+           coalesce(old.rate, 0) AS old_rate, coalesce(new.rate, 0) AS new_rate
+      FROM course
+      JOIN item ON item.service_id = course.service_id
+     CROSS JOIN LATERAL unnest(%(since)s::timestamptz || course.instants)
+           WITH ORDINALITY AS begun (instant, place)
+     CROSS JOIN LATERAL (SELECT place - 1 AS slice) AS numbered
+      LEFT JOIN LATERAL ({_PRICE_AT.format(instant="begun.instant")}) AS old ON true
+      LEFT JOIN LATERAL ({_PRICE_AT.format(instant="%(at)s")}) AS new ON true
+), priced AS (
+    SELECT used.customer_id, rates.item_id, rates.measure, measured.quantity, old_rate, new_rate
+      FROM used
+      JOIN rates USING (service_id, whose, slice)
+     CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
+     WHERE measured.measure = rates.measure AND measured.quantity <> 0
 ), effect AS (
-    SELECT item_id, customer_id, sum(quantity) AS quantity, sum(old_amount) AS old, sum(new_amount) AS new,
-           sum(new_amount) - sum(old_amount) AS difference, {_QUANTITIES}
+    SELECT item_id, customer_id, sum(quantity) AS quantity, sum(quantity * old_rate) AS old,
+           sum(quantity * new_rate) AS new, {_QUANTITIES}
       FROM priced
      GROUP BY GROUPING SETS ((customer_id), (item_id))
 )
-SELECT item_id, coalesce(customer.code, effect.customer_id::text) AS code, coalesce(customer.name, ''),
-       quantity, old, new, difference, {", ".join(str(measure) for measure in Measure)}
+SELECT item_id, coalesce(customer.code, effect.customer_id::text), coalesce(customer.name, ''),
+       quantity, old, new, new - old AS difference, {", ".join(map(str, Measure))}
   FROM effect
   LEFT JOIN accounts_customer AS customer ON customer.id = effect.customer_id
- ORDER BY abs(difference) DESC, code
 """  # noqa: S608  # only the names of our own measures and kinds

@@ -1,0 +1,288 @@
+"""What other prices would have meant for real usage: worked cases, and a plain model of random ones."""
+
+import datetime as dt
+import os
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from django.db import transaction
+from django.template.loader import render_to_string
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import Customer
+from invoices.effects import effect_tables
+from invoices.simulating import price_effect
+from pricing.applying import planned
+from pricing.arranging import change_price, end_prices
+from pricing.models import BillingItem, Price, PriceKind
+from tests.builders import THE_HOUR, at, close, item, price, raw_record, record, report
+from usage.models import HOUR
+
+pytestmark = pytest.mark.django_db
+
+RUNS = {"soak": 1000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60)
+SINCE, UNTIL = THE_HOUR - 24 * HOUR, THE_HOUR + 3 * HOUR
+NOW = dt.datetime.now(dt.UTC)
+SOON = NOW + HOUR
+CHAT = ("SenseChat", "input_tokens")
+
+
+def effect(*items, at=SOON, since=SINCE, until=UNTIL):
+    keys = [one.pk for one in (items or [item(*CHAT)])]
+    return price_effect(billing_items=keys, at=at, since=since, until=until)
+
+
+def used(event_id="call-1", **fields):
+    return record(report(event_id, **({"service": "SenseChat", "output_tokens": 0} | fields)))
+
+
+def planned_price(unit_price, **fields):
+    """The effect of a new price for SenseChat's input tokens, asked as an admin would."""
+    wanted = {"customer": None, "kind": PriceKind.LIST_PRICE, "unit_size": 1000, "ends_at": None} | fields
+    rows = change_price(item=item(*CHAT), unit_price=Decimal(unit_price), begins_at=SOON, **wanted)
+    with planned(rows=rows, now=NOW):
+        return effect()
+
+
+def test_a_new_price_is_what_the_usage_would_have_cost(acme, globex):
+    used("a", input_tokens=1000)
+    used("b", input_tokens=500, customer="globex")
+
+    found = planned_price("0.02")
+
+    assert (found.old, found.new, found.difference) == (Decimal("0.018"), Decimal("0.03"), Decimal("0.012"))
+    assert [(one.customer_code, one.old, one.new) for one in found.customers] == [
+        ("acme", Decimal("0.012"), Decimal("0.02")),
+        ("globex", Decimal("0.006"), Decimal("0.01")),
+    ]
+
+
+def test_the_preview_leaves_no_price(acme):
+    used()
+
+    planned_price("0.02")
+
+    assert item(*CHAT).prices.count() == 1
+
+
+def test_an_offer_changes_nothing_for_a_customer_with_a_price_of_its_own(acme, globex):
+    price(*CHAT, "0.001", begins_at=SINCE, customer=acme)
+    used("a", input_tokens=1000)
+    used("b", input_tokens=1000, customer="globex")
+
+    found = planned_price("0.006", kind=PriceKind.LIMITED_TIME_OFFER)
+
+    assert {one.customer_code: one.difference for one in found.customers} == {
+        "acme": 0,
+        "globex": Decimal("-0.006"),
+    }
+    assert found.affected == 1
+
+
+def test_a_list_price_beneath_an_offer_changes_nothing(acme):
+    price(*CHAT, "0.006", begins_at=SINCE, kind=PriceKind.LIMITED_TIME_OFFER)
+    used()
+
+    assert planned_price("9").difference == 0
+
+
+def test_the_end_of_a_trial_is_charged_at_the_price_that_follows(acme):
+    used(service="SenseChat-Vision", input_tokens=2000)
+    tokens = item("SenseChat-Vision", "input_tokens")
+    trial = tokens.prices.get()
+    rows = end_prices(prices=[trial], ends_at=SOON, successors={trial.pk: Decimal("0.01")})
+
+    with planned(rows=rows, now=NOW):
+        found = effect(tokens)
+
+    assert (found.old, found.new) == (0, Decimal("0.02"))
+
+
+def test_a_unit_size_counts(acme):
+    used(input_tokens=7)
+
+    assert planned_price("12", unit_size=1_000_000).new == Decimal("0.000084")
+
+
+def test_each_record_cost_what_was_in_force_at_its_own_instant(acme):
+    price(*CHAT, "0.1", begins_at=at(10), ends_at=at(20), kind=PriceKind.LIMITED_TIME_OFFER)
+    for minute in (9, 10, 19, 20):
+        used(f"at-{minute}", occurred_at=at(minute), input_tokens=1000)
+
+    found = effect()
+
+    assert (found.old, found.new) == (Decimal("0.224"), Decimal("0.048"))
+
+
+def test_a_late_record_and_one_that_is_taken_back_count_by_their_own_time(acme):
+    used("a", input_tokens=1000)
+    close()
+    used("late", input_tokens=500)
+    raw_record(
+        "r", service=item(*CHAT).service, input_tokens=-1000, reverses="a", billing_hour=THE_HOUR + HOUR
+    )
+
+    found = effect(until=THE_HOUR + HOUR)
+
+    assert (found.items[0].quantity, found.old) == (500, Decimal("0.006"))
+
+
+def test_the_period_is_half_open(acme):
+    for number, instant in enumerate((SINCE, UNTIL)):
+        raw_record(f"r{number}", service=item(*CHAT).service, occurred_at=instant, input_tokens=1000,
+                   billing_hour=instant.replace(minute=0))  # fmt: skip
+
+    assert effect().items[0].quantity == 1000
+    assert effect(since=SINCE + dt.timedelta(microseconds=1)).items[0].quantity == 0
+
+
+def test_other_services_and_items_do_not_count(acme):
+    used("a", output_tokens=1000, input_tokens=1000)
+    used("b", service="SenseChat-32K")
+
+    found = effect()
+
+    assert (found.items[0].quantity, found.old) == (1000, Decimal("0.012"))
+
+
+def test_nothing_used_costs_nothing():
+    found = effect()
+
+    assert (found.old, found.new, found.customers, found.items[0].quantity) == (0, 0, [], 0)
+
+
+def test_each_item_tells_its_price_before_and_after(acme):
+    found = planned_price("0.02")
+
+    assert [(one.old_price.text, one.new_price.text) for one in found.items] == [
+        ("0.012 RMB/thousand tokens", "0.02 RMB/thousand tokens")
+    ]
+
+
+def test_the_page_shows_old_and_new_side_by_side(acme):
+    used(input_tokens=1000)
+
+    tables = effect_tables(planned_price("0.02"))
+
+    assert (tables["old"], tables["new"], tables["difference"], tables["share"]) == (
+        "0.012",
+        "0.02",
+        "+0.008",
+        "+66.7 %",
+    )
+    assert tables["by_customer"]["rows"] == [["acme", "Acme Ltd", "1,000", "0.012", "0.02", "+0.008"]]
+    page = render_to_string("admin/price_effect.html", {"effect": tables})
+    assert "0.02 RMB/thousand tokens" in page
+
+
+def test_the_page_says_that_nothing_was_used():
+    page = render_to_string("admin/price_effect.html", {"effect": effect_tables(effect())})
+
+    assert "Nobody used" in page
+
+
+# --- Random prices and usage against a plain loop ---------------------------------------------------------
+
+PLACES = st.integers(-30, 30)  # in units of two hours around THE_HOUR
+prices = st.lists(
+    st.tuples(
+        st.sampled_from(["input_tokens", "output_tokens"]),
+        st.sampled_from([None, "acme", "globex"]),
+        st.sampled_from(PriceKind.values),
+        PLACES,
+        st.one_of(st.none(), PLACES),
+        st.sampled_from(["0.01", "0.5", "3", "0.00000007"]),
+        st.sampled_from([1, 1000, 1_000_000]),
+    ),
+    max_size=8,
+)
+usages = st.lists(
+    st.tuples(
+        st.sampled_from(["acme", "globex"]),
+        st.integers(-3600, 3600),
+        st.integers(0, 5000),
+        st.integers(0, 50),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=RUNS, deadline=None, suppress_health_check=list(HealthCheck))
+@given(prices=prices, usages=usages, at_place=PLACES, since_place=st.integers(-30, 0))
+def test_the_effect_is_what_a_plain_loop_finds(acme, globex, prices, usages, at_place, since_place):
+    with transaction.atomic():
+        items = [item("SenseChat", measure) for measure in ("input_tokens", "output_tokens")]
+        _put(prices)
+        _use(usages, items[0].service)
+        span = {"at": instant(at_place * 120), "since": instant(since_place * 120), "until": instant(3600)}
+
+        found = effect(*items, **span)
+
+        assert {one.customer_code: (one.old, one.new) for one in found.customers} == _plain(
+            items, usages, span
+        )
+        transaction.set_rollback(True)
+
+
+def instant(minutes):
+    return THE_HOUR + dt.timedelta(minutes=minutes)
+
+
+def _put(prices):
+    """Prices that do not overlap with one of their kind that is there already."""
+    for measure, customer, kind, begins, ends, unit_price, unit_size in prices:
+        made = Price(
+            billing_item=item("SenseChat", measure),
+            customer=Customer.objects.get(code=customer) if customer else None,
+            kind=kind,
+            unit_price=0 if kind == PriceKind.FREE_TRIAL else Decimal(unit_price),
+            unit_size=unit_size,
+            begins_at=instant(begins * 120),
+            ends_at=instant(ends * 120) if ends is not None and ends > begins else None,
+        )
+        if not Price.objects.overlapping(made).exists():
+            made.save()
+
+
+def _use(usages, service):
+    for number, (customer, minute, tokens_in, tokens_out) in enumerate(usages):
+        raw_record(
+            f"r{number}",
+            customer=Customer.objects.get(code=customer),
+            service=service,
+            occurred_at=instant(minute),
+            billing_hour=instant(minute).replace(minute=0),
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+        )
+
+
+def _plain(items, usages, span):
+    costs: dict[str, tuple[Fraction, Fraction]] = {}
+    for customer, minute, *tokens in usages:
+        if not span["since"] <= instant(minute) < span["until"]:
+            continue
+        for one, quantity in zip(items, tokens, strict=True):
+            if quantity:
+                old, new = costs.get(customer, (Fraction(0), Fraction(0)))
+                rates = [_rate(one, customer, when) for when in (instant(minute), span["at"])]
+                costs[customer] = (old + quantity * rates[0], new + quantity * rates[1])
+    return costs
+
+
+def _rate(of: BillingItem, customer, when):
+    def rank(one):
+        kinds = ["free_trial", "limited_time_offer", "list_price"]
+        return (one.customer_id is None, kinds.index(one.kind))
+
+    counting = [
+        one
+        for one in of.prices.select_related("customer")
+        if (one.customer is None or one.customer.code == customer)
+        and one.begins_at <= when
+        and (one.ends_at is None or when < one.ends_at)
+    ]
+    first = min(counting, key=rank, default=None)
+    return Fraction(first.unit_price) / first.unit_size if first else Fraction(0)
