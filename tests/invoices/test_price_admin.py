@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from pricing.models import BillingItem, Decision, Price, PriceKind, Proposal, Service, ServiceGroup
 from tests.builders import at, item, price, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
@@ -343,6 +343,16 @@ def test_a_change_that_needs_approval_is_proposed(operator_client, settings):
     assert "You proposed this, so somebody else approves or refuses it." in text(answer)
     assert states(answer) == ["changed", "new"]
     assert len(prices()) == 1
+
+
+def test_proposals_and_decisions_are_signed_in_the_audit_trail(operator_client, proposal):
+    decide(operator_client, proposal, "withdrawn")
+
+    signed = AuditEntry.objects.filter(table="pricing_proposal").values_list("by", "reason", "deed")
+    assert sorted(signed) == [
+        (OPERATOR, "The board decided it.", "added"),
+        (OPERATOR, "The board decided it.", "changed"),
+    ]
 
 
 @pytest.fixture
