@@ -123,6 +123,14 @@ def test_the_effect_of_an_offer_with_an_end_is_that_of_the_offer(operator_client
     assert (effect.at, effect.new) == (WEEK, Decimal("0.006"))
 
 
+def test_the_effect_of_a_change_for_a_time_is_that_of_the_change(operator_client, acme):
+    record(report(service="SenseChat", input_tokens=1000, output_tokens=None))
+
+    effect = show(operator_client, "change_price", cheaper(ends_at=written(LATER))).context["plan"].effect
+
+    assert (effect.at, effect.new) == (WEEK, Decimal("0.01"))
+
+
 def test_a_change_agreed_with_one_customer_is_only_for_it(operator_client, acme):
     done = do(operator_client, "change_price", cheaper(customer="acme"))
 
