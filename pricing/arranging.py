@@ -7,13 +7,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from accounts.models import Customer
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, PriceKind
-from pricing.sheets import PriceRow
+from pricing.sheets import PriceRow, key_of
 from pricing.stored import price_row
 
 HUNDRED = Decimal(100)
@@ -31,19 +32,20 @@ def change_price(
     ends_at: dt.datetime | None,
 ) -> list[PriceRow]:
     """Return the rows that put this price into force; what it replaces goes on before and after it."""
-    new = PriceRow(
-        service=item.service.name,
-        measure=Measure(item.measure),
-        customer=customer.code if customer else "",
-        kind=kind,
-        unit_price=unit_price,
-        unit_size=unit_size,
-        begins_at=begins_at,
-        ends_at=ends_at,
+    draft = _Draft()
+    draft.lay(
+        PriceRow(
+            service=item.service.name,
+            measure=Measure(item.measure),
+            customer=customer.code if customer else "",
+            kind=kind,
+            unit_price=unit_price,
+            unit_size=unit_size,
+            begins_at=begins_at,
+            ends_at=ends_at,
+        )
     )
-    same = Price.objects.filter(billing_item=item, customer=customer, kind=kind)
-    others = same.select_related("billing_item__service", "customer")
-    return overlaid(new, [price_row(other) for other in others])
+    return draft.rows()
 
 
 def announce_offer(
@@ -59,61 +61,60 @@ def announce_offer(
     The percentage is off the list price; where there is none, off the price that counts. Raises
     ValidationError where that is no price.
     """
-    rows = []
+    draft = _Draft()
     for item in items:
         base = _base_price(item, begins_at)
         unit_price = (unit_prices or {}).get(item.pk)
-        if unit_price is None:
-            unit_price = _reduced(base, percent_off)
-        rows += change_price(
-            item=item,
-            customer=None,
-            kind=PriceKind.LIMITED_TIME_OFFER,
-            unit_price=unit_price,
-            unit_size=base.unit_size,
-            begins_at=begins_at,
-            ends_at=ends_at,
+        draft.lay(
+            replace(
+                price_row(base),
+                kind=PriceKind.LIMITED_TIME_OFFER,
+                unit_price=_reduced(base, percent_off) if unit_price is None else unit_price,
+                begins_at=begins_at,
+                ends_at=ends_at,
+            )
         )
-    return rows
+    return draft.rows()
 
 
 def start_trial(
     *, items: Iterable[BillingItem], begins_at: dt.datetime, ends_at: dt.datetime | None
 ) -> list[PriceRow]:
     """Return the rows that make these items free for everybody for a time."""
-    rows = []
+    draft = _Draft()
     for item in items:
-        rows += change_price(
-            item=item,
-            customer=None,
-            kind=PriceKind.FREE_TRIAL,
-            unit_price=Decimal(0),
-            unit_size=_base_price(item, begins_at).unit_size,
-            begins_at=begins_at,
-            ends_at=ends_at,
+        draft.lay(
+            replace(
+                price_row(_base_price(item, begins_at)),
+                kind=PriceKind.FREE_TRIAL,
+                unit_price=Decimal(0),
+                begins_at=begins_at,
+                ends_at=ends_at,
+            )
         )
-    return rows
+    return draft.rows()
 
 
 def end_prices(
     *, prices: Sequence[Price], ends_at: dt.datetime, successors: Mapping[int, Decimal] | None = None
 ) -> list[PriceRow]:
     """Return the rows that end these prices; a successor, by a price's key, is the list price after it."""
-    rows = []
+    draft = _Draft()
     for price in prices:
-        rows.append(replace(price_row(price), ends_at=ends_at))
+        ended = replace(price_row(price), ends_at=ends_at)
+        draft.put(ended)
         unit_price = (successors or {}).get(price.pk)
         if unit_price is not None:
-            rows += change_price(
-                item=price.billing_item,
-                customer=price.customer,
-                kind=PriceKind.LIST_PRICE,
-                unit_price=unit_price,
-                unit_size=price.unit_size,
-                begins_at=ends_at,
-                ends_at=None,
+            draft.lay(
+                replace(
+                    ended,
+                    kind=PriceKind.LIST_PRICE,
+                    unit_price=unit_price,
+                    begins_at=ends_at,
+                    ends_at=None,
+                )
             )
-    return rows
+    return draft.rows()
 
 
 def cancel_price(*, price: Price) -> list[PriceRow]:
@@ -129,19 +130,12 @@ def cancel_price(*, price: Price) -> list[PriceRow]:
 
 def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -> list[PriceRow]:
     """Return the rows that give a customer another's own prices, as they are from this instant on."""
-    rows = []
+    draft = _Draft()
     theirs = Price.objects.filter(customer=source).from_then_on(at=begins_at)
-    for price in theirs.select_related("billing_item__service"):
-        rows += change_price(
-            item=price.billing_item,
-            customer=target,
-            kind=price.kind,
-            unit_price=price.unit_price,
-            unit_size=price.unit_size,
-            begins_at=max(price.begins_at, begins_at),
-            ends_at=price.ends_at,
-        )
-    return rows
+    for price in theirs.select_related("billing_item__service", "customer"):
+        row = price_row(price)
+        draft.lay(replace(row, customer=target.code, begins_at=max(row.begins_at, begins_at)))
+    return draft.rows()
 
 
 def overlaid(new: PriceRow, others: Sequence[PriceRow]) -> list[PriceRow]:
@@ -164,6 +158,52 @@ def overlaid(new: PriceRow, others: Sequence[PriceRow]) -> list[PriceRow]:
         if new.ends_at is not None and (other.ends_at is None or other.ends_at > new.ends_at):
             rows.append(replace(other, begins_at=new.ends_at))
     return [*rows, new]
+
+
+class _Draft:
+    """Rows that are planned one after the other, each on top of what is stored and of those before it."""
+
+    def __init__(self) -> None:
+        self._stored: dict[tuple[Any, ...], PriceRow] = {}
+        self._planned: dict[tuple[Any, ...], PriceRow] = {}
+        self._read: set[tuple[str, ...]] = set()
+
+    def rows(self) -> list[PriceRow]:
+        """Return what has been planned."""
+        return list(self._planned.values())
+
+    def put(self, row: PriceRow) -> None:
+        """Plan a row instead of what is stored or planned under its key."""
+        self._read_once(row)
+        self._planned.pop(key_of(row), None)
+        if not row.remove or key_of(row) in self._stored:
+            self._planned[key_of(row)] = row
+
+    def lay(self, new: PriceRow) -> None:
+        """Plan a price over the others of its kind, item and customer."""
+        self._read_once(new)
+        others = [row for row in (self._stored | self._planned).values() if not row.remove]
+        for row in overlaid(new, [row for row in others if _course_of(row) == _course_of(new)]):
+            self.put(row)
+
+    def _read_once(self, row: PriceRow) -> None:
+        if _course_of(row) in self._read:
+            return
+        self._read.add(_course_of(row))
+        same = Price.objects.filter(
+            billing_item__service__name=row.service,
+            billing_item__measure=row.measure,
+            customer__code=row.customer or None,
+            kind=row.kind,
+        )
+        for price in same.select_related("billing_item__service", "customer"):
+            stored = price_row(price)
+            self._stored[key_of(stored)] = stored
+
+
+def _course_of(row: PriceRow) -> tuple[str, ...]:
+    """Return among which prices a row's period must not overlap with another."""
+    return row.service, row.measure, row.customer, row.kind
 
 
 def _overlap(one: PriceRow, other: PriceRow) -> bool:

@@ -14,13 +14,15 @@ from typing import Any, ClassVar
 
 from pricing.measures import Measure
 
+LARGEST_EXPONENT = 30
+
 
 class BadCell(ValueError):
     """A cell that says nothing its column can hold."""
 
     def __init__(self, column: str, problem: str) -> None:
         super().__init__(f"{column}: {problem}")
-        self.column = column
+        self.column, self.problem = column, problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,19 +151,22 @@ def _decimal(text: str) -> Decimal:
         number = Decimal(text)
     except InvalidOperation as error:
         raise ValueError(f"{text!r} is not a decimal number.") from error
-    if not number.is_finite():
-        raise ValueError(f"{text!r} is not a number.")
+    # 1e999999999 is a number too, but as text it has a billion digits.
+    if not number.is_finite() or abs(number.adjusted()) > LARGEST_EXPONENT:
+        raise ValueError(f"{text!r} is not a number that a price can be.")
     return number
 
 
 def _instant(text: str) -> dt.datetime:
     try:
         instant = dt.datetime.fromisoformat(text)
-    except ValueError as error:
+        # Near the year 1 the same instant may have no date in UTC.
+        in_utc = instant.astimezone(dt.UTC) if instant.tzinfo else None
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is not an instant such as 2026-12-01T00:00:00Z.") from error
-    if instant.tzinfo is None:
+    if in_utc is None:
         raise ValueError(f"{text!r} does not say in which zone: write 2026-12-01T00:00:00Z.")
-    return instant.astimezone(dt.UTC)
+    return in_utc
 
 
 def _measure(text: str) -> Measure:

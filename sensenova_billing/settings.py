@@ -259,8 +259,8 @@ CELERY_BEAT_SCHEDULE = {
 # --- The admin's look ----------------------------------------------------------------------------
 
 
-# Not a list: there are far too many usage records.
-_ADMIN_PAGES = {"usage_usagerecord": "usage_record"}
+# Not lists: there are far too many usage records, and a file is none.
+_ADMIN_PAGES = {"Usage records": "usage_record", "Import and export": "catalogue_import"}
 
 
 def _admin_section(title: str, *pages: tuple[str, str, str]) -> dict[str, object]:
@@ -268,7 +268,7 @@ def _admin_section(title: str, *pages: tuple[str, str, str]) -> dict[str, object
         {
             "title": name,
             "icon": icon,
-            "link": reverse_lazy(_ADMIN_PAGES.get(model, f"admin:{model}_changelist")),
+            "link": reverse_lazy(_ADMIN_PAGES.get(name, f"admin:{model}_changelist")),
             "permission": _may_view(model),
         }
         for name, icon, model in pages
@@ -326,6 +326,7 @@ UNFOLD = {
                 ("Prices", "sell", "pricing_price"),
                 ("Price proposals", "rate_review", "pricing_proposal"),
                 ("Call specifications", "speed", "pricing_callspecification"),
+                ("Import and export", "swap_vert", "pricing_price"),
             ),
             _admin_section(
                 "Billing",

@@ -13,6 +13,7 @@ from invoices import views as invoices
 from invoices.record_admin import usage_record
 from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
 from pricing.api import CatalogView, EstimatesView
+from pricing.sheet_admin import catalogue_csv, catalogue_import, catalogue_xlsx
 from pricing.views import prices
 from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
@@ -69,6 +70,9 @@ urlpatterns = [
     path("admin/prices/end", admin.site.admin_view(deeds.end_price), name="end_price"),
     path("admin/prices/copy", admin.site.admin_view(deeds.copy_prices), name="copy_prices"),
     path("admin/prices/put-on-sale", admin.site.admin_view(deeds.put_on_sale), name="put_on_sale"),
+    path("admin/catalogue/export.csv", admin.site.admin_view(catalogue_csv), name="catalogue_csv"),
+    path("admin/catalogue/export.xlsx", admin.site.admin_view(catalogue_xlsx), name="catalogue_xlsx"),
+    path("admin/catalogue/import", admin.site.admin_view(catalogue_import), name="catalogue_import"),
     path("admin/", admin.site.urls),
 ]
 

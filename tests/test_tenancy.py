@@ -44,6 +44,7 @@ DEEDS = {"sign_out", "api_estimates"}
 STAFF = "admin:"
 STAFF_PAGES = {"usage_record", "own_password"}
 STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
+STAFF_PAGES = {"usage_record", "own_password", "catalogue_csv", "catalogue_xlsx", "catalogue_import"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 

@@ -182,6 +182,24 @@ def test_a_customer_gets_another_customers_prices_as_they_are_from_then_on(acme,
     ]
 
 
+def test_prices_are_copied_over_those_that_the_customer_has(acme, globex):
+    price(*SENSECHAT, "0.002", begins_at=day(-1), ends_at=day(2), customer=acme)
+    price(*SENSECHAT, "0.003", begins_at=day(2), customer=acme)
+    price(*SENSECHAT, "0.009", begins_at=day(-1), customer=globex)
+
+    do(copy_prices(source=acme, target=globex, begins_at=day(1)))
+
+    assert course(0, 1, 2, 100, customer=globex) == ["0.009", "0.002", "0.003", "0.003"]
+
+
+def test_a_list_price_ends_with_the_list_price_that_follows():
+    old = item(*SENSECHAT).prices.get()
+
+    do(end_prices(prices=[old], ends_at=day(1), successors={old.pk: Decimal("0.02")}))
+
+    assert course(0, 1) == ["0.012", "0.02"]
+
+
 def test_what_counts_on_a_bill_does_not_change_before_a_price_begins(acme):
     """A customer's own price is laid over the customer's own only."""
     do(change("0.001", 1, customer=acme))

@@ -1,0 +1,172 @@
+"""Excel workbooks as tables of text: nothing in a cell is rounded, guessed or run.
+
+Written, every cell is text, so that a spreadsheet changes no digit and runs no formula. Read, numbers
+have the 15 digits that Excel keeps, and dates, which have no zone there, are UTC.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from io import BytesIO
+from typing import Any
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError
+
+from defusedxml.ElementTree import iterparse
+from openpyxl.cell.text import Text
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
+from xlsxwriter import Workbook
+
+# A file of a few kilobytes may hold gigabytes of one letter.
+MAX_UNPACKED = 32 * 1024 * 1024
+MAX_PARTS = 1000
+# Far more than any sheet of ours has; a workbook may say that its only line is the billionth.
+LAST_LINE, LAST_COLUMN = 100_000, 64
+DIGITS = 15
+WIDTH = 24
+
+# How a workbook writes characters that XML cannot hold.
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# What the reader raises for a file that is damaged or made to harm: it checks nothing itself.
+_DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    ParseError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    ZlibError,
+)
+
+
+class BadWorkbook(ValueError):
+    """Bytes that are no workbook, or one that is too large."""
+
+
+@dataclass(frozen=True)
+class NoText:
+    """A cell that cannot be taken as text, and why."""
+
+    problem: str
+
+
+Cell = str | NoText
+Line = tuple[int, list[Cell]]
+
+
+class _Reader(ExcelReader):
+    """Reads the shared texts as they are; the library's own way drops `x005F_` wherever it stands."""
+
+    def read_strings(self) -> None:
+        package: Any = self.package
+        part = package.find(SHARED_STRINGS)
+        if part is not None:
+            with self.archive.open(part.PartName[1:]) as source:
+                self.shared_strings = list(_shared_texts(source))
+
+
+def write_workbook(sheets: Mapping[str, Sequence[Sequence[str]]]) -> bytes:
+    """Return a workbook of these sheets, whose first lines are their heads; every cell is text."""
+    written = BytesIO()
+    with Workbook(written, {"in_memory": True}) as book:
+        text = book.add_format({"num_format": "@", "valign": "top"})
+        head = book.add_format({"num_format": "@", "bold": True})
+        for name, lines in sheets.items():
+            sheet = book.add_worksheet(name)
+            sheet.freeze_panes(1, 0)
+            # What is typed into these columns later stays text as well.
+            sheet.set_column(0, len(lines[0]) - 1, WIDTH, text)
+            sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+            for number, cells in enumerate(lines):
+                for column, cell in enumerate(cells):
+                    if cell:
+                        sheet.write_string(number, column, cell, text if number else head)
+    return written.getvalue()
+
+
+def read_workbook(data: bytes) -> list[tuple[str, list[Line]]]:
+    """Return the sheets of a workbook with their lines that are not empty, or raise BadWorkbook."""
+    try:
+        _require_bounds(data)
+        reader = _Reader(BytesIO(data), read_only=True, keep_links=False)
+        reader.read()
+        return [(sheet.title, list(_lines(sheet))) for sheet in reader.wb.worksheets]
+    except BadWorkbook:
+        raise
+    except _DAMAGED as error:
+        raise BadWorkbook("It is damaged, or no Excel workbook (.xlsx).") from error
+
+
+def _require_bounds(data: bytes) -> None:
+    with ZipFile(BytesIO(data)) as archive:
+        parts = archive.infolist()
+    if len(parts) > MAX_PARTS or sum(part.file_size for part in parts) > MAX_UNPACKED:
+        raise BadWorkbook(f"Unpacked it is larger than {MAX_UNPACKED // 1024**2} MB.")
+
+
+def _shared_texts(source: Any) -> Iterator[str]:
+    for _, node in iterparse(source):
+        if node.tag == f"{{{SHEET_MAIN_NS}}}si":
+            text: Any = Text.from_tree(node)
+            yield text.content
+            node.clear()
+
+
+def _lines(sheet: Any) -> Iterator[Line]:
+    # The sheet may say itself how large it is, and be wrong.
+    sheet.reset_dimensions()
+    for number, cells in enumerate(sheet.iter_rows(min_row=1, max_col=LAST_COLUMN), start=1):
+        if number > LAST_LINE:
+            raise BadWorkbook(f"It has more than {LAST_LINE:,} lines.")
+        texts = [_text(cell) for cell in cells]
+        while texts and texts[-1] == "":
+            texts.pop()
+        if texts:
+            yield number, texts
+
+
+def _text(cell: Any) -> Cell:
+    value = cell.value
+    if value is None:
+        return ""
+    match cell.data_type:
+        case "f":
+            return NoText("This is a formula: put its value here.")
+        case "e":
+            return NoText(f"The spreadsheet says {value} here.")
+        case "b":
+            return "yes" if value else ""
+        case "d":
+            return _instant_text(value)
+        case "n":
+            return _number_text(value)
+        case _:
+            return _plain_text(str(value))
+
+
+def _instant_text(value: Any) -> Cell:
+    if not isinstance(value, dt.datetime):
+        return NoText(f"This is a time of day or a duration, {value}: write 2026-12-01T00:00:00Z.")
+    return value.replace(tzinfo=dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _number_text(value: Any) -> str:
+    """Return the number that a spreadsheet means by its binary one: 0.3, not 0.299999999999999988."""
+    with localcontext(prec=DIGITS):
+        return f"{Decimal(repr(value)).normalize():f}"
+
+
+def _plain_text(value: str) -> Cell:
+    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        return NoText("It holds a character that is none.")
+    return text
