@@ -13,13 +13,16 @@ from unfold.decorators import display
 from accounts.read_only import ReadOnly
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
 from invoices.parking_admin import ParkedHourAdmin
+from invoices.proposal_admin import ProposalAdmin
 from invoices.rerating_admin import ReratingAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from invoices.trace_admin import LinksToRecords, TracedLineAdmin
 from invoices.verification_admin import VerificationAdmin
+from pricing.models import Proposal
 from usage.models import BillingHour
 
 admin.site.register(ParkedHour, ParkedHourAdmin)
+admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(Rerating, ReratingAdmin)
 admin.site.register(Verification, VerificationAdmin)
 

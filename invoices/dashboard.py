@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from invoices.models import HourlyBill, ParkedHour, Verification
 from invoices.watching import Alarm, Level, state_of_closing
+from pricing.models import Decision, Proposal
 from usage.hours import database_now
 from usage.models import BillingHour
 
@@ -43,7 +44,11 @@ class Card:
 def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the page's context how the closing and the books stand."""
     state = state_of_closing(now=database_now())
-    return context | {"closing_cards": [_card(alarm, request) for alarm in state.alarms]}
+    return context | {
+        "closing_cards": [_card(alarm, request) for alarm in state.alarms],
+        "proposals": Proposal.objects.filter(decision=Decision.NONE).count(),
+        "proposals_href": _list(Proposal, request),
+    }
 
 
 def _card(alarm: Alarm, request: HttpRequest) -> Card:

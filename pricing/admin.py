@@ -1,31 +1,47 @@
-"""The catalogue in the admin: what has begun is history, the future may be arranged."""
+"""The catalogue in the admin; prices are shown here, and changed on pages of their own."""
 
+import datetime as dt
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db import IntegrityError
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
-from unfold.decorators import display
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
 
-from accounts.signed_admin import ReasonedForm, Signed, SignedForm
-from pricing.choosing import price_in_force
-from pricing.forms import PriceForm, refusal_text
+from accounts import clock
+from accounts.read_only import ReadOnly
+from accounts.signed_admin import ReasonedForm, Signed, SignedForm, history_url
+from pricing.choosing import changes_after, price_in_force
+from pricing.kinds import Kind
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
 from pricing.on_sale import facts_of
+from pricing.outlook import outlook_now
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
+SOON = dt.timedelta(days=30)
+SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
+MAY = "deed"  # not the permission itself: unfold would look for it in a database that is still empty
+# The pages on which prices are changed (invoices/price_admin.py), with the words on the buttons.
+DEED_WORDS = {
+    "change_price": "Change a price",
+    "announce_offer": "Announce an offer",
+    "start_trial": "Start a free trial",
+    "end_price": "End or cancel",
+    "copy_prices": "Copy a customer's prices",
+    "put_on_sale": "Put an item on sale",
+}
+DEEDS = tuple(DEED_WORDS)
 KINDS = {"free trial": "success", "limited-time offer": "warning", "list price": "default"}
 
 
 def _state(dated: Price | CallSpecification) -> str:
-    now = timezone.now()
+    now = clock.now()
     if dated.begins_at > now:
         return SCHEDULED
     return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
@@ -54,7 +70,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those in the state that was chosen."""
-        now = timezone.now()
+        now = clock.now()
         conditions = {
             IN_FORCE: Q(begins_at__lte=now) & (Q(ends_at=None) | Q(ends_at__gt=now)),
             SCHEDULED: Q(begins_at__gt=now),
@@ -80,6 +96,69 @@ class ForWhomFilter(admin.SimpleListFilter):
         return queryset.filter(customer__isnull=self.value() == "everybody")
 
 
+class WhatFilter(admin.SimpleListFilter):
+    """What is in force now, what changes next, what ends soon, what has no end."""
+
+    title = "what"
+    parameter_name = "what"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The questions that the list answers."""
+        return [
+            ("now", "in force now"),
+            ("next", "changes next"),
+            ("soon", f"ends within {SOON.days} days"),
+            ("endless", "offers and trials without an end"),
+            ("ended", "has ended"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that answer the question that was chosen."""
+        now = clock.now()
+        in_force = Q(begins_at__lte=now) & (Q(ends_at=None) | Q(ends_at__gt=now))
+        conditions = {
+            "now": in_force,
+            "next": Q(begins_at__gt=now),
+            "soon": in_force & Q(ends_at__lte=now + SOON),
+            "endless": (in_force | Q(begins_at__gt=now)) & Q(ends_at=None) & ~Q(kind=Kind.LIST_PRICE),
+            "ended": Q(ends_at__lte=now),
+        }
+        return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+def leads_to(route: str, words: str, parameter: str = "") -> Any:
+    """Return a button of the admin that opens the page of a deed; on an object's page, with that chosen."""
+
+    def lead(self: Any, request: HttpRequest, object_id: str = "") -> HttpResponse:
+        return redirect(reverse(route, query={parameter: object_id} if parameter else {}))
+
+    lead.__name__ = route
+    return action(description=words, permissions=[MAY])(lead)
+
+
+class LeadsToDeeds:
+    """For a ModelAdmin whose buttons lead to the deeds of prices."""
+
+    def has_deed_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Those who may change prices."""
+        return bool(request.user.has_perm("pricing.change_price"))
+
+
+class Shown(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """What is only read here; its history is the audit trail."""
+
+    list_per_page = 50
+    actions_list = DEEDS
+
+    change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
+        leads_to(route, words) for route, words in DEED_WORDS.items()
+    )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to its entries in the audit trail."""
+        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))
+
+
 @admin.register(ServiceGroup)
 class ServiceGroupAdmin(Kept):
     """The sections of the price page."""
@@ -100,7 +179,7 @@ class ServiceAliasAdmin(Signed, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Service)
-class ServiceAdmin(Kept):
+class ServiceAdmin(LeadsToDeeds, Kept):
     """Models on sale."""
 
     list_display = ("name", "group", "position")
@@ -108,28 +187,15 @@ class ServiceAdmin(Kept):
     list_select_related = ("group",)
     search_fields = ("name",)
     fields = ("name", "group", "position")
+    actions_detail = ("offer_this", "try_this", "sell_more")
+
+    offer_this = leads_to("announce_offer", "Announce an offer", "services")
+    try_this = leads_to("start_trial", "Start a free trial", "services")
+    sell_more = leads_to("put_on_sale", "Put an item on sale", "service")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         """Senders report by the name: it stays."""
         return ("name",) if obj else ()
-
-
-class FirstPriceInline(StackedInline):  # type: ignore[misc]
-    """The first price of a new billing item, without which the item could not be sold."""
-
-    model = Price
-    fields = ("kind", "unit_price", "unit_size", "begins_at")
-    min_num = max_num = 1
-    extra = 0
-    verbose_name = verbose_name_plural = "first price, for everybody and without an end"
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Insist on it."""
-        return super().get_formset(request, obj, validate_min=True, **kwargs)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
 
 
 class PricesInline(TabularInline):  # type: ignore[misc]
@@ -162,14 +228,20 @@ class PricesInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(BillingItem)
-class BillingItemAdmin(Kept):
-    """What services charge for; a new one comes with its first price."""
+class BillingItemAdmin(Shown):
+    """What services charge for: what it costs now, and what changes next."""
 
-    list_display = ("service", "measure", "price_now")
+    list_display = ("service", "measure", "price_now", "next_change")
     list_filter = ("measure", "service")
     list_select_related = ("service",)
     search_fields = ("service__name", "measure")
-    autocomplete_fields = ("service",)
+    inlines = (PricesInline,)
+    actions_detail = ("change_this", "offer_this", "try_this")
+    change_form_outer_before_template = "admin/item_timeline.html"
+
+    change_this = leads_to("change_price", "Change its price", "item")
+    offer_this = leads_to("announce_offer", "Announce an offer", "items")
+    try_this = leads_to("start_trial", "Start a free trial", "items")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With their prices, read at once."""
@@ -178,38 +250,93 @@ class BillingItemAdmin(Kept):
     @display(description="price for everybody now")  # type: ignore[untyped-decorator]
     def price_now(self, item: BillingItem) -> str:
         """As the price page words it."""
-        price = price_in_force(facts_of(item), customer=None, at=timezone.now())
-        return next((one.text for one in item.prices.all() if price and one.pk == price.id), "none")
+        price = price_in_force(facts_of(item), customer=None, at=clock.now())
+        return _text_of(item, price.id) if price else "none"
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """A new item's first price, or the prices that it has."""
-        return [PricesInline] if obj else [FirstPriceInline]
+    @display(description="next change (UTC)")  # type: ignore[untyped-decorator]
+    def next_change(self, item: BillingItem) -> str:
+        """What counts for everybody after that, and from when on."""
+        for change in changes_after(facts_of(item), customer=None, at=clock.now()):
+            return f"{change.at:%Y-%m-%d %H:%M}: {_text_of(item, change.price.id)}"
+        return "none planned"
 
-    def get_readonly_fields(self, request: HttpRequest, obj: BillingItem | None = None) -> tuple[str, ...]:
-        """Lines refer to it: it stays what it is."""
-        return ("service", "measure") if obj else ()
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """With its prices over time."""
+        item = self.get_object(request, object_id)
+        context = {"outlook": outlook_now(item=item, now=clock.now())} if item else {}
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        return answer
 
 
 @admin.register(Price)
-class PriceAdmin(Kept):
-    """Prices, offers and free trials; those that have begun can only be ended."""
+class PriceAdmin(Shown):
+    """Every price there was, is and will be; the buttons lead to what can be done."""
 
-    form = PriceForm
     list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
-    list_filter = (StateFilter, "kind", ForWhomFilter, "billing_item__service")
+    list_filter = (WhatFilter, "kind", ForWhomFilter, "billing_item__service")
     list_select_related = ("billing_item__service", "customer")
     search_fields = ("billing_item__service__name", "billing_item__measure", "customer__code")
-    autocomplete_fields = ("billing_item", "customer")
+    fields = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
     ordering = (
         "billing_item__service__group__position",
         "billing_item__service__position",
         "billing_item",
         "begins_at",
     )
+    actions_detail = ("change_this", "end_this", "cancel_this")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With what each price's name holds, read at once; the pages that let one be chosen need it too."""
         return super().get_queryset(request).select_related(*self.list_select_related)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """By the price page; of what changes or ends, the soonest first."""
+        return SOONEST_FIRST.get(request.GET.get(WhatFilter.parameter_name, ""), self.ordering)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """End what is in force, cancel what is scheduled; what has ended is history."""
+        price = self.get_object(request, object_id)
+        useless = {
+            IN_FORCE: {"cancel_this"},
+            SCHEDULED: {"end_this"},
+            ENDED: {"end_this", "cancel_this"},
+        }[_state(price) if price else ENDED]
+        offered = super().get_actions_detail(request, object_id)
+        return [one for one in offered if one.action_name.removeprefix("pricing_price_") not in useless]
+
+    @action(description="Change this price", permissions=[MAY])  # type: ignore[untyped-decorator]
+    def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """With what it is already filled in."""
+        price = get_object_or_404(self.get_queryset(request), pk=object_id)
+        return redirect(
+            reverse(
+                "change_price",
+                query={
+                    "item": price.billing_item_id,
+                    "customer": price.customer.code if price.customer else "",
+                    "kind": price.kind,
+                    "unit_price": f"{price.unit_price.normalize():f}",
+                    "unit_size": price.unit_size,
+                },
+            )
+        )
+
+    @action(description="End this price", permissions=[MAY])  # type: ignore[untyped-decorator]
+    def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """With the price ticked."""
+        price = get_object_or_404(Price, pk=object_id)
+        return redirect(reverse("end_price", query={"prices": price.pk}))
+
+    @action(description="Cancel this price", permissions=[MAY])  # type: ignore[untyped-decorator]
+    def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """It ends where it would begin."""
+        price = get_object_or_404(Price, pk=object_id)
+        ends_at = price.begins_at.isoformat().replace("+00:00", "")
+        return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))
 
     @display(description="price", ordering="unit_price")  # type: ignore[untyped-decorator]
     def words(self, price: Price) -> str:
@@ -231,41 +358,9 @@ class PriceAdmin(Kept):
         """In force, scheduled or ended."""
         return _state(price)
 
-    def get_form(
-        self, request: HttpRequest, obj: Price | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        """Tell the form what time it is; only a new price can end the one that it replaces."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.now = timezone.now()
-        return form
 
-    def get_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
-        """Only a new price can end the one that it replaces."""
-        fields = tuple(PriceForm.Meta.fields)
-        return (*fields, "state") if obj else (*fields, "ends_predecessor")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Price | None = None) -> tuple[str, ...]:
-        """Of a price that has begun only the end can be moved; of one that has ended, nothing."""
-        if obj is None:
-            return ()
-        if obj.begins_at > timezone.now():
-            return ("billing_item", "state")
-        fields = tuple(name for name in PriceForm.Meta.fields if name != "ends_at")
-        return (*fields, "ends_at", "state") if _state(obj) == ENDED else (*fields, "state")
-
-    def save_model(self, request: HttpRequest, obj: Price, form: Any, change: bool) -> None:
-        """End what the new price replaces, then add it; the admin's transaction holds both."""
-        form.end_predecessor()
-        super().save_model(request, obj, form, change)
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Say what the database refused when somebody else changed prices between the check and the save."""
-        try:
-            answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
-        except IntegrityError as error:
-            messages.error(request, f"Nothing was saved. {refusal_text(error)}")
-            return redirect(request.path)
-        return answer
+def _text_of(item: BillingItem, key: int) -> str:
+    return next(price.text for price in item.prices.all() if price.pk == key)
 
 
 @admin.register(CallSpecification)

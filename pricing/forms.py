@@ -1,109 +1,351 @@
-"""The form for prices: what the database would refuse is said at the form, before anything is saved."""
+"""What admins do with prices, one form for each deed: what it asks, and the rows that bring it about."""
 
-import copy
-import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
-from django.db import IntegrityError, connection, transaction
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from pricing.models import Price
-
-# What to do, by the constraint or trigger that refused.
-ADVICE = {
-    "an_item_on_sale_always_has_a_price": (
-        "To change a price, leave this one as it is and add its successor with "
-        "'End the price that it replaces' ticked: that ends this one where the successor begins."
-    ),
-    "a_begun_price_only_moves_its_end": (
-        "What was in force stays as it was. To charge otherwise from now on, add a price that begins later."
-    ),
-}
-OVERLAP_ADVICE = (
-    "To replace that price, tick 'End the price that it replaces'; or choose another period or another kind."
+from pricing.arranging import announce_offer, cancel_price, change_price, copy_prices, end_prices, start_trial
+from pricing.deed_form import (
+    DeedForm,
+    begins_field,
+    customer_field,
+    ends_field,
+    instant_field,
+    kind_field,
+    unit_price_field,
+    unit_size_field,
 )
+from pricing.measures import Measure
+from pricing.models import ITEM_ORDER, BillingItem, Price, PriceKind, Service, ServiceGroup, price_text
+from pricing.sheets import PriceRow
 
 
-@contextmanager
-def undone() -> Iterator[None]:
-    """Let the block write what it likes and take it all back."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
+class ChangePriceForm(DeedForm):
+    """One price of one billing item."""
 
-
-def refusal_of(instance: Price) -> str | None:
-    """Try to save, deferred rules included, take it back, and return what the database says against it."""
-    try:
-        with undone(), connection.cursor() as cursor:
-            copy.copy(instance).save()
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    except IntegrityError as error:
-        return refusal_text(error)
-    return None
-
-
-def refusal_text(error: IntegrityError) -> str:
-    """Return the database's own words with what to do about it."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    said = getattr(diagnosis, "message_primary", None) or str(error)
-    constraint = getattr(diagnosis, "constraint_name", None) or ""
-    advice = OVERLAP_ADVICE if constraint.endswith("do_not_overlap") else ADVICE.get(constraint, "")
-    return f"{said} {advice}".strip()
-
-
-class PriceForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no argument at run time
-    """A price; a new one may end the price that it replaces in the same step."""
-
-    now: dt.datetime  # set by whoever opens the door
-
-    ends_predecessor = forms.BooleanField(
-        label="End the price that it replaces",
-        required=False,
-        help_text="The price of the same kind, item and customer that is in force when this one begins "
-        "ends there. This is how a price is changed.",
+    item = forms.ModelChoiceField(
+        BillingItem.objects.select_related("service"), label="Billing item", widget=UnfoldAdminSelectWidget
+    )
+    customer = customer_field(
+        "Only for", required=False, help_text="A customer's code; empty: for everybody."
+    )
+    kind = kind_field()
+    unit_price = unit_price_field(
+        "New unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0."
+    )
+    unit_size = unit_size_field()
+    begins_at = begins_field()
+    ends_at = ends_field(
+        "The first instant at which it is not any more; then what it replaced goes on. Empty: no end."
     )
 
-    class Meta:
-        model = Price
-        fields = ("billing_item", "customer", "kind", "unit_price", "unit_size", "begins_at", "ends_at")
-        help_texts: ClassVar[dict[str, str]] = {
-            "begins_at": "UTC; the first instant at which it is in force. It must be in the future, so that "
-            "nothing that was charged changes; only an item's first price may begin in the past.",
-        }
+    def rows(self) -> list[PriceRow]:
+        """Lay the price over those that it replaces."""
+        return change_price(**self.cleaned_data)
+
+    def words(self) -> str:
+        """E.g. `Change SenseChat input tokens to 0.01 RMB/thousand tokens from 2026-12-01 00:00 UTC`."""
+        said = self.cleaned_data
+        for_whom = f" for {said['customer'].code}" if said["customer"] else ""
+        return f"Change {_item_name(said['item'])}{for_whom} to {_price_words(said, said['item'].measure)}"
+
+
+class NewItemForm(DeedForm):
+    """A billing item that is put on sale with its first price."""
+
+    service = forms.ModelChoiceField(Service.objects.all(), widget=UnfoldAdminSelectWidget)
+    measure = forms.ChoiceField(
+        choices=Measure.choices(), label="Charges for", widget=UnfoldAdminSelectWidget
+    )
+    kind = kind_field()
+    unit_price = unit_price_field("Unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
+    unit_size = unit_size_field()
+    begins_at = begins_field("From then on it is on sale; a first price may begin in the past.")
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a price that would change what was charged already."""
-        cleaned = super().clean() or self.cleaned_data
-        begins_at, item = cleaned.get("begins_at"), cleaned.get("billing_item", self.instance.billing_item_id)
-        if begins_at and item and begins_at <= self.now and Price.objects.filter(billing_item=item).exists():
-            self.add_error(
-                "begins_at",
-                f"A price begins in the future; it is {self.now:%Y-%m-%d %H:%M} UTC now. What was used "
-                "until then keeps the price it had. Nothing was saved: choose a later instant.",
+        """Refuse an item that is on sale already."""
+        said = super().clean() or self.cleaned_data
+        if BillingItem.objects.filter(service=said.get("service"), measure=said.get("measure", "")).exists():
+            raise ValidationError("This item is on sale already: change its price instead.")
+        return said
+
+    def rows(self) -> list[PriceRow]:
+        """The first price, for everybody and without an end."""
+        said = self.cleaned_data
+        return [
+            PriceRow(
+                service=said["service"].name,
+                measure=Measure(said["measure"]),
+                kind=said["kind"],
+                unit_price=said["unit_price"],
+                unit_size=said["unit_size"],
+                begins_at=said["begins_at"],
             )
-        return cleaned
+        ]
 
-    def end_predecessor(self) -> None:
-        """End the price that this new one replaces, if that is asked for."""
-        new = self.cleaned_data
-        if not new.get("ends_predecessor") or not {"billing_item", "kind", "begins_at"} <= new.keys():
-            return
-        open_then = Q(ends_at=None) | Q(ends_at__gt=new["begins_at"])
-        replaced = Price.objects.filter(
-            open_then, billing_item=new["billing_item"], customer=new.get("customer"), kind=new["kind"]
+    def words(self) -> str:
+        """E.g. `Put nova-2 input tokens on sale at 0.01 RMB/thousand tokens from ...`."""
+        said = self.cleaned_data
+        name = f"{said['service'].name} {Measure(said['measure']).label.lower()}"
+        return f"Put {name} on sale at {_price_words(said, said['measure'])}"
+
+
+class ItemsForm(DeedForm):
+    """Several billing items: whole service groups, whole services, or single ones."""
+
+    several = ("groups", "services", "items")
+    with_prices: ClassVar[bool] = False
+
+    groups = forms.ModelMultipleChoiceField(ServiceGroup.objects.all(), required=False)
+    services = forms.ModelMultipleChoiceField(Service.objects.all(), required=False)
+    items = forms.ModelMultipleChoiceField(BillingItem.objects.all(), required=False)
+
+    def others(self) -> list[forms.BoundField]:
+        """Return the fields that are not about which items."""
+        return [field for field in self if field.name not in self.several and field.name[:6] != "price_"]
+
+    def on_sale(self) -> list[BillingItem]:
+        """Return every item, in the order of the price page."""
+        return list(BillingItem.objects.select_related("service__group").order_by(*ITEM_ORDER))
+
+    def picked(self) -> list[BillingItem]:
+        """Return the items that were chosen, one way or another."""
+        said = self.cleaned_data
+        wanted = (
+            Q(service__group__in=said["groups"]) | Q(service__in=said["services"]) | Q(pk__in=said["items"])
         )
-        replaced.filter(begins_at__lt=new["begins_at"]).update(ends_at=new["begins_at"])
+        return list(BillingItem.objects.select_related("service__group").filter(wanted))
 
-    def _post_clean(self) -> None:
-        with undone():
-            if not self.errors:
-                self.end_predecessor()
-            super()._post_clean()  # type: ignore[misc]  # Django's own hook; the stubs leave it out
-            if not self.errors and (refusal := refusal_of(self.instance)):
-                self.add_error(None, refusal)
-        if any("is in force in that period" in text for text in self.non_field_errors()):
-            self.add_error(None, OVERLAP_ADVICE)
+    def clean(self) -> dict[str, Any]:
+        """Insist on an item, and on an order of begin and end."""
+        said = super().clean() or self.cleaned_data
+        if not any(said.get(name) for name in self.several):
+            raise ValidationError("Choose what it is for: a service group, a service or a billing item.")
+        return said
+
+    def sections(self) -> list[dict[str, Any]]:
+        """Return what the page lets be ticked: groups, their services, and the items of these."""
+        ticked = {name: self.chosen(name) for name in self.several}
+        sections: dict[int, dict[str, Any]] = {}
+        for item in self.on_sale():
+            service, group = item.service, item.service.group
+            section = sections.setdefault(
+                group.pk, {"group": group, "ticked": str(group.pk) in ticked["groups"], "services": {}}
+            )
+            held = section["services"].setdefault(
+                service.pk, {"service": service, "ticked": str(service.pk) in ticked["services"], "items": []}
+            )
+            price = self[f"price_{item.pk}"] if self.with_prices else None
+            held["items"].append({"item": item, "ticked": str(item.pk) in ticked["items"], "price": price})
+        return [section | {"services": list(section["services"].values())} for section in sections.values()]
+
+    def _on_items(self) -> str:
+        items = self.picked()
+        if len(items) == 1:
+            return _item_name(items[0])
+        return f"{len(items)} billing items"
+
+
+class OfferForm(ItemsForm):
+    """A limited-time offer on several items: so many percent off, or new prices."""
+
+    with_prices = True
+
+    percent_off = forms.DecimalField(
+        label="Percent off",
+        required=False,
+        max_digits=10,
+        decimal_places=6,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text="Off the list price at the beginning; for items without a new price of their own.",
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    begins_at = begins_field()
+    ends_at = ends_field()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for item in self.on_sale():
+            self.fields[f"price_{item.pk}"] = unit_price_field(f"New price of {item}", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """An item with a new price is meant, ticked or not."""
+        said = self.cleaned_data
+        priced = BillingItem.objects.filter(pk__in=self._new_prices())
+        said["items"] = said.get("items", BillingItem.objects.none()) | priced
+        return super().clean()
+
+    def rows(self) -> list[PriceRow]:
+        """The offer on each item."""
+        said = self.cleaned_data
+        return announce_offer(
+            items=self.picked(),
+            percent_off=said["percent_off"],
+            unit_prices=self._new_prices(),
+            begins_at=said["begins_at"],
+            ends_at=said["ends_at"],
+        )
+
+    def words(self) -> str:
+        """E.g. `Offer 4 billing items at 20 % off from ... until ...`."""
+        said = self.cleaned_data
+        percent, priced = said["percent_off"], self._new_prices()
+        off = f" at {percent.normalize():f} % off" if percent is not None and not priced else ""
+        return f"Offer {self._on_items()}{off} {_period(said)}"
+
+    def _new_prices(self) -> Mapping[int, Decimal]:
+        return {
+            int(name.removeprefix("price_")): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith("price_") and value is not None
+        }
+
+
+class TrialForm(ItemsForm):
+    """Several items free for everybody for a time."""
+
+    begins_at = begins_field()
+    ends_at = ends_field()
+
+    def rows(self) -> list[PriceRow]:
+        """The trial of each item."""
+        said = self.cleaned_data
+        return start_trial(items=self.picked(), begins_at=said["begins_at"], ends_at=said["ends_at"])
+
+    def words(self) -> str:
+        """E.g. `Make SenseChat input tokens free from ... until ...`."""
+        return f"Make {self._on_items()} free {_period(self.cleaned_data)}"
+
+
+class EndPriceForm(DeedForm):
+    """Prices that end; one that would end before it begins is taken back."""
+
+    several = ("prices",)
+
+    prices = forms.ModelMultipleChoiceField(
+        Price.objects.select_related("billing_item__service", "customer"),
+        error_messages={"required": "Choose what ends."},
+    )
+    ends_at = instant_field(
+        "Ends",
+        "The first instant at which it is not in force any more. What is scheduled to begin only then, or "
+        "later, is taken back, and what it would have replaced goes on.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("ends_at", self.initial["begins_at"])
+        self._open = list(
+            Price.objects.from_then_on(at=self.now)
+            .filter(~Q(kind=PriceKind.LIST_PRICE) | Q(customer__isnull=False) | self._named())
+            .select_related("billing_item__service__group", "customer")
+            .order_by(*(f"billing_item__{name}" for name in ITEM_ORDER), "begins_at")
+        )
+        for price in self._open:
+            self.fields[f"after_{price.pk}"] = unit_price_field(f"List price after {price}", required=False)
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Return what the page lets be ticked: offers, trials, own prices, and those that a link names."""
+        ticked = self.chosen("prices")
+        beneath = self._items_with_more()
+        return [
+            {
+                "price": price,
+                "ticked": str(price.pk) in ticked,
+                "is_scheduled": price.begins_at > self.now,
+                "after": self[f"after_{price.pk}"] if price not in beneath else None,
+            }
+            for price in self._open
+        ]
+
+    def rows(self) -> list[PriceRow]:
+        """The ends, the list prices after them, and what is taken back."""
+        ends_at, prices = self.cleaned_data["ends_at"], self.cleaned_data["prices"]
+        successors = {
+            price.pk: after
+            for price in prices
+            if (after := self.cleaned_data.get(f"after_{price.pk}")) is not None
+        }
+        ending = [price for price in prices if not self._is_taken_back(price)]
+        rows = end_prices(prices=ending, ends_at=ends_at, successors=successors)
+        for price in prices:
+            if self._is_taken_back(price):
+                rows += cancel_price(price=price)
+        return rows
+
+    def words(self) -> str:
+        """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited time offer) at ...`."""
+        prices = list(self.cleaned_data["prices"])
+        taken_back = [price for price in prices if self._is_taken_back(price)]
+        ends = f"{self.cleaned_data['ends_at']:%Y-%m-%d %H:%M} UTC"
+        if len(prices) > 1:
+            back = f", {len(taken_back)} of them taken back before they begin" if taken_back else ""
+            return f"End {len(prices)} prices at {ends}{back}"
+        what = f"{_item_name(prices[0].billing_item)}: {prices[0].text}"
+        return f"Cancel {what}, {prices[0].period_text}" if taken_back else f"End {what} at {ends}"
+
+    def _is_taken_back(self, price: Price) -> bool:
+        return price.begins_at > self.now and price.begins_at >= self.cleaned_data["ends_at"]
+
+    def _named(self) -> Q:
+        return Q(pk__in=[key for key in self.chosen("prices") if key.isascii() and key.isdigit()])
+
+    def _items_with_more(self) -> list[Price]:
+        """Return those of the choices after which everybody still has a price."""
+        endless = Price.objects.for_everybody().filter(ends_at=None).values_list("billing_item_id", "pk")
+        by_item: dict[int, set[int]] = {}
+        for item, key in endless:
+            by_item.setdefault(item, set()).add(key)
+        return [
+            one for one in self._open if one.customer or by_item.get(one.billing_item_id, set()) - {one.pk}
+        ]
+
+
+class CopyPricesForm(DeedForm):
+    """One customer's own prices given to another."""
+
+    source = customer_field("Copy the own prices of")
+    target = customer_field("To")
+    begins_at = begins_field("From then on; what the other customer pays until then stays.")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a copy to the same customer, and one of nothing."""
+        said = super().clean() or self.cleaned_data
+        source = said.get("source")
+        if source and source == said.get("target"):
+            self.add_error("target", "Choose another customer.")
+        if source and not Price.objects.filter(customer=source).from_then_on(at=self.now).exists():
+            self.add_error("source", "This customer has no prices of its own.")
+        return said
+
+    def rows(self) -> list[PriceRow]:
+        """The other customer's prices."""
+        return copy_prices(**self.cleaned_data)
+
+    def words(self) -> str:
+        """E.g. `Copy the prices of acme to globex from ...`."""
+        said = self.cleaned_data
+        return f"Copy the prices of {said['source'].code} to {said['target'].code} {_period(said)}"
+
+
+def _item_name(item: BillingItem) -> str:
+    return f"{item.service.name} {Measure(item.measure).label.lower()}"
+
+
+def _price_words(said: Mapping[str, Any], measure: str) -> str:
+    digits = f"{said['unit_price'].normalize():f}"
+    size = said["unit_size"]
+    text = price_text(kind=said["kind"], digits=digits, unit_size=size, measure=Measure(measure))
+    return f"{text} {_period(said)}"
+
+
+def _period(said: Mapping[str, Any]) -> str:
+    ends_at = said.get("ends_at")
+    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
+    return f"from {said['begins_at']:%Y-%m-%d %H:%M}{until} UTC"

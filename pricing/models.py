@@ -27,6 +27,7 @@ from pricing.measures import Measure
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
 PRICE_BOUND = 1_000_000
+ITEM_ORDER = ("service__group__position", "service__position", "id")
 
 
 def _only(expression: F | Coalesce) -> Func:
@@ -105,7 +106,7 @@ class BillingItem(models.Model):
     measure = models.CharField(max_length=32, choices=Measure.choices())
 
     class Meta:
-        ordering = ("service__group__position", "service__position", "id")
+        ordering = ITEM_ORDER
         constraints = (
             models.UniqueConstraint(
                 "service",

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.audit import sign, signed
 from pricing.applying import PlanRefused, State, apply_rows, planned
 from pricing.models import Decision, Proposal
 from pricing.sheets import Row, cells_of, row_of
@@ -24,13 +25,14 @@ def submit_rows(*, deed: str, rows: Sequence[Row], by: str, reason: str, now: dt
         pass
     if any(change.state == State.REFUSED for change in changes):
         raise PlanRefused(changes)
-    return Proposal.objects.create(
-        deed=deed,
-        rows=[{"sheet": row.sheet, **cells_of(row)} for row in rows],
-        reason=reason,
-        proposed_by=by,
-        proposed_at=now,
-    )
+    with signed(by=by, reason=reason):
+        return Proposal.objects.create(
+            deed=deed,
+            rows=[{"sheet": row.sheet, **cells_of(row)} for row in rows],
+            reason=reason,
+            proposed_by=by,
+            proposed_at=now,
+        )
 
 
 def rows_of(proposal: Proposal) -> list[Row]:
@@ -50,6 +52,7 @@ def decide_proposal(*, proposal: Proposal, decision: Decision, by: str, now: dt.
         raise ValidationError(f"This proposal was {held.decision} by {held.decided_by} already.")
     if (decision == Decision.WITHDRAWN) != (by == held.proposed_by):
         raise ValidationError("Who made a proposal can withdraw it; somebody else approves or refuses it.")
+    sign(by=by, reason=held.reason)
     if decision == Decision.APPROVED:
         why = f"{held.reason} (proposed by {held.proposed_by})"
         apply_rows(rows=rows_of(held), by=by, reason=why, now=now)

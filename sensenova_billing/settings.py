@@ -324,6 +324,7 @@ UNFOLD = {
                 ("Service aliases", "link", "pricing_servicealias"),
                 ("Billing items", "straighten", "pricing_billingitem"),
                 ("Prices", "sell", "pricing_price"),
+                ("Price proposals", "rate_review", "pricing_proposal"),
                 ("Call specifications", "speed", "pricing_callspecification"),
                 ("Import and export", "swap_vert", "pricing_price"),
             ),

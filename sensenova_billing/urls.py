@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.admin import own_password
 from accounts.views import SignInView, home
+from invoices import price_admin as deeds
 from invoices import trace_views as tracing
 from invoices import views as invoices
 from invoices.record_admin import usage_record
@@ -63,6 +64,12 @@ urlpatterns = [
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
+    path("admin/prices/change", admin.site.admin_view(deeds.change_price), name="change_price"),
+    path("admin/prices/offer", admin.site.admin_view(deeds.announce_offer), name="announce_offer"),
+    path("admin/prices/trial", admin.site.admin_view(deeds.start_trial), name="start_trial"),
+    path("admin/prices/end", admin.site.admin_view(deeds.end_price), name="end_price"),
+    path("admin/prices/copy", admin.site.admin_view(deeds.copy_prices), name="copy_prices"),
+    path("admin/prices/put-on-sale", admin.site.admin_view(deeds.put_on_sale), name="put_on_sale"),
     path("admin/catalogue/export.csv", admin.site.admin_view(catalogue_csv), name="catalogue_csv"),
     path("admin/catalogue/export.xlsx", admin.site.admin_view(catalogue_xlsx), name="catalogue_xlsx"),
     path("admin/catalogue/import", admin.site.admin_view(catalogue_import), name="catalogue_import"),

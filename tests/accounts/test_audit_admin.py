@@ -60,7 +60,7 @@ def test_every_admin_that_lets_anything_change_is_signed(rf, operator):
     ]
 
     assert unsigned == []
-    assert sum(isinstance(its, Signed) for its in admin.site._registry.values()) >= 9
+    assert sum(isinstance(its, Signed) for its in admin.site._registry.values()) >= 7
 
 
 def test_a_customer_and_its_members_are_signed_with_one_reason(alice, operator_client):
@@ -161,20 +161,19 @@ def test_ones_own_new_password_is_signed(operator, operator_client):
 
 def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client):
     service = Service.objects.get(name="nova-embedding-stable")
-    fields = {
+    asked = {
+        "show": 1,
         "service": service.pk,
         "measure": "output_tokens",
-        "reason": "On sale from today.",
-        "prices-TOTAL_FORMS": 1,
-        "prices-INITIAL_FORMS": 0,
-        "prices-0-kind": "list_price",
-        "prices-0-unit_price": "0.1",
-        "prices-0-unit_size": "1000",
-        "prices-0-begins_at_0": "2023-01-01",
-        "prices-0-begins_at_1": "00:00",
+        "kind": "list_price",
+        "unit_price": "0.1",
+        "unit_size": "1000",
+        "begins_at": "2023-01-01T00:00",
     }
+    page = reverse("put_on_sale", query=asked)
 
-    operator_client.post(reverse("admin:pricing_billingitem_add"), fields)
+    plan = operator_client.get(page).context["plan"].fingerprint
+    operator_client.post(page, {"reason": "On sale from today.", "plan": plan})
 
     assert item("nova-embedding-stable", "output_tokens").prices.count() == 1
     for table in ("pricing_billingitem", "pricing_price"):

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from pricing.models import BillingItem, CallSpecification, Price, PriceKind, Service, ServiceGroup
+from pricing.models import CallSpecification, Price, PriceKind, Service, ServiceGroup
 from tests.builders import item, price
 
 pytestmark = pytest.mark.django_db
@@ -239,141 +239,8 @@ def test_no_page_asks_another_host(alice_client):
 # --- Prices in the admin -------------------------------------------------------------------------
 
 
-def fields(**changed):
-    """What the form for a new SenseChat price sends: 0.01 from next week on."""
-    begins = timezone.now() + dt.timedelta(days=7)
-    sent = {
-        "billing_item": item("SenseChat", "input_tokens").pk,
-        "customer": "",
-        "kind": "list_price",
-        "unit_price": "0.01",
-        "unit_size": "1000",
-        "begins_at_0": f"{begins:%Y-%m-%d}",
-        "begins_at_1": "00:00:00",
-        "ends_at_0": "",
-        "ends_at_1": "",
-    }
-    return sent | changed
-
-
 def the_price(service="SenseChat"):
     return Price.objects.get(billing_item=item(service, "input_tokens"))
-
-
-def add(client, **changed):
-    return client.post(reverse("admin:pricing_price_add"), fields(**changed))
-
-
-def change(client, found, **sent):
-    return client.post(reverse("admin:pricing_price_change", args=[found.pk]), sent)
-
-
-def test_a_price_is_changed_by_its_successor(operator_client):
-    old = the_price()
-
-    answer = add(operator_client, ends_predecessor="on")
-
-    assert answer.status_code == 302
-    new = Price.objects.exclude(pk=old.pk).get(billing_item=old.billing_item)
-    old.refresh_from_db()
-    assert old.ends_at == new.begins_at
-    assert new.ends_at is None
-
-
-def test_an_overlap_is_a_form_error_that_says_what_to_do(operator_client):
-    answer = add(operator_client)
-
-    assert answer.status_code == 200
-    assert "Another list price of this item is in force in that period." in words(answer.content.decode())
-    assert "tick &#x27;End the price that it replaces&#x27;" in answer.content.decode()
-    assert Price.objects.filter(billing_item=the_price().billing_item).count() == 1
-
-
-def test_a_successor_that_ends_would_leave_a_gap_and_changes_nothing(operator_client):
-    answer = add(operator_client, ends_predecessor="on", ends_at_0="2099-01-01", ends_at_1="00:00:00")
-
-    assert answer.status_code == 200
-    assert "would be without a price for everybody" in answer.content.decode()
-    assert the_price().ends_at is None
-
-
-def test_ending_the_only_price_is_a_form_error(operator_client):
-    answer = change(operator_client, the_price(), ends_at_0="2099-01-01", ends_at_1="00:00:00")
-
-    assert answer.status_code == 200
-    assert "would be without a price for everybody" in answer.content.decode()
-
-
-def test_ending_a_price_in_the_past_is_a_form_error(operator_client):
-    answer = change(operator_client, the_price(), ends_at_0="2024-01-01", ends_at_1="00:00:00")
-
-    assert answer.status_code == 200
-    assert "can only be moved from the future into the future" in answer.content.decode()
-
-
-def test_a_new_price_must_begin_in_the_future(operator_client):
-    answer = add(operator_client, begins_at_0="2024-01-01", kind="limited_time_offer")
-
-    assert answer.status_code == 200
-    assert "A price begins in the future" in answer.content.decode()
-
-
-def test_a_price_that_has_begun_keeps_what_it_was(operator_client):
-    found = the_price()
-
-    change(operator_client, found, **fields(unit_price="9"))
-
-    found.refresh_from_db()
-    assert str(found.unit_price.normalize()) == "0.012"
-
-
-def test_two_admins_at_once_get_a_message_and_no_fault_of_ours(operator_client, monkeypatch):
-    monkeypatch.setattr("pricing.forms.PriceForm._post_clean", _trusting_post_clean)
-
-    answer = operator_client.post(reverse("admin:pricing_price_add"), fields(), follow=True)
-
-    assert answer.status_code == 200
-    assert "Nothing was saved." in answer.content.decode()
-
-
-def _trusting_post_clean(form):
-    """As if the other admin had saved between our check and our save."""
-    for name in ("billing_item", "customer", "kind", "unit_price", "unit_size", "begins_at", "ends_at"):
-        setattr(form.instance, name, form.cleaned_data[name])
-
-
-@pytest.mark.parametrize("amount", ["-1", "1000000", "0.123456789", "NaN", "abc", ""])
-def test_an_impossible_unit_price_is_a_form_error(operator_client, amount):
-    assert add(operator_client, unit_price=amount, ends_predecessor="on").status_code == 200
-
-
-def test_a_free_trial_costs_nothing(operator_client):
-    answer = add(operator_client, kind="free_trial", unit_price="0.5")
-
-    assert answer.status_code == 200
-    assert "A free trial costs 0." in answer.content.decode()
-
-
-def test_a_new_billing_item_comes_with_its_first_price(operator_client):
-    service = Service.objects.create(name="new-model", group=ServiceGroup.objects.all()[0])
-    sent = {
-        "service": service.pk,
-        "measure": "input_tokens",
-        "prices-TOTAL_FORMS": 1,
-        "prices-INITIAL_FORMS": 0,
-    }
-    first = {
-        "prices-0-kind": "list_price",
-        "prices-0-unit_price": "0.01",
-        "prices-0-unit_size": "1000",
-        "prices-0-begins_at_0": "2026-01-01",
-        "prices-0-begins_at_1": "00:00:00",
-    }
-
-    assert operator_client.post(reverse("admin:pricing_billingitem_add"), sent).status_code == 200
-    assert not BillingItem.objects.filter(service=service).exists()
-    assert operator_client.post(reverse("admin:pricing_billingitem_add"), sent | first).status_code == 302
-    assert BillingItem.objects.get(service=service).prices.count() == 1
 
 
 def test_a_billing_item_links_to_its_prices(operator_client):
@@ -395,25 +262,74 @@ def test_call_specifications_that_overlap_are_a_form_error(operator_client):
 
 
 @pytest.mark.parametrize("model", ["servicegroup", "service", "billingitem", "price", "callspecification"])
-def test_every_list_and_form_of_the_catalogue_opens(operator_client, model):
+def test_every_list_and_page_of_the_catalogue_opens(operator_client, model):
     first = Price._meta.apps.get_model("pricing", model).objects.all()[0]
+    made_elsewhere = model in {"billingitem", "price"}
 
     assert operator_client.get(reverse(f"admin:pricing_{model}_changelist")).status_code == 200
-    assert operator_client.get(reverse(f"admin:pricing_{model}_add")).status_code == 200
     assert operator_client.get(reverse(f"admin:pricing_{model}_change", args=[first.pk])).status_code == 200
     assert operator_client.get(reverse(f"admin:pricing_{model}_delete", args=[first.pk])).status_code == 403
+    added = operator_client.get(reverse(f"admin:pricing_{model}_add"))
+    assert added.status_code == (403 if made_elsewhere else 200)
 
 
-def test_the_list_of_prices_reads_no_price_by_itself(operator_client, django_assert_max_num_queries):
+def test_a_price_is_not_edited_past_the_deeds(operator_client):
+    found = the_price()
+
+    answer = operator_client.post(
+        reverse("admin:pricing_price_change", args=[found.pk]), {"unit_price": "9", "ends_at_0": "2099-01-01"}
+    )
+
+    found.refresh_from_db()
+    assert answer.status_code == 403
+    assert (str(found.unit_price.normalize()), found.ends_at) == ("0.012", None)
+
+
+@pytest.mark.parametrize("model", ["price", "billingitem"])
+def test_the_lists_of_prices_and_items_read_none_by_itself(
+    operator_client, model, django_assert_max_num_queries
+):
     with django_assert_max_num_queries(12):
-        operator_client.get(reverse("admin:pricing_price_changelist"))
+        operator_client.get(reverse(f"admin:pricing_{model}_changelist"))
 
 
-@pytest.mark.parametrize(("state", "count"), [("in force", 20), ("scheduled", 1), ("ended", 0)])
-def test_prices_can_be_filtered_by_state(operator_client, state, count):
-    later = timezone.now() + dt.timedelta(days=1)
+def test_a_billing_item_tells_its_price_its_next_change_and_its_timeline(operator_client):
+    later = timezone.now().replace(second=0, microsecond=0) + dt.timedelta(days=1)
     price("SenseChat", "input_tokens", "0.001", begins_at=later, kind=PriceKind.LIMITED_TIME_OFFER)
 
-    answer = operator_client.get(reverse("admin:pricing_price_changelist"), {"state": state})
+    listed = operator_client.get(reverse("admin:pricing_billingitem_changelist"))
+    shown = operator_client.get(
+        reverse("admin:pricing_billingitem_change", args=[item("SenseChat", "input_tokens").pk])
+    )
+
+    next_one = f"{later:%Y-%m-%d %H:%M}: 0.001 RMB/thousand tokens (limited time offer)"
+    assert next_one in words(listed.content.decode())
+    assert "Now: 0.012 RMB/thousand tokens" in words(shown.content.decode())
+    assert "Next: 0.001 RMB/thousand tokens (limited time offer)" in words(shown.content.decode())
+
+
+@pytest.fixture
+def questions():
+    """SenseChat input tokens: an offer that ends soon, and another after it, without an end."""
+    now = timezone.now()
+    soon = now + dt.timedelta(days=3)
+    offer = {"kind": PriceKind.LIMITED_TIME_OFFER}
+    price("SenseChat", "input_tokens", "0.001", begins_at=now - dt.timedelta(days=3), ends_at=soon, **offer)
+    price("SenseChat", "input_tokens", "0.002", begins_at=soon, **offer)
+    price("SenseChat", "output_tokens", "0.003", begins_at=soon - dt.timedelta(days=1), **offer)
+
+
+WHAT = {"now": 21, "next": 2, "soon": 1, "endless": 7, "ended": 0}
+
+
+@pytest.mark.parametrize(("what", "count"), WHAT.items())
+def test_the_list_answers_what_is_asked(operator_client, questions, what, count):
+    answer = operator_client.get(reverse("admin:pricing_price_changelist"), {"what": what})
 
     assert answer.context["cl"].result_count == count
+
+
+def test_what_changes_next_comes_first(operator_client, questions):
+    answer = operator_client.get(reverse("admin:pricing_price_changelist"), {"what": "next"})
+
+    assert [str(one.unit_price.normalize()) for one in answer.context["cl"].result_list] == ["0.003", "0.002"]

@@ -1,0 +1,113 @@
+"""What the forms of deeds with prices have in common: their fields, and what comes from the address."""
+
+import datetime as dt
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.datastructures import MultiValueDict
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.models import Customer
+from pricing.models import PRICE_BOUND, UNIT_SIZES, PriceKind
+from pricing.sheets import PriceRow
+
+HOUR = dt.timedelta(hours=1)
+LONGEST_DEED = 200
+
+
+def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
+    """Ask for an instant."""
+    return forms.DateTimeField(
+        label=f"{label} (UTC)",
+        help_text=help_text,
+        required=required,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+    )
+
+
+def begins_field(help_text: str = "The first instant at which it is in force; in the future.") -> Any:
+    """Ask from when on."""
+    return instant_field("From", help_text)
+
+
+def ends_field(help_text: str = "The first instant at which it is not any more; empty: no end.") -> Any:
+    """Ask until when, if there is an end."""
+    return instant_field("Until", help_text, required=False)
+
+
+def unit_price_field(label: str, *, required: bool = True, help_text: str = "") -> forms.DecimalField:
+    """Ask for a unit price in RMB."""
+    return forms.DecimalField(
+        label=label,
+        required=required,
+        help_text=help_text,
+        max_digits=14,
+        decimal_places=8,
+        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+
+def unit_size_field() -> forms.TypedChoiceField:
+    """Ask what the unit price is for."""
+    return forms.TypedChoiceField(
+        label="Per",
+        coerce=int,
+        initial=1000,
+        choices=[(size, f"{size:,}") for size in UNIT_SIZES],
+        help_text="How many tokens or characters the unit price is for.",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+def kind_field() -> forms.ChoiceField:
+    """Ask for the kind of a price."""
+    return forms.ChoiceField(
+        choices=PriceKind.choices,
+        initial=PriceKind.LIST_PRICE,
+        help_text="A free trial comes before an offer, an offer before the list price.",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+def customer_field(label: str, *, required: bool = True, help_text: str = "The customer's code.") -> Any:
+    """Ask for a customer by code."""
+    return forms.ModelChoiceField(
+        Customer.objects.all(),
+        label=label,
+        required=required,
+        to_field_name="code",
+        help_text=help_text,
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "customers", "autocomplete": "off"}),
+        error_messages={"invalid_choice": "There is no customer of this code."},
+    )
+
+
+class DeedForm(forms.Form):
+    """What is asked comes from the address: whole, with `show`, or what a link knows already."""
+
+    several: ClassVar[tuple[str, ...]] = ()  # fields of which more than one may be chosen
+
+    def __init__(self, asked: MultiValueDict[str, str] | None = None, *, now: dt.datetime) -> None:
+        asked = asked or MultiValueDict()
+        next_hour = now.replace(minute=0, second=0, microsecond=0) + HOUR
+        known = {name: asked.getlist(name) if name in self.several else asked[name] for name in asked}
+        self.now = now
+        super().__init__(
+            asked if "show" in asked else None,
+            initial={"begins_at": f"{next_hour:%Y-%m-%dT%H:%M}"} | known,
+        )
+
+    def rows(self) -> list[PriceRow]:
+        """Return the rows that bring it about; may raise ValidationError."""
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """Name the deed with its consequence, as the button does."""
+        raise NotImplementedError
+
+    def chosen(self, name: str) -> set[str]:
+        """Return the keys that are ticked, as the page shows it again."""
+        said = self.data.getlist(name) if self.is_bound else self.initial.get(name, [])  # type: ignore[attr-defined]
+        return {str(key) for key in said}

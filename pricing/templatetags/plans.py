@@ -1,0 +1,104 @@
+"""A plan in words: what each row is about, what it said and what it says."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+
+from pricing.applying import Change, State
+from pricing.models import UNIT_SIZES, PriceKind, price_text
+from pricing.sheets import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
+
+register = template.Library()
+
+_VARIANTS = {
+    State.NEW: "success",
+    State.CHANGED: "info",
+    State.REMOVED: "warning",
+    State.UNCHANGED: "default",
+    State.REFUSED: "danger",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A change as the plan shows it; `before` and `after` are empty where there is nothing."""
+
+    name: str
+    before: str
+    after: str
+    variant: str
+
+
+@register.filter
+def told(change: Change) -> Told:
+    """Return what the plan says of a change."""
+    goes = getattr(change.row, "remove", False)
+    return Told(
+        name=_NAMES[type(change.row)](change.row),
+        before=facts_text(change.before) if change.before else "",
+        after="" if goes else facts_text(change.row),
+        variant=_VARIANTS[change.state],
+    )
+
+
+def facts_text(row: Row) -> str:
+    """Return what a row says of what it names, e.g. `0.04 RMB/thousand tokens, from ... until ... UTC`."""
+    return _FACTS[type(row)](row)
+
+
+def row_price_text(row: PriceRow) -> str:
+    """Word the price of a row as the price page does; what is no price is said as it is written."""
+    digits = f"{row.unit_price.normalize():f}"
+    if row.unit_size not in UNIT_SIZES:
+        return f"{digits} RMB per {row.unit_size} {row.measure.unit}"
+    return price_text(kind=row.kind, digits=digits, unit_size=row.unit_size, measure=row.measure)
+
+
+def period_text(begins_at: dt.datetime, ends_at: dt.datetime | None) -> str:
+    """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
+    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
+    return f"from {begins_at:%Y-%m-%d %H:%M}{until} UTC"
+
+
+def kind_text(kind: str) -> str:
+    """E.g. `list price`; a kind that is none is said as it is written."""
+    return PriceKind(kind).label if kind in PriceKind.values else kind
+
+
+def _price_name(row: PriceRow) -> str:
+    for_whom = f", for {row.customer}" if row.customer else ""
+    return f"{row.service}: {row.measure.label}, {kind_text(row.kind)}{for_whom}"
+
+
+def _specification_name(row: SpecificationRow) -> str:
+    for_whom = f", for {row.customer}" if row.customer else ""
+    return f"{row.service}: call specification{for_whom}"
+
+
+def _specification_facts(row: SpecificationRow) -> str:
+    tpm = f"{row.tpm:,} TPM" if row.tpm else "no TPM stated"
+    return f"{row.rpm:,} RPM, {tpm}, {period_text(row.begins_at, row.ends_at)}"
+
+
+def _group_facts(row: GroupRow) -> str:
+    description = f": {row.description}" if row.description else ""
+    return f"{row.family}, place {row.position}{description}"
+
+
+_NAMES: dict[type[Row], Callable[[Any], str]] = {
+    GroupRow: lambda row: f"Service group {row.name}",
+    ServiceRow: lambda row: f"Service {row.name}",
+    AliasRow: lambda row: f"Alias {row.alias}",
+    PriceRow: _price_name,
+    SpecificationRow: _specification_name,
+}
+_FACTS: dict[type[Row], Callable[[Any], str]] = {
+    GroupRow: _group_facts,
+    ServiceRow: lambda row: f"in {row.group}, place {row.position}",
+    AliasRow: lambda row: f"names {row.service}",
+    PriceRow: lambda row: f"{row_price_text(row)}, {period_text(row.begins_at, row.ends_at)}",
+    SpecificationRow: _specification_facts,
+}
