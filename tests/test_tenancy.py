@@ -42,9 +42,8 @@ KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
 DEEDS = {"sign_out", "api_estimates"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
 STAFF = "admin:"
-STAFF_PAGES = {"usage_record", "own_password"}
-STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
 STAFF_PAGES = {"usage_record", "own_password", "catalogue_csv", "catalogue_xlsx", "catalogue_import"}
+STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 
