@@ -81,7 +81,7 @@ class Model:
     """Prices as painted time: each cell holds a price and the number of its row, or None."""
 
     def __init__(self):
-        self.painted = {}
+        self.painted: dict[Any, list[Any]] = {}
         self.rows = 0
         for service in SERVICES:
             for code in CODES:
@@ -115,7 +115,7 @@ class Model:
 
     def spans(self, of):
         """Every row with the cell in which it begins and the one before which it ends."""
-        cells, spans = self.painted[of], {}
+        cells, spans = self.painted[of], dict[Any, Any]()
         for cell, held in enumerate(cells):
             if held:
                 spans[held] = (spans.get(held, (cell,))[0], cell + 1)
@@ -356,7 +356,7 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def the_database_has_the_prices_that_the_model_has(self):
-        held = {of: [None] * CELLS for of in self.model.painted}
+        held: dict[Any, list[Any]] = {of: [None] * CELLS for of in self.model.painted}
         for price in Price.objects.filter(billing_item__in=self.items.values()).select_related(
             "billing_item__service", "customer"
         ):
@@ -450,13 +450,14 @@ class History(RuleBasedStateMachine):
 
     def frozen(self, hours):
         """Everything that closed hours say, hour by hour."""
-        held = {hour: [] for hour in hours}
-        for rows, hour in (
+        held: dict[Any, list[Any]] = {hour: [] for hour in hours}
+        everything: list[tuple[Any, str]] = [
             (ChargeLine.objects.annotate(hour=F("bill__hour_id")), "hour"),
             (HourlyBill.objects, "hour_id"),
             (HourSeal.objects, "hour_id"),
             (UsageRecord.objects, "billing_hour"),
-        ):
+        ]
+        for rows, hour in everything:
             for row in rows.filter(**{f"{hour}__in": hours}).order_by("pk").values():
                 held[row[hour]].append(row)
         return [row for hour in hours for row in held[hour]]
