@@ -204,7 +204,7 @@ def test_the_etag_is_strong_and_the_answer_may_be_kept_for_a_minute_by_anybody()
 
 
 def test_an_answer_is_not_kept_beyond_the_next_change(settings):
-    change = NOW + dt.timedelta(seconds=40)
+    change = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=40)
     price(*IN, "0.009", begins_at=change, kind=PriceKind.LIMITED_TIME_OFFER)
 
     answer = ask()
