@@ -105,8 +105,9 @@ def test_lago_one_and_many(key, live_server):
     models = imported("lago_python_client.models.event")
     client = lago.Client(api_key=key, api_url=f"{live_server.url}/lago/")
 
-    answer = client.events.create(lago_event())
-    client.events.batch_create(models.BatchEvent(events=[lago_event(), lago_event(transaction_id="tx-2")]))
+    event = lago_event()  # made once: it says its second
+    answer = client.events.create(event)
+    client.events.batch_create(models.BatchEvent(events=[event, lago_event(transaction_id="tx-2")]))
 
     assert answer.transaction_id == "tx-1"
     assert tokens() == [("acme", "SenseChat-5", 12, 34)] * 2
