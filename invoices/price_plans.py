@@ -13,6 +13,7 @@ from pricing.outlook import Outlook, outlook_of, prices_of, span_over
 from pricing.sheets import PriceRow, Row, cells_of
 
 EFFECT_OVER = dt.timedelta(days=30)
+ALWAYS = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def _series(row: Row) -> object:
     return (row.service, row.measure, row.customer, row.kind) if isinstance(row, PriceRow) else row
 
 
-def _begin(row: Row) -> float:
-    return row.begins_at.timestamp() if isinstance(row, PriceRow) else 0
+def _begin(row: Row) -> dt.datetime:
+    return row.begins_at if isinstance(row, PriceRow) else ALWAYS
 
 
 def fingerprint_now(*, rows: Sequence[Row], now: dt.datetime) -> str:
