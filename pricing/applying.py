@@ -67,6 +67,14 @@ def apply_rows(*, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -
     changes = _write(rows, now)
     if any(change.state == State.REFUSED for change in changes):
         raise PlanRefused(changes)
+    try:
+        # Now rather than at the commit, so that what somebody else has just taken away is said here.
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    except IntegrityError as error:
+        reason = refusal_text(error)
+        raise PlanRefused([replace(one, state=State.REFUSED, reason=reason) for one in changes]) from error
     return changes
 
 
