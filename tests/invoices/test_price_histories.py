@@ -7,6 +7,7 @@ database that know "now" see the test's.
 
 import copy
 import datetime as dt
+import itertools
 import os
 from collections import Counter
 from decimal import Decimal
@@ -36,7 +37,9 @@ from pricing.arranging import (
     start_trial,
 )
 from pricing.catalogue import BEGINS_AT, load_catalogue
+from pricing.measures import Measure
 from pricing.models import Price
+from pricing.sheets import PriceRow
 from pricing.stored import price_row
 from tests.builders import item, report
 from usage.hours import hour_of, next_hour_to_close
@@ -63,9 +66,9 @@ ahead = st.integers(-1, 8)  # cells from now
 lengths = st.one_of(st.none(), st.integers(1, 8))
 unit_prices = st.sampled_from(["0.01", "0.5", "3", "0.00000007"])
 sizes = st.sampled_from([1, 1000, 1_000_000])
-# Instead of minutes ago: at the very beginning of this cell, or of one before.
-EDGE = ("this cell", "the cell before", "two cells before")
-EDGES = st.sampled_from(EDGE)
+INSTANT = dt.timedelta(microseconds=1)
+# Instead of minutes ago: so many cells before this one, at its first instant or at the last one before it.
+EDGES = st.tuples(st.integers(0, 2), st.sampled_from([dt.timedelta(0), -INSTANT]))
 OWN = (Decimal("0.00000001"), 1)  # what Acme agreed on for SenseChat
 SEEN: Counter[str] = Counter()
 
@@ -144,6 +147,23 @@ class Model:
             for service in SERVICES
         )
 
+    def restate(self, rows):
+        """State rows anew, by what they are of and begin at, as (end, price) or None; tell if that fits."""
+        for of in {of for of, _ in rows}:
+            stated: dict[int, Any] = {n: (ends, self.painted[of][n][0]) for n, ends in self.spans(of)}
+            stated |= {begins: row for (one, begins), row in rows.items() if one == of}
+            cells: list[Any] = [None] * CELLS
+            self.painted[of] = cells
+            for begins, row in stated.items():
+                if row is None:
+                    continue
+                ends, price = row
+                if ends <= begins or any(cells[begins:ends]) or (of[2] == "free_trial" and price[0]):
+                    return False
+                self.rows += 1
+                cells[begins:ends] = [(price, self.rows)] * (ends - begins)
+        return True
+
     def values(self):
         """What can be seen of it: prices, without the numbers of rows."""
         return {of: [held and held[0] for held in cells] for of, cells in self.painted.items()}
@@ -172,10 +192,12 @@ class History(RuleBasedStateMachine):
         self.move_clock(BEGINNING + dt.timedelta(hours=1, minutes=10))
 
     def teardown(self):
-        if self.closed:
-            assert not verify_books().findings.count
-        transaction.set_rollback(True)
-        self.stage.__exit__(None, None, None)
+        try:
+            if self.closed and not connection.needs_rollback:
+                assert not verify_books().findings.count
+        finally:
+            transaction.set_rollback(True)
+            self.stage.__exit__(None, None, None)
 
     # --- What happens ---
 
@@ -188,6 +210,10 @@ class History(RuleBasedStateMachine):
         self.time_passes(minutes)
         while self.close_the_next():
             pass
+
+    @rule(beside=st.sampled_from([-INSTANT, dt.timedelta(0), INSTANT]))
+    def the_clock_comes_to_an_edge(self, beside):
+        self.move_clock(max(self.now, BEGINNING + (self.cell + 1) * CELL + beside))
 
     @rule(
         service=services, code=codes, kind=kinds, price=unit_prices, size=sizes, begins=ahead, length=lengths
@@ -212,7 +238,8 @@ class History(RuleBasedStateMachine):
         self.edit(f"change {kind}", deed, after, in_time=begins > self.cell)
 
     @rule(
-        chosen=st.sets(services, min_size=1),
+        # Mostly not what has only a free trial, of which no offer can be made.
+        chosen=st.one_of(st.sets(st.sampled_from(SERVICES[:2]), min_size=1), st.sets(services, min_size=1)),
         percent=st.sampled_from([10, 50]),
         begins=ahead,
         length=lengths,
@@ -310,6 +337,40 @@ class History(RuleBasedStateMachine):
         self.edit("copy", deed, after, in_time=in_time)
 
     @rule(
+        edits=st.lists(
+            st.tuples(
+                st.integers(0, 40),
+                st.sampled_from(["price", "end", "no end", "remove", "add"]),
+                st.integers(-2, 8),
+                unit_prices,
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    def import_rows(self, edits):
+        stated: dict[Any, Any] = {}
+        in_time = True
+        for place, what, cells, price in edits:
+            # Mostly what has not begun: of what has, only the end can be changed.
+            found = self.some_row(place, lambda begins, ended: begins > self.cell) if place % 4 else None
+            found = found or self.some_row(place, lambda begins, ended: ended >= self.cell)
+            of, begins, ended = found
+            held = self.model.painted[of][begins][0]
+            if what == "add":
+                begins, ended = max(self.cell + cells, 1), self.cell + cells + 3
+                in_time &= begins > self.cell or self.begins_there(of, begins)
+            elif what != "price":
+                ended = {"end": max(self.cell + cells, 1), "no end": CELLS}.get(what, ended)
+            figures = (Decimal(price), 1000) if what in ("price", "add") else held
+            stated[of, begins] = None if what == "remove" else (ended, figures)
+        after = self.model.copy()
+        fits = after.restate(stated)
+        in_time = in_time and fits and self.past(after) == self.past(self.model)
+        rows = [self.row(of, begins, row) for (of, begins), row in stated.items()]
+        self.edit("import", lambda: rows, after if fits else None, in_time=in_time)
+
+    @rule(
         calls=st.lists(
             st.tuples(
                 services, st.sampled_from(["acme", "globex"]), st.integers(1, 5000),
@@ -320,34 +381,35 @@ class History(RuleBasedStateMachine):
         )
     )  # fmt: skip
     def use(self, calls):
-        for service, code, tokens, ago in calls:
-            event = f"call-{len(self.used)}"
-            if ago in EDGE:
-                occurred_at = BEGINNING + (self.cell - EDGE.index(ago)) * CELL
-            else:
-                occurred_at = self.now - dt.timedelta(minutes=ago)
-            used = report(event, customer=code, service=service, occurred_at=occurred_at, input_tokens=tokens)
-            record_usage(reports=[msgspec.structs.replace(used, output_tokens=0)], now=self.now)
-            own = hour_of(occurred_at)
-            billed = max(own, max(self.closed) + HOUR) if self.closed else own
-            self.used[event] = (code, service, occurred_at, tokens, billed)
-            SEEN["late" if billed > own else "in time"] += 1
+        self.report(calls)
 
-    @rule(place=st.integers(0, 40))
-    def take_back(self, place):
-        if not self.used:
-            return
-        event = sorted(self.used)[place % len(self.used)]
-        code, service, occurred_at, tokens, _ = self.used[event]
-        try:
-            made = reverse_record(
-                customer=self.customers[code], event_id=event, reason="wrong", by="test", now=self.now
-            )
-        except UsageRefused:
-            return
-        if made.event_id not in self.used:
+    @rule(cells=st.integers(1, 6), minutes=st.sampled_from([5, 65, 130]))
+    def everything_is_used_at_every_edge_and_hours_are_closed(self, cells, minutes):
+        edges = [(cell, beside) for cell in range(cells) for beside in (dt.timedelta(0), -INSTANT)]
+        users = [(service, code) for service in SERVICES for code in CODES if code]
+        # No two of the same quantity, so that no line can pass for another.
+        self.report(
+            [(*user, 1000 + n, edge) for n, (user, edge) in enumerate(itertools.product(users, edges))]
+        )
+        self.time_passes_and_hours_are_closed(minutes)
+
+    @rule(places=st.sets(st.integers(0, 200), min_size=1, max_size=6))
+    def take_back(self, places):
+        events = [*self.used]
+        for event in {events[-1 - place % len(events)] for place in places if events}:
+            code, service, occurred_at, tokens, _ = self.used[event]
+            try:
+                made = reverse_record(
+                    customer=self.customers[code], event_id=event, reason="wrong", by="test", now=self.now
+                )
+            except UsageRefused:
+                continue
+            if made.event_id in self.used:
+                continue
+            then, now = (self.model.counting(service, code, cell_of(at)) for at in (occurred_at, self.now))
             SEEN["taken back"] += 1
-        self.used[made.event_id] = (code, service, occurred_at, -tokens, made.billing_hour)
+            SEEN["taken back at another price than now's"] += then != now
+            self.used[made.event_id] = (code, service, occurred_at, -tokens, made.billing_hour)
 
     def close_the_next(self):
         """Close the oldest open hour if it is due, and compare its lines; return whether it was."""
@@ -377,6 +439,21 @@ class History(RuleBasedStateMachine):
         assert not self.model.has_gap()
 
     @invariant()
+    def the_price_that_counts_is_the_one_that_the_model_says(self):
+        for when in (self.now, BEGINNING + (self.cell + 1) * CELL - INSTANT, instant(self.cell + 1)):
+            in_force = Price.objects.in_force(at=when).by_precedence().select_related("customer")
+            for code in CODES:
+                counts: dict[Any, Any] = {}
+                for price in in_force:
+                    whose = price.customer.code if price.customer else None
+                    if whose in (None, code):
+                        figures = (price.unit_price.normalize() + 0, price.unit_size)
+                        counts.setdefault(price.billing_item_id, (whose, price.kind, figures))
+                for service in SERVICES:
+                    expected = self.model.counting(service, code, cell_of(when))
+                    assert counts[self.items[service].pk] == expected
+
+    @invariant()
     def what_is_closed_stays_as_it_was_closed(self):
         assert self.frozen([*self.closed]) == [row for rows in self.closed.values() for row in rows]
 
@@ -398,6 +475,36 @@ class History(RuleBasedStateMachine):
     def some_row(self, place, fits):
         rows = [(of, *span) for of in self.model.painted for span in self.model.spans(of) if fits(*span)]
         return rows[place % len(rows)] if rows else None
+
+    def report(self, calls):
+        """Report calls of (service, customer, tokens, when), with when in minutes ago or beside an edge."""
+        reports = []
+        for service, code, tokens, ago in calls:
+            event = f"call-{len(self.used)}"
+            if isinstance(ago, tuple):
+                cells, beside = ago
+                occurred_at = BEGINNING + (self.cell - cells) * CELL + beside
+            else:
+                occurred_at = self.now - dt.timedelta(minutes=ago)
+            used = report(event, customer=code, service=service, occurred_at=occurred_at, input_tokens=tokens)
+            reports.append(msgspec.structs.replace(used, output_tokens=0))
+            own = hour_of(occurred_at)
+            billed = max(own, max(self.closed) + HOUR) if self.closed else own
+            self.used[event] = (code, service, occurred_at, tokens, billed)
+            SEEN["late" if billed > own else "in time"] += 1
+        record_usage(reports=reports, now=self.now)
+
+    def begins_there(self, of, begins):
+        return begins in [first for first, _ in self.model.spans(of)]
+
+    def row(self, of, begins, stated):
+        """A row of a file: what a price is to be, or that it is to go."""
+        ends, (unit_price, size) = stated or (CELLS, self.model.painted[of][begins][0])
+        return PriceRow(
+            service=of[0], measure=Measure.INPUT_TOKENS, customer=of[1] or "", kind=of[2],
+            unit_price=unit_price, unit_size=size, begins_at=instant(begins),
+            ends_at=None if ends == CELLS else instant(ends), remove=stated is None,
+        )  # fmt: skip
 
     def stored(self, of, begins):
         service, code, kind = of
@@ -470,6 +577,23 @@ class History(RuleBasedStateMachine):
         return [row for hour in hours for row in held[hour]]
 
 
+EDITS = (*(f"change {kind}" for kind in KINDS), "offer", "trial", "end", "cancel", "copy", "import")
+REFUSED = ("offer refused", "trial refused", "end refused", "import refused")
+BILLED = ("late", "in time", "billed at a price of one's own", *(f"billed {kind}" for kind in KINDS))
+WANTED = {
+    **dict.fromkeys(EDITS, RUNS / 20),
+    **dict.fromkeys(REFUSED, 1),
+    **dict.fromkeys(BILLED, RUNS),
+    "hours with two prices of an item": RUNS / 2,
+    "taken back at another price than now's": 1,
+}
+
+
+def unseen():
+    """What has to happen in random histories for them to show anything, and has not happened often enough."""
+    return [name for name, least in WANTED.items() if SEEN[name] < least]
+
+
 # Named before pg_catalog, its functions come before PostgreSQL's own.
 STAGED_CLOCK = """
 CREATE SCHEMA staged;
@@ -479,26 +603,23 @@ SET LOCAL search_path = staged, public, pg_catalog;
 """
 
 
+RANDOM = settings(
+    max_examples=RUNS,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_every_line_has_the_price_that_was_in_force(unbounded):
     load_catalogue()
     connection.ensure_connection()
     SEEN.clear()
 
-    run_state_machine_as_test(
-        History,
-        settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-    edits = ("change list_price", "change free_trial", "change limited_time_offer", "offer", "trial", "end")
-    for name in (*edits, "offer refused", "end refused", "cancel", "copy", "late", "taken back"):
-        assert SEEN[name] >= RUNS / 20, (name, SEEN)
-    for kind in KINDS:
-        assert SEEN[f"billed {kind}"] >= RUNS / 10, SEEN
-    assert SEEN["billed at a price of one's own"] >= RUNS / 20, SEEN
-    assert SEEN["hours with two prices of an item"] >= RUNS / 20, SEEN
+    # Hypothesis may go one way for long: what has not been seen is waited for.
+    for _ in range(5):
+        run_state_machine_as_test(History, settings=RANDOM)
+        if not unseen():
+            break
+    assert not unseen(), (unseen(), SEEN)
