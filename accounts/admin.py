@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 
@@ -19,24 +19,13 @@ from accounts.audit_admin import AuditEntryAdmin
 from accounts.forms import NewPersonForm, PersonForm, ServiceKeyForm
 from accounts.keys import issue_service_key, revoke_service_key, rotate_service_key
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
-from accounts.signed_admin import Signed, SignedForm, WhyForm
+from accounts.signed_admin import Kept, WhyForm
 
 STATES = {"live": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.index_title = "Admin"
 admin.site.unregister(Group)  # rights are given to people: by a role, or one by one
 admin.site.register(AuditEntry, AuditEntryAdmin)
-
-
-class Kept(Signed, ModelAdmin):  # type: ignore[misc]
-    """What may be added and changed, each time signed, but never deleted."""
-
-    form: Any = SignedForm
-    list_per_page = 50
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
 
 
 class MemberInline(TabularInline):  # type: ignore[misc]

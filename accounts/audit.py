@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-LONGEST_REASON = 500
+LONGEST_REASON = 500  # why something was changed or corrected
 
 
 def sign(*, by: str, reason: str = "") -> None:

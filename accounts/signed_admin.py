@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.audit import LONGEST_REASON, sign
@@ -45,8 +46,16 @@ class WhyForm(forms.Form):
     reason = reason_field()
 
 
-class Signed:
-    """For a ModelAdmin: whatever is added, changed or deleted is signed; its history is the audit trail."""
+class TracedHistory:
+    """For a ModelAdmin: the history of a row is the audit trail."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to the row's entries in the audit trail."""
+        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
+
+
+class Signed(TracedHistory):
+    """For a ModelAdmin: whatever is added, changed or deleted is signed."""
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Sign before anything is written: this is the first that Django calls once the form is valid."""
@@ -73,9 +82,16 @@ class Signed:
             fieldsets.append(("Why", {"fields": (REASON,)}))
         return fieldsets
 
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Lead to the row's entries in the audit trail."""
-        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
+
+class Kept(Signed, ModelAdmin):  # type: ignore[misc]
+    """What may be added and changed, each time signed, but never deleted."""
+
+    form: Any = SignedForm
+    list_per_page = 50
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
 
 
 def history_url(*, table: str, row: str) -> str:

@@ -7,9 +7,7 @@ closing the bare query runs with the same `work_mem`: once to warm up, then thre
 
 import argparse
 import datetime as dt
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -106,29 +104,21 @@ def fill_history(connection: psycopg.Connection, before: dt.datetime, records: i
         connection.execute(definition)
 
 
-def bare_group_by(connection: psycopg.Connection, hour: dt.datetime) -> float:
+def bare_seconds(connection: psycopg.Connection, query: str, values: list[Any]) -> float:
     """Seconds of the bare query, the median of three after one to warm up."""
     times = []
     for _ in range(4):
         began = time.perf_counter()
-        connection.execute(BARE, [hour]).fetchall()
+        connection.execute(query, values).fetchall()
         times.append(time.perf_counter() - began)
     return statistics.median(times[1:])
 
 
 def close(url: str, hour: dt.datetime) -> list[float]:
     """Close the hour in a process of its own: seconds, MB before and at most, lines, parked."""
-    told = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v0"],
-        input=CLOSE.format(hour=hour.isoformat()),
-        env=os.environ | {"DATABASE_URL": url, "CLOSING_WORK_MEM": WORK_MEM, "LOG_LEVEL": "ERROR"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if told.returncode:
-        raise SystemExit(told.stderr)
-    return [float(part) for part in told.stdout.split()]
+    code = CLOSE.format(hour=hour.isoformat())
+    told = manage(url, "shell", "-v0", code=code, CLOSING_WORK_MEM=WORK_MEM, LOG_LEVEL="ERROR")
+    return [float(part) for part in told.split()]
 
 
 def measure(url: str, first: dt.datetime, sizes: list[int], say: Say) -> None:
@@ -141,7 +131,7 @@ def measure(url: str, first: dt.datetime, sizes: list[int], say: Say) -> None:
             hour = first + place * HOUR
             fill(connection, hour, HOUR, size)
             connection.execute("VACUUM ANALYZE usage_usagerecord")
-            bare = bare_group_by(connection, hour)
+            bare = bare_seconds(connection, BARE, [hour])
             took, before, most, lines, parked = close(url, hour)
             assert not parked
             say(f"| {size:,} | {bare:.2f} | {took:.2f} | {took / bare:.2f} | {lines:,.0f} | {before:.0f} |")

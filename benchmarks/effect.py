@@ -8,18 +8,12 @@ same `work_mem`. Of three runs the median counts.
 
 import argparse
 import datetime as dt
-import os
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import psycopg
 
-from benchmarks.closing import HOUR, PREPARE, WORK_MEM, Say, fill_history
+from benchmarks.closing import HOUR, PREPARE, WORK_MEM, Say, bare_seconds, fill_history
 from benchmarks.ingest import manage
 from sensenova_billing.postgres import throwaway_server
 
@@ -80,29 +74,11 @@ SELECT array_agg(item.id)
  WHERE """
 
 
-def median_seconds(deed: Callable[[], Any]) -> float:
-    """Seconds of a deed, the median of three after one to warm up."""
-    times = []
-    for _ in range(TIMES + 1):
-        began = time.perf_counter()
-        deed()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[1:])
-
-
 def ask(url: str, now: dt.datetime, items: list[int]) -> tuple[float, int, float]:
     """Ask for the effect in a process of its own: median seconds, customers, MB that it took."""
-    told = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-v0"],
-        input=ASK.format(now=now.isoformat(), times=TIMES, items=items, days=DAYS),
-        env=os.environ | {"DATABASE_URL": url, "CLOSING_WORK_MEM": WORK_MEM, "LOG_LEVEL": "ERROR"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if told.returncode:
-        raise SystemExit(told.stderr)
-    runs = [[float(part) for part in line.split()] for line in told.stdout.splitlines()]
+    code = ASK.format(now=now.isoformat(), times=TIMES, items=items, days=DAYS)
+    told = manage(url, "shell", "-v0", code=code, CLOSING_WORK_MEM=WORK_MEM, LOG_LEVEL="ERROR")
+    runs = [[float(part) for part in line.split()] for line in told.splitlines()]
     seconds, customers, grown = zip(*runs, strict=True)
     return statistics.median(seconds), int(customers[0]), sum(grown)
 
@@ -114,7 +90,7 @@ def measure(url: str, connection: psycopg.Connection, now: dt.datetime, say: Say
     say("|---|---|---|---|---|---|\n")
     for name, chosen in ITEMS.items():
         ((items,),) = connection.execute(CHOSEN + chosen).fetchall()
-        bare = median_seconds(partial(connection.execute, BARE, [since, since, now, items]))
+        bare = bare_seconds(connection, BARE, [since, since, now, items])
         took, customers, grown = ask(url, now, items)
         say(f"| {name} ({len(items)}) | {customers:,} | {bare:.2f} | {took:.2f} | {took / bare:.2f} |")
         say(f" {grown:.0f} |\n")

@@ -140,16 +140,18 @@ def fill(url: str, records: int) -> None:
         connection.execute("CHECKPOINT")
 
 
-def manage(url: str, *arguments: str, code: str = "") -> str:
-    """Run a command of manage.py."""
+def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str:
+    """Run a command of manage.py and return what it says; end with its complaint if it fails."""
     told = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        env=os.environ | {"DATABASE_URL": url},
+        env=os.environ | {"DATABASE_URL": url} | environment,
         input=code,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if told.returncode:
+        raise SystemExit(told.stderr)
     return told.stdout
 
 

@@ -10,10 +10,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from accounts.audit import LONGEST_REASON
 from invoices.models import Rerating
 from pricing.models import PRICE_BOUND, Price
 from usage.hours import last_closed_hour
-from usage.models import HOUR, LONGEST_REASON
+from usage.models import HOUR
 
 
 def whole_hour(instant: dt.datetime) -> None:
@@ -46,7 +47,7 @@ class ReratingForm(forms.Form):
     """Which price was wrong, for which usage, and what it should have been."""
 
     price = forms.ModelChoiceField(
-        Price.objects.select_related("billing_item__service", "customer"),
+        Price.objects.with_names(),
         label="Price that was wrong",
         help_text="Find it by its service, its billing item or the customer with whom it was agreed.",
         widget=AutocompleteSelect(Rerating._meta.get_field("price"), admin.site),

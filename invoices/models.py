@@ -25,10 +25,11 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
+from accounts.audit import LONGEST_REASON
 from accounts.models import Customer, User
 from pricing.measures import Measure
 from pricing.models import PRICE_BOUND, UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
-from usage.models import LONGEST_REASON, BillingHour, whole_hour
+from usage.models import BillingHour, whole_hour
 
 # Unit prices have 8 decimals and unit sizes reach 10^6, so 14 decimals hold every amount exactly.
 AMOUNT_DECIMALS = 14

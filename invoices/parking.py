@@ -5,9 +5,9 @@ import datetime as dt
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.audit import LONGEST_REASON
 from invoices.models import HourlyBill, ParkedHour, Release
 from usage.hours import hold_hours_open
-from usage.models import LONGEST_REASON
 
 
 class NotReleasable(Exception):

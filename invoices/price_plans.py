@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from invoices.simulating import PriceEffect, price_effect
-from pricing.applying import WRITTEN, Change, State, planned
+from pricing.applying import WRITTEN, Change, is_refused, planned
 from pricing.models import ITEM_ORDER, BillingItem, Price
 from pricing.outlook import Outlook, outlook_of, prices_of, span_over
 from pricing.sheets import PriceRow, Row, cells_of
@@ -36,7 +36,7 @@ class Plan:
     @property
     def is_refused(self) -> bool:
         """Whether nothing of it can be done."""
-        return any(change.state == State.REFUSED for change in self.changes)
+        return is_refused(self.changes)
 
     @property
     def changes_something(self) -> bool:
@@ -51,13 +51,12 @@ def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
         items = _items_of(rows)
         after = prices_of(items)
         effect = _effect(changes, items, now)
-    is_refused = any(change.state == State.REFUSED for change in changes)
     return Plan(
         changes=_in_order(changes),
         fingerprint=fingerprint(changes),
         effect=effect,
         outlooks=[
-            _outlook(item, before.get(item.pk, []), None if is_refused else after[item.pk], now)
+            _outlook(item, before.get(item.pk, []), None if is_refused(changes) else after[item.pk], now)
             for item in items
         ],
     )
@@ -120,7 +119,7 @@ def _terms(row: PriceRow) -> tuple[object, ...]:
 def _effect(changes: Sequence[Change], items: list[BillingItem], now: dt.datetime) -> PriceEffect | None:
     """Simulate the prices of the first instant that is different: the one place that asks for it."""
     at = first_difference(changes)
-    if at is None or any(change.state == State.REFUSED for change in changes):
+    if at is None or is_refused(changes):
         return None
     return price_effect(billing_items=[item.pk for item in items], at=at, since=now - EFFECT_OVER, until=now)
 

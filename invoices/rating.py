@@ -12,11 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from pricing.kinds import RANK as ranks
 from pricing.measures import Measure
-from pricing.models import PriceKind
 from usage.models import HOUR
 
-RANK = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(PriceKind.values))
+RANK = " ".join(f"WHEN '{kind}' THEN {place}" for kind, place in ranks.items())
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)

@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -15,10 +14,18 @@ from unfold.decorators import action, display
 
 from accounts import clock
 from accounts.read_only import ReadOnly
-from accounts.signed_admin import ReasonedForm, Signed, SignedForm, history_url
+from accounts.signed_admin import Kept, ReasonedForm, Signed, SignedForm, TracedHistory
 from pricing.choosing import changes_after, price_in_force
 from pricing.kinds import Kind
-from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
+from pricing.models import (
+    BillingItem,
+    CallSpecification,
+    Price,
+    Service,
+    ServiceAlias,
+    ServiceGroup,
+    in_force,
+)
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
 
@@ -47,17 +54,6 @@ def _state(dated: Price | CallSpecification) -> str:
     return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
 
 
-class Kept(Signed, ModelAdmin):  # type: ignore[misc]
-    """What may be added and changed, each time signed, but never deleted."""
-
-    form: Any = SignedForm
-    list_per_page = 50
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
-
-
 class StateFilter(admin.SimpleListFilter):
     """In force, scheduled or ended."""
 
@@ -72,7 +68,7 @@ class StateFilter(admin.SimpleListFilter):
         """Those in the state that was chosen."""
         now = clock.now()
         conditions = {
-            IN_FORCE: Q(begins_at__lte=now) & (Q(ends_at=None) | Q(ends_at__gt=now)),
+            IN_FORCE: in_force(at=now),
             SCHEDULED: Q(begins_at__gt=now),
             ENDED: Q(ends_at__lte=now),
         }
@@ -115,12 +111,11 @@ class WhatFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those that answer the question that was chosen."""
         now = clock.now()
-        in_force = Q(begins_at__lte=now) & (Q(ends_at=None) | Q(ends_at__gt=now))
         conditions = {
-            "now": in_force,
+            "now": in_force(at=now),
             "next": Q(begins_at__gt=now),
-            "soon": in_force & Q(ends_at__lte=now + SOON),
-            "endless": (in_force | Q(begins_at__gt=now)) & Q(ends_at=None) & ~Q(kind=Kind.LIST_PRICE),
+            "soon": in_force(at=now) & Q(ends_at__lte=now + SOON),
+            "endless": Q(ends_at=None) & ~Q(kind=Kind.LIST_PRICE),
             "ended": Q(ends_at__lte=now),
         }
         return queryset.filter(conditions.get(self.value() or "", Q()))
@@ -144,7 +139,7 @@ class LeadsToDeeds:
         return bool(request.user.has_perm("pricing.change_price"))
 
 
-class Shown(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class Shown(LeadsToDeeds, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """What is only read here; its history is the audit trail."""
 
     list_per_page = 50
@@ -153,10 +148,6 @@ class Shown(LeadsToDeeds, ReadOnly, ModelAdmin):  # type: ignore[misc]
     change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
         leads_to(route, words) for route, words in DEED_WORDS.items()
     )
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Lead to its entries in the audit trail."""
-        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))
 
 
 @admin.register(ServiceGroup)
@@ -209,7 +200,7 @@ class PricesInline(TabularInline):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With what each names, read at once."""
-        return super().get_queryset(request).select_related("billing_item__service", "customer")
+        return super().get_queryset(request).with_names()
 
     @display(description="price")  # type: ignore[untyped-decorator]
     def words(self, price: Price) -> str:

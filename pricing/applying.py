@@ -52,6 +52,11 @@ class PlanRefused(Exception):
         self.changes = changes
 
 
+def is_refused(changes: Sequence[Change]) -> bool:
+    """Whether one of them is, and so none of them can be made."""
+    return any(change.state == State.REFUSED for change in changes)
+
+
 @contextmanager
 def planned(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[list[Change]]:
     """Let the block see the catalogue as these rows would make it, and take everything back."""
@@ -65,7 +70,7 @@ def apply_rows(*, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -
     """Change the catalogue by all of these rows and return what each did; or raise PlanRefused."""
     sign(by=by, reason=reason)
     changes = _write(rows, now)
-    if any(change.state == State.REFUSED for change in changes):
+    if is_refused(changes):
         raise PlanRefused(changes)
     try:
         # Now rather than at the commit, so that what somebody else has just taken away is said here.

@@ -123,7 +123,7 @@ def cancel_price(*, price: Price) -> list[PriceRow]:
     before = Price.objects.filter(
         billing_item=price.billing_item, customer=price.customer, kind=price.kind, ends_at=price.begins_at
     )
-    for predecessor in before.select_related("billing_item__service", "customer"):
+    for predecessor in before.with_names():
         rows.append(replace(price_row(predecessor), ends_at=price.ends_at))
     return rows
 
@@ -132,7 +132,7 @@ def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -
     """Return the rows that give a customer another's own prices, as they are from this instant on."""
     draft = _Draft()
     theirs = Price.objects.filter(customer=source).from_then_on(at=begins_at)
-    for price in theirs.select_related("billing_item__service", "customer"):
+    for price in theirs.with_names():
         row = price_row(price)
         draft.lay(replace(row, customer=target.code, begins_at=max(row.begins_at, begins_at)))
     return draft.rows()
@@ -196,7 +196,7 @@ class _Draft:
             customer__code=row.customer or None,
             kind=row.kind,
         )
-        for price in same.select_related("billing_item__service", "customer"):
+        for price in same.with_names():
             stored = price_row(price)
             self._stored[key_of(stored)] = stored
 

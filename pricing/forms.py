@@ -229,7 +229,7 @@ class EndPriceForm(DeedForm):
     several = ("prices",)
 
     prices = forms.ModelMultipleChoiceField(
-        Price.objects.select_related("billing_item__service", "customer"),
+        Price.objects.with_names(),
         error_messages={"required": "Choose what ends."},
     )
     ends_at = instant_field(

@@ -21,6 +21,7 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from accounts.audit import LONGEST_REASON
 from accounts.models import Customer
 from pricing.kinds import Kind
 from pricing.measures import Measure
@@ -131,20 +132,33 @@ class PriceKind(models.TextChoices):
     LIST_PRICE = Kind.LIST_PRICE.value, "list price"
 
 
+def in_force(*, at: dt.datetime) -> Q:
+    """The condition that a period holds this instant."""
+    return Q(begins_at__lte=at) & _not_ended(at)
+
+
+def _not_ended(at: dt.datetime) -> Q:
+    return Q(ends_at=None) | Q(ends_at__gt=at)
+
+
 class PriceQuerySet(models.QuerySet["Price"]):
     def in_force(self, *, at: dt.datetime) -> "PriceQuerySet":
         """Prices whose period holds this instant, of every kind and for whomever."""
-        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), begins_at__lte=at)
+        return self.filter(in_force(at=at))
+
+    def with_names(self) -> "PriceQuerySet":
+        """With what a price's name holds, read at once."""
+        return self.select_related("billing_item__service", "customer")
 
     def from_then_on(self, *, at: dt.datetime) -> "PriceQuerySet":
         """Prices that are in force at this instant or later."""
-        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at))
+        return self.filter(_not_ended(at))
 
     def overlapping(self, price: "Price") -> "PriceQuerySet":
         """Other prices of the same kind, item and customer that are in force within this one's period."""
         upto = {"begins_at__lt": price.ends_at} if price.ends_at else {}
         return self.filter(
-            Q(ends_at=None) | Q(ends_at__gt=price.begins_at),
+            _not_ended(price.begins_at),
             **upto,
             billing_item=price.billing_item,
             customer=price.customer,
@@ -249,8 +263,7 @@ class Price(models.Model):
     @property
     def period_text(self) -> str:
         """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
-        until = f" until {self.ends_at:%Y-%m-%d %H:%M}" if self.ends_at else ""
-        return f"from {self.begins_at:%Y-%m-%d %H:%M}{until} UTC"
+        return period_text(self.begins_at, self.ends_at)
 
 
 def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
@@ -259,6 +272,12 @@ def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> s
         return "Free trial for a limited time"
     offer = " (limited time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
     return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{offer}"
+
+
+def period_text(begins_at: dt.datetime, ends_at: dt.datetime | None) -> str:
+    """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
+    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
+    return f"from {begins_at:%Y-%m-%d %H:%M}{until} UTC"
 
 
 def unit_text(*, measure: Measure, unit_size: int) -> str:
@@ -282,7 +301,7 @@ class Proposal(models.Model):
 
     deed = models.CharField(max_length=200, help_text="What is to be done, in a few words.")
     rows = models.JSONField(help_text="The rows that bring it about, as sheets of cells.")
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=LONGEST_REASON)
     proposed_by = models.CharField(max_length=254)
     proposed_at = models.DateTimeField()
     decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default=Decision.NONE)
@@ -311,7 +330,7 @@ class Proposal(models.Model):
 class CallSpecificationQuerySet(models.QuerySet["CallSpecification"]):
     def in_force(self, *, at: dt.datetime) -> "CallSpecificationQuerySet":
         """Call specifications whose period holds this instant."""
-        return self.filter(Q(ends_at=None) | Q(ends_at__gt=at), begins_at__lte=at)
+        return self.filter(in_force(at=at))
 
 
 class CallSpecification(models.Model):

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.audit import sign, signed
-from pricing.applying import PlanRefused, State, apply_rows, planned
+from pricing.applying import PlanRefused, apply_rows, is_refused, planned
 from pricing.models import Decision, Proposal
 from pricing.sheets import Row, cells_of, row_of
 
@@ -23,7 +23,7 @@ def submit_rows(*, deed: str, rows: Sequence[Row], by: str, reason: str, now: dt
         return None
     with planned(rows=rows, now=now) as changes:
         pass
-    if any(change.state == State.REFUSED for change in changes):
+    if is_refused(changes):
         raise PlanRefused(changes)
     with signed(by=by, reason=reason):
         return Proposal.objects.create(

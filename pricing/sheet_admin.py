@@ -21,13 +21,13 @@ from pricing.models import Proposal
 from pricing.sheet_forms import ConfirmForm, UploadForm, opened, sealed
 from pricing.sheets import Row, cells_of
 from pricing.stored import all_rows
+from pricing.templatetags.plans import VARIANTS
 
 SHOWN = 500
 CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _IMPORTED = ("servicegroup", "service", "servicealias", "billingitem", "price", "callspecification")
 # Whoever may import may add and change all that a file states.
 IMPORT_RIGHTS = [f"pricing.{may}_{model}" for may in ("add", "change") for model in _IMPORTED]
-VARIANTS = {State.NEW: "success", State.CHANGED: "info", State.REMOVED: "warning"}
 
 
 @never_cache

@@ -84,7 +84,7 @@ def _rows_with_keys() -> list[tuple[Row, int]]:
     groups = ServiceGroup.objects.all()
     services = Service.objects.select_related("group")
     aliases = ServiceAlias.objects.select_related("service")
-    prices = Price.objects.select_related("billing_item__service", "customer")
+    prices = Price.objects.with_names()
     specifications = CallSpecification.objects.select_related("service", "customer")
     return [
         *(

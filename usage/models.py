@@ -25,7 +25,6 @@ from pricing.measures import MAX_QUANTITY as MAX_QUANTITY
 from pricing.measures import Measure
 from pricing.models import Service
 
-LONGEST_REASON = 500  # of a correction: what it is for
 HOUR = dt.timedelta(hours=1)
 
 

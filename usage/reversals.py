@@ -6,10 +6,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from accounts.audit import LONGEST_REASON
 from accounts.keys import customer_codes
 from accounts.models import Customer, ServiceKey
 from accounts.strict_json import BadItem, Name, read_as, read_json, require_text
-from usage.models import LONGEST_REASON, UsageRecord
+from usage.models import UsageRecord
 from usage.refusals import NotReversible
 from usage.reversing import reverse_record
 

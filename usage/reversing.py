@@ -5,10 +5,11 @@ import uuid
 
 from django.db import IntegrityError, transaction
 
+from accounts.audit import LONGEST_REASON
 from accounts.models import Customer
 from pricing.measures import Measure
 from usage.hours import hold_hours_open
-from usage.models import HOUR, LONGEST_REASON, UsageRecord
+from usage.models import HOUR, UsageRecord
 from usage.refusals import AlreadyReversed, NotReversible
 
 

@@ -1,6 +1,5 @@
 """A plan in words: what each row is about, what it said and what it says."""
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 from django import template
 
 from pricing.applying import Change, State
-from pricing.models import UNIT_SIZES, PriceKind, price_text
+from pricing.models import UNIT_SIZES, PriceKind, period_text, price_text
 from pricing.sheets import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
 
 register = template.Library()
 
-_VARIANTS = {
+VARIANTS = {
     State.NEW: "success",
     State.CHANGED: "info",
     State.REMOVED: "warning",
@@ -40,7 +39,7 @@ def told(change: Change) -> Told:
         name=_NAMES[type(change.row)](change.row),
         before=facts_text(change.before) if change.before else "",
         after="" if goes else facts_text(change.row),
-        variant=_VARIANTS[change.state],
+        variant=VARIANTS[change.state],
     )
 
 
@@ -55,12 +54,6 @@ def row_price_text(row: PriceRow) -> str:
     if row.unit_size not in UNIT_SIZES:
         return f"{digits} RMB per {row.unit_size} {row.measure.unit}"
     return price_text(kind=row.kind, digits=digits, unit_size=row.unit_size, measure=row.measure)
-
-
-def period_text(begins_at: dt.datetime, ends_at: dt.datetime | None) -> str:
-    """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
-    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
-    return f"from {begins_at:%Y-%m-%d %H:%M}{until} UTC"
 
 
 def kind_text(kind: str) -> str:
