@@ -21,7 +21,8 @@ from tests.builders import item, price
 
 pytestmark = pytest.mark.django_db
 
-TOMORROW = timezone.now() + dt.timedelta(days=1)
+# All six digits count: PostgreSQL writes no zeros at the end.
+TOMORROW = (timezone.now() + dt.timedelta(days=1)).replace(microsecond=123_456)
 
 
 @pytest.fixture
