@@ -247,6 +247,10 @@ class AuditEntry(models.Model):
     """One change of one row: who, when, why, before and after. Written by triggers, never changed."""
 
     at = models.DateTimeField()
+    transaction = models.BigIntegerField(
+        null=True,
+        help_text="What was changed by one deed has one; entries from before there was one have none.",
+    )
     by = models.TextField(help_text="Who signed the change; else the role in the database that made it.")
     reason = models.TextField()
     deed = models.CharField(max_length=10, choices=Deed.choices)

@@ -48,17 +48,27 @@ SELECT customer_id, service_id, count(*), sum(input_tokens), sum(output_tokens),
 
 ASK = """
 import datetime as dt, resource, time
-from invoices.simulating import price_effect
+from dataclasses import replace
+from invoices.simulating import price_effects
+from pricing.differing import stretches_of
+from pricing.models import BillingItem
+from pricing.on_sale import fact_of
+from pricing.outlook import prices_of
 now = dt.datetime.fromisoformat({now!r})
 for _ in range({times}):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    found = price_effect(
-        billing_items={items!r}, at=now + dt.timedelta(hours=1), since=now - dt.timedelta(days={days}),
-        until=now)
+    items = list(BillingItem.objects.filter(pk__in={items!r}).select_related("service"))
+    prices = [fact_of(price) for held in prices_of(items).values() for price in held]
+    hour = now + dt.timedelta(hours=1)
+    endless = [price for price in prices if price.ends_at is None]
+    ended = [replace(price, ends_at=hour) for price in endless]
+    raised = [replace(price, id=-price.id, unit_price=price.unit_price + 1, begins_at=hour) for price in endless]
+    stretches = stretches_of(without=endless, changed=[*ended, *raised])
+    found = price_effects(items=items, stretches=stretches, since=now - dt.timedelta(days={days}), until=now)
     took = time.perf_counter() - began
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(took, len(found.customers), (most - before) // 1024)
+    print(took, len(found[0].customers), (most - before) // 1024)
 """
 
 ITEMS = {

@@ -3,27 +3,33 @@
 from decimal import Decimal
 from typing import Any
 
-from invoices.simulating import CustomerEffect, ItemEffect, PriceEffect
+from invoices.simulating import Costs, CustomerEffect, ItemEffect, PriceEffect
 from invoices.templatetags.amounts import exact, grouped
-from pricing.models import Price
+from pricing.choosing import PriceFact
+from pricing.measures import Measure
+from pricing.models import price_text
 
 CUSTOMERS_SHOWN = 100
-_COSTS = ("cost (RMB)", "would have cost (RMB)", "difference (RMB)")
+_COSTS = ("cost (RMB)", "without this change (RMB)", "with this change (RMB)", "difference (RMB)")
 
 
 def effect_tables(effect: PriceEffect) -> dict[str, Any]:
-    """Return what the page shows of planned prices: totals, the items, the customers with most difference."""
+    """Return what the page shows of one stretch: totals, the items, the customers with most difference."""
+    costs = effect.costs
     return {
-        "days": (effect.until - effect.since).days,
-        "old": exact(effect.old),
-        "new": exact(effect.new),
-        "difference": signed(effect.difference),
-        "share": _share(effect),
+        "begins_at": effect.stretch.begins_at,
+        "ends_at": effect.stretch.ends_at,
+        "cost": exact(costs.cost),
+        "without": exact(costs.without),
+        "changed": exact(costs.changed),
+        "is_as_planned": costs.cost == costs.without,
+        "difference": signed(costs.difference),
+        "share": _share(costs),
         "affected": effect.affected,
         "customers": len(effect.customers),
         "shown": min(len(effect.customers), CUSTOMERS_SHOWN),
         "items": {
-            "headers": ["billing item", "price now", "planned", "quantity", *_COSTS],
+            "headers": ["billing item", "price without it", "price with it", "quantity", *_COSTS],
             "rows": [_item_row(item) for item in effect.items],
         },
         "by_customer": {
@@ -38,24 +44,28 @@ def signed(amount: Decimal) -> str:
     return f"+{exact(amount)}" if amount > 0 else exact(amount)
 
 
-def _share(effect: PriceEffect) -> str:
-    """Return the difference as a share of the old cost, to a tenth of a percent; empty if that was 0."""
-    return f"{effect.difference * 100 / effect.old:+.1f} %" if effect.old else ""
+def _share(costs: Costs) -> str:
+    """Return the difference as a share of what it cost without, to a tenth of a percent; empty for 0."""
+    return f"{costs.difference * 100 / costs.without:+.1f} %" if costs.without else ""
 
 
 def _item_row(item: ItemEffect) -> list[str]:
-    prices = [_text(item.old_price), _text(item.new_price)]
-    return [str(item.item), *prices, grouped(item.quantity), *_costs(item)]
+    measure = Measure(item.item.measure)
+    prices = [_text(item.without, measure), _text(item.changed, measure)]
+    return [str(item.item), *prices, grouped(item.quantity), *_costs(item.costs)]
 
 
 def _customer_row(one: CustomerEffect, effect: PriceEffect) -> list[str]:
     quantities = [grouped(one.quantities[measure]) for measure in effect.measures]
-    return [one.customer_code, one.customer_name, *quantities, *_costs(one)]
+    return [one.customer_code, one.customer_name, *quantities, *_costs(one.costs)]
 
 
-def _costs(of: ItemEffect | CustomerEffect) -> list[str]:
-    return [exact(of.old), exact(of.new), signed(of.difference)]
+def _costs(costs: Costs) -> list[str]:
+    return [exact(costs.cost), exact(costs.without), exact(costs.changed), signed(costs.difference)]
 
 
-def _text(price: Price | None) -> str:
-    return price.text if price else "none"
+def _text(price: PriceFact | None, measure: Measure) -> str:
+    if price is None:
+        return "none"
+    digits = f"{price.unit_price.normalize():f}"
+    return price_text(kind=price.kind, digits=digits, unit_size=price.unit_size, measure=measure)

@@ -18,8 +18,8 @@ from accounts import clock
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.effects import effect_tables
-from invoices.price_plans import fingerprint_now, plan_of
-from pricing.applying import PlanRefused
+from invoices.price_plans import STALE, plan_of
+from pricing.applying import CatalogueMoved, PlanRefused
 from pricing.deed_form import LONGEST_DEED, DeedForm
 from pricing.forms import (
     ChangePriceForm,
@@ -35,10 +35,6 @@ from pricing.proposing import submit_rows
 from pricing.sheets import PriceRow
 
 OFFERED_CODES = 500
-STALE = (
-    "Prices have changed since this was shown, so nothing was done. Below is what it would do now: "
-    "look at it again."
-)
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def _show(request: HttpRequest, deed: Deed) -> HttpResponse:
         "asked": asked,
         "form": reason,
         "plan": plan,
-        "effect": effect_tables(plan.effect) if plan and plan.effect else None,
+        "effects": [effect_tables(effect) for effect in plan.effects] if plan else [],
         "words": asked.words() if rows else "",
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
         "current": _current(asked),
@@ -103,18 +99,19 @@ def _do(
     request: HttpRequest, asked: DeedForm, rows: list[PriceRow], reason: ReasonForm
 ) -> HttpResponse | None:
     """Do it or propose it, and say so; or say at the form why not."""
-    if request.POST.get("plan") != fingerprint_now(rows=rows, now=asked.now):
-        reason.add_error(None, STALE)
-        return None
     words = asked.words()
     try:
         proposal = submit_rows(
             deed=words[:LONGEST_DEED],
             rows=rows,
+            seen=request.POST.get("plan", ""),
             by=request.user.get_username(),
             reason=reason.cleaned_data["reason"],
             now=asked.now,
         )
+    except CatalogueMoved:
+        reason.add_error(None, STALE)
+        return None
     except PlanRefused as refused:
         reason.add_error(None, f"Nothing was done. {refused}")
         return None

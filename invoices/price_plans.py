@@ -1,18 +1,23 @@
 """What a change of prices would do: to the catalogue, to the timeline, and to what real usage costs."""
 
 import datetime as dt
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from invoices.simulating import PriceEffect, price_effect
-from pricing.applying import WRITTEN, Change, is_refused, planned
+from invoices.simulating import PriceEffect, price_effects
+from pricing.applying import WRITTEN, Change, fingerprint, is_refused, planned
+from pricing.differing import stretches_of
 from pricing.models import ITEM_ORDER, BillingItem, Price
+from pricing.on_sale import fact_of
 from pricing.outlook import Outlook, outlook_of, prices_of, span_over
-from pricing.sheets import PriceRow, Row, cells_of
+from pricing.sheets import PriceRow, Row
 
 EFFECT_OVER = dt.timedelta(days=30)
+STRETCHES_SHOWN = 4
+STALE = (
+    "Prices have changed since this was shown, so nothing was done. Below is what it would do now: "
+    "look at it again."
+)
 ALWAYS = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -26,12 +31,22 @@ class ItemOutlook:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of each row and, unless one is refused, the effect on the last 30 days."""
+    """What becomes of each row and, unless one is refused, the effect on the last 30 days.
+
+    There is an effect for each of the first stretches of time on which other prices count, and the number of
+    those that come later.
+    """
 
     changes: list[Change]
     fingerprint: str
-    effect: PriceEffect | None
+    effects: list[PriceEffect]
+    later_effects: int
     outlooks: list[ItemOutlook]
+
+    @property
+    def days(self) -> int:
+        """Over how many days of usage the effects are."""
+        return EFFECT_OVER.days
 
     @property
     def is_refused(self) -> bool:
@@ -50,11 +65,13 @@ def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
     with planned(rows=rows, now=now) as changes:
         items = _items_of(rows)
         after = prices_of(items)
-        effect = _effect(changes, items, now)
+    # Nobody else can change prices while they are planned, so what takes seconds waits until they are not.
+    effects, more = ([], 0) if is_refused(changes) else _effects(before, after, items, now)
     return Plan(
         changes=_in_order(changes),
         fingerprint=fingerprint(changes),
-        effect=effect,
+        effects=effects,
+        later_effects=more,
         outlooks=[
             _outlook(item, before.get(item.pk, []), None if is_refused(changes) else after[item.pk], now)
             for item in items
@@ -79,49 +96,20 @@ def _begin(row: Row) -> dt.datetime:
     return row.begins_at if isinstance(row, PriceRow) else ALWAYS
 
 
-def fingerprint_now(*, rows: Sequence[Row], now: dt.datetime) -> str:
-    """Return the fingerprint of what these rows would do now."""
-    with planned(rows=rows, now=now) as changes:
-        return fingerprint(changes)
-
-
-def fingerprint(changes: Sequence[Change]) -> str:
-    """Return what tells one plan from another: equal only if they would do the same."""
-    told = [
-        [change.state, cells_of(change.row), cells_of(change.before) if change.before else None]
-        for change in changes
-    ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def first_difference(changes: Sequence[Change]) -> dt.datetime | None:
-    """Return the first instant at which a price would not be what it is; None if no price changes."""
-    instants = [
-        instant
-        for change in changes
-        if isinstance(change.row, PriceRow) and change.state in WRITTEN
-        for instant in _instants_of(change.row, change)
-    ]
-    return min(instants, default=None)
-
-
-def _instants_of(row: PriceRow, change: Change) -> list[dt.datetime]:
-    before = change.before
-    if not isinstance(before, PriceRow) or row.remove or _terms(row) != _terms(before):
-        return [row.begins_at]
-    return [instant for instant in (row.ends_at, before.ends_at) if instant is not None]
-
-
-def _terms(row: PriceRow) -> tuple[object, ...]:
-    return row.unit_price, row.unit_size
-
-
-def _effect(changes: Sequence[Change], items: list[BillingItem], now: dt.datetime) -> PriceEffect | None:
-    """Simulate the prices of the first instant that is different: the one place that asks for it."""
-    at = first_difference(changes)
-    if at is None or is_refused(changes):
-        return None
-    return price_effect(billing_items=[item.pk for item in items], at=at, since=now - EFFECT_OVER, until=now)
+def _effects(
+    before: Mapping[int, list[Price]],
+    after: Mapping[int, list[Price]],
+    items: list[BillingItem],
+    now: dt.datetime,
+) -> tuple[list[PriceEffect], int]:
+    """Return the effect of the first stretches on which prices differ, and how many more there are."""
+    facts = [[fact_of(price) for held in prices.values() for price in held] for prices in (before, after)]
+    stretches = stretches_of(without=facts[0], changed=facts[1])
+    if not stretches:
+        return [], 0
+    shown = stretches[:STRETCHES_SHOWN]
+    effects = price_effects(items=items, stretches=shown, since=now - EFFECT_OVER, until=now)
+    return effects, len(stretches) - len(shown)
 
 
 def _items_of(rows: Sequence[Row]) -> list[BillingItem]:

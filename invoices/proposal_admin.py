@@ -14,9 +14,9 @@ from unfold.decorators import display
 from accounts import clock
 from accounts.read_only import ReadOnly
 from invoices.effects import effect_tables
-from invoices.price_plans import Plan, plan_of
+from invoices.price_plans import STALE, Plan, plan_of
 from invoices.templatetags.amounts import instant_text
-from pricing.applying import PlanRefused
+from pricing.applying import CatalogueMoved, PlanRefused
 from pricing.models import Decision, Proposal
 from pricing.proposing import decide_proposal, rows_of
 from pricing.sheets import BadCell
@@ -98,10 +98,16 @@ class ProposalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
         try:
             decide_proposal(
-                proposal=proposal, decision=decision, by=request.user.get_username(), now=clock.now()
+                proposal=proposal,
+                decision=decision,
+                by=request.user.get_username(),
+                now=clock.now(),
+                seen=request.POST.get("plan", ""),
             )
         except ValidationError as error:
             messages.error(request, f"Nothing was done. {' '.join(error.messages)}")
+        except CatalogueMoved:
+            messages.error(request, STALE)
         except PlanRefused as refused:
             messages.error(request, f"Nothing was done: it does not fit the prices any more. {refused}")
         else:
@@ -119,7 +125,7 @@ def _shown(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
         "proposal": proposal,
         "waits": True,
         "plan": plan,
-        "effect": effect_tables(plan.effect) if plan and plan.effect else None,
+        "effects": [effect_tables(effect) for effect in plan.effects] if plan else [],
         "is_own": is_own,
         "may_decide": not is_own and request.user.has_perm(MAY_APPROVE),
     }

@@ -1,12 +1,11 @@
-"""What other prices would have meant: real usage at the prices of its time, and at those of one instant.
+"""What real usage would have cost at other prices: without and with a change, on each stretch that differs.
 
-Whoever wants to see the effect of prices that are only planned writes them in a transaction, asks here, and
-rolls back: nothing here knows of a price that is not in the database. What lies in the future changes no
-price of the past, so the old amounts are right all the same.
+The prices are given, not read: what is only planned is never in the database here. Only what the usage did
+cost is looked up, by the prices of its time.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,60 +14,66 @@ from django.db import connection, transaction
 
 from invoices.rating import RANK, allow_memory
 from pricing.amounts import exact_sum
+from pricing.choosing import PriceFact
+from pricing.differing import Stretch
 from pricing.measures import Measure
-from pricing.models import BillingItem, Price
+from pricing.models import BillingItem
 from usage.hours import hour_of
 
 
 @dataclass(frozen=True)
+class Costs:
+    """What usage cost, and would have cost at a stretch's prices without and with the change; in RMB."""
+
+    cost: Decimal = Decimal(0)
+    without: Decimal = Decimal(0)
+    changed: Decimal = Decimal(0)
+
+    @property
+    def difference(self) -> Decimal:
+        """By how much more it would have cost with the change than without; below 0: by how much less."""
+        return exact_sum([self.changed, -self.without])
+
+
+@dataclass(frozen=True)
 class CustomerEffect:
-    """What one customer's usage cost, and would have cost; amounts in RMB."""
+    """What one customer's usage cost and would have cost."""
 
     customer_code: str
     customer_name: str
     quantities: Mapping[Measure, int]
-    old: Decimal
-    new: Decimal
-    difference: Decimal
+    costs: Costs
 
 
 @dataclass(frozen=True)
 class ItemEffect:
-    """The same of one billing item, with everybody's price at the end of the period and at the instant."""
+    """The same of one billing item, with a price that counts for `PriceEffect.whose`, without and with."""
 
     item: BillingItem
     quantity: int
-    old: Decimal
-    new: Decimal
-    difference: Decimal
-    old_price: Price | None
-    new_price: Price | None
+    costs: Costs
+    without: PriceFact | None
+    changed: PriceFact | None
 
 
 @dataclass(frozen=True)
 class PriceEffect:
-    """The effect of other prices on a period's usage: who used something, and each item asked for."""
+    """What a period's usage would have cost on one stretch: who used something, and each item asked for."""
 
-    since: dt.datetime
-    until: dt.datetime
-    at: dt.datetime
+    stretch: Stretch
+    whose: int | None
     customers: list[CustomerEffect]
     items: list[ItemEffect]
 
     @property
-    def old(self) -> Decimal:
-        """What it cost."""
-        return exact_sum(item.old for item in self.items)
-
-    @property
-    def new(self) -> Decimal:
-        """What it would have cost."""
-        return exact_sum(item.new for item in self.items)
-
-    @property
-    def difference(self) -> Decimal:
-        """By how much more; below 0: by how much less."""
-        return exact_sum(item.difference for item in self.items)
+    def costs(self) -> Costs:
+        """What all of it cost and would have cost."""
+        all_costs = [item.costs for item in self.items]
+        return Costs(
+            exact_sum(costs.cost for costs in all_costs),
+            exact_sum(costs.without for costs in all_costs),
+            exact_sum(costs.changed for costs in all_costs),
+        )
 
     @property
     def measures(self) -> list[Measure]:
@@ -79,68 +84,92 @@ class PriceEffect:
     @property
     def affected(self) -> int:
         """For how many customers something changes."""
-        return sum(1 for customer in self.customers if customer.difference)
+        return sum(1 for customer in self.customers if customer.costs.difference)
 
 
 @transaction.atomic
-def price_effect(
-    *, billing_items: Collection[int], at: dt.datetime, since: dt.datetime, until: dt.datetime
-) -> PriceEffect:
-    """Return what usage of [since, until) cost at the prices of its time, and would cost at those of `at`.
+def price_effects(
+    *, items: Sequence[BillingItem], stretches: Sequence[Stretch], since: dt.datetime, until: dt.datetime
+) -> list[PriceEffect]:
+    """Return for each stretch what usage of [since, until) cost, and would have cost at its prices.
 
     All records of these items count by their own instant, of open hours as of closed ones, reversals with
     what they take back; re-ratings do not count. Where no price is in force, usage costs nothing. The
-    customers come with the largest difference first, the items in the order of the price page.
+    customers come with the largest difference first, the items in the order given.
     """
-    items = list(BillingItem.objects.filter(pk__in=billing_items).select_related("service__group"))
-    asked: dict[str, Any] = {"items": [item.pk for item in items], "at": at, "since": since, "until": until}
     allow_memory()
+    asked = _asked(items, stretches) | {"since": since, "until": until, "from_hour": hour_of(since)}
     with connection.cursor() as cursor:
         # For an expression over instants PostgreSQL expects as many groups as there are instants: it would
         # sort all records to find the few that there are.
         cursor.execute("SET LOCAL enable_sort = off")
-        cursor.execute(_EFFECT, asked | {"from_hour": hour_of(since)})
+        cursor.execute(_EFFECT, asked)
         rows = cursor.fetchall()
         cursor.execute("SET LOCAL enable_sort = on")
-    by_item = {row[0]: row[3:] for row in rows if row[0] is not None}
+    return [
+        _effect(stretch, items, [row[1:] for row in rows if row[0] == number])
+        for number, stretch in enumerate(stretches)
+    ]
+
+
+def _asked(items: Sequence[BillingItem], stretches: Sequence[Stretch]) -> dict[str, Any]:
+    """Return the items and, for each stretch, item and whose price, both rates, as the query reads them."""
+    courses = {course for stretch in stretches for course in stretch.counting}
+    service = {item.pk: item.service_id for item in items}
+    own = {(service[item], customer) for item, customer in courses if customer is not None}
+    rates = [
+        (number, item.pk, customer or 0, *_rates(stretch, item.pk, customer))
+        for number, stretch in enumerate(stretches)
+        for item in items
+        for customer in [None, *(whose for of, whose in own if of == item.service_id)]
+    ]
+    names = ("numbers", "rated", "whose", "without", "changed")
+    columns: Iterable[Collection[Any]] = zip(*rates, strict=True) if rates else [()] * len(names)
+    return {
+        "items": [item.pk for item in items],
+        "services": [item.service_id for item in items],
+        "measures": [str(item.measure) for item in items],
+    } | {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _rates(stretch: Stretch, item: int, customer: int | None) -> tuple[Decimal, Decimal]:
+    counting = stretch.counting.get((item, customer)) or stretch.counting.get((item, None))
+    prices = (counting.without, counting.changed) if counting else (None, None)
+    without, changed = (price.rate if price else Decimal(0) for price in prices)
+    return without, changed
+
+
+def _effect(stretch: Stretch, items: Sequence[BillingItem], rows: list[tuple[Any, ...]]) -> PriceEffect:
+    by_item = {row[0]: row for row in rows if row[0] is not None}
+    whose = _whose(stretch)
+    customers = [_customer_effect(row) for row in rows if row[0] is None]
     return PriceEffect(
-        since=since,
-        until=until,
-        at=at,
-        customers=sorted(
-            (_customer_effect(row) for row in rows if row[0] is None),
-            key=lambda effect: (-abs(effect.difference), effect.customer_code),
-        ),
-        items=_item_effects(items=items, sums=by_item, at=at, until=until),
+        stretch=stretch,
+        whose=whose,
+        customers=sorted(customers, key=lambda one: (-abs(one.costs.difference), one.customer_code)),
+        items=[_item_effect(item, by_item.get(item.pk), stretch, whose) for item in items],
     )
 
 
+def _whose(stretch: Stretch) -> int | None:
+    """Return whose prices tell the difference: the one customer's whom alone it concerns, or everybody's."""
+    concerned = {customer for _, customer in stretch.differing}
+    return concerned.pop() if len(concerned) == 1 else None
+
+
 def _customer_effect(row: tuple[Any, ...]) -> CustomerEffect:
-    _, code, name, _, old, new, difference, *quantities = row
+    _, code, name, _, cost, without, changed, *quantities = row
     used = {measure: int(quantity) for measure, quantity in zip(Measure, quantities, strict=True)}
-    return CustomerEffect(code, name, used, old, new, difference)
+    return CustomerEffect(code, name, used, Costs(cost, without, changed))
 
 
-def _item_effects(
-    *, items: list[BillingItem], sums: dict[int, tuple[Any, ...]], at: dt.datetime, until: dt.datetime
-) -> list[ItemEffect]:
-    last_instant = until - dt.timedelta(microseconds=1)
-    old_prices, new_prices = (_prices_for_everybody(items=items, at=when) for when in (last_instant, at))
-    nothing = (Decimal(0),) * 4
-    effects = []
-    for item in items:
-        quantity, old, new, difference = sums.get(item.pk, nothing)[:4]
-        prices = old_prices.get(item.pk), new_prices.get(item.pk)
-        effects.append(ItemEffect(item, int(quantity), old, new, difference, *prices))
-    return effects
-
-
-def _prices_for_everybody(*, items: list[BillingItem], at: dt.datetime) -> dict[int, Price]:
-    found = Price.objects.filter(billing_item__in=items).for_everybody().in_force(at=at).by_precedence()
-    prices: dict[int, Price] = {}
-    for price in found.select_related("billing_item"):
-        prices.setdefault(price.billing_item_id, price)
-    return prices
+def _item_effect(
+    item: BillingItem, row: tuple[Any, ...] | None, stretch: Stretch, whose: int | None
+) -> ItemEffect:
+    counting = stretch.counting.get((item.pk, whose)) or stretch.counting.get((item.pk, None))
+    prices = (counting.without, counting.changed) if counting else (None, None)
+    quantity, costs = (int(row[3]), Costs(*row[4:7])) if row else (0, Costs())
+    return ItemEffect(item, quantity, costs, *prices)
 
 
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
@@ -148,14 +177,6 @@ _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
 _QUANTITIES = ", ".join(
     f"coalesce(sum(quantity) FILTER (WHERE measure = '{measure}'), 0) AS {measure}" for measure in Measure
 )
-_PRICE_AT = f"""
-    SELECT unit_price * (1::numeric / unit_size) AS rate
-      FROM pricing_price
-     WHERE billing_item_id = item.id AND (customer_id IS NULL OR customer_id = course.whose)
-       AND begins_at <= {{instant}} AND (ends_at IS NULL OR ends_at > {{instant}})
-     ORDER BY customer_id NULLS LAST, CASE kind {RANK} END
-     LIMIT 1
-"""  # noqa: S608
 # A *course* is how the prices of a service run over the period: one for everybody (whose = 0), and one for
 # each customer with prices of its own. Its instants cut the period into slices in which no price changes; a
 # price is looked up once a slice of a course, not once a record or a group of them. A record is billed in its
@@ -164,7 +185,12 @@ _PRICE_AT = f"""
 # not products.
 _EFFECT = f"""
 WITH item AS MATERIALIZED (
-    SELECT id, service_id, measure FROM pricing_billingitem WHERE id = ANY (%(items)s)
+    SELECT * FROM unnest(%(items)s::bigint[], %(services)s::bigint[], %(measures)s::text[])
+           AS item (id, service_id, measure)
+), planned AS MATERIALIZED (
+    SELECT * FROM unnest(%(numbers)s::integer[], %(rated)s::bigint[], %(whose)s::bigint[],
+                         %(without)s::numeric[], %(changed)s::numeric[])
+           AS planned (number, item_id, whose, without, changed)
 ), change AS MATERIALIZED (
     SELECT item.service_id, coalesce(price.customer_id, 0) AS whose, instant
       FROM item
@@ -176,7 +202,8 @@ WITH item AS MATERIALIZED (
                   WHERE change.service_id = own.service_id AND change.whose IN (0, own.whose)
                     AND instant > %(since)s AND instant < %(until)s
                   ORDER BY instant) AS instants
-      FROM (SELECT DISTINCT service_id, whose FROM change) AS own
+      FROM (SELECT item.service_id, planned.whose FROM planned JOIN item ON item.id = planned.item_id
+             UNION SELECT service_id, 0 FROM item) AS own
 ), used AS MATERIALIZED (
     SELECT record.customer_id, record.service_id, coalesce(own.whose, 0) AS whose,
            width_bucket(record.occurred_at, coalesce(own.instants, everybodys.instants)) AS slice, {_SUMS}
@@ -187,28 +214,37 @@ WITH item AS MATERIALIZED (
      GROUP BY 1, 2, 3, 4
 ), rates AS MATERIALIZED (
     SELECT course.service_id, course.whose, slice::integer, item.id AS item_id, item.measure,
-           coalesce(old.rate, 0) AS old_rate, coalesce(new.rate, 0) AS new_rate
+           coalesce(counted.rate, 0) AS rate
       FROM course
       JOIN item ON item.service_id = course.service_id
      CROSS JOIN LATERAL unnest(%(since)s::timestamptz || course.instants)
            WITH ORDINALITY AS begun (instant, place)
      CROSS JOIN LATERAL (SELECT place - 1 AS slice) AS numbered
-      LEFT JOIN LATERAL ({_PRICE_AT.format(instant="begun.instant")}) AS old ON true
-      LEFT JOIN LATERAL ({_PRICE_AT.format(instant="%(at)s")}) AS new ON true
-), priced AS (
-    SELECT used.customer_id, rates.item_id, rates.measure, measured.quantity, old_rate, new_rate
+      LEFT JOIN LATERAL (
+           SELECT unit_price * (1::numeric / unit_size) AS rate
+             FROM pricing_price
+            WHERE billing_item_id = item.id AND (customer_id IS NULL OR customer_id = course.whose)
+              AND begins_at <= begun.instant AND (ends_at IS NULL OR ends_at > begun.instant)
+            ORDER BY customer_id NULLS LAST, CASE kind {RANK} END
+            LIMIT 1) AS counted ON true
+), priced AS MATERIALIZED (
+    SELECT used.customer_id, used.whose, rates.item_id, rates.measure, sum(measured.quantity) AS quantity,
+           sum(measured.quantity * rates.rate) AS cost
       FROM used
       JOIN rates USING (service_id, whose, slice)
      CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
      WHERE measured.measure = rates.measure AND measured.quantity <> 0
+     GROUP BY 1, 2, 3, 4
 ), effect AS (
-    SELECT item_id, customer_id, sum(quantity) AS quantity, sum(quantity * old_rate) AS old,
-           sum(quantity * new_rate) AS new, {_QUANTITIES}
+    SELECT planned.number, priced.item_id, customer_id, sum(quantity) AS quantity, sum(cost) AS cost,
+           sum(quantity * planned.without) AS without, sum(quantity * planned.changed) AS changed,
+           {_QUANTITIES}
       FROM priced
-     GROUP BY GROUPING SETS ((customer_id), (item_id))
+      JOIN planned ON planned.item_id = priced.item_id AND planned.whose = priced.whose
+     GROUP BY GROUPING SETS ((planned.number, customer_id), (planned.number, priced.item_id))
 )
-SELECT item_id, coalesce(customer.code, effect.customer_id::text), coalesce(customer.name, ''),
-       quantity, old, new, new - old AS difference, {", ".join(map(str, Measure))}
+SELECT effect.number, item_id, coalesce(customer.code, effect.customer_id::text),
+       coalesce(customer.name, ''), quantity, cost, without, changed, {", ".join(map(str, Measure))}
   FROM effect
   LEFT JOIN accounts_customer AS customer ON customer.id = effect.customer_id
 """  # noqa: S608  # only the names of our own measures and kinds

@@ -4,6 +4,8 @@ Both are the same deed, once taken back and once not: so what a preview shows is
 """
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from django.db import IntegrityError, connection, models, transaction
 from accounts.audit import sign
 from pricing.models import Price
 from pricing.refusals import constraint_of, refusal_text
-from pricing.sheets import SHEETS, PriceRow, Row, SpecificationRow, key_of
+from pricing.sheets import SHEETS, PriceRow, Row, SpecificationRow, cells_of, key_of
 from pricing.stored import StoredCatalogue, UnknownName
 
 _PLACES = {sheet: place for place, sheet in enumerate(SHEETS)}
@@ -52,9 +54,22 @@ class PlanRefused(Exception):
         self.changes = changes
 
 
+class CatalogueMoved(Exception):
+    """Nothing was changed: the rows would not do any more what somebody was shown that they would."""
+
+
 def is_refused(changes: Sequence[Change]) -> bool:
     """Whether one of them is, and so none of them can be made."""
     return any(change.state == State.REFUSED for change in changes)
+
+
+def fingerprint(changes: Sequence[Change]) -> str:
+    """Return what tells one plan from another: equal only if they would do the same."""
+    told = [
+        [change.state, cells_of(change.row), cells_of(change.before) if change.before else None]
+        for change in changes
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
@@ -66,10 +81,17 @@ def planned(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[list[Change]]:
 
 
 @transaction.atomic
-def apply_rows(*, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -> list[Change]:
-    """Change the catalogue by all of these rows and return what each did; or raise PlanRefused."""
+def apply_rows(
+    *, rows: Sequence[Row], by: str, reason: str, now: dt.datetime, seen: str | None = None
+) -> list[Change]:
+    """Change the catalogue by all of these rows and return what each did; or raise PlanRefused.
+
+    Raises CatalogueMoved where `seen`, the fingerprint of the plan that somebody agreed to, is not theirs.
+    """
     sign(by=by, reason=reason)
     changes = _write(rows, now)
+    if seen is not None and seen != fingerprint(changes):
+        raise CatalogueMoved
     if is_refused(changes):
         raise PlanRefused(changes)
     try:
@@ -85,6 +107,7 @@ def apply_rows(*, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -
 
 def _write(rows: Sequence[Row], now: dt.datetime) -> list[Change]:
     """Write each row that the database takes and return what became of each, in the order given."""
+    _wait_for_others()
     stored = StoredCatalogue()
     changes: dict[int, Change] = {}
     written: set[tuple[object, ...]] = set()
@@ -96,6 +119,16 @@ def _write(rows: Sequence[Row], now: dt.datetime) -> list[Change]:
             changes[place] = _write_row(row, stored, now)
         written.add(key_of(row))
     return _without_gaps([changes[place] for place in range(len(rows))])
+
+
+def _wait_for_others() -> None:
+    """Let nobody else change the catalogue by rows until the transaction ends.
+
+    So what was seen is still so when it is changed, and no two wait for each other's rows. The wait is short:
+    nothing but the rows themselves is worked out meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('pricing: rows are applied'))")
 
 
 def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:

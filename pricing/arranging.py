@@ -5,13 +5,13 @@ Each deed returns the rows that bring it about (see `applying`), and changes not
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from accounts.models import Customer
+from accounts.models import AuditEntry, Customer, Deed
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, PriceKind
 from pricing.sheets import PriceRow, key_of
@@ -96,9 +96,16 @@ def start_trial(
 
 
 def end_prices(
-    *, prices: Sequence[Price], ends_at: dt.datetime, successors: Mapping[int, Decimal] | None = None
+    *,
+    prices: Sequence[Price],
+    ends_at: dt.datetime,
+    successors: Mapping[int, Decimal] | None = None,
+    taken_back: Sequence[Price] = (),
 ) -> list[PriceRow]:
-    """Return the rows that end these prices; a successor, by a price's key, is the list price after it."""
+    """Return the rows that end these prices; a successor, by a price's key, is the list price after it.
+
+    Those of `taken_back` are scheduled: they go, and what had been cut for them goes on instead.
+    """
     draft = _Draft()
     for price in prices:
         ended = replace(price_row(price), ends_at=ends_at)
@@ -114,18 +121,17 @@ def end_prices(
                     ends_at=None,
                 )
             )
+    # The latest first: what goes on instead of it may be one that is taken back itself.
+    for price in sorted(taken_back, key=lambda price: price.begins_at, reverse=True):
+        draft.take_back(price)
     return draft.rows()
 
 
 def cancel_price(*, price: Price) -> list[PriceRow]:
-    """Return the rows that take a scheduled price back; what would have ended for it goes on instead."""
-    rows = [replace(price_row(price), remove=True)]
-    before = Price.objects.filter(
-        billing_item=price.billing_item, customer=price.customer, kind=price.kind, ends_at=price.begins_at
-    )
-    for predecessor in before.with_names():
-        rows.append(replace(price_row(predecessor), ends_at=price.ends_at))
-    return rows
+    """Return the rows that take a scheduled price back; what had been cut for it goes on instead."""
+    draft = _Draft()
+    draft.take_back(price)
+    return draft.rows()
 
 
 def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -> list[PriceRow]:
@@ -165,6 +171,7 @@ class _Draft:
 
     def __init__(self) -> None:
         self._stored: dict[tuple[Any, ...], PriceRow] = {}
+        self._keys: dict[tuple[Any, ...], int] = {}
         self._planned: dict[tuple[Any, ...], PriceRow] = {}
         self._read: set[tuple[str, ...]] = set()
 
@@ -181,10 +188,32 @@ class _Draft:
 
     def lay(self, new: PriceRow) -> None:
         """Plan a price over the others of its kind, item and customer."""
-        self._read_once(new)
-        others = [row for row in (self._stored | self._planned).values() if not row.remove]
-        for row in overlaid(new, [row for row in others if _course_of(row) == _course_of(new)]):
+        for row in overlaid(new, self._course(new)):
             self.put(row)
+
+    def take_back(self, price: Price) -> None:
+        """Plan a scheduled price away; what ends where it would begin and was cut for it goes on."""
+        course = self._course(price_row(price))
+        gone = next(row for row in course if key_of(row) == key_of(price_row(price)))
+        self.put(replace(gone, remove=True))
+        for before in course:
+            if before.ends_at == gone.begins_at and key_of(before) in self._keys:
+                self._go_on(before, gone)
+
+    def _go_on(self, before: PriceRow, gone: PriceRow) -> None:
+        """Plan a price to the end that it had before another was put in its place, which goes."""
+        cut = _cut_for(self._keys[key_of(gone)], self._keys[key_of(before)], gone.begins_at)
+        if before.kind == PriceKind.LIST_PRICE and not before.customer:
+            # For everybody a list price ends only because another follows.
+            self.put(replace(before, ends_at=gone.ends_at))
+        elif cut is not None:
+            self.put(replace(before, ends_at=_earlier(cut.ended_at, gone.ends_at)))
+
+    def _course(self, row: PriceRow) -> list[PriceRow]:
+        """Return what is stored and planned of a row's kind, item and customer."""
+        self._read_once(row)
+        others = [row for row in (self._stored | self._planned).values() if not row.remove]
+        return [other for other in others if _course_of(other) == _course_of(row)]
 
     def _read_once(self, row: PriceRow) -> None:
         if _course_of(row) in self._read:
@@ -199,11 +228,43 @@ class _Draft:
         for price in same.with_names():
             stored = price_row(price)
             self._stored[key_of(stored)] = stored
+            self._keys[key_of(stored)] = price.pk
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """When a price would have ended, had it not been cut."""
+
+    ended_at: dt.datetime | None
+
+
+def _cut_for(new: int, other: int, instant: dt.datetime) -> _Cut | None:
+    """Return how a price was cut by the deed that put a new one in its place, as the audit trail has it."""
+    prices = AuditEntry.objects.filter(table=Price._meta.db_table)
+    added = prices.filter(row=str(new), deed=Deed.ADDED).first()
+    if added is None or added.transaction is None:
+        return None
+    # A transaction has its number only as long as the database is not moved to another server.
+    of_the_deed = prices.filter(transaction=added.transaction, by=added.by, reason=added.reason)
+    for entry in of_the_deed.filter(row=str(other), deed=Deed.CHANGED):
+        if _end_of(entry.after) == instant:
+            return _Cut(_end_of(entry.before))
+    return None
+
+
+def _end_of(entered: Any) -> dt.datetime | None:
+    ends_at = entered["ends_at"]
+    return dt.datetime.fromisoformat(ends_at) if ends_at else None
 
 
 def _course_of(row: PriceRow) -> tuple[str, ...]:
     """Return among which prices a row's period must not overlap with another."""
     return row.service, row.measure, row.customer, row.kind
+
+
+def _earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+    """Return the earlier of two ends; None is no end."""
+    return min((end for end in (one, other) if end is not None), default=None)
 
 
 def _overlap(one: PriceRow, other: PriceRow) -> bool:

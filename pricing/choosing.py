@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pricing.amounts import amount_of
 from pricing.kinds import RANK, Kind
 
 
@@ -36,6 +37,11 @@ class PriceFact:
     def terms(self) -> tuple[Kind, Decimal, int]:
         """What it says about money; a successor with the same terms changes nothing."""
         return self.kind, self.unit_price, self.unit_size
+
+    @property
+    def rate(self) -> Decimal:
+        """What one token or character costs, in RMB, exact."""
+        return amount_of(quantity=1, unit_price=self.unit_price, unit_size=self.unit_size)
 
     def is_in_force(self, *, at: dt.datetime) -> bool:
         """Whether its period holds this instant."""

@@ -10,7 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from pricing.arranging import announce_offer, cancel_price, change_price, copy_prices, end_prices, start_trial
+from pricing.arranging import announce_offer, change_price, copy_prices, end_prices, start_trial
 from pricing.deed_form import (
     DeedForm,
     begins_field,
@@ -272,12 +272,12 @@ class EndPriceForm(DeedForm):
             for price in prices
             if (after := self.cleaned_data.get(f"after_{price.pk}")) is not None
         }
-        ending = [price for price in prices if not self._is_taken_back(price)]
-        rows = end_prices(prices=ending, ends_at=ends_at, successors=successors)
-        for price in prices:
-            if self._is_taken_back(price):
-                rows += cancel_price(price=price)
-        return rows
+        return end_prices(
+            prices=[price for price in prices if not self._is_taken_back(price)],
+            ends_at=ends_at,
+            successors=successors,
+            taken_back=[price for price in prices if self._is_taken_back(price)],
+        )
 
     def words(self) -> str:
         """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited time offer) at ...`."""

@@ -1,21 +1,14 @@
 """Importing a catalogue file: what it would do, line by line, and doing it."""
 
 import datetime as dt
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pricing.applying import WRITTEN, Change, PlanRefused, State, planned
+from pricing.applying import WRITTEN, Change, PlanRefused, State, fingerprint, planned
 from pricing.files import Reading
 from pricing.models import Proposal
 from pricing.proposing import submit_rows
-from pricing.sheets import Row, cells_of
-from pricing.stored import StoredCatalogue
-
-
-class CatalogueMoved(Exception):
-    """Nothing was changed: the import would not do any more what its preview showed."""
+from pricing.sheets import cells_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Preview:
     changes: list[tuple[int, Change]]
     refusals: list[Refusal]
     counts: dict[State, int]
-    digest: str
+    fingerprint: str
 
     @property
     def is_applicable(self) -> bool:
@@ -45,29 +38,25 @@ class Preview:
 
 def preview_import(*, reading: Reading, now: dt.datetime) -> Preview:
     """Return what importing this would do, and change nothing."""
-    rows = [stated.row for stated in reading.stated]
-    digest = _digest(rows)
-    with planned(rows=rows, now=now) as changes:
-        return _preview(reading, changes, digest)
+    with planned(rows=[stated.row for stated in reading.stated], now=now) as changes:
+        return _preview(reading, changes)
 
 
 def import_rows(
     *, name: str, reading: Reading, seen: str, by: str, reason: str, now: dt.datetime
 ) -> Proposal | None:
-    """Change the catalogue by what was read, or propose it, as the preview with this digest showed it.
+    """Change the catalogue by what was read, or propose it, as the preview with this fingerprint showed it.
 
     Raises PlanRefused, or CatalogueMoved where it would do something else by now.
     """
     if reading.problems:
         raise PlanRefused([])
     rows = [stated.row for stated in reading.stated]
-    if _digest(rows) != seen:
-        raise CatalogueMoved
     deed = f"Import of {name}"[: Proposal._meta.get_field("deed").max_length]
-    return submit_rows(deed=deed, rows=rows, by=by, reason=reason, now=now)
+    return submit_rows(deed=deed, rows=rows, seen=seen, by=by, reason=reason, now=now)
 
 
-def _preview(reading: Reading, changes: list[Change], digest: str) -> Preview:
+def _preview(reading: Reading, changes: list[Change]) -> Preview:
     lines = [stated.line for stated in reading.stated]
     unreadable = [Refusal(one.sheet, one.line, one.column, one.text) for one in reading.problems]
     refused = [
@@ -81,7 +70,7 @@ def _preview(reading: Reading, changes: list[Change], digest: str) -> Preview:
         changes=[*zip(lines, changes, strict=True)],
         refusals=unreadable + refused,
         counts={state: counts[state] for state in State},
-        digest=digest,
+        fingerprint=fingerprint(changes),
     )
 
 
@@ -89,10 +78,3 @@ def row_name(change: Change) -> str:
     """Return which row this is, e.g. `SenseChat, input_tokens, list_price, 2026-12-01T00:00:00Z`."""
     cells = cells_of(change.row)
     return ", ".join(cells[name] for name in change.row.names if cells[name])
-
-
-def _digest(rows: Sequence[Row]) -> str:
-    """Return what stays the same as long as the rows would change the same cells."""
-    stored = StoredCatalogue()
-    before = [(held := stored.row(row)) and cells_of(held) for row in rows]
-    return hashlib.sha256(repr(before).encode()).hexdigest()

@@ -8,21 +8,26 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.audit import sign, signed
-from pricing.applying import PlanRefused, apply_rows, is_refused, planned
+from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, fingerprint, is_refused, planned
 from pricing.models import Decision, Proposal
 from pricing.sheets import Row, cells_of, row_of
 
 
-def submit_rows(*, deed: str, rows: Sequence[Row], by: str, reason: str, now: dt.datetime) -> Proposal | None:
+def submit_rows(
+    *, deed: str, rows: Sequence[Row], seen: str, by: str, reason: str, now: dt.datetime
+) -> Proposal | None:
     """Change the catalogue by these rows, or propose it where a second person has to approve.
 
-    Returns the proposal, or None if the change was made; raises PlanRefused.
+    Returns the proposal, or None if the change was made. Raises PlanRefused, and CatalogueMoved where the
+    rows would not do any more what was seen, the plan of this fingerprint.
     """
     if not settings.PRICE_CHANGES_NEED_APPROVAL:
-        apply_rows(rows=rows, by=by, reason=reason, now=now)
+        apply_rows(rows=rows, by=by, reason=reason, now=now, seen=seen)
         return None
     with planned(rows=rows, now=now) as changes:
         pass
+    if seen != fingerprint(changes):
+        raise CatalogueMoved
     if is_refused(changes):
         raise PlanRefused(changes)
     with signed(by=by, reason=reason):
@@ -41,11 +46,13 @@ def rows_of(proposal: Proposal) -> list[Row]:
 
 
 @transaction.atomic
-def decide_proposal(*, proposal: Proposal, decision: Decision, by: str, now: dt.datetime) -> Proposal:
-    """Approve, refuse or withdraw a proposal that waits; approving it applies it.
+def decide_proposal(
+    *, proposal: Proposal, decision: Decision, by: str, now: dt.datetime, seen: str = ""
+) -> Proposal:
+    """Approve, refuse or withdraw a proposal that waits; approving it applies it as it was seen.
 
-    Raises ValidationError where that is not this person's to decide or was decided already, PlanRefused where
-    the catalogue has changed so that the rows do not fit any more.
+    Raises ValidationError where that is not this person's to decide or was decided already, CatalogueMoved
+    where an approval would not do any more what was seen, and PlanRefused where the rows do not fit.
     """
     held = Proposal.objects.select_for_update().get(pk=proposal.pk)
     if held.decision:
@@ -55,7 +62,7 @@ def decide_proposal(*, proposal: Proposal, decision: Decision, by: str, now: dt.
     sign(by=by, reason=held.reason)
     if decision == Decision.APPROVED:
         why = f"{held.reason} (proposed by {held.proposed_by})"
-        apply_rows(rows=rows_of(held), by=by, reason=why, now=now)
+        apply_rows(rows=rows_of(held), by=by, reason=why, now=now, seen=seen)
     held.decision, held.decided_by, held.decided_at = decision, by, now
     held.save()
     return held

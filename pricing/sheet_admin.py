@@ -14,9 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import clock
-from pricing.applying import WRITTEN, Change, PlanRefused, State
+from pricing.applying import WRITTEN, CatalogueMoved, Change, PlanRefused, State
 from pricing.files import Reading, csv_file, xlsx_file
-from pricing.importing import CatalogueMoved, Preview, import_rows, preview_import, row_name
+from pricing.importing import Preview, import_rows, preview_import, row_name
 from pricing.models import Proposal
 from pricing.sheet_forms import ConfirmForm, UploadForm, opened, sealed
 from pricing.sheets import Row, cells_of
@@ -129,7 +129,7 @@ def _previewed(
         "written": written,
         "shown": SHOWN,
         "form": (form or ConfirmForm()) if preview.is_applicable else None,
-        "previewed": sealed(name=name, reading=reading, seen=preview.digest, person=person)
+        "previewed": sealed(name=name, reading=reading, seen=preview.fingerprint, person=person)
         if preview.is_applicable
         else "",
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,

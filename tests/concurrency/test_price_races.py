@@ -4,9 +4,10 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
-from pricing.applying import PlanRefused, apply_rows
+from pricing import applying
+from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, fingerprint, planned
 from pricing.arranging import announce_offer, cancel_price, change_price, end_prices
 from pricing.catalogue import load_catalogue
 from pricing.models import PriceKind
@@ -16,7 +17,8 @@ from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = dt.datetime.now(dt.UTC)
-TOMORROW = NOW + dt.timedelta(days=1)
+DAY = dt.timedelta(days=1)
+TOMORROW = NOW + DAY
 
 
 @pytest.fixture
@@ -33,8 +35,24 @@ def vision():
     return found
 
 
-def apply(rows):
-    return apply_rows(rows=rows, by="operator", reason="to test", now=NOW)
+@pytest.fixture
+def offer():
+    """A scheduled offer of SenseChat's input tokens, without an end."""
+    load_catalogue()
+    found = item("SenseChat", "input_tokens")
+    apply(announce_offer(items=[found], percent_off=Decimal(10), begins_at=TOMORROW, ends_at=None))
+    return price_of(found, PriceKind.LIMITED_TIME_OFFER)
+
+
+def apply(rows, seen=None):
+    return apply_rows(rows=rows, by="operator", reason="to test", now=NOW, seen=seen)
+
+
+def end_of_offer(offer, ends_at):
+    """The rows of an end, and the fingerprint of what was seen of it."""
+    rows = end_prices(prices=[offer], ends_at=ends_at)
+    with planned(rows=rows, now=NOW) as changes:
+        return rows, fingerprint(changes)
 
 
 def price_of(found, kind):
@@ -49,6 +67,22 @@ def cancel_the_list_price(found):
     apply(cancel_price(price=price_of(found, PriceKind.LIST_PRICE)))
 
 
+def end_by_hand(found):
+    found.prices.filter(kind=PriceKind.FREE_TRIAL).update(ends_at=TOMORROW)
+    check_constraints()
+
+
+def delete_by_hand(found):
+    with transaction.atomic():
+        found.prices.filter(kind=PriceKind.LIST_PRICE).delete()
+        check_constraints()
+
+
+def check_constraints():
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 def gap(found):
     with connection.cursor() as cursor:
         cursor.execute("SELECT gap_of_item(%s)", [found.pk])
@@ -60,9 +94,21 @@ def test_of_two_who_each_take_away_what_the_other_relies_on_one_is_refused(visio
         with transaction.atomic():
             end_the_trial(vision)
             cancelling = threads.start(lambda: cancel_the_list_price(vision))
-            wait_until_waiting(1, locktype="transactionid")
+            wait_until_waiting(1)
         with pytest.raises(PlanRefused, match="would be without a price for everybody"):
             cancelling.result(PATIENCE)
+
+    assert gap(vision) is None
+
+
+def test_past_the_rows_the_database_refuses_it_too(vision):
+    with together() as threads:
+        with transaction.atomic():
+            end_by_hand(vision)
+            deleting = threads.start(lambda: delete_by_hand(vision))
+            wait_until_waiting(1, locktype="transactionid")
+        with pytest.raises(IntegrityError, match="would be without a price for everybody"):
+            deleting.result(PATIENCE)
 
     assert gap(vision) is None
 
@@ -70,21 +116,55 @@ def test_of_two_who_each_take_away_what_the_other_relies_on_one_is_refused(visio
 def test_without_the_lock_on_the_item_both_would_succeed_and_leave_a_gap(vision):
     """The control: the test above fails if the trigger does not lock the item."""
     with WithoutTheLock(), together() as threads, transaction.atomic():
-        end_the_trial(vision)
-        threads.start(lambda: cancel_the_list_price(vision)).result(PATIENCE)
+        end_by_hand(vision)
+        threads.start(lambda: delete_by_hand(vision)).result(PATIENCE)
 
     assert "would be without a price for everybody" in gap(vision)
 
 
-def test_of_two_offers_at_once_one_is_refused(vision):
-    found = item("SenseChat", "input_tokens")
-    offer = announce_offer(items=[found], percent_off=Decimal(10), begins_at=TOMORROW, ends_at=None)
+def test_of_two_who_saw_the_same_offer_and_end_it_one_is_told_that_it_has_changed(offer):
+    soon, later = (end_of_offer(offer, TOMORROW + days * DAY) for days in (1, 2))
 
     with together() as threads:
         with transaction.atomic():
-            apply(offer)
-            announcing = threads.start(lambda: apply(offer))
+            apply(*soon)
+            ending = threads.start(lambda: apply(*later))
+            wait_until_waiting(1)
+        with pytest.raises(CatalogueMoved):
+            ending.result(PATIENCE)
+
+    offer.refresh_from_db()
+    assert offer.ends_at == TOMORROW + DAY
+
+
+def test_without_waiting_for_others_the_second_would_overwrite_unseen(offer, monkeypatch):
+    """The control: the test above fails if rows are not applied one after the other."""
+    monkeypatch.setattr(applying, "_wait_for_others", lambda: None)
+    soon, later = (end_of_offer(offer, TOMORROW + days * DAY) for days in (1, 2))
+
+    with together() as threads:
+        with transaction.atomic():
+            apply(*soon)
+            ending = threads.start(lambda: apply(*later))
             wait_until_waiting(1, locktype="transactionid")
+        ending.result(PATIENCE)
+
+    offer.refresh_from_db()
+    assert offer.ends_at == TOMORROW + 2 * DAY
+
+
+def test_of_two_offers_at_once_one_is_refused(vision):
+    found = item("SenseChat", "input_tokens")
+    first, second = (
+        announce_offer(items=[found], percent_off=Decimal(10), begins_at=begins, ends_at=None)
+        for begins in (TOMORROW, TOMORROW + DAY)
+    )
+
+    with together() as threads:
+        with transaction.atomic():
+            apply(first)
+            announcing = threads.start(lambda: apply(second))
+            wait_until_waiting(1)
         with pytest.raises(PlanRefused, match="Another limited-time offer of this item is in force"):
             announcing.result(PATIENCE)
 

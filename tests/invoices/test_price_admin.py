@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, User
+from invoices.simulating import Costs
 from pricing.models import BillingItem, Decision, Price, PriceKind, Proposal, Service, ServiceGroup
 from tests.builders import at, item, price, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
@@ -83,8 +84,8 @@ def test_a_change_shows_its_plan_its_effect_and_its_timeline_before_it_is_made(o
     shown = show(operator_client, "change_price", cheaper())
 
     assert states(shown) == ["changed", "new"]
-    effect = shown.context["plan"].effect
-    assert (effect.old, effect.new) == (Decimal("0.012"), Decimal("0.01"))
+    (effect,) = shown.context["plan"].effects
+    assert effect.costs == Costs(Decimal("0.012"), Decimal("0.012"), Decimal("0.01"))
     assert f"Change SenseChat input tokens to 0.01 RMB/thousand tokens from {said(WEEK)} UTC" in text(shown)
     assert f"Next: 0.01 RMB/thousand tokens, from {said(WEEK)} UTC." in text(shown)
     assert len(prices()) == 1
@@ -118,17 +119,70 @@ def test_the_effect_of_an_offer_with_an_end_is_that_of_the_offer(operator_client
         "ends_at": written(LATER),
     }
 
-    effect = show(operator_client, "announce_offer", asked).context["plan"].effect
+    (effect,) = show(operator_client, "announce_offer", asked).context["plan"].effects
 
-    assert (effect.at, effect.new) == (WEEK, Decimal("0.006"))
+    assert (effect.stretch.begins_at, effect.stretch.ends_at) == (WEEK, LATER)
+    assert effect.costs.changed == Decimal("0.006")
 
 
 def test_the_effect_of_a_change_for_a_time_is_that_of_the_change(operator_client, acme):
     record(report(service="SenseChat", input_tokens=1000, output_tokens=None))
 
-    effect = show(operator_client, "change_price", cheaper(ends_at=written(LATER))).context["plan"].effect
+    shown = show(operator_client, "change_price", cheaper(ends_at=written(LATER)))
 
-    assert (effect.at, effect.new) == (WEEK, Decimal("0.01"))
+    (effect,) = shown.context["plan"].effects
+    assert (effect.stretch.begins_at, effect.costs.changed) == (WEEK, Decimal("0.01"))
+
+
+def test_a_raise_beneath_an_offer_that_is_scheduled_shows_what_it_costs_when_the_offer_is_over(
+    operator_client, acme
+):
+    record(report(service="SenseChat", input_tokens=1000, output_tokens=None))
+    price("SenseChat", "input_tokens", "0.005", kind="limited_time_offer", begins_at=WEEK, ends_at=LATER)
+
+    shown = show(operator_client, "change_price", cheaper(unit_price="99"))
+
+    (effect,) = shown.context["plan"].effects
+    assert (effect.stretch.begins_at, effect.stretch.ends_at) == (LATER, None)
+    assert (effect.costs.without, effect.costs.changed) == (Decimal("0.012"), Decimal(99))
+
+
+def test_what_changes_nothing_for_anybody_says_so(operator_client):
+    price("SenseChat", "input_tokens", "0.005", begins_at=TODAY, kind="limited_time_offer")
+
+    shown = show(operator_client, "change_price", cheaper())
+
+    assert shown.context["plan"].effects == []
+    assert "At no time would anybody pay another price than without this change." in text(shown)
+
+
+def test_of_copied_prices_that_begin_later_the_effect_is_shown_from_then_on(operator_client, acme, globex):
+    record(report(service="SenseChat", customer="globex", input_tokens=1000, output_tokens=None))
+    price("SenseChat", "input_tokens", "0.002", begins_at=LATER, customer=acme)
+    asked = {"source": "acme", "target": "globex", "begins_at": written(WEEK)}
+
+    (effect,) = show(operator_client, "copy_prices", asked).context["plan"].effects
+
+    assert (effect.stretch.begins_at, effect.whose) == (LATER, globex.pk)
+    assert effect.costs.difference == Decimal("-0.010")
+
+
+def test_of_many_stretches_the_first_are_shown_and_the_others_counted(operator_client):
+    for week in range(1, 7):
+        begins = TODAY + 14 * week * DAY
+        price(
+            "SenseChat",
+            "input_tokens",
+            "0.001",
+            kind="limited_time_offer",
+            begins_at=begins,
+            ends_at=begins + DAY,
+        )
+
+    shown = show(operator_client, "change_price", cheaper())
+
+    assert (len(shown.context["plan"].effects), shown.context["plan"].later_effects) == (4, 3)
+    assert "Other differences come later, in 3 more stretches of time" in text(shown)
 
 
 def test_a_change_agreed_with_one_customer_is_only_for_it(operator_client, acme):
@@ -276,7 +330,7 @@ def test_a_price_does_not_begin_in_the_past(operator_client):
     shown = show(operator_client, "change_price", cheaper(begins_at=written(TODAY - DAY)))
 
     assert "A price begins in the future" in reasons(shown)
-    assert shown.context["plan"].effect is None
+    assert shown.context["plan"].effects == []
 
 
 WRONG = {
@@ -373,7 +427,9 @@ def proposal(operator_client, settings):
 
 def decide(client, proposal, decision):
     address = reverse("admin:pricing_proposal_change", args=[proposal.pk])
-    answer = client.post(address, {"decision": decision}, follow=True)
+    plan = (client.get(address).context or {}).get("plan")
+    sent = {"decision": decision, "plan": plan.fingerprint if plan else ""}
+    answer = client.post(address, sent, follow=True)
     proposal.refresh_from_db()
     return answer
 
@@ -393,6 +449,15 @@ def test_somebody_else_approves_and_it_is_done(approver, proposal):
     assert "Approve: do it as shown" in text(page)
     assert "Approved and done: Change SenseChat input tokens" in text(answer)
     assert (proposal.decided_by, len(prices())) == ("second@sensenova.example", 2)
+
+
+def test_an_approval_of_what_was_not_seen_does_nothing_and_shows_what_it_would_do_now(approver, proposal):
+    address = reverse("admin:pricing_proposal_change", args=[proposal.pk])
+
+    answer = approver.post(address, {"decision": "approved", "plan": "of yesterday"}, follow=True)
+
+    assert "Prices have changed since this was shown, so nothing was done." in text(answer)
+    assert (Proposal.objects.get().decision, len(prices())) == (Decision.NONE, 1)
 
 
 def test_who_may_not_approve_may_look(proposal):
@@ -436,6 +501,8 @@ def test_the_catalogues_pages_lead_to_the_deeds_for_those_who_may(operator_clien
 def test_late_usage_does_not_disturb_the_effect(operator_client, acme):
     record(report(service="SenseChat", occurred_at=at(10), input_tokens=2000, output_tokens=None))
 
-    effect = show(operator_client, "change_price", cheaper()).context["plan"].effect
+    (effect,) = show(operator_client, "change_price", cheaper()).context["plan"].effects
 
-    assert [(one.customer_code, one.difference) for one in effect.customers] == [("acme", Decimal("-0.004"))]
+    assert [(one.customer_code, one.costs.difference) for one in effect.customers] == [
+        ("acme", Decimal("-0.004"))
+    ]

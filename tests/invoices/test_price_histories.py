@@ -89,6 +89,8 @@ class Model:
     def __init__(self):
         self.painted: dict[Any, list[Any]] = {}
         self.rows = 0
+        self.added: dict[Any, int] = {}
+        self.cuts: dict[Any, int] = {}
         for service in SERVICES:
             for code in CODES:
                 for kind in KINDS:
@@ -117,7 +119,25 @@ class Model:
         """A model that goes on by itself."""
         twin = copy.copy(self)
         twin.painted = {of: cells[:] for of, cells in self.painted.items()}
+        twin.added, twin.cuts = dict(self.added), dict(self.cuts)
         return twin
+
+    def remember(self, before, deed):
+        """Keep which deed added a row, and which cut one that was there: from what end to what end."""
+        for of in self.painted:
+            was, now = dict(before.spans(of)), dict(self.spans(of))
+            for begins in was.keys() - now.keys():
+                self.cuts = {key: end for key, end in self.cuts.items() if key[:2] != (of, begins)}
+            for begins, ended in now.items():
+                if begins not in was:
+                    self.added[of, begins] = deed
+                elif was[begins] != ended:
+                    self.cuts[of, begins, ended, deed] = was[begins]
+
+    def uncut(self, of, begins):
+        """Where the row before would end, had it not been cut for the one that begins here."""
+        before = next(first for first, ended in self.spans(of) if ended == begins)
+        return self.cuts.get((of, before, begins, self.added.get((of, begins))), begins)
 
     def spans(self, of):
         """Every row with the cell in which it begins and the one before which it ends."""
@@ -187,6 +207,7 @@ class History(RuleBasedStateMachine):
         with connection.cursor() as cursor:
             cursor.execute(STAGED_CLOCK)
         self.model = Model()
+        self.deeds = 0
         self.used: dict[str, Any] = {}
         self.closed: dict[dt.datetime, Any] = {}
         self.move_clock(BEGINNING + dt.timedelta(hours=1, minutes=10))
@@ -311,7 +332,13 @@ class History(RuleBasedStateMachine):
         of, begins, ended = found
         after = self.model.copy()
         cells = after.painted[of]
-        cells[begins:ended] = [cells[begins - 1]] * (ended - begins)
+        held, until = cells[begins - 1], begins
+        if held and of[1:] == (None, "list_price"):
+            until = ended
+        elif held:
+            until = min(self.model.uncut(of, begins), ended)
+        cells[begins:ended] = [held] * (until - begins) + [None] * (ended - until)
+        SEEN["cancelled, and what was cut goes on"] += of[1:] != (None, "list_price") and until > begins
         self.edit("cancel", lambda: cancel_price(price=self.stored(of, begins)), after)
 
     @rule(there=st.booleans(), begins=ahead)
@@ -517,8 +544,10 @@ class History(RuleBasedStateMachine):
         """Do it in the product: it succeeds if the model then has no gap, and else changes nothing."""
         allowed = after is not None and in_time and not after.has_gap()
         before = list(Price.objects.order_by("pk").values())
+        self.deeds += 1
         try:
-            apply_rows(rows=deed(), by="test", reason="to test", now=self.now)
+            # All of a history is one transaction: by the reason one deed is told from the next.
+            apply_rows(rows=deed(), by="test", reason=f"deed {self.deeds}", now=self.now)
             with connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
                 cursor.execute("SET CONSTRAINTS ALL DEFERRED")
@@ -531,6 +560,7 @@ class History(RuleBasedStateMachine):
         assert allowed or (after is not None and not in_time and not after.has_gap())
         assert self.past(after) == self.past(self.model)
         SEEN[name] += 1
+        after.remember(self.model, self.deeds)
         self.model = after
 
     def past(self, model):
@@ -584,6 +614,7 @@ WANTED = {
     **dict.fromkeys(EDITS, RUNS / 20),
     **dict.fromkeys(REFUSED, 1),
     **dict.fromkeys(BILLED, RUNS),
+    "cancelled, and what was cut goes on": 1,
     "hours with two prices of an item": RUNS / 2,
     "taken back at another price than now's": 1,
 }

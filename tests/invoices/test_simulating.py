@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from accounts.models import Customer
 from invoices.effects import effect_tables
-from invoices.simulating import price_effect
-from pricing.applying import planned
+from invoices.simulating import Costs, price_effects
+from pricing.applying import apply_rows, planned
 from pricing.arranging import change_price, end_prices
+from pricing.differing import Stretch, counting_at, stretches_of
 from pricing.models import BillingItem, Price, PriceKind
+from pricing.on_sale import fact_of
+from pricing.outlook import prices_of
 from tests.builders import THE_HOUR, at, close, item, price, raw_record, record, report
 from usage.models import HOUR
 
@@ -29,9 +32,34 @@ SOON = NOW + HOUR
 CHAT = ("SenseChat", "input_tokens")
 
 
-def effect(*items, at=SOON, since=SINCE, until=UNTIL):
-    keys = [one.pk for one in (items or [item(*CHAT)])]
-    return price_effect(billing_items=keys, at=at, since=since, until=until)
+def effect(*asked, at=SOON, since=SINCE, until=UNTIL):
+    """The effect of no change at all: what usage cost, and would have cost at an instant's prices."""
+    items = list(asked) or [item(*CHAT)]
+    facts = [fact_of(one) for held in prices_of(items).values() for one in held]
+    stretch = Stretch(at, None, counting_at(at, without=facts, changed=facts))
+    (found,) = price_effects(items=items, stretches=[stretch], since=since, until=until)
+    return found
+
+
+def effects_of(rows):
+    """The effects of a deed on each stretch, asked as an admin would."""
+    items = list(
+        BillingItem.objects.filter(service__name__in={row.service for row in rows}, measure="input_tokens")
+    )
+    before = prices_of(items)
+    with planned(rows=rows, now=NOW):
+        after = prices_of(items)
+    facts = [[fact_of(one) for held in prices.values() for one in held] for prices in (before, after)]
+    stretches = stretches_of(without=facts[0], changed=facts[1])
+    return price_effects(items=items, stretches=stretches, since=SINCE, until=UNTIL)
+
+
+def costs(cost, without, changed):
+    return Costs(Decimal(cost), Decimal(without), Decimal(changed))
+
+
+def do(rows):
+    apply_rows(rows=rows, by="operator", reason="to test", now=NOW)
 
 
 def used(event_id="call-1", **fields):
@@ -39,11 +67,11 @@ def used(event_id="call-1", **fields):
 
 
 def planned_price(unit_price, **fields):
-    """The effect of a new price for SenseChat's input tokens, asked as an admin would."""
+    """The one effect of a new price for SenseChat's input tokens."""
     wanted = {"customer": None, "kind": PriceKind.LIST_PRICE, "unit_size": 1000, "ends_at": None} | fields
     rows = change_price(item=item(*CHAT), unit_price=Decimal(unit_price), begins_at=SOON, **wanted)
-    with planned(rows=rows, now=NOW):
-        return effect()
+    (found,) = effects_of(rows)
+    return found
 
 
 def test_a_new_price_is_what_the_usage_would_have_cost(acme, globex):
@@ -52,10 +80,10 @@ def test_a_new_price_is_what_the_usage_would_have_cost(acme, globex):
 
     found = planned_price("0.02")
 
-    assert (found.old, found.new, found.difference) == (Decimal("0.018"), Decimal("0.03"), Decimal("0.012"))
-    assert [(one.customer_code, one.old, one.new) for one in found.customers] == [
-        ("acme", Decimal("0.012"), Decimal("0.02")),
-        ("globex", Decimal("0.006"), Decimal("0.01")),
+    assert found.costs == costs("0.018", "0.018", "0.03")
+    assert [(one.customer_code, one.costs) for one in found.customers] == [
+        ("acme", costs("0.012", "0.012", "0.02")),
+        ("globex", costs("0.006", "0.006", "0.01")),
     ]
 
 
@@ -74,18 +102,47 @@ def test_an_offer_changes_nothing_for_a_customer_with_a_price_of_its_own(acme, g
 
     found = planned_price("0.006", kind=PriceKind.LIMITED_TIME_OFFER)
 
-    assert {one.customer_code: one.difference for one in found.customers} == {
+    assert {one.customer_code: one.costs.difference for one in found.customers} == {
         "acme": 0,
         "globex": Decimal("-0.006"),
     }
     assert found.affected == 1
 
 
-def test_a_list_price_beneath_an_offer_changes_nothing(acme):
-    price(*CHAT, "0.006", begins_at=SINCE, kind=PriceKind.LIMITED_TIME_OFFER)
-    used()
+def test_a_price_beneath_offers_makes_a_difference_only_between_them(acme):
+    price(*CHAT, "0.006", begins_at=SINCE, ends_at=SOON + HOUR, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*CHAT, "0.003", begins_at=SOON + 2 * HOUR, kind=PriceKind.LIMITED_TIME_OFFER)
+    used(input_tokens=1000)
+    rows = change_price(item=item(*CHAT), customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal(9),
+                        unit_size=1000, begins_at=SOON, ends_at=None)  # fmt: skip
 
-    assert planned_price("9").difference == 0
+    (found,) = effects_of(rows)
+
+    assert (found.stretch.begins_at, found.stretch.ends_at) == (SOON + HOUR, SOON + 2 * HOUR)
+    assert found.costs == costs("0.006", "0.012", "9")
+
+
+def test_the_difference_is_to_what_is_scheduled_anyway_not_to_what_it_cost(acme):
+    """A raise to 0.02 is scheduled; 0.015 instead is less than that, though more than what it cost."""
+    used(input_tokens=1000)
+    do(change_price(item=item(*CHAT), customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal("0.02"),
+                    unit_size=1000, begins_at=SOON, ends_at=None))  # fmt: skip
+
+    found = planned_price("0.015")
+
+    assert (found.costs, found.costs.difference) == (costs("0.012", "0.02", "0.015"), Decimal("-0.005"))
+
+
+def test_one_customers_price_is_told_by_that_customers_prices(acme):
+    price(*CHAT, "0.001", begins_at=SINCE, customer=acme)
+    used(input_tokens=1000)
+
+    found = planned_price("0.002", customer=acme)
+
+    assert found.whose == acme.pk
+    assert [(one.without.unit_price, one.changed.unit_price) for one in found.items] == [
+        (Decimal("0.001"), Decimal("0.002"))
+    ]
 
 
 def test_the_end_of_a_trial_is_charged_at_the_price_that_follows(acme):
@@ -94,16 +151,15 @@ def test_the_end_of_a_trial_is_charged_at_the_price_that_follows(acme):
     trial = tokens.prices.get()
     rows = end_prices(prices=[trial], ends_at=SOON, successors={trial.pk: Decimal("0.01")})
 
-    with planned(rows=rows, now=NOW):
-        found = effect(tokens)
+    (found,) = effects_of(rows)
 
-    assert (found.old, found.new) == (0, Decimal("0.02"))
+    assert found.costs == costs("0", "0", "0.02")
 
 
 def test_a_unit_size_counts(acme):
     used(input_tokens=7)
 
-    assert planned_price("12", unit_size=1_000_000).new == Decimal("0.000084")
+    assert planned_price("13", unit_size=1_000_000).costs.changed == Decimal("0.000091")
 
 
 def test_each_record_cost_what_was_in_force_at_its_own_instant(acme):
@@ -113,7 +169,7 @@ def test_each_record_cost_what_was_in_force_at_its_own_instant(acme):
 
     found = effect()
 
-    assert (found.old, found.new) == (Decimal("0.224"), Decimal("0.048"))
+    assert (found.costs.cost, found.costs.without) == (Decimal("0.224"), Decimal("0.048"))
 
 
 def test_a_late_record_and_one_that_is_taken_back_count_by_their_own_time(acme):
@@ -126,7 +182,7 @@ def test_a_late_record_and_one_that_is_taken_back_count_by_their_own_time(acme):
 
     found = effect(until=THE_HOUR + HOUR)
 
-    assert (found.items[0].quantity, found.old) == (500, Decimal("0.006"))
+    assert (found.items[0].quantity, found.costs.cost) == (500, Decimal("0.006"))
 
 
 def test_the_period_is_half_open(acme):
@@ -144,21 +200,19 @@ def test_other_services_and_items_do_not_count(acme):
 
     found = effect()
 
-    assert (found.items[0].quantity, found.old) == (1000, Decimal("0.012"))
+    assert (found.items[0].quantity, found.costs.cost) == (1000, Decimal("0.012"))
 
 
 def test_nothing_used_costs_nothing():
     found = effect()
 
-    assert (found.old, found.new, found.customers, found.items[0].quantity) == (0, 0, [], 0)
+    assert (found.costs, found.customers, found.items[0].quantity) == (Costs(), [], 0)
 
 
-def test_each_item_tells_its_price_before_and_after(acme):
-    found = planned_price("0.02")
+def test_each_item_tells_its_price_without_the_change_and_with_it(acme):
+    tables = effect_tables(planned_price("0.02"))
 
-    assert [(one.old_price.text, one.new_price.text) for one in found.items] == [
-        ("0.012 RMB/thousand tokens", "0.02 RMB/thousand tokens")
-    ]
+    assert tables["items"]["rows"][0][1:3] == ["0.012 RMB/thousand tokens", "0.02 RMB/thousand tokens"]
 
 
 def test_the_page_shows_old_and_new_side_by_side(acme):
@@ -166,13 +220,15 @@ def test_the_page_shows_old_and_new_side_by_side(acme):
 
     tables = effect_tables(planned_price("0.02"))
 
-    assert (tables["old"], tables["new"], tables["difference"], tables["share"]) == (
+    assert (tables["cost"], tables["changed"], tables["difference"], tables["share"]) == (
         "0.012",
         "0.02",
         "+0.008",
         "+66.7 %",
     )
-    assert tables["by_customer"]["rows"] == [["acme", "Acme Ltd", "1,000", "0.012", "0.02", "+0.008"]]
+    assert tables["by_customer"]["rows"] == [
+        ["acme", "Acme Ltd", "1,000", "0.012", "0.012", "0.02", "+0.008"]
+    ]
     page = render_to_string("admin/price_effect.html", {"effect": tables})
     assert "0.02 RMB/thousand tokens" in page
 
@@ -216,12 +272,12 @@ def test_the_effect_is_what_a_plain_loop_finds(acme, globex, prices, usages, at_
         items = [item("SenseChat", measure) for measure in ("input_tokens", "output_tokens")]
         _put(prices)
         _use(usages, items[0].service)
-        span = {"at": instant(at_place * 120), "since": instant(since_place * 120), "until": instant(3600)}
+        span = {"since": instant(since_place * 120), "until": instant(3600)}
 
-        found = effect(*items, **span)
+        found = effect(*items, at=instant(at_place * 120), **span)
 
-        assert {one.customer_code: (one.old, one.new) for one in found.customers} == _plain(
-            items, usages, span
+        assert {one.customer_code: (one.costs.cost, one.costs.changed) for one in found.customers} == _plain(
+            items, usages, span | {"at": instant(at_place * 120)}
         )
         transaction.set_rollback(True)
 

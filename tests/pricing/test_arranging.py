@@ -37,8 +37,8 @@ def day(number):
     return NOW + dt.timedelta(days=number)
 
 
-def do(rows):
-    changes = apply_rows(rows=rows, by="operator", reason="to test", now=NOW)
+def do(rows, reason="to test"):
+    changes = apply_rows(rows=rows, by="operator", reason=reason, now=NOW)
     commit()
     return changes
 
@@ -104,6 +104,64 @@ def test_a_scheduled_price_that_is_cancelled_leaves_what_was():
     do(cancel_price(price=Price.objects.get(billing_item=item(*SENSECHAT), begins_at=day(1))))
 
     assert all_rows() == before
+
+
+def test_an_offer_that_was_cut_for_another_gets_its_own_end_back():
+    do(change("0.009", 1, 9, kind=OFFER))
+    do(change("0.008", 3, kind=OFFER), "Another one")
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(3))))
+
+    assert course(1, 3, 8.9, 9) == ["0.009", "0.009", "0.009", "0.012"]
+
+
+def test_an_offer_that_was_announced_with_its_end_ends_then_also_if_the_next_is_cancelled():
+    do(change("0.009", 1, 3, kind=OFFER))
+    do(change("0.008", 3, 9, kind=OFFER), "Another one")
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(3))))
+
+    assert course(1, 2.9, 3, 9) == ["0.009", "0.009", "0.012", "0.012"]
+
+
+def test_what_was_ended_before_another_was_announced_stays_ended():
+    do(change("0.009", 1, kind=OFFER))
+    do(end_prices(prices=[Price.objects.get(begins_at=day(1))], ends_at=day(3)), "It is over")
+    do(change("0.008", 3, kind=OFFER), "Another one")
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(3))))
+
+    assert course(1, 3) == ["0.009", "0.012"]
+
+
+def test_an_own_price_that_was_cut_goes_on(acme):
+    price(*SENSECHAT, "0.001", begins_at=day(-1), customer=acme)
+    do(change("0.002", 1, customer=acme))
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(1))))
+
+    assert course(0, 1, 100, customer=acme) == ["0.001", "0.001", "0.001"]
+
+
+def test_prices_that_follow_each_other_are_taken_back_together():
+    before = all_rows()
+    do(change("0.01", 1))
+    do(change("0.02", 5))
+    scheduled = list(Price.objects.filter(begins_at__gt=NOW).with_names())
+
+    do(end_prices(prices=[], ends_at=day(1), taken_back=scheduled))
+
+    assert all_rows() == before
+
+
+def test_of_two_that_follow_each_other_one_ends_and_the_other_is_taken_back():
+    do(change("0.009", 1, kind=OFFER))
+    do(change("0.008", 5, kind=OFFER), "Another one")
+    first, second = Price.objects.filter(kind=OFFER, begins_at__gt=NOW).with_names().order_by("begins_at")
+
+    do(end_prices(prices=[first], ends_at=day(3), taken_back=[second]))
+
+    assert course(1, 2.9, 3, 5) == ["0.009", "0.009", "0.012", "0.012"]
 
 
 def test_an_offer_for_a_group_is_so_many_percent_off_the_list_prices():

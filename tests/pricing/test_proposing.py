@@ -2,12 +2,13 @@
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from pricing.applying import PlanRefused
+from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, fingerprint, planned
 from pricing.models import Decision, Proposal
 from pricing.proposing import decide_proposal, rows_of, submit_rows
 from pricing.stored import all_rows
@@ -24,11 +25,20 @@ def approval(settings):
 
 
 def submit(rows=CHANGE):
-    return submit_rows(deed="Change the price", rows=rows, by="pat", reason="cheaper chips", now=NOW)
+    return submit_rows(
+        deed="Change the price", rows=rows, seen=plan_of(rows), by="pat", reason="cheaper chips", now=NOW
+    )
+
+
+def plan_of(rows):
+    """The fingerprint of what these rows would do."""
+    with planned(rows=rows, now=NOW) as changes:
+        return fingerprint(changes)
 
 
 def decide(proposal, decision, by):
-    decided = decide_proposal(proposal=proposal, decision=decision, by=by, now=NOW)
+    seen = plan_of(rows_of(proposal))
+    decided = decide_proposal(proposal=proposal, decision=decision, by=by, now=NOW, seen=seen)
     commit()
     return decided
 
@@ -87,12 +97,36 @@ def test_what_is_refused_or_withdrawn_is_not_made_and_stays_decided(decision, by
 def test_an_approval_that_comes_too_late_is_refused_and_the_proposal_waits_on(approval):
     proposal = submit()
 
-    with pytest.raises(PlanRefused, match="A price begins in the future"):
+    with pytest.raises(CatalogueMoved):
         decide_proposal(
-            proposal=proposal, decision=Decision.APPROVED, by="kim", now=SOON + dt.timedelta(hours=1)
+            proposal=proposal,
+            decision=Decision.APPROVED,
+            by="kim",
+            now=SOON + dt.timedelta(hours=1),
+            seen=plan_of(rows_of(proposal)),
         )
 
     assert Proposal.objects.get().decision == Decision.NONE
+
+
+def test_what_is_approved_is_what_was_seen(approval):
+    """Another price has come meanwhile: what the proposal would do now, nobody has seen."""
+    proposal = submit()
+    seen = plan_of(rows_of(proposal))
+    apply_rows(rows=[replace(CHEAPER, unit_price=Decimal(9)), CHANGE[0]], by="x", reason="", now=NOW)
+
+    with pytest.raises(CatalogueMoved):
+        decide_proposal(proposal=proposal, decision=Decision.APPROVED, by="kim", now=NOW, seen=seen)
+
+    assert CHEAPER not in all_rows()
+
+
+def test_what_was_not_seen_is_neither_done_nor_proposed(approval, settings):
+    for settings.PRICE_CHANGES_NEED_APPROVAL in (True, False):
+        with pytest.raises(CatalogueMoved):
+            submit_rows(deed="x", rows=CHANGE, seen="", by="pat", reason="x", now=NOW)
+
+    assert (Proposal.objects.count(), CHEAPER in all_rows()) == (0, False)
 
 
 def test_the_database_lets_nobody_approve_their_own(approval):

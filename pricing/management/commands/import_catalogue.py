@@ -34,7 +34,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was changed.")
             return
         proposal = import_rows(
-            name=file.name, reading=reading, seen=preview.digest, by=BY, reason=reason, now=now
+            name=file.name, reading=reading, seen=preview.fingerprint, by=BY, reason=reason, now=now
         )
         self.stdout.write("Proposed: it waits for a second person." if proposal else "Imported.")
 
