@@ -102,7 +102,7 @@ class ProposalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             )
         except ValidationError as error:
             messages.error(request, f"Nothing was done. {' '.join(error.messages)}")
-        except PlanRefused as refused:
+        except (PlanRefused, BadCell) as refused:
             messages.error(request, f"Nothing was done: it does not fit the prices any more. {refused}")
         else:
             done = "Approved and done" if decision == Decision.APPROVED else decision.label.capitalize()
