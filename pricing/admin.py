@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 
 from accounts import clock
 from accounts.read_only import ReadOnly
-from accounts.signed_admin import Kept, ReasonedForm, Signed, SignedForm, TracedHistory
+from accounts.signed_admin import Kept, Signed, SignedForm, TracedHistory
 from pricing.choosing import changes_after, price_in_force
 from pricing.kinds import Kind
 from pricing.models import (
@@ -28,6 +28,7 @@ from pricing.models import (
 )
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
+from pricing.specification_form import SpecificationForm
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -358,7 +359,7 @@ def _text_of(item: BillingItem, key: int) -> str:
 class CallSpecificationAdmin(Kept):
     """How many calls and tokens a minute."""
 
-    form = ReasonedForm
+    form = SpecificationForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
     list_filter = (StateFilter, ForWhomFilter, "service")
     list_select_related = ("service", "customer")
