@@ -17,12 +17,12 @@ from invoices.effects import effect_tables
 from invoices.price_plans import Plan, plan_of
 from invoices.templatetags.amounts import instant_text
 from pricing.applying import PlanRefused
+from pricing.approval_admin import MAY_APPROVE
 from pricing.models import Decision, Proposal
 from pricing.proposing import decide_proposal, rows_of
 from pricing.sheets import BadCell
 
 STATES = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
-MAY_APPROVE = "pricing.approve_price"
 
 
 class WaitsFilter(admin.SimpleListFilter):
