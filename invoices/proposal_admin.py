@@ -17,12 +17,12 @@ from invoices.effects import effect_tables
 from invoices.price_plans import STALE, Plan, plan_of
 from invoices.templatetags.amounts import instant_text
 from pricing.applying import CatalogueMoved, PlanRefused
+from pricing.approval_admin import MAY_APPROVE
 from pricing.models import Decision, Proposal
 from pricing.proposing import decide_proposal, rows_of
 from pricing.sheets import BadCell
 
 STATES = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
-MAY_APPROVE = "pricing.approve_price"
 
 
 class WaitsFilter(admin.SimpleListFilter):
@@ -108,7 +108,7 @@ class ProposalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             messages.error(request, f"Nothing was done. {' '.join(error.messages)}")
         except CatalogueMoved:
             messages.error(request, STALE)
-        except PlanRefused as refused:
+        except (PlanRefused, BadCell) as refused:
             messages.error(request, f"Nothing was done: it does not fit the prices any more. {refused}")
         else:
             done = "Approved and done" if decision == Decision.APPROVED else decision.label.capitalize()

@@ -14,7 +14,8 @@ from unfold.decorators import action, display
 
 from accounts import clock
 from accounts.read_only import ReadOnly
-from accounts.signed_admin import Kept, ReasonedForm, Signed, SignedForm, TracedHistory
+from accounts.signed_admin import Kept, ReasonedForm, Signed, TracedHistory
+from pricing.approval_admin import ObeysApproval
 from pricing.choosing import changes_after, price_in_force
 from pricing.kinds import Kind
 from pricing.models import (
@@ -28,6 +29,7 @@ from pricing.models import (
 )
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
+from pricing.specification_form import SpecificationForm
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -151,7 +153,7 @@ class Shown(LeadsToDeeds, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[
 
 
 @admin.register(ServiceGroup)
-class ServiceGroupAdmin(Kept):
+class ServiceGroupAdmin(ObeysApproval, Kept):
     """The sections of the price page."""
 
     list_display = ("name", "family", "position")
@@ -159,10 +161,10 @@ class ServiceGroupAdmin(Kept):
 
 
 @admin.register(ServiceAlias)
-class ServiceAliasAdmin(Signed, ModelAdmin):  # type: ignore[misc]
+class ServiceAliasAdmin(ObeysApproval, Signed, ModelAdmin):  # type: ignore[misc]
     """Other names under which senders report services; one that is not wanted any more may go."""
 
-    form = SignedForm
+    form = ReasonedForm
     list_display = ("alias", "service")
     list_select_related = ("service",)
     search_fields = ("alias", "service__name")
@@ -170,7 +172,7 @@ class ServiceAliasAdmin(Signed, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Service)
-class ServiceAdmin(LeadsToDeeds, Kept):
+class ServiceAdmin(LeadsToDeeds, ObeysApproval, Kept):
     """Models on sale."""
 
     list_display = ("name", "group", "position")
@@ -355,10 +357,10 @@ def _text_of(item: BillingItem, key: int) -> str:
 
 
 @admin.register(CallSpecification)
-class CallSpecificationAdmin(Kept):
+class CallSpecificationAdmin(ObeysApproval, Kept):
     """How many calls and tokens a minute."""
 
-    form = ReasonedForm
+    form = SpecificationForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
     list_filter = (StateFilter, ForWhomFilter, "service")
     list_select_related = ("service", "customer")

@@ -4,16 +4,24 @@ import datetime as dt
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Customer
 from pricing.models import PRICE_BOUND, UNIT_SIZES, PriceKind
+from pricing.periods import OUTSIDE, is_within
 from pricing.sheets import PriceRow
 
 HOUR = dt.timedelta(hours=1)
 LONGEST_DEED = 200
+
+
+def require_within(instant: dt.datetime) -> None:
+    """Refuse an instant outside the years in which prices lie."""
+    if not is_within(instant):
+        raise ValidationError(OUTSIDE)
 
 
 def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
@@ -22,6 +30,7 @@ def instant_field(label: str, help_text: str, *, required: bool = True) -> forms
         label=f"{label} (UTC)",
         help_text=help_text,
         required=required,
+        validators=[require_within],
         widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
     )
 

@@ -25,6 +25,7 @@ from accounts.audit import LONGEST_REASON
 from accounts.models import Customer
 from pricing.kinds import Kind
 from pricing.measures import Measure
+from pricing.periods import END, FIRST, OUTSIDE
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
 PRICE_BOUND = 1_000_000
@@ -45,6 +46,9 @@ def _period() -> Func:
 _FOR_WHOM = (_only(Coalesce(F("customer"), Value(0))), RangeOperators.OVERLAPS)
 _WHEN = (_period(), RangeOperators.OVERLAPS)
 _ENDS_AFTER_IT_BEGINS = Q(ends_at__isnull=True) | Q(ends_at__gt=F("begins_at"))
+_WITHIN_THE_YEARS = Q(begins_at__gte=FIRST, begins_at__lt=END) & (
+    Q(ends_at__isnull=True) | Q(ends_at__lt=END)
+)
 
 
 class ServiceGroup(models.Model):
@@ -230,6 +234,11 @@ class Price(models.Model):
                 name="a_price_ends_after_it_begins",
                 violation_error_message="A price must end after it begins.",
             ),
+            models.CheckConstraint(
+                condition=_WITHIN_THE_YEARS,
+                name="a_price_lies_in_the_years_1970_to_8999",
+                violation_error_message=OUTSIDE,
+            ),
             *(
                 ExclusionConstraint(
                     name=f"{kind}_periods_of_an_item_do_not_overlap",
@@ -367,6 +376,11 @@ class CallSpecification(models.Model):
             ),
             models.CheckConstraint(
                 condition=_ENDS_AFTER_IT_BEGINS, name="a_call_specification_ends_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=_WITHIN_THE_YEARS,
+                name="a_call_specification_lies_in_the_years_1970_to_8999",
+                violation_error_message=OUTSIDE,
             ),
             ExclusionConstraint(
                 name="call_specifications_of_a_service_do_not_overlap",

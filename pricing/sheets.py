@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
 from pricing.measures import Measure
+from pricing.periods import OUTSIDE, is_within
 
 LARGEST_EXPONENT = 30
 
@@ -166,6 +167,8 @@ def _instant(text: str) -> dt.datetime:
         raise ValueError(f"{text!r} is not an instant such as 2026-12-01T00:00:00Z.") from error
     if in_utc is None:
         raise ValueError(f"{text!r} does not say in which zone: write 2026-12-01T00:00:00Z.")
+    if not is_within(in_utc):
+        raise ValueError(f"{text!r} is too far away. {OUTSIDE}")
     return in_utc
 
 

@@ -109,6 +109,19 @@ def test_a_call_specification_is_changed_only_for_a_reason(reason, operator_clie
         assert last("pricing_callspecification") == (OPERATOR, reason, Deed.CHANGED)
 
 
+@pytest.mark.parametrize("reason", ["", "The gateway was renamed."])
+def test_an_alias_is_turned_only_for_a_reason(reason, operator_client):
+    alias = ServiceAlias.objects.create(alias="gpt-x", service=Service.objects.earliest("pk"))
+    other = Service.objects.latest("pk")
+    fields = {"alias": "gpt-x", "service": other.pk, "reason": reason}
+
+    answer = operator_client.post(reverse("admin:pricing_servicealias_change", args=[alias.pk]), fields)
+
+    turned = ServiceAlias.objects.get()
+    assert (turned.service == other) is bool(reason)
+    assert ("Give a reason" in answer.content.decode()) is not bool(reason)
+
+
 @pytest.mark.parametrize("way", ["its page", "the list's action"])
 def test_what_is_deleted_is_signed(way, operator_client):
     alias = ServiceAlias.objects.create(alias="gpt-x", service=Service.objects.earliest("pk"))

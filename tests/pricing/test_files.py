@@ -23,6 +23,7 @@ from pricing.files import (
     xlsx_file,
 )
 from pricing.measures import Measure
+from pricing.periods import END, FIRST
 from pricing.sheets import SHEETS, AliasRow, GroupRow, PriceRow, ServiceRow, SpecificationRow, columns_of
 
 WRITERS = {"csv": csv_file, "xlsx": xlsx_file}
@@ -82,7 +83,8 @@ tricky = st.sampled_from(
     ]
 )  # fmt: skip
 texts = texts | tricky | st.builds("{}{}".format, tricky, texts)
-instants = st.datetimes(timezones=st.just(dt.UTC))
+within = FIRST.replace(tzinfo=None), END.replace(tzinfo=None) - dt.timedelta(microseconds=1)
+instants = st.datetimes(*within, timezones=st.just(dt.UTC))
 numbers = st.integers(0, 10**18 - 1)
 prices = st.decimals(0, 999999, places=8)
 either = st.one_of(
@@ -251,6 +253,9 @@ CELLS = {
     "no zone": ("2026-12-01T00:00:00,0.1,1000", "begins_at", "does not say in which zone"),
     "no instant": ("tomorrow,0.1,1000", "begins_at", "is not an instant"),
     "before all time": ("0001-01-01T00:00:00+14:00,0.1,1000", "begins_at", "is not an instant"),
+    "at the end of time": ("9999-12-31T23:59:59-12:00,0.1,1000", "begins_at", "is not an instant"),
+    "after all years": ("9000-01-01T00:00:00Z,0.1,1000", "begins_at", "in the years 1970 to 8999"),
+    "before all years": ("1969-12-31T23:59:59.999999Z,0.1,1000", "begins_at", "in the years 1970 to 8999"),
     "no number": ("2026-12-01T00:00:00Z,cheap,1000", "unit_price", "not a decimal number"),
     "not finite": ("2026-12-01T00:00:00Z,NaN,1000", "unit_price", "not a number that"),
     "a billion digits": ("2026-12-01T00:00:00Z,1e999999999,1000", "unit_price", "not a number that"),

@@ -261,6 +261,25 @@ def test_call_specifications_that_overlap_are_a_form_error(operator_client):
     assert "Another call specification is in force in that period." in answer.content.decode()
 
 
+def test_a_call_specification_that_ends_before_it_begins_is_a_form_error(operator_client):
+    service = Service.objects.get(name="SenseChat").pk
+    sent = {
+        "service": service,
+        "rpm": 5,
+        "reason": "Less.",
+        "begins_at_0": "2030-01-01",
+        "begins_at_1": "00:00",
+    }
+
+    answer = operator_client.post(
+        reverse("admin:pricing_callspecification_add"),
+        sent | {"ends_at_0": "2029-01-01", "ends_at_1": "00:00"},
+    )
+
+    assert answer.status_code == 200
+    assert "A call specification must end after it begins." in answer.content.decode()
+
+
 @pytest.mark.parametrize("model", ["servicegroup", "service", "billingitem", "price", "callspecification"])
 def test_every_list_and_page_of_the_catalogue_opens(operator_client, model):
     first = Price._meta.apps.get_model("pricing", model).objects.all()[0]

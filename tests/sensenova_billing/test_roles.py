@@ -19,6 +19,7 @@ from tests.tables import table
 pytestmark = pytest.mark.django_db
 
 ROLES = {"none": "", "viewer": "viewer", "price editor": "price_editor", "billing admin": "billing_admin"}
+TOLD = "only who may approve price changes"
 PAGES = table("roles.md", "method", "page", *ROLES)
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -92,6 +93,63 @@ def test_only_a_billing_admin_may_approve_prices():
     assert [role for role in ROLES.values() if person(role).has_perm("pricing.approve_price")] == [
         "billing_admin"
     ]
+
+
+APPROVED = table("roles.md", "method", "page that obeys approval", *ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_where_changes_need_approval_only_who_may_approve_changes_the_catalogue_alone(
+    role, one_of_each, settings
+):
+    settings.PRICE_CHANGES_NEED_APPROVAL = True
+    client = client_of(person(ROLES[role]))
+
+    for method, page, *cells in APPROVED:
+        answer = getattr(client, method.lower())(_address(page, one_of_each))
+        told = dict(zip(ROLES, cells, strict=True))[role]
+        assert (answer.status_code == 403) == (told == "no"), page
+        assert answer.status_code in {200, 302, 403}
+
+
+def test_an_editor_does_not_turn_an_alias_where_changes_need_approval(one_of_each, settings):
+    alias, other = ServiceAlias.objects.get(), Service.objects.latest("pk")
+    page = reverse("admin:pricing_servicealias_change", args=[alias.pk])
+    sent = {"alias": alias.alias, "service": other.pk, "reason": "It moved."}
+    settings.PRICE_CHANGES_NEED_APPROVAL = True
+
+    refused = client_of(person(Role.PRICE_EDITOR)).post(page, sent)
+    before = ServiceAlias.objects.get().service
+    client_of(person(Role.BILLING_ADMIN)).post(page, sent)
+
+    assert (refused.status_code, before) == (403, alias.service)
+    assert ServiceAlias.objects.get().service == other
+
+
+OBEYING = ("servicealias", "callspecification", "service", "servicegroup")
+
+
+@pytest.mark.parametrize("model", OBEYING)
+def test_an_editor_is_told_who_may_change_it_and_what_to_do_instead(model, one_of_each, settings):
+    first = Price._meta.apps.get_model("pricing", model).objects.earliest("pk")
+    pages = [reverse(f"admin:pricing_{model}_changelist")]
+    pages += [reverse(f"admin:pricing_{model}_change", args=[first.pk])]
+    settings.PRICE_CHANGES_NEED_APPROVAL = True
+
+    clients = {role: client_of(person(role)) for role in (Role.VIEWER, Role.PRICE_EDITOR, Role.BILLING_ADMIN)}
+    told = {
+        (role, TOLD in client.get(page).content.decode())
+        for role, client in clients.items()
+        for page in pages
+    }
+
+    assert told == {(Role.VIEWER, False), (Role.PRICE_EDITOR, True), (Role.BILLING_ADMIN, False)}
+
+
+def test_an_editor_is_told_nothing_where_changes_need_no_approval(one_of_each):
+    page = client_of(person(Role.PRICE_EDITOR)).get(reverse("admin:pricing_servicealias_changelist"))
+
+    assert TOLD not in page.content.decode()
 
 
 def test_only_a_billing_admin_may_reverse(acme):
