@@ -63,7 +63,8 @@ for _ in range({times}):
     hour = now + dt.timedelta(hours=1)
     endless = [price for price in prices if price.ends_at is None]
     ended = [replace(price, ends_at=hour) for price in endless]
-    raised = [replace(price, id=-price.id, unit_price=price.unit_price + 1, begins_at=hour) for price in endless]
+    raised = [replace(price, id=-price.id, unit_price=price.unit_price + 1) for price in endless]
+    raised = [replace(price, begins_at=hour) for price in raised]
     stretches = stretches_of(without=endless, changed=[*ended, *raised])
     found = price_effects(items=items, stretches=stretches, since=now - dt.timedelta(days={days}), until=now)
     took = time.perf_counter() - began
