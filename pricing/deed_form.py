@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -16,9 +17,26 @@ HOUR = dt.timedelta(hours=1)
 LONGEST_DEED = 200
 
 
+def is_key(text: str) -> bool:
+    """Whether this may be the key of a row: addresses say anything, and no database counts to 5,000 digits."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+class InstantField(forms.DateTimeField):
+    """An instant that has a date in UTC: at the ends of the calendar an offset leads out of it."""
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        """Read it in UTC, or refuse it."""
+        try:
+            instant = super().to_python(value)
+            return instant.astimezone(dt.UTC) if instant else None
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
 def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
     """Ask for an instant."""
-    return forms.DateTimeField(
+    return InstantField(
         label=f"{label} (UTC)",
         help_text=help_text,
         required=required,
