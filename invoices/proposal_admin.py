@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts import clock
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from invoices.effects import effect_tables
 from invoices.price_plans import Plan, plan_of
@@ -42,7 +43,7 @@ class WaitsFilter(admin.SimpleListFilter):
         return queryset if wanted is None else queryset.filter(decision=wanted)
 
 
-class ProposalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ProposalAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Who wants to change which prices, why, and who decided."""
 
     list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")

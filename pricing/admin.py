@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
 from accounts import clock
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from accounts.signed_admin import Kept, ReasonedForm, Signed, SignedForm, TracedHistory
 from pricing.choosing import changes_after, price_in_force
@@ -139,7 +140,7 @@ class LeadsToDeeds:
         return bool(request.user.has_perm("pricing.change_price"))
 
 
-class Shown(LeadsToDeeds, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class Shown(LeadsToDeeds, AskedList, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """What is only read here; its history is the audit trail."""
 
     list_per_page = 50

@@ -18,7 +18,7 @@ LONGEST_DEED = 200
 
 
 def is_key(text: str) -> bool:
-    """Whether this may be the key of a row: addresses say anything, and no database counts to 5,000 digits."""
+    """Whether this may be the key of a row: an address may say anything, 5,000 digits too."""
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
