@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from accounts import clock
 from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
-from accounts.signed_admin import Kept, ReasonedForm, Signed, SignedForm, TracedHistory
+from accounts.signed_admin import Kept, Signed, SignedForm, TracedHistory
 from pricing.choosing import changes_after, price_in_force
 from pricing.kinds import Kind
 from pricing.models import (
@@ -29,6 +29,7 @@ from pricing.models import (
 )
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
+from pricing.specification_form import SpecificationForm, frozen_fields
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -363,14 +364,20 @@ def _text_of(item: BillingItem, key: int) -> str:
 
 @admin.register(CallSpecification)
 class CallSpecificationAdmin(Kept):
-    """How many calls and tokens a minute."""
+    """How many calls and tokens a minute; of what has begun only the end is moved."""
 
-    form = ReasonedForm
+    form = SpecificationForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
     list_filter = (StateFilter, ForWhomFilter, "service")
     list_select_related = ("service", "customer")
     search_fields = ("service__name", "customer__code")
     autocomplete_fields = ("service", "customer")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: CallSpecification | None = None
+    ) -> tuple[str, ...]:
+        """What the database keeps as it was."""
+        return frozen_fields(obj, now=clock.now())
 
     @display(description="for", ordering="customer")  # type: ignore[untyped-decorator]
     def for_whom(self, specification: CallSpecification) -> str:
