@@ -50,6 +50,10 @@ class ProposalAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_filter = (WaitsFilter,)
     search_fields = ("deed", "reason", "proposed_by", "decided_by")
     list_per_page = 50
+    appears_here = (
+        "Price changes that wait for a second person appear here, and what became of them. They are proposed "
+        "on the pages that change prices, where the setting PRICE_CHANGES_NEED_APPROVAL is on."
+    )
     fields = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by", "decided_text")
     change_form_outer_after_template = "admin/proposal.html"
 
