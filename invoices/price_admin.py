@@ -20,7 +20,7 @@ from invoices.admin_forms import ReasonForm
 from invoices.effects import effect_tables
 from invoices.price_plans import STALE, plan_of
 from pricing.applying import CatalogueMoved, PlanRefused
-from pricing.deed_form import LONGEST_DEED, DeedForm
+from pricing.deed_form import LONGEST_DEED, DeedForm, is_key
 from pricing.forms import (
     ChangePriceForm,
     CopyPricesForm,
@@ -138,7 +138,7 @@ def _current(asked: DeedForm) -> Any:
         return None
     key = str(asked.initial.get("item", ""))
     items = asked.fields["item"].queryset  # type: ignore[attr-defined]
-    item = items.filter(pk=key).first() if key.isascii() and key.isdigit() and len(key) < 19 else None
+    item = items.filter(pk=key).first() if is_key(key) else None
     return outlook_now(item=item, now=asked.now) if item else None
 
 

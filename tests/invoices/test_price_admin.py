@@ -477,6 +477,14 @@ def test_a_proposal_is_withdrawn_by_who_made_it_and_refused_by_others(operator_c
     assert "already" in text(decide(approver, proposal, "refused"))
 
 
+def test_a_list_without_proposals_says_what_will_appear_there(operator_client):
+    page = reverse("admin:pricing_proposal_changelist")
+
+    assert "Price changes that wait for a second person appear here" in text(operator_client.get(page))
+    filtered = text(operator_client.get(page, {"decision": "approved"}))
+    assert "Nothing fits what was asked for. Show all" in filtered
+
+
 def test_the_admins_first_page_says_how_many_proposals_wait(operator_client, approver, proposal):
     waiting = text(operator_client.get(reverse("admin:index")))
     decide(approver, proposal, "refused")
