@@ -153,7 +153,8 @@ def before_the_rule():
             )
         # It came only after that one.
         cursor.execute(
-            "ALTER TABLE pricing_callspecification DISABLE TRIGGER a_begun_call_specification_only_moves_its_end"
+            "ALTER TABLE pricing_callspecification "
+            "DISABLE TRIGGER a_begun_call_specification_only_moves_its_end"
         )
 
 
