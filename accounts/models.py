@@ -266,6 +266,7 @@ class AuditEntry(models.Model):
             models.Index(F("row"), F("id").desc(), name="entries_of_a_row"),
             models.Index(F("table"), F("id").desc(), name="entries_of_a_table"),
             models.Index(F("by"), F("id").desc(), name="entries_of_a_person"),
+            models.Index(F("transaction"), name="entries_of_a_transaction"),
             models.Index(F("deed"), F("id").desc(), name="entries_of_a_deed"),
         )
         constraints = (

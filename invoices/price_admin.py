@@ -69,6 +69,8 @@ def _show(request: HttpRequest, deed: Deed) -> HttpResponse:
         if done is not None:
             return done
     plan = plan_of(rows=rows, now=now) if rows else None
+    if plan and request.method == "POST" and request.POST.get("plan") != plan.fingerprint:
+        reason.add_error(None, STALE)
     context = {
         **admin.site.each_context(request),
         "title": deed.title,
@@ -110,8 +112,7 @@ def _do(
             now=asked.now,
         )
     except CatalogueMoved:
-        reason.add_error(None, STALE)
-        return None
+        return None  # the page says so, beside what it would do now
     except PlanRefused as refused:
         reason.add_error(None, f"Nothing was done. {refused}")
         return None

@@ -37,8 +37,8 @@ def apply(rows, reason="to test"):
 
 
 def preview(rows):
-    with planned(rows=rows, now=NOW) as changes:
-        return changes
+    with planned(rows=rows, now=NOW) as tried:
+        return tried.changes
 
 
 def states(changes):
