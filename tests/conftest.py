@@ -1,17 +1,19 @@
 """The cast and the stage: who appears in the tests, and at which instant they play."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 
 from accounts.keys import issue_service_key
 from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
 from tests.builders import THE_HOUR
+from tests.redis_server import redis_server
 
 PASSWORD = "correct horse battery staple"
 
@@ -102,6 +104,21 @@ def post(service_key: str) -> Callable[..., Any]:
         )
 
     return post
+
+
+@pytest.fixture(scope="session")
+def redis_of_all_tests() -> Iterator[str]:
+    """A Redis that runs until the last test."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_of_all_tests: str) -> str:
+    """An empty Redis."""
+    with redis.Redis.from_url(redis_of_all_tests) as client:
+        client.flushall()
+    return redis_of_all_tests
 
 
 def _member(*, customer: Customer, email: str) -> User:
