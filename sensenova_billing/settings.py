@@ -210,6 +210,8 @@ PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=Fa
 REDIS_URL = env.str("REDIS_URL", default="")
 REDIS_TIMEOUT = dt.timedelta(milliseconds=env.int("REDIS_TIMEOUT_MILLISECONDS", default=250))
 CALL_LIMITS_WITHOUT_REDIS = env.str("CALL_LIMITS_WITHOUT_REDIS", default="refuse")
+# By a thread of its own, so that no report waits until its call is settled.
+SETTLE_CALLS_BESIDE = env.bool("SETTLE_CALLS_BESIDE", default=True)
 
 # Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
 # comes late, the books were not verified for so long.
