@@ -14,6 +14,8 @@ from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
 from tests.builders import THE_HOUR
 from tests.redis_server import redis_server
+from usage import admission
+from usage.call_rights import CallRights
 
 PASSWORD = "correct horse battery staple"
 
@@ -23,6 +25,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Every test finds the catalogue of the price page."""
     with django_db_blocker.unblock():
         load_catalogue()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has read of customers and limits, the next one reads anew."""
+    monkeypatch.setattr(admission, "_RIGHTS", CallRights())
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ class CallsView(APIView):
         description=(
             "Admits a call and holds its estimated tokens, or answers 429 and consumes nothing. In no 60 "
             "seconds, wherever they start, are more calls admitted than the RPM, nor more tokens than the "
-            "TPM, of the customer and service. Report the call's usage with its `call_id`, which settles what "
-            "it holds; or release it if it was not made. Asked again with the same `call_id` it is admitted "
-            "once."
+            "TPM, of the customer and service. Report the call's usage with its `call_id`, which settles "
+            "what it holds; or release it if it was not made. Asked again with the same `call_id` it is "
+            "admitted once."
         ),
         request={"application/json": shape("CallRequest")},
         responses={200: answer("Admitted.", shape("Admission")), **call_refusals()},

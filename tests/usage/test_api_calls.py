@@ -11,20 +11,12 @@ from accounts.keys import issue_service_key
 from accounts.models import Customer, Scope
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias
 from tests.tables import code, table
-from usage import admission
-from usage.call_rights import CallRights
 from usage.models import AdmittedCall, RefusedCalls
 
 pytestmark = pytest.mark.django_db
 
 NAME = "SenseChat-5"
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    """What one test has read of limits and customers, the next one reads anew."""
-    monkeypatch.setattr(admission, "_RIGHTS", CallRights())
 
 
 @pytest.fixture
