@@ -1,16 +1,17 @@
 """What usage that was stored means for the windows of call limits: it settles an admitted call, or counts.
 
-Told after the commit, and by default by a thread of its own, so that no report waits for it: what is lost
-when a process dies counts as it was estimated until it leaves the window. Usage of calls that are over for
-more than a window changes nothing.
+Told after the commit, and by default by a thread of its own, so that no report waits for it; at most a few
+times a second, so that it costs little however much is reported. What is lost when a process dies counts as
+it was estimated until it leaves the window. Usage of calls that are over for more than a window changes
+nothing.
 """
 
 import datetime as dt
 import logging
-import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -18,26 +19,43 @@ from django.db import DatabaseError, connection
 from pricing.measures import Measure
 from usage.rows import MEASURES, Row
 from usage.window_stores import call_windows
-from usage.windows import CountedCalls, SettledCall, State, StoreAway
+from usage.windows import CallWindows, CountedCalls, SettledCall, State, StoreAway
 
 WINDOW = dt.timedelta(seconds=61)
-MOST_WAITING = 1000  # batches; then who reports settles itself
-MOST_AT_ONCE = 100
+PACE = dt.timedelta(milliseconds=200)
+MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
 
 logger = logging.getLogger(__name__)
 _INPUT, _OUTPUT = MEASURES.index(Measure.INPUT_TOKENS), MEASURES.index(Measure.OUTPUT_TOKENS)
 
 
+@dataclass
+class Happened:
+    """Calls that were made: those that were admitted, and how many others, by customer and service."""
+
+    admitted: list[tuple[SettledCall, int, int]] = field(default_factory=list)  # by customer and service
+    calls: Counter[tuple[int, int]] = field(default_factory=Counter)
+    tokens: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def add(self, customer_id: int, service_id: int, *, calls: int, tokens: int) -> None:
+        """Count calls that were not admitted."""
+        self.calls[customer_id, service_id] += calls
+        self.tokens[customer_id, service_id] += tokens
+
+    def take(self, other: "Happened") -> None:
+        """Count what the other counts as well."""
+        self.admitted += other.admitted
+        self.calls += other.calls
+        self.tokens += other.tokens
+
+
 def settle_stored(*, rows: Iterable[Row], now: dt.datetime) -> None:
     """Let these records, which are new and committed, settle or count in the windows, soon."""
-    since = now - WINDOW
-    told = [row for row in rows if row.call_id is not None or row.occurred_at > since]
-    if not told:
+    happened = _happened(rows, since=now - WINDOW)
+    if not (happened.admitted or happened.calls):
         return
-    if not settings.SETTLE_CALLS_BESIDE:
-        settle_now(rows=told)
-    elif not _BESIDE.take(told):
-        _settle_or_log(told)
+    if not settings.SETTLE_CALLS_BESIDE or not _BESIDE.take(happened):
+        _settle_or_log(happened)
 
 
 def wait_until_settled() -> None:
@@ -45,83 +63,79 @@ def wait_until_settled() -> None:
     _BESIDE.wait()
 
 
-def settle_now(*, rows: Sequence[Row]) -> None:
-    """Settle the admitted calls among these to what they used, and count what was not admitted."""
-    windows = call_windows()
-    admitted = [row for row in rows if row.call_id is not None]
-    counted: Counter[tuple[int, int]] = Counter()
-    tokens: Counter[tuple[int, int]] = Counter()
-    states = windows.settle([_settled(row) for row in admitted]) if admitted else []
-    for row, state in [
-        *zip(admitted, states, strict=True),
-        *((row, State.UNKNOWN) for row in rows if not row.call_id),
-    ]:
+def settle(happened: Happened, *, windows: CallWindows) -> None:
+    """Settle the admitted calls to what they used, and count what was not admitted."""
+    states = windows.settle([call for call, *_ in happened.admitted]) if happened.admitted else []
+    for (call, *whose), state in zip(happened.admitted, states, strict=True):
         if state is not State.HELD:
             # A call in several records was admitted once; what was released has been made after all.
-            whose = row.customer_id, row.service_id
-            counted[whose] += state is not State.SETTLED
-            tokens[whose] += _tokens(row)
-    if counted:
-        windows.count([CountedCalls(*whose, calls, tokens[whose]) for whose, calls in counted.items()])
+            happened.add(*whose, calls=0 if state is State.SETTLED else 1, tokens=call.used_tokens or 0)
+    if happened.calls:
+        windows.count(
+            [CountedCalls(*whose, calls, happened.tokens[whose]) for whose, calls in happened.calls.items()]
+        )
 
 
-def _settled(row: Row) -> SettledCall:
-    return SettledCall(str(row.call_id), _tokens(row), frozenset([row.customer_id]))
+def _happened(rows: Iterable[Row], *, since: dt.datetime) -> Happened:
+    happened = Happened()
+    for row in rows:
+        tokens = row.quantities[_INPUT] + row.quantities[_OUTPUT]
+        if row.call_id is not None:
+            call = SettledCall(row.call_id, tokens, frozenset([row.customer_id]))
+            happened.admitted.append((call, row.customer_id, row.service_id))
+        elif row.occurred_at > since:
+            happened.add(row.customer_id, row.service_id, calls=1, tokens=tokens)
+    return happened
 
 
-def _tokens(row: Row) -> int:
-    return row.quantities[_INPUT] + row.quantities[_OUTPUT]
-
-
-def _settle_or_log(rows: Sequence[Row]) -> None:
+def _settle_or_log(happened: Happened) -> None:
     try:
-        settle_now(rows=rows)
+        settle(happened, windows=call_windows())
     except (StoreAway, DatabaseError) as error:
         # The records are stored and will be billed. What their calls hold stays as it was estimated.
-        logger.warning("The calls of %d records were not settled: %s", len(rows), error)
+        logger.warning("Calls of reported usage were not settled: %s", error)
 
 
 class _Beside:
-    """A thread that settles what others have stored, all that waits in one trip; begun when first needed."""
+    """A thread that settles what others have stored; begun when first needed."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[Sequence[Row]] = queue.Queue(MOST_WAITING)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._waiting: Happened | None = None
+        self._is_busy = False
         self._thread: threading.Thread | None = None
 
-    def take(self, rows: Sequence[Row]) -> bool:
-        """Settle these soon; False where too many wait already."""
-        if self._thread is None or not self._thread.is_alive():
-            self._begin()
-        try:
-            self._waiting.put_nowait(rows)
-        except queue.Full:
-            return False
-        return True
-
-    def _begin(self) -> None:
-        with self._lock:
+    def take(self, happened: Happened) -> bool:
+        """Settle this soon; False where too much waits already."""
+        with self._changed:
             # Also after a fork, which copies no thread.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="settling", daemon=True)
                 self._thread.start()
-
-    def _work(self) -> None:
-        while True:
-            batches = [self._waiting.get()]
-            while len(batches) < MOST_AT_ONCE:
-                try:
-                    batches.append(self._waiting.get_nowait())
-                except queue.Empty:
-                    break
-            _settle_or_log([row for rows in batches for row in rows])
-            connection.close()
-            for _ in batches:
-                self._waiting.task_done()
+            waiting = self._waiting or Happened()
+            if len(waiting.admitted) + len(happened.admitted) > MOST_WAITING:
+                return False
+            waiting.take(happened)
+            self._waiting = waiting
+            self._changed.notify_all()
+        return True
 
     def wait(self) -> None:
         """Return when all that was taken is settled."""
-        self._waiting.join()
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is None and not self._is_busy)
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while True:
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting is not None)
+                happened, self._waiting, self._is_busy = self._waiting, None, True
+            _settle_or_log(happened or Happened())
+            connection.close()
+            pause.wait(PACE.total_seconds())
 
 
 _BESIDE = _Beside()
