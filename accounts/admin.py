@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -52,6 +53,17 @@ class CustomerAdmin(Kept):
     search_fields = ("code", "name")
     fields = ("code", "name", "time_zone", "is_suspended")
     inlines = (MemberInline,)
+    actions_detail = ("give_own_limits",)
+
+    @action(description="Give own limits", permissions=["limits"])  # type: ignore[untyped-decorator]
+    def give_own_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to a new call specification, for this customer."""
+        return redirect(reverse("admin:pricing_callspecification_add", query={"customer": object_id}))
+
+    def has_limits_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Those who may add a call specification, which the page of those knows."""
+        its = admin.site.get_model_admin(apps.get_model("pricing", "CallSpecification"))
+        return bool(its.has_add_permission(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""

@@ -18,6 +18,7 @@ from accounts.read_only import ReadOnly
 from accounts.signed_admin import Kept, ReasonedForm, Signed, TracedHistory
 from pricing.approval_admin import ObeysApproval
 from pricing.choosing import changes_after, price_in_force
+from pricing.dated_lists import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
 from pricing.kinds import Kind
 from pricing.models import (
     BillingItem,
@@ -30,10 +31,8 @@ from pricing.models import (
 )
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
-from pricing.specification_form import SpecificationForm, frozen_fields
+from pricing.specification_admin import CallSpecificationAdmin
 
-IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
-STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
 MAY = "deed"  # not the permission itself: unfold would look for it in a database that is still empty
@@ -49,50 +48,7 @@ DEED_WORDS = {
 DEEDS = tuple(DEED_WORDS)
 KINDS = {"free trial": "success", "limited-time offer": "warning", "list price": "default"}
 
-
-def _state(dated: Price | CallSpecification) -> str:
-    now = clock.now()
-    if dated.begins_at > now:
-        return SCHEDULED
-    return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
-
-
-class StateFilter(admin.SimpleListFilter):
-    """In force, scheduled or ended."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The three states."""
-        return [(state, state) for state in STATES]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Those in the state that was chosen."""
-        now = clock.now()
-        conditions = {
-            IN_FORCE: in_force(at=now),
-            SCHEDULED: Q(begins_at__gt=now),
-            ENDED: Q(ends_at__lte=now),
-        }
-        return queryset.filter(conditions.get(self.value() or "", Q()))
-
-
-class ForWhomFilter(admin.SimpleListFilter):
-    """For everybody or agreed with one customer."""
-
-    title = "for whom"
-    parameter_name = "for"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The two sorts."""
-        return [("everybody", "everybody"), ("one", "one customer")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Those of the sort that was chosen."""
-        if self.value() is None:
-            return queryset
-        return queryset.filter(customer__isnull=self.value() == "everybody")
+admin.site.register(CallSpecification, CallSpecificationAdmin)
 
 
 class WhatFilter(admin.SimpleListFilter):
@@ -214,7 +170,7 @@ class PricesInline(TabularInline):  # type: ignore[misc]
     @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
     def state(self, price: Price) -> str:
         """In force, scheduled or ended."""
-        return _state(price)
+        return state_of(price)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Prices are added on their own page, where the database's rules are explained."""
@@ -298,7 +254,7 @@ class PriceAdmin(Shown):
             IN_FORCE: {"cancel_this"},
             SCHEDULED: {"end_this"},
             ENDED: {"end_this", "cancel_this"},
-        }[_state(price) if price else ENDED]
+        }[state_of(price) if price else ENDED]
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.action_name.removeprefix("pricing_price_") not in useless]
 
@@ -356,41 +312,8 @@ class PriceAdmin(Shown):
     @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
     def state(self, price: Price) -> str:
         """In force, scheduled or ended."""
-        return _state(price)
+        return state_of(price)
 
 
 def _text_of(item: BillingItem, key: int) -> str:
     return next(price.text for price in item.prices.all() if price.pk == key)
-
-
-@admin.register(CallSpecification)
-class CallSpecificationAdmin(ObeysApproval, Kept):
-    """How many calls and tokens a minute; of what has begun only the end is moved."""
-
-    form = SpecificationForm
-    list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
-    list_filter = (StateFilter, ForWhomFilter, "service")
-    list_select_related = ("service", "customer")
-    search_fields = ("service__name", "customer__code")
-    autocomplete_fields = ("service", "customer")
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: CallSpecification | None = None
-    ) -> tuple[str, ...]:
-        """What the database keeps as it was."""
-        return frozen_fields(obj, now=clock.now())
-
-    @display(description="for", ordering="customer")  # type: ignore[untyped-decorator]
-    def for_whom(self, specification: CallSpecification) -> str:
-        """Everybody, or one customer's code."""
-        return str(specification.customer or "everybody")
-
-    @display(description="TPM", ordering="tpm")  # type: ignore[untyped-decorator]
-    def tpm_text(self, specification: CallSpecification) -> str:
-        """The number, or that there is none."""
-        return f"{specification.tpm:,}" if specification.tpm else "none stated"
-
-    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
-    def state(self, specification: CallSpecification) -> str:
-        """In force, scheduled or ended."""
-        return _state(specification)

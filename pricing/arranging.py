@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 
@@ -15,8 +15,10 @@ from accounts.models import Customer
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, PriceKind
 from pricing.replaced import Replaced, deed_of
-from pricing.sheets import PriceRow, key_of
+from pricing.sheets import PriceRow, SpecificationRow, key_of
 from pricing.stored import price_row
+
+Dated = TypeVar("Dated", PriceRow, SpecificationRow)
 
 HUNDRED = Decimal(100)
 _DECIMALS = Price._meta.get_field("unit_price").decimal_places
@@ -144,16 +146,16 @@ def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -
     return draft.rows()
 
 
-def overlaid(new: PriceRow, others: Sequence[PriceRow]) -> list[PriceRow]:
-    """Return the rows that lay a price over others of its kind, item and customer.
+def overlaid(new: Dated, others: Sequence[Dated]) -> list[Dated]:
+    """Return the rows that lay a price over others of its kind, item and customer, or a call specification.
 
-    Others are cut where it begins and go on where it ends. A price without an end gives way to the next one
+    Others are cut where it begins and go on where it ends. One without an end gives way to the next one
     that is scheduled.
     """
     later = [other.begins_at for other in others if other.begins_at > new.begins_at]
     if new.ends_at is None and later:
         new = replace(new, ends_at=min(later))
-    rows = []
+    rows: list[Dated] = []
     for other in others:
         if not _overlap(new, other):
             continue
@@ -163,7 +165,8 @@ def overlaid(new: PriceRow, others: Sequence[PriceRow]) -> list[PriceRow]:
             rows.append(replace(other, remove=True))
         if new.ends_at is not None and (other.ends_at is None or other.ends_at > new.ends_at):
             rows.append(replace(other, begins_at=new.ends_at))
-    return [*rows, new]
+    rows.append(new)
+    return rows
 
 
 class _Draft:
@@ -207,7 +210,7 @@ class _Draft:
             raise ValidationError(f"{price.billing_item}: {price.text} is not scheduled any more.")
         self.put(replace(gone, remove=True))
         deed = deed_of(price)
-        removed = [piece for one in deed.removed if (piece := _within(gone, one))]
+        removed = [piece for one in deed.removed if (piece := within(gone, one))]
         until = min((piece.begins_at for piece in removed), default=gone.ends_at)
         for before in self._course(row):
             if before.ends_at != gone.begins_at or key_of(before) in self._ended:
@@ -216,7 +219,7 @@ class _Draft:
                 # A list price ends because another follows; an offer or a trial may just have been over.
                 self.put(replace(before, ends_at=until))
             elif (key := self._keys.get(key_of(before))) in deed.cut:
-                self.put(replace(before, ends_at=_earlier(deed.cut[key], until)))
+                self.put(replace(before, ends_at=earlier(deed.cut[key], until)))
         for piece in removed:
             self.put(piece)
 
@@ -247,26 +250,20 @@ def _course_of(row: PriceRow) -> tuple[str, ...]:
     return row.service, row.measure, row.customer, row.kind
 
 
-def _earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+def earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
     """Return the earlier of two ends; None is no end."""
     return min((end for end in (one, other) if end is not None), default=None)
 
 
-def _within(gone: PriceRow, replaced: Replaced) -> PriceRow | None:
-    """Return what of a price that was replaced lies within the time of the one that goes."""
-    begins_at, ends_at = max(gone.begins_at, replaced.begins_at), _earlier(gone.ends_at, replaced.ends_at)
+def within(gone: Dated, replaced: Replaced) -> Dated | None:
+    """Return what of a row that was replaced lies within the time of the one that goes."""
+    begins_at, ends_at = max(gone.begins_at, replaced.begins_at), earlier(gone.ends_at, replaced.ends_at)
     if ends_at is not None and ends_at <= begins_at:
         return None
-    return replace(
-        gone,
-        unit_price=replaced.unit_price,
-        unit_size=replaced.unit_size,
-        begins_at=begins_at,
-        ends_at=ends_at,
-    )
+    return replace(gone, **replaced.said, begins_at=begins_at, ends_at=ends_at)
 
 
-def _overlap(one: PriceRow, other: PriceRow) -> bool:
+def _overlap(one: Dated, other: Dated) -> bool:
     return (one.ends_at is None or other.begins_at < one.ends_at) and (
         other.ends_at is None or one.begins_at < other.ends_at
     )

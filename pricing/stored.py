@@ -73,7 +73,8 @@ def price_row(price: Price) -> PriceRow:
     )
 
 
-def _specification_row(one: CallSpecification) -> SpecificationRow:
+def specification_row(one: CallSpecification) -> SpecificationRow:
+    """Return a call specification as a row."""
     return SpecificationRow(
         service=one.service.name,
         customer=one.customer.code if one.customer else "",
@@ -100,7 +101,7 @@ def _rows_with_keys() -> list[tuple[Row, int]]:
         *((ServiceRow(name=x.name, group=x.group.name, position=x.position), x.pk) for x in services),
         *((AliasRow(alias=x.alias, service=x.service.name), x.pk) for x in aliases),
         *((price_row(x), x.pk) for x in prices.order_by(*by_item, "billing_item", "begins_at", "pk")),
-        *((_specification_row(x), x.pk) for x in specifications.order_by(*by_service, "begins_at", "pk")),
+        *((specification_row(x), x.pk) for x in specifications.order_by(*by_service, "begins_at", "pk")),
     ]
 
 

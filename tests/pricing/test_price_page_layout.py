@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from pricing.models import CallSpecification, Price, PriceKind, Service, ServiceGroup
+from pricing.models import Price, PriceKind, Service, ServiceGroup
 from tests.builders import item, price
 
 pytestmark = pytest.mark.django_db
@@ -249,16 +249,6 @@ def test_a_billing_item_links_to_its_prices(operator_client):
     html = operator_client.get(reverse("admin:pricing_billingitem_change", args=[found.billing_item_id]))
 
     assert reverse("admin:pricing_price_change", args=[found.pk]) in html.content.decode()
-
-
-def test_call_specifications_that_overlap_are_a_form_error(operator_client):
-    found = CallSpecification.objects.all()[0]
-    sent = {"service": found.service_id, "rpm": 5, "begins_at_0": "2030-01-01", "begins_at_1": "00:00:00"}
-
-    answer = operator_client.post(reverse("admin:pricing_callspecification_add"), sent)
-
-    assert answer.status_code == 200
-    assert "Another call specification is in force in that period." in answer.content.decode()
 
 
 def test_a_call_specification_that_ends_before_it_begins_is_a_form_error(operator_client):

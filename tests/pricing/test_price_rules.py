@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.contrib.postgres.functions import TransactionNow
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
@@ -431,10 +432,20 @@ def test_a_call_specification_that_has_begun_only_moves_its_end(edit):
     begun.update(ends_at=None)
 
 
+def test_a_call_specification_ends_at_once_but_not_before():
+    begun = CallSpecification.objects.filter(service__name="SenseChat")
+    a_tick = dt.timedelta(microseconds=1)
+
+    with pytest.raises(IntegrityError, match="not into the past"), transaction.atomic():
+        begun.update(ends_at=TransactionNow() - a_tick)
+
+    begun.update(ends_at=TransactionNow())
+
+
 def test_a_call_specification_that_has_ended_does_not_go_on(acme):
     specification(customer=acme, begins_at=NOW - 2 * A_DAY, ends_at=NOW - A_DAY)
 
-    with pytest.raises(IntegrityError, match="from the future into the future"):
+    with pytest.raises(IntegrityError, match="from the future, and not into the past"):
         CallSpecification.objects.filter(customer=acme).update(ends_at=LATER)
 
 

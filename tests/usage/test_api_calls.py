@@ -199,6 +199,20 @@ def test_a_changed_limit_holds_after_a_second(ask, monkeypatch):
     assert refused(ask()) == (429, "rpm_exhausted")
 
 
+def test_limits_that_an_admin_changes_at_once_hold_within_two_seconds(ask, operator_client, monkeypatch):
+    before = ask().json()["limits"]
+    sent = {"service": Service.objects.get(name=NAME).pk, "rpm": 90, "tpm": 5000, "reason": "They asked."}
+    sent |= dict.fromkeys(["begins_at_0", "begins_at_1", "ends_at_0", "ends_at_1"], "")
+    operator_client.post(reverse("admin:pricing_callspecification_add"), sent)
+    within_two_seconds = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
+    monkeypatch.setattr("usage.call_api.clock.now", lambda: within_two_seconds)
+
+    after = ask().json()["limits"]
+
+    assert before == {"requests": 60, "tokens": 128_000}
+    assert after == {"requests": 90, "tokens": 5000}
+
+
 def test_who_is_suspended_has_no_call_admitted(ask, acme):
     Customer.objects.filter(pk=acme.pk).update(is_suspended=True)
 
