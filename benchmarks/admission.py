@@ -16,10 +16,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.redis_server import redis_server
-
 from benchmarks.server import Measured, drive, manage, web
 from sensenova_billing.postgres import throwaway_server
+from tests.redis_server import redis_server
 
 CONNECTIONS = 128  # as for single posts of usage: as many as the server has threads
 ROUNDS = 3

@@ -1,0 +1,182 @@
+"""The hammer: many processes press on the limits of one customer and service, over HTTP."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from threading import Timer
+
+import psycopg
+
+from benchmarks.server import manage, web
+from sensenova_billing.lifeline import tied_to_caller
+from tests.limits.caller import Order
+from tests.limits.calls import SECOND, read
+from tests.limits.checker import Limits, Stored, Verdict, check
+from tests.limits.stores import read_postgresql, read_redis
+
+CALLERS = 8
+WEB_WORKERS = 3
+SERVICE = "SenseChat-5"
+SECONDS_TO_START = 2
+
+POSTGRESQL, REDIS = "postgresql", "redis"
+STORES = (POSTGRESQL, REDIS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Limits, and calls that press on one of them."""
+
+    limits: Limits
+    least_tokens: int
+    most_tokens: int
+    unasked: int = 0  # of a hundred calls so many are reported and were never asked for
+    is_patient: bool = True
+
+    def smaller(self) -> "Run":
+        """Return a run like this whose limits are reached within seconds, even on a busy machine."""
+        tpm = self.limits.tpm and self.limits.tpm // 10
+        return replace(self, limits=Limits(self.limits.rpm // 10, tpm), most_tokens=self.most_tokens // 5)
+
+
+RUNS = {
+    "requests": Run(Limits(rpm=600), least_tokens=1, most_tokens=1000),
+    "tokens": Run(Limits(rpm=60_000, tpm=60_000), least_tokens=10, most_tokens=400),
+    # Everybody comes back at once, again and again, and not all have asked.
+    "impatient": Run(
+        Limits(rpm=600, tpm=600_000), least_tokens=1, most_tokens=1000, unasked=5, is_patient=False
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is broken, if anything: the web application, or the limits, which double after a while."""
+
+    application: str = "sensenova_billing.wsgi:application"
+    doubles: bool = False
+
+
+SOUND = Build()
+BROKEN = {
+    "own-counting": Build(application="tests.limits.own_counting:application"),
+    "doubled": Build(doubles=True),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running product."""
+
+    url: str  # of its database
+    redis_url: str  # empty: PostgreSQL keeps the windows
+    port: int
+    doubles: bool = False
+
+    def stored(self, run: str) -> dict[str, Stored]:
+        """Return what its store says of a run."""
+        if self.redis_url:
+            return read_redis(self.redis_url, run=run)
+        return read_postgresql(self.url, run=run)
+
+
+@contextmanager
+def served(url: str, *, redis_url: str, build: Build = SOUND) -> Iterator[Target]:
+    """Serve a migrated database with several web processes."""
+    # A Redis that waits for its turn on a busy machine is not away: callers would not know what it did.
+    settings = {"REDIS_URL": redis_url, "REDIS_TIMEOUT_MILLISECONDS": "5000"}
+    with web(url, application=build.application, workers=WEB_WORKERS, **settings) as (port, _):
+        yield Target(url, redis_url, port, build.doubles)
+
+
+def hammer(
+    target: Target, runs: Mapping[str, Run], *, seconds: int, directory: Path, callers: int = CALLERS
+) -> dict[str, Verdict]:
+    """Press on the limits of a customer for each run, of all at the same time, and return the verdicts."""
+    prefix = f"{directory.name}-{'redis' if target.redis_url else 'postgresql'}"
+    named = {f"{prefix}-{name}": run for name, run in runs.items()}
+    key = _set_limits(target.url, named)
+    begins = time.monotonic_ns() + SECONDS_TO_START * SECOND
+    ends = begins + seconds * SECOND
+    orders = [
+        Order(
+            *(target.port, key, f"{name}.{number}", name, SERVICE, begins, ends),
+            *(run.least_tokens, run.most_tokens, run.unasked, run.is_patient),
+        )
+        for name, run in named.items()
+        for number in range(callers)
+    ]
+    doubling = Timer(SECONDS_TO_START + seconds / 3, _double_limits, [target.url])
+    if target.doubles:
+        doubling.start()
+    _let_call(orders, directory)
+    doubling.cancel()
+    epoch = time.monotonic_ns() - time.time_ns()
+    return {
+        name: _judge(target, full_name, run, seconds=seconds, directory=directory, epoch=epoch)
+        for (full_name, run), name in zip(named.items(), runs, strict=True)
+    }
+
+
+def _judge(target: Target, name: str, run: Run, *, seconds: int, directory: Path, epoch: int) -> Verdict:
+    told = read(directory.glob(f"{name}.*"))
+    return check(
+        calls=told.calls,
+        refused=told.refused,
+        stored=target.stored(name),
+        limits=run.limits,
+        seconds=seconds,
+        epoch=epoch,
+    )
+
+
+def _let_call(orders: Sequence[Order], directory: Path) -> None:
+    """Start a process for each order, and wait until all have carried it out."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.limits.caller", directory / order.name, json.dumps(asdict(order))],
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=tied_to_caller(),
+        )
+        for order in orders
+    ]
+    complaints = [process.communicate()[1] for process in started]
+    if any(process.returncode for process in started):
+        raise SystemExit(next(filter(None, complaints), "A caller was killed."))
+
+
+_CUSTOMERS = """
+import datetime as dt, json
+from accounts.audit import signed
+from accounts.keys import issue_service_key
+from accounts.models import Customer
+from django.db import transaction
+from django.utils import timezone
+from pricing.models import CallSpecification, Service
+since = timezone.now() - dt.timedelta(hours=1)
+with transaction.atomic(), signed(by="hammer", reason="A test."):
+    for name, (rpm, tpm) in json.loads({runs!r}).items():
+        CallSpecification.objects.create(
+            customer=Customer.objects.create(code=name, name=name),
+            service=Service.objects.get(name={service!r}), rpm=rpm, tpm=tpm, begins_at=since)
+print(issue_service_key(name="hammer", scopes=["calls:admit", "usage:write"])[1])
+"""
+
+
+def _set_limits(url: str, runs: Mapping[str, Run]) -> str:
+    """Make a customer for each run, with its limits, and a key."""
+    limits = json.dumps({name: (run.limits.rpm, run.limits.tpm) for name, run in runs.items()})
+    return manage(url, "shell", "-v0", code=_CUSTOMERS.format(runs=limits, service=SERVICE)).split()[-1]
+
+
+def _double_limits(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "UPDATE pricing_callspecification SET rpm = 2 * rpm, tpm = 2 * tpm WHERE customer_id IS NOT NULL"
+        )
