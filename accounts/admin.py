@@ -47,9 +47,10 @@ class MemberInline(TabularInline):  # type: ignore[misc]
 class CustomerAdmin(Kept):
     """Customers with their members."""
 
-    list_display = ("code", "name", "time_zone", "created_at")
+    list_display = ("code", "name", "time_zone", "is_suspended", "created_at")
+    list_filter = ("is_suspended",)
     search_fields = ("code", "name")
-    fields = ("code", "name", "time_zone")
+    fields = ("code", "name", "time_zone", "is_suspended")
     inlines = (MemberInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from accounts.asked_lists import AskedList
 from accounts.models import AuditEntry, Deed
 from accounts.read_only import ReadOnly
 from accounts.signed_admin import history_url
@@ -42,10 +43,11 @@ class TableFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         """Those of the table that was chosen."""
-        return queryset.filter(table=self.value()) if self.value() else queryset
+        known = self.value() in dict(self.lookup_choices)
+        return queryset.filter(table=self.value()) if known else queryset
 
 
-class AuditEntryAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class AuditEntryAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Every change of customers, people, keys and the catalogue, the newest first. Nothing is counted."""
 
     list_display = ("at_text", "what", "row_text", "deed_label", "changed", "by_link", "reason")

@@ -104,6 +104,11 @@ def customer_codes(*, key: ServiceKey) -> set[str] | None:
     return set(key.customers.values_list("code", flat=True)) if key.is_limited else None
 
 
+def customer_ids(*, key: ServiceKey) -> frozenset[int] | None:
+    """Return the keys of the customers for whom a limited key may act, or None if for every customer."""
+    return frozenset(key.customers.values_list("pk", flat=True)) if key.is_limited else None
+
+
 def revoke_service_key(*, key: ServiceKey, now: dt.datetime) -> None:
     """Refuse this key from now on; revoking twice keeps the first instant."""
     ServiceKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now)

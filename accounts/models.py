@@ -124,6 +124,11 @@ class Customer(models.Model):
         validators=[validate_time_zone],
         help_text="The clock of this customer's pages. Billing hours are the same everywhere.",
     )
+    is_suspended = models.BooleanField(
+        "suspended",
+        default=False,
+        help_text="If set, no call is admitted. Usage that is reported is billed all the same.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[models.Manager["Customer"]] = CustomerQuerySet.as_manager()
@@ -266,6 +271,7 @@ class AuditEntry(models.Model):
             models.Index(F("row"), F("id").desc(), name="entries_of_a_row"),
             models.Index(F("table"), F("id").desc(), name="entries_of_a_table"),
             models.Index(F("by"), F("id").desc(), name="entries_of_a_person"),
+            models.Index(F("transaction"), name="entries_of_a_transaction"),
             models.Index(F("deed"), F("id").desc(), name="entries_of_a_deed"),
         )
         constraints = (

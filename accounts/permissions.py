@@ -27,6 +27,13 @@ class MayReportUsage(_HasScope):
     message = "This key may not report usage: it lacks the scope usage:write."
 
 
+class MayAdmitCalls(_HasScope):
+    """The key has the scope calls:admit."""
+
+    scope = Scope.CALLS_ADMIT
+    message = "This key may not ask for calls to be admitted: it lacks the scope calls:admit."
+
+
 class MayReadBilling(_HasScope):
     """The key has the scope billing:read."""
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from accounts.asked_lists import AskedList
 from accounts.audit import LONGEST_REASON, sign
 
 REASON = "reason"
@@ -54,7 +55,7 @@ class TracedHistory:
         return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
 
 
-class Signed(TracedHistory):
+class Signed(AskedList, TracedHistory):
     """For a ModelAdmin: whatever is added, changed or deleted is signed."""
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
 from invoices.parking_admin import ParkedHourAdmin
@@ -28,7 +29,7 @@ admin.site.register(Verification, VerificationAdmin)
 
 
 @admin.register(BillingHour)
-class BillingHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class BillingHourAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Every closed hour with what was billed in it."""
 
     list_display = ("hour_utc", "closed_at", "records", "bills", "parked", "amount", "seal_begins")
@@ -161,7 +162,7 @@ class ChargeLineAdmin(ReadOnly, TracedLineAdmin):
 
 
 @admin.register(HourlyBill)
-class HourlyBillAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class HourlyBillAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Bills with their lines."""
 
     # Not "-hour": that would follow the billing hours' own order, newest first, backwards.

@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.audit import LONGEST_REASON
 from invoices.models import Rerating
+from pricing.deed_form import InstantField, is_key
 from pricing.models import PRICE_BOUND, Price
 from usage.hours import last_closed_hour
 from usage.models import HOUR
@@ -34,8 +35,16 @@ class ReasonForm(forms.Form):
     )
 
 
+class PriceSelect(AutocompleteSelect):
+    """A choice of price that an address may make wrongly."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        """Show as chosen only what may be a price's key: Django would look for anything."""
+        return super().optgroups(name, [key for key in value if is_key(str(key))], attr)
+
+
 def _hour(label: str, help_text: str) -> forms.DateTimeField:
-    return forms.DateTimeField(
+    return InstantField(
         label=label,
         help_text=help_text,
         validators=[whole_hour],
@@ -50,7 +59,7 @@ class ReratingForm(forms.Form):
         Price.objects.with_names(),
         label="Price that was wrong",
         help_text="Find it by its service, its billing item or the customer with whom it was agreed.",
-        widget=AutocompleteSelect(Rerating._meta.get_field("price"), admin.site),
+        widget=PriceSelect(Rerating._meta.get_field("price"), admin.site),
     )
     from_hour = _hour("Used from", "UTC; the first hour of usage that was charged wrongly.")
     until_hour = _hour("Used until", "UTC; the first hour of usage that is not meant. Only closed hours.")

@@ -25,6 +25,8 @@ def effect_tables(effect: PriceEffect) -> dict[str, Any]:
         "is_as_planned": costs.cost == costs.without,
         "difference": signed(costs.difference),
         "share": _share(costs),
+        "whose": effect.whose and effect.whose.code,
+        "own_prices": effect.own_prices,
         "affected": effect.affected,
         "customers": len(effect.customers),
         "shown": min(len(effect.customers), CUSTOMERS_SHOWN),

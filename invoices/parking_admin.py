@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts import clock
+from accounts.asked_lists import AskedList
 from accounts.models import Customer
 from accounts.read_only import ReadOnly
 from invoices.admin_forms import ReasonForm
@@ -46,7 +47,7 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(rank=_RANKS.index(chosen)) if chosen in STATES else queryset
 
 
-class ParkedHourAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ParkedHourAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Hours that were closed without a customer's bill, because what it would say looks wrong."""
 
     list_display = ("code_text", "hour_utc", "state", "reason", "records_text", "amount_text", "what_is_done")

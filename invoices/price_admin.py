@@ -20,7 +20,7 @@ from invoices.admin_forms import ReasonForm
 from invoices.effects import effect_tables
 from invoices.price_plans import STALE, plan_of
 from pricing.applying import CatalogueMoved, PlanRefused
-from pricing.deed_form import LONGEST_DEED, DeedForm
+from pricing.deed_form import LONGEST_DEED, DeedForm, is_key
 from pricing.forms import (
     ChangePriceForm,
     CopyPricesForm,
@@ -69,6 +69,8 @@ def _show(request: HttpRequest, deed: Deed) -> HttpResponse:
         if done is not None:
             return done
     plan = plan_of(rows=rows, now=now) if rows else None
+    if plan and request.method == "POST" and request.POST.get("plan") != plan.fingerprint:
+        reason.add_error(None, STALE)
     context = {
         **admin.site.each_context(request),
         "title": deed.title,
@@ -110,8 +112,7 @@ def _do(
             now=asked.now,
         )
     except CatalogueMoved:
-        reason.add_error(None, STALE)
-        return None
+        return None  # the page says so, beside what it would do now
     except PlanRefused as refused:
         reason.add_error(None, f"Nothing was done. {refused}")
         return None
@@ -138,7 +139,7 @@ def _current(asked: DeedForm) -> Any:
         return None
     key = str(asked.initial.get("item", ""))
     items = asked.fields["item"].queryset  # type: ignore[attr-defined]
-    item = items.filter(pk=key).first() if key.isascii() and key.isdigit() and len(key) < 19 else None
+    item = items.filter(pk=key).first() if is_key(key) else None
     return outlook_now(item=item, now=asked.now) if item else None
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from invoices.simulating import PriceEffect, price_effects
-from pricing.applying import WRITTEN, Change, fingerprint, is_refused, planned
+from pricing.applying import WRITTEN, Change, State, catalogue_held, is_refused, planned
 from pricing.differing import stretches_of
 from pricing.models import ITEM_ORDER, BillingItem, Price
 from pricing.on_sale import fact_of
 from pricing.outlook import Outlook, outlook_of, prices_of, span_over
-from pricing.sheets import PriceRow, Row
+from pricing.sheets import AliasRow, PriceRow, Row
 
 EFFECT_OVER = dt.timedelta(days=30)
 STRETCHES_SHOWN = 4
@@ -58,18 +58,32 @@ class Plan:
         """Whether it would do anything at all."""
         return any(change.state in WRITTEN for change in self.changes)
 
+    @property
+    def changes_prices(self) -> bool:
+        """Whether some of it is about prices."""
+        return any(change.state in WRITTEN and isinstance(change.row, PriceRow) for change in self.changes)
+
+    @property
+    def turns_aliases(self) -> bool:
+        """Whether an alias that is there would name another service."""
+        return any(
+            change.state == State.CHANGED and isinstance(change.row, AliasRow) for change in self.changes
+        )
+
 
 def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
     """Work out what these rows would do now, and leave everything as it is."""
-    before = prices_of(_items_of(rows))
-    with planned(rows=rows, now=now) as changes:
-        items = _items_of(rows)
-        after = prices_of(items)
+    with catalogue_held():
+        before = prices_of(_items_of(rows))
+        with planned(rows=rows, now=now) as tried:
+            items = _items_of(rows)
+            after = prices_of(items)
     # Nobody else can change prices while they are planned, so what takes seconds waits until they are not.
+    changes = tried.changes
     effects, more = ([], 0) if is_refused(changes) else _effects(before, after, items, now)
     return Plan(
         changes=_in_order(changes),
-        fingerprint=fingerprint(changes),
+        fingerprint=tried.fingerprint,
         effects=effects,
         later_effects=more,
         outlooks=[
@@ -104,12 +118,10 @@ def _effects(
 ) -> tuple[list[PriceEffect], int]:
     """Return the effect of the first stretches on which prices differ, and how many more there are."""
     facts = [[fact_of(price) for held in prices.values() for price in held] for prices in (before, after)]
-    stretches = stretches_of(without=facts[0], changed=facts[1])
+    stretches, later = stretches_of(without=facts[0], changed=facts[1], most=STRETCHES_SHOWN)
     if not stretches:
         return [], 0
-    shown = stretches[:STRETCHES_SHOWN]
-    effects = price_effects(items=items, stretches=shown, since=now - EFFECT_OVER, until=now)
-    return effects, len(stretches) - len(shown)
+    return price_effects(items=items, stretches=stretches, since=now - EFFECT_OVER, until=now), later
 
 
 def _items_of(rows: Sequence[Row]) -> list[BillingItem]:

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts import clock
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from invoices.effects import effect_tables
 from invoices.price_plans import STALE, Plan, plan_of
@@ -42,13 +43,17 @@ class WaitsFilter(admin.SimpleListFilter):
         return queryset if wanted is None else queryset.filter(decision=wanted)
 
 
-class ProposalAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ProposalAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Who wants to change which prices, why, and who decided."""
 
     list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")
     list_filter = (WaitsFilter,)
     search_fields = ("deed", "reason", "proposed_by", "decided_by")
     list_per_page = 50
+    appears_here = (
+        "Price changes that wait for a second person appear here, and what became of them. They are proposed "
+        "on the pages that change prices, where the setting PRICE_CHANGES_NEED_APPROVAL is on."
+    )
     fields = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by", "decided_text")
     change_form_outer_after_template = "admin/proposal.html"
 

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts import clock
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from invoices.admin_forms import ReasonForm, ReratingForm
 from invoices.models import ChargeLine, Correction, Rerating
@@ -23,7 +24,7 @@ from usage.hours import last_closed_hour
 CUSTOMERS_SHOWN = 100
 
 
-class ReratingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ReratingAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """What was ordered, by whom, why, and what came of it."""
 
     list_display = ("ordered_text", "price", "span", "corrected", "reason", "ordered_by", "effect")

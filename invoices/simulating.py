@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from accounts.models import Customer
 from invoices.rating import RANK, allow_memory
 from pricing.amounts import exact_sum
 from pricing.choosing import PriceFact
@@ -58,10 +59,15 @@ class ItemEffect:
 
 @dataclass(frozen=True)
 class PriceEffect:
-    """What a period's usage would have cost on one stretch: who used something, and each item asked for."""
+    """What a period's usage would have cost on one stretch: who used something, and each item asked for.
+
+    `whose` is the one customer whom alone it concerns; `own_prices` of how many customers own prices alone it
+    concerns, 0 if everybody's.
+    """
 
     stretch: Stretch
-    whose: int | None
+    whose: Customer | None
+    own_prices: int
     customers: list[CustomerEffect]
     items: list[ItemEffect]
 
@@ -141,20 +147,19 @@ def _rates(stretch: Stretch, item: int, customer: int | None) -> tuple[Decimal, 
 
 def _effect(stretch: Stretch, items: Sequence[BillingItem], rows: list[tuple[Any, ...]]) -> PriceEffect:
     by_item = {row[0]: row for row in rows if row[0] is not None}
-    whose = _whose(stretch)
+    concerned = {customer or 0 for _, customer in stretch.differing}
+    own_prices = 0 if 0 in concerned else len(concerned)
+    whose = Customer.objects.get(pk__in=concerned) if own_prices == 1 else None
     customers = [_customer_effect(row) for row in rows if row[0] is None]
     return PriceEffect(
         stretch=stretch,
         whose=whose,
+        own_prices=own_prices,
         customers=sorted(customers, key=lambda one: (-abs(one.costs.difference), one.customer_code)),
-        items=[_item_effect(item, by_item.get(item.pk), stretch, whose) for item in items],
+        items=[
+            _item_effect(item, by_item.get(item.pk), stretch, whose.pk if whose else None) for item in items
+        ],
     )
-
-
-def _whose(stretch: Stretch) -> int | None:
-    """Return whose prices tell the difference: the one customer's whom alone it concerns, or everybody's."""
-    concerned = {customer for _, customer in stretch.differing}
-    return concerned.pop() if len(concerned) == 1 else None
 
 
 def _customer_effect(row: tuple[Any, ...]) -> CustomerEffect:

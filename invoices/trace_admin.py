@@ -18,6 +18,7 @@ from invoices.models import ChargeLine
 from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
 from invoices.trace_forms import FindRecordForm, RecordsForm
 from invoices.tracing import RecordTrace, Share, Standing, records_of, trace_record
+from pricing.deed_form import is_key
 from pricing.measures import Measure
 
 _LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
@@ -97,7 +98,7 @@ class TracedLineAdmin(ModelAdmin):  # type: ignore[misc]
 
 def _line(pk: str | int) -> ChargeLine:
     lines = ChargeLine.objects.select_related("bill", "corrects__bill")
-    return get_object_or_404(lines, pk=pk if str(pk).isdecimal() else 0)
+    return get_object_or_404(lines, pk=pk if is_key(str(pk)) else 0)
 
 
 def _find(form: FindRecordForm) -> RecordTrace | None:

@@ -5,6 +5,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from invoices.comparing import in_words
 from invoices.models import Verification
@@ -13,7 +14,7 @@ from invoices.templatetags.amounts import grouped, instant_text
 IN_ORDER, FOUND = "in order", "findings"
 
 
-class VerificationAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class VerificationAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Every result that was stored, the newest first."""
 
     list_display = ("verified_text", "span", "state", "findings_text", "hours", "records_text", "took_text")

@@ -5,14 +5,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
 from accounts import clock
+from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
 from accounts.signed_admin import Kept, ReasonedForm, Signed, TracedHistory
 from pricing.approval_admin import ObeysApproval
@@ -29,7 +30,7 @@ from pricing.models import (
 )
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
-from pricing.specification_form import SpecificationForm
+from pricing.specification_form import SpecificationForm, frozen_fields
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -141,7 +142,7 @@ class LeadsToDeeds:
         return bool(request.user.has_perm("pricing.change_price"))
 
 
-class Shown(LeadsToDeeds, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class Shown(LeadsToDeeds, AskedList, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[misc]
     """What is only read here; its history is the audit trail."""
 
     list_per_page = 50
@@ -304,7 +305,7 @@ class PriceAdmin(Shown):
     @action(description="Change this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With what it is already filled in."""
-        price = get_object_or_404(self.get_queryset(request), pk=object_id)
+        price = self._price(request, object_id)
         return redirect(
             reverse(
                 "change_price",
@@ -321,15 +322,21 @@ class PriceAdmin(Shown):
     @action(description="End this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With the price ticked."""
-        price = get_object_or_404(Price, pk=object_id)
+        price = self._price(request, object_id)
         return redirect(reverse("end_price", query={"prices": price.pk}))
 
     @action(description="Cancel this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """It ends where it would begin."""
-        price = get_object_or_404(Price, pk=object_id)
+        price = self._price(request, object_id)
         ends_at = price.begins_at.isoformat().replace("+00:00", "")
         return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))
+
+    def _price(self, request: HttpRequest, object_id: str) -> Price:
+        price: Price | None = self.get_object(request, object_id)
+        if price is None:
+            raise Http404
+        return price
 
     @display(description="price", ordering="unit_price")  # type: ignore[untyped-decorator]
     def words(self, price: Price) -> str:
@@ -358,7 +365,7 @@ def _text_of(item: BillingItem, key: int) -> str:
 
 @admin.register(CallSpecification)
 class CallSpecificationAdmin(ObeysApproval, Kept):
-    """How many calls and tokens a minute."""
+    """How many calls and tokens a minute; of what has begun only the end is moved."""
 
     form = SpecificationForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
@@ -366,6 +373,12 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
     list_select_related = ("service", "customer")
     search_fields = ("service__name", "customer__code")
     autocomplete_fields = ("service", "customer")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: CallSpecification | None = None
+    ) -> tuple[str, ...]:
+        """What the database keeps as it was."""
+        return frozen_fields(obj, now=clock.now())
 
     @display(description="for", ordering="customer")  # type: ignore[untyped-decorator]
     def for_whom(self, specification: CallSpecification) -> str:

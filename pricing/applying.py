@@ -46,6 +46,18 @@ class Change:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What becomes of rows, and what tells this from what would become of them another time.
+
+    Two plans have the same fingerprint only if they would do the same to the same prices: those that stand
+    beside the rows, on the same billing items, are in it.
+    """
+
+    changes: list[Change]
+    fingerprint: str
+
+
 class PlanRefused(Exception):
     """Nothing was changed, because of the rows that are refused among `changes`."""
 
@@ -63,24 +75,27 @@ def is_refused(changes: Sequence[Change]) -> bool:
     return any(change.state == State.REFUSED for change in changes)
 
 
-def fingerprint(changes: Sequence[Change]) -> str:
-    """Return what tells one plan from another: equal only if they would do the same."""
-    told = [
-        [change.state, cells_of(change.row), cells_of(change.before) if change.before else None]
-        for change in changes
-    ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+@contextmanager
+def catalogue_held() -> Iterator[None]:
+    """Let nobody else change the catalogue by rows during the block.
+
+    So what was seen is still so when it is changed, and no two wait for each other's rows. The wait is short:
+    nothing but the rows themselves is worked out meanwhile.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('pricing: rows are applied'))")
+        yield
 
 
 @contextmanager
-def planned(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[list[Change]]:
+def planned(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[Tried]:
     """Let the block see the catalogue as these rows would make it, and take everything back."""
-    with transaction.atomic():
+    with catalogue_held(), transaction.atomic():
         yield _write(rows, now)
         transaction.set_rollback(True)
 
 
-@transaction.atomic
 def apply_rows(
     *, rows: Sequence[Row], by: str, reason: str, now: dt.datetime, seen: str | None = None
 ) -> list[Change]:
@@ -88,26 +103,30 @@ def apply_rows(
 
     Raises CatalogueMoved where `seen`, the fingerprint of the plan that somebody agreed to, is not theirs.
     """
-    sign(by=by, reason=reason)
-    changes = _write(rows, now)
-    if seen is not None and seen != fingerprint(changes):
-        raise CatalogueMoved
-    if is_refused(changes):
-        raise PlanRefused(changes)
+    with catalogue_held():
+        sign(by=by, reason=reason)
+        tried = _write(rows, now)
+        if seen is not None and seen != tried.fingerprint:
+            raise CatalogueMoved
+        if is_refused(tried.changes):
+            raise PlanRefused(tried.changes)
+        _check_constraints(tried.changes)
+    return tried.changes
+
+
+def _check_constraints(changes: Sequence[Change]) -> None:
+    """Raise PlanRefused now rather than fail at the commit, so that it is said what is wrong."""
     try:
-        # Now rather than at the commit, so that what somebody else has just taken away is said here.
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     except IntegrityError as error:
         reason = refusal_text(error)
         raise PlanRefused([replace(one, state=State.REFUSED, reason=reason) for one in changes]) from error
-    return changes
 
 
-def _write(rows: Sequence[Row], now: dt.datetime) -> list[Change]:
+def _write(rows: Sequence[Row], now: dt.datetime) -> Tried:
     """Write each row that the database takes and return what became of each, in the order given."""
-    _wait_for_others()
     stored = StoredCatalogue()
     changes: dict[int, Change] = {}
     written: set[tuple[object, ...]] = set()
@@ -118,17 +137,18 @@ def _write(rows: Sequence[Row], now: dt.datetime) -> list[Change]:
         else:
             changes[place] = _write_row(row, stored, now)
         written.add(key_of(row))
-    return _without_gaps([changes[place] for place in range(len(rows))])
+    in_order = _without_gaps([changes[place] for place in range(len(rows))])
+    return Tried(in_order, _fingerprint(in_order, stored))
 
 
-def _wait_for_others() -> None:
-    """Let nobody else change the catalogue by rows until the transaction ends.
-
-    So what was seen is still so when it is changed, and no two wait for each other's rows. The wait is short:
-    nothing but the rows themselves is worked out meanwhile.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('pricing: rows are applied'))")
+def _fingerprint(changes: Sequence[Change], stored: StoredCatalogue) -> str:
+    told = [
+        [change.state, cells_of(change.row), cells_of(change.before) if change.before else None]
+        for change in changes
+    ]
+    items = {(row.service, row.measure) for row in (one.row for one in changes) if isinstance(row, PriceRow)}
+    beside = sorted(sorted(cells_of(row).items()) for row in stored.prices_of(items))
+    return hashlib.sha256(json.dumps([told, beside], sort_keys=True).encode()).hexdigest()
 
 
 def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:

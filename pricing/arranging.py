@@ -5,15 +5,16 @@ Each deed returns the rows that bring it about (see `applying`), and changes not
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from accounts.models import AuditEntry, Customer, Deed
+from accounts.models import Customer
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, PriceKind
+from pricing.replaced import Replaced, deed_of
 from pricing.sheets import PriceRow, key_of
 from pricing.stored import price_row
 
@@ -104,12 +105,11 @@ def end_prices(
 ) -> list[PriceRow]:
     """Return the rows that end these prices; a successor, by a price's key, is the list price after it.
 
-    Those of `taken_back` are scheduled: they go, and what had been cut for them goes on instead.
+    Those of `taken_back` are scheduled: they go, and what they had replaced goes on instead.
     """
     draft = _Draft()
     for price in prices:
-        ended = replace(price_row(price), ends_at=ends_at)
-        draft.put(ended)
+        ended = draft.end(price_row(price), ends_at)
         unit_price = (successors or {}).get(price.pk)
         if unit_price is not None:
             draft.lay(
@@ -128,7 +128,7 @@ def end_prices(
 
 
 def cancel_price(*, price: Price) -> list[PriceRow]:
-    """Return the rows that take a scheduled price back; what had been cut for it goes on instead."""
+    """Return the rows that take a scheduled price back; what it had replaced goes on instead."""
     draft = _Draft()
     draft.take_back(price)
     return draft.rows()
@@ -174,6 +174,7 @@ class _Draft:
         self._keys: dict[tuple[Any, ...], int] = {}
         self._planned: dict[tuple[Any, ...], PriceRow] = {}
         self._read: set[tuple[str, ...]] = set()
+        self._ended: set[tuple[Any, ...]] = set()
 
     def rows(self) -> list[PriceRow]:
         """Return what has been planned."""
@@ -191,23 +192,33 @@ class _Draft:
         for row in overlaid(new, self._course(new)):
             self.put(row)
 
-    def take_back(self, price: Price) -> None:
-        """Plan a scheduled price away; what ends where it would begin and was cut for it goes on."""
-        course = self._course(price_row(price))
-        gone = next(row for row in course if key_of(row) == key_of(price_row(price)))
-        self.put(replace(gone, remove=True))
-        for before in course:
-            if before.ends_at == gone.begins_at and key_of(before) in self._keys:
-                self._go_on(before, gone)
+    def end(self, row: PriceRow, ends_at: dt.datetime) -> PriceRow:
+        """Plan another end of a price, which then stays, whatever else is planned."""
+        ended = replace(row, ends_at=ends_at)
+        self.put(ended)
+        self._ended.add(key_of(ended))
+        return ended
 
-    def _go_on(self, before: PriceRow, gone: PriceRow) -> None:
-        """Plan a price to the end that it had before another was put in its place, which goes."""
-        cut = _cut_for(self._keys[key_of(gone)], self._keys[key_of(before)], gone.begins_at)
-        if before.kind == PriceKind.LIST_PRICE and not before.customer:
-            # For everybody a list price ends only because another follows.
-            self.put(replace(before, ends_at=gone.ends_at))
-        elif cut is not None:
-            self.put(replace(before, ends_at=_earlier(cut.ended_at, gone.ends_at)))
+    def take_back(self, price: Price) -> None:
+        """Plan a scheduled price away, and let go on what the deed that brought it had cut or removed."""
+        row = price_row(price)
+        gone = next((one for one in self._course(row) if key_of(one) == key_of(row)), None)
+        if gone is None:
+            raise ValidationError(f"{price.billing_item}: {price.text} is not scheduled any more.")
+        self.put(replace(gone, remove=True))
+        deed = deed_of(price)
+        removed = [piece for one in deed.removed if (piece := _within(gone, one))]
+        until = min((piece.begins_at for piece in removed), default=gone.ends_at)
+        for before in self._course(row):
+            if before.ends_at != gone.begins_at or key_of(before) in self._ended:
+                continue
+            if before.kind == PriceKind.LIST_PRICE:
+                # A list price ends because another follows; an offer or a trial may just have been over.
+                self.put(replace(before, ends_at=until))
+            elif (key := self._keys.get(key_of(before))) in deed.cut:
+                self.put(replace(before, ends_at=_earlier(deed.cut[key], until)))
+        for piece in removed:
+            self.put(piece)
 
     def _course(self, row: PriceRow) -> list[PriceRow]:
         """Return what is stored and planned of a row's kind, item and customer."""
@@ -231,32 +242,6 @@ class _Draft:
             self._keys[key_of(stored)] = price.pk
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """When a price would have ended, had it not been cut."""
-
-    ended_at: dt.datetime | None
-
-
-def _cut_for(new: int, other: int, instant: dt.datetime) -> _Cut | None:
-    """Return how a price was cut by the deed that put a new one in its place, as the audit trail has it."""
-    prices = AuditEntry.objects.filter(table=Price._meta.db_table)
-    added = prices.filter(row=str(new), deed=Deed.ADDED).first()
-    if added is None or added.transaction is None:
-        return None
-    # A transaction has its number only as long as the database is not moved to another server.
-    of_the_deed = prices.filter(transaction=added.transaction, by=added.by, reason=added.reason)
-    for entry in of_the_deed.filter(row=str(other), deed=Deed.CHANGED):
-        if _end_of(entry.after) == instant:
-            return _Cut(_end_of(entry.before))
-    return None
-
-
-def _end_of(entered: Any) -> dt.datetime | None:
-    ends_at = entered["ends_at"]
-    return dt.datetime.fromisoformat(ends_at) if ends_at else None
-
-
 def _course_of(row: PriceRow) -> tuple[str, ...]:
     """Return among which prices a row's period must not overlap with another."""
     return row.service, row.measure, row.customer, row.kind
@@ -265,6 +250,20 @@ def _course_of(row: PriceRow) -> tuple[str, ...]:
 def _earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
     """Return the earlier of two ends; None is no end."""
     return min((end for end in (one, other) if end is not None), default=None)
+
+
+def _within(gone: PriceRow, replaced: Replaced) -> PriceRow | None:
+    """Return what of a price that was replaced lies within the time of the one that goes."""
+    begins_at, ends_at = max(gone.begins_at, replaced.begins_at), _earlier(gone.ends_at, replaced.ends_at)
+    if ends_at is not None and ends_at <= begins_at:
+        return None
+    return replace(
+        gone,
+        unit_price=replaced.unit_price,
+        unit_size=replaced.unit_size,
+        begins_at=begins_at,
+        ends_at=ends_at,
+    )
 
 
 def _overlap(one: PriceRow, other: PriceRow) -> bool:

@@ -1,8 +1,8 @@
 """When, and for whom, other prices count because some were changed (docs/pricing.md)."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from pricing.choosing import PriceFact, instants_of, price_in_force
@@ -19,9 +19,16 @@ class Counting:
     changed: PriceFact | None
 
     @property
+    def amounts(self) -> tuple[Decimal | None, Decimal | None]:
+        """What one token or character costs; None where there is no price, which is more than free."""
+        without, changed = (price.rate if price else None for price in (self.without, self.changed))
+        return without, changed
+
+    @property
     def differs(self) -> bool:
         """Whether it costs something else."""
-        return _money(self.without) != _money(self.changed)
+        without, changed = self.amounts
+        return without != changed
 
 
 @dataclass(frozen=True)
@@ -41,85 +48,85 @@ class Stretch:
         return {course: counting for course, counting in self.counting.items() if counting.differs}
 
 
-def stretches_of(*, without: Iterable[PriceFact], changed: Iterable[PriceFact]) -> list[Stretch]:
-    """Return when a change of prices makes a difference, in the order of time; without an end if it stays."""
-    prices = [*without], [*changed]
-    since = _first_difference(*prices)
+def stretches_of(
+    *, without: Sequence[PriceFact], changed: Sequence[PriceFact], most: int
+) -> tuple[list[Stretch], int]:
+    """Return the first stretches on which a change of prices makes a difference, and how many come later.
+
+    In the order of time; the last is without an end if the difference stays.
+    """
+    sweep = _Sweep(without, changed)
     stretches: list[Stretch] = []
-    for begins_at, ends_at in _slices([*prices[0], *prices[1]], since):
-        stretch = Stretch(begins_at, ends_at, counting_at(begins_at, without=prices[0], changed=prices[1]))
-        if not stretch.differing:
+    later = 0
+    open_since: dt.datetime | None = None
+    counting: dict[Course, Counting] = {}
+    for instant in [*sweep.instants, None]:
+        if instant is not None and not sweep.move_to(instant):
             continue
-        last = stretches[-1] if stretches else None
-        if last and last.ends_at == begins_at and _amounts(last) == _amounts(stretch):
-            stretches[-1] = replace(last, ends_at=ends_at)
-        else:
-            stretches.append(stretch)
-    return stretches
+        if open_since is not None:
+            if len(stretches) < most:
+                stretches.append(Stretch(open_since, instant, counting))
+            else:
+                later += 1
+        open_since = instant if sweep.differing else None
+        counting = dict(sweep.counting) if sweep.differing and len(stretches) < most else {}
+    return stretches, later
 
 
 def counting_at(
     instant: dt.datetime, *, without: Sequence[PriceFact], changed: Sequence[PriceFact]
 ) -> dict[Course, Counting]:
     """Return what counts at an instant on every course of these prices."""
-    before, after = _by_course(without, instant), _by_course(changed, instant)
-    courses = {(price.item, whose) for price in [*without, *changed] for whose in (price.customer, None)}
-    return {
-        course: Counting(_in_force(before, course, instant), _in_force(after, course, instant))
-        for course in courses
-    }
+    sweep = _Sweep(without, changed)
+    return {course: sweep.counting_on(course, instant) for course in sweep.counting}
 
 
-def _first_difference(without: list[PriceFact], changed: list[PriceFact]) -> dt.datetime | None:
-    """Return an instant before which nothing differs: nothing there has to be looked at."""
-    kept, new = ({price.id: price for price in prices} for prices in (without, changed))
-    instants = []
-    for key in kept.keys() | new.keys():
-        before, after = kept.get(key), new.get(key)
-        if (
-            before is None
-            or after is None
-            or (before.begins_at, before.terms) != (after.begins_at, after.terms)
-        ):
-            instants += [price.begins_at for price in (before, after) if price]
-        elif before.ends_at != after.ends_at:
-            instants += [price.ends_at for price in (before, after) if price.ends_at]
-    return min(instants, default=None)
+class _Sweep:
+    """Goes through time from edge to edge, looking only at the courses on which something begins or ends."""
+
+    def __init__(self, without: Sequence[PriceFact], changed: Sequence[PriceFact]) -> None:
+        self._prices = _by_course(without), _by_course(changed)
+        self._edges: dict[dt.datetime, set[Course]] = {}
+        courses: dict[int, set[Course]] = {}
+        for price in [*without, *changed]:
+            courses.setdefault(price.item, {(price.item, None)}).add((price.item, price.customer))
+        for price in [*without, *changed]:
+            own = {(price.item, price.customer)}
+            for instant in instants_of([price]):
+                # Whatever begins or ends for everybody may do so for who has a price of its own.
+                self._edges.setdefault(instant, set()).update(
+                    courses[price.item] if price.customer is None else own
+                )
+        self.instants = sorted(self._edges)
+        self.counting = {course: Counting(None, None) for held in courses.values() for course in held}
+        self.differing: set[Course] = set()
+
+    def move_to(self, instant: dt.datetime) -> bool:
+        """Let the next edge be reached; return whether what differs is another than before."""
+        is_other = False
+        for course in self._edges[instant]:
+            before, after = self.counting[course], self.counting_on(course, instant)
+            self.counting[course] = after
+            if before.differs or after.differs:
+                is_other |= before.amounts != after.amounts
+            (self.differing.add if after.differs else self.differing.discard)(course)
+        return is_other
+
+    def counting_on(self, course: Course, instant: dt.datetime) -> Counting:
+        """Return what counts on a course at an instant."""
+        item, customer = course
+        found = []
+        for held in self._prices:
+            everybodys = held.get((item, None), []) if customer is not None else []
+            prices = [
+                price for price in [*held.get(course, []), *everybodys] if price.is_in_force(at=instant)
+            ]
+            found.append(price_in_force(prices, customer=customer, at=instant))
+        return Counting(*found)
 
 
-def _slices(
-    prices: list[PriceFact], since: dt.datetime | None
-) -> Iterator[tuple[dt.datetime, dt.datetime | None]]:
-    """Cut the time from an instant on where some price begins or ends."""
-    if since is None:
-        return
-    instants = [since, *(instant for instant in instants_of(prices) if instant > since)]
-    yield from zip(instants, [*instants[1:], None], strict=True)
-
-
-def _by_course(prices: Sequence[PriceFact], instant: dt.datetime) -> dict[Course, list[PriceFact]]:
+def _by_course(prices: Sequence[PriceFact]) -> dict[Course, list[PriceFact]]:
     held: dict[Course, list[PriceFact]] = {}
     for price in prices:
-        if price.is_in_force(at=instant):
-            held.setdefault((price.item, price.customer), []).append(price)
+        held.setdefault((price.item, price.customer), []).append(price)
     return held
-
-
-def _in_force(
-    held: Mapping[Course, list[PriceFact]], course: Course, instant: dt.datetime
-) -> PriceFact | None:
-    item, customer = course
-    prices = [*held.get(course, ()), *(held.get((item, None), ()) if customer is not None else ())]
-    return price_in_force(prices, customer=customer, at=instant)
-
-
-def _amounts(stretch: Stretch) -> dict[Course, object]:
-    return {
-        course: (_money(counting.without), _money(counting.changed))
-        for course, counting in stretch.differing.items()
-    }
-
-
-def _money(price: PriceFact | None) -> Decimal | None:
-    """Return what one token or character costs; None where there is no price, which is more than free."""
-    return price.rate if price else None

@@ -17,6 +17,7 @@ from pricing.deed_form import (
     customer_field,
     ends_field,
     instant_field,
+    is_key,
     kind_field,
     unit_price_field,
     unit_size_field,
@@ -294,7 +295,7 @@ class EndPriceForm(DeedForm):
         return price.begins_at > self.now and price.begins_at >= self.cleaned_data["ends_at"]
 
     def _named(self) -> Q:
-        return Q(pk__in=[key for key in self.chosen("prices") if key.isascii() and key.isdigit()])
+        return Q(pk__in=[key for key in self.chosen("prices") if is_key(key)])
 
     def _items_with_more(self) -> list[Price]:
         """Return those of the choices after which everybody still has a price."""

@@ -4,7 +4,7 @@ import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
 
-from pricing.applying import WRITTEN, Change, PlanRefused, State, fingerprint, planned
+from pricing.applying import WRITTEN, Change, PlanRefused, State, Tried, planned
 from pricing.files import Reading
 from pricing.models import Proposal
 from pricing.proposing import submit_rows
@@ -38,8 +38,8 @@ class Preview:
 
 def preview_import(*, reading: Reading, now: dt.datetime) -> Preview:
     """Return what importing this would do, and change nothing."""
-    with planned(rows=[stated.row for stated in reading.stated], now=now) as changes:
-        return _preview(reading, changes)
+    with planned(rows=[stated.row for stated in reading.stated], now=now) as tried:
+        return _preview(reading, tried)
 
 
 def import_rows(
@@ -56,7 +56,8 @@ def import_rows(
     return submit_rows(deed=deed, rows=rows, seen=seen, by=by, reason=reason, now=now)
 
 
-def _preview(reading: Reading, changes: list[Change]) -> Preview:
+def _preview(reading: Reading, tried: Tried) -> Preview:
+    changes = tried.changes
     lines = [stated.line for stated in reading.stated]
     unreadable = [Refusal(one.sheet, one.line, one.column, one.text) for one in reading.problems]
     refused = [
@@ -70,7 +71,7 @@ def _preview(reading: Reading, changes: list[Change]) -> Preview:
         changes=[*zip(lines, changes, strict=True)],
         refusals=unreadable + refused,
         counts={state: counts[state] for state in State},
-        fingerprint=fingerprint(changes),
+        fingerprint=tried.fingerprint,
     )
 
 

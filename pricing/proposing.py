@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.audit import sign, signed
-from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, fingerprint, is_refused, planned
+from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, is_refused, planned
 from pricing.models import Decision, Proposal
 from pricing.sheets import Row, cells_of, row_of
 
@@ -24,12 +24,12 @@ def submit_rows(
     if not settings.PRICE_CHANGES_NEED_APPROVAL:
         apply_rows(rows=rows, by=by, reason=reason, now=now, seen=seen)
         return None
-    with planned(rows=rows, now=now) as changes:
+    with planned(rows=rows, now=now) as tried:
         pass
-    if seen != fingerprint(changes):
+    if seen != tried.fingerprint:
         raise CatalogueMoved
-    if is_refused(changes):
-        raise PlanRefused(changes)
+    if is_refused(tried.changes):
+        raise PlanRefused(tried.changes)
     with signed(by=by, reason=reason):
         return Proposal.objects.create(
             deed=deed,

@@ -10,6 +10,9 @@ _ADVICE = {
     "a_begun_price_only_moves_its_end": (
         "What was in force stays as it was. To charge otherwise from now on, add a price that begins later."
     ),
+    "a_begun_call_specification_only_moves_its_end": (
+        "What was in force stays as it was. For other limits, let it end and add one that begins then."
+    ),
 }
 
 

@@ -24,6 +24,7 @@ from pricing.stored import all_rows
 from pricing.templatetags.plans import VARIANTS
 
 SHOWN = 500
+MOVED = "The catalogue or the time has moved on since the preview. Nothing was changed: look again."
 CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _IMPORTED = ("servicegroup", "service", "servicealias", "billingitem", "price", "callspecification")
 # Whoever may import may add and change all that a file states.
@@ -94,20 +95,19 @@ def _confirm(request: HttpRequest, now: dt.datetime) -> dict[str, Any] | None:
     except BadSignature:
         messages.error(request, "This preview has expired. Nothing was changed: upload the file again.")
         return None
-    if not form_is_valid:
-        return _previewed(request, name, reading, now, form)
-    try:
-        proposal = import_rows(
-            name=name, reading=reading, seen=seen, by=person, reason=form.cleaned_data["reason"], now=now
-        )
-    except (CatalogueMoved, PlanRefused):
-        messages.error(
-            request,
-            "The catalogue or the time has moved on since the preview. Nothing was changed: look again.",
-        )
-        return _previewed(request, name, reading, now, form)
-    messages.success(request, _done(name, proposal))
-    return None
+    if form_is_valid:
+        reason = form.cleaned_data["reason"]
+        try:
+            proposal = import_rows(name=name, reading=reading, seen=seen, by=person, reason=reason, now=now)
+        except (CatalogueMoved, PlanRefused):
+            pass  # what it would do now is shown, and that this is something else
+        else:
+            messages.success(request, _done(name, proposal))
+            return None
+    shown = _previewed(request, name, reading, now, form)
+    if form_is_valid or shown["preview"].fingerprint != seen:
+        messages.error(request, MOVED)
+    return shown
 
 
 def _done(name: str, proposal: Proposal | None) -> str:

@@ -7,15 +7,18 @@ prices as decimal numbers, instants in UTC as `2026-12-01T00:00:00Z`, nothing as
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from pricing.measures import Measure
 from pricing.periods import OUTSIDE, is_within
 
 LARGEST_EXPONENT = 30
+# As the API writes them; Python would also read 1_000, 1e3, full-width digits and spaces around.
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 class BadCell(ValueError):
@@ -148,12 +151,10 @@ def _whole(text: str) -> int:
 
 
 def _decimal(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is not a decimal number.") from error
-    # 1e999999999 is a number too, but as text it has a billion digits.
-    if not number.is_finite() or abs(number.adjusted()) > LARGEST_EXPONENT:
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text!r} is not a decimal number.")
+    number = Decimal(text)
+    if abs(number.adjusted()) > LARGEST_EXPONENT:
         raise ValueError(f"{text!r} is not a number that a price can be.")
     return number
 

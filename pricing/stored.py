@@ -1,5 +1,6 @@
 """The catalogue in the database as rows: all of it, what is there under a row's key, and a row as a model."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import models
@@ -28,6 +29,11 @@ class StoredCatalogue:
     def rows(self) -> list[Row]:
         """Return every row, those that others name first."""
         return [row for row, _ in self._rows.values()]
+
+    def prices_of(self, items: Collection[tuple[str, str]]) -> list[PriceRow]:
+        """Return the prices of these items, each given by its service and measure."""
+        rows = (row for row, _ in self._rows.values() if isinstance(row, PriceRow))
+        return [row for row in rows if (row.service, row.measure) in items]
 
     def row(self, row: Row) -> Row | None:
         """Return what is stored under this row's key, if anything."""

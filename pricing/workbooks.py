@@ -20,6 +20,8 @@ from openpyxl.cell.text import Text
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 from xlsxwriter import Workbook
+from xlsxwriter.packager import Packager
+from xlsxwriter.sharedstrings import SharedStrings
 
 # A file of a few kilobytes may hold gigabytes of one letter.
 MAX_UNPACKED = 32 * 1024 * 1024
@@ -29,8 +31,10 @@ LAST_LINE, LAST_COLUMN = 100_000, 64
 DIGITS = 15
 WIDTH = 24
 
-# How a workbook writes characters that XML cannot hold.
+# How a workbook writes characters that XML cannot hold, and an underscore that would begin such an escape.
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_NO_XML = r"\x00-\x08\x0b-\x1f\ufffe\uffff"
+_TO_ESCAPE = re.compile(rf"[{_NO_XML}]|_(?=x[0-9A-Fa-f]{{4}}[_{_NO_XML}])")
 # What the reader raises for a file that is damaged or made to harm: it checks nothing itself.
 _DAMAGED = (
     ArithmeticError,
@@ -74,10 +78,32 @@ class _Reader(ExcelReader):
                 self.shared_strings = list(_shared_texts(source))
 
 
+class _Texts(SharedStrings):  # type: ignore[misc]
+    """Writes every text as it is; the library's own way loses `_x005F_x000D_` and tags."""
+
+    def _write_si(self, string: str) -> None:
+        text = _TO_ESCAPE.sub(lambda found: f"_x{ord(found[0]):04X}_", string)
+        self._xml_si_element(text, [("xml:space", "preserve")])
+
+
+class _Packager(Packager):  # type: ignore[misc]
+    def _write_shared_strings_file(self) -> None:
+        texts = _Texts()
+        texts.string_table = self.workbook.str_table
+        if texts.string_table.count:
+            texts._set_xml_writer(self._filename("xl/sharedStrings.xml"))
+            texts._assemble_xml_file()
+
+
+class _Book(Workbook):  # type: ignore[misc]
+    def _get_packager(self) -> Packager:
+        return _Packager()
+
+
 def write_workbook(sheets: Mapping[str, Sequence[Sequence[str]]]) -> bytes:
     """Return a workbook of these sheets, whose first lines are their heads; every cell is text."""
     written = BytesIO()
-    with Workbook(written, {"in_memory": True}) as book:
+    with _Book(written, {"in_memory": True}) as book:
         text = book.add_format({"num_format": "@", "valign": "top"})
         head = book.add_format({"num_format": "@", "bold": True})
         for name, lines in sheets.items():

@@ -9,8 +9,11 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
+from usage.window_stores import WITHOUT_REDIS
+
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 @register()
@@ -67,6 +70,37 @@ def check_clock(**kwargs: Any) -> list[CheckMessage]:
             id="billing.E004",
         )
     ]
+
+
+@register()
+def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
+    """What happens to call limits while Redis is away must be known before it is."""
+    errors: list[CheckMessage] = []
+    if settings.CALL_LIMITS_WITHOUT_REDIS not in WITHOUT_REDIS:
+        errors.append(
+            Error(
+                f"CALL_LIMITS_WITHOUT_REDIS is {settings.CALL_LIMITS_WITHOUT_REDIS!r}.",
+                hint="Set it to refuse, the default, or to postgresql.",
+                id="billing.E005",
+            )
+        )
+    if settings.REDIS_URL and not settings.REDIS_URL.startswith(REDIS_SCHEMES):
+        errors.append(
+            Error(
+                "REDIS_URL names no Redis: nobody could be admitted.",
+                hint=f"Let it begin with {', '.join(REDIS_SCHEMES)}; without it PostgreSQL keeps the limits.",
+                id="billing.E006",
+            )
+        )
+    if not dt.timedelta(0) < settings.REDIS_TIMEOUT <= dt.timedelta(seconds=5):
+        errors.append(
+            Error(
+                "REDIS_TIMEOUT_MILLISECONDS is not between 1 and 5000: calls would wait too long for it.",
+                hint="Set it to some hundreds; 250 is the default.",
+                id="billing.E007",
+            )
+        )
+    return errors
 
 
 @register(Tags.database)

@@ -12,7 +12,19 @@ from rest_framework.response import Response
 from accounts.reading import BodyTooLarge
 from accounts.refusals import BadQuery, Refused, Unreadable
 from pricing.estimating import BadEstimate
-from usage.refusals import AlreadyReversed, BadBatch, Conflict, NotReversible
+from usage.call_shapes import refusal_headers
+from usage.refusals import (
+    AlreadyReversed,
+    BadBatch,
+    CallBarred,
+    CallTaken,
+    CallUnclear,
+    CallUnknown,
+    Conflict,
+    LimitsExhausted,
+    NotReversible,
+)
+from usage.windows import StoreAway
 
 _STATUS: dict[type[Refused], int] = {
     Unreadable: 400,
@@ -22,20 +34,34 @@ _STATUS: dict[type[Refused], int] = {
     BadBatch: 422,
     BadEstimate: 422,
     NotReversible: 422,
+    CallBarred: 403,
+    CallUnknown: 404,
+    CallTaken: 409,
+    CallUnclear: 422,
+    LimitsExhausted: 429,
 }
 RETRY_AFTER_SECONDS = 5
 # SQLSTATE classes that pass: connections, rollbacks of the server's choice, too few resources, its stopping.
 _PASSING = {"08", "40", "53", "57"}
 
 
-def error_body(code: str, message: str, details: list[Any] | None = None) -> dict[str, Any]:
+def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
     """Return the one shape."""
-    return {"error": {"code": code, "message": message, "details": details or []}}
+    return {"error": {"code": code, "message": message, "details": details or [], **more}}
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Give a failure of the API its status and the one shape; None for a fault of ours (500)."""
     match error:
+        case LimitsExhausted():
+            # `type` is what clients of OpenAI look for.
+            body = error_body(error.code, error.message, type="rate_limit_error")
+            return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
+        case StoreAway():
+            body = error_body(
+                "limits_unavailable", "The store of the call limits is away: nothing is admitted."
+            )
+            return Response(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         case Refused():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
         case OperationalError() | InterfaceError() if _is_away(error):

@@ -9,6 +9,8 @@ from invoices.trace_shapes import TRACE_SHAPES
 from pricing.estimating import EstimateRequest
 from pricing.measures import Measure
 from pricing.shapes import PRICE_SHAPES
+from usage.admission import CallRequest
+from usage.call_shapes import CALL_SHAPES
 from usage.reports import UsageReport
 from usage.reversals import ReversalRequest
 from usage.shapes import SHAPES
@@ -27,6 +29,7 @@ ERROR = {
                     "items": {},
                     "description": "E.g. every bad item of a batch, the first hundred.",
                 },
+                "type": {"const": "rate_limit_error", "description": "With 429: clients of OpenAI read it."},
             },
             "required": ["code", "message", "details"],
         }
@@ -45,13 +48,14 @@ def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: boo
     """Add the shapes to the document; those of requests come from the very types that decode them."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     _, taken = msgspec.json.schema_components(
-        [UsageReport, ReversalRequest, EstimateRequest], ref_template="#/components/schemas/{name}"
+        [UsageReport, ReversalRequest, EstimateRequest, CallRequest],
+        ref_template="#/components/schemas/{name}",
     )
     for name, shape in taken.items():
         schemas[name] = shape | {"description": inspect.cleandoc(shape["description"])}
     schemas["UsageReport"] |= _ONE_OR_THE_OTHER
     schemas["EstimatedUsage"] |= _ONE_OR_THE_OTHER | _AT_LEAST_ONE
-    schemas |= SHAPES | TRACE_SHAPES | PRICE_SHAPES | {"Error": ERROR}
+    schemas |= SHAPES | CALL_SHAPES | TRACE_SHAPES | PRICE_SHAPES | {"Error": ERROR}
     return result
 
 

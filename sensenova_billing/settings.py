@@ -205,6 +205,14 @@ CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 
+# Who keeps the windows of call limits (usage/window_stores.py): PostgreSQL unless a Redis is named; and while
+# that Redis is away, is no call admitted ("refuse"), or does PostgreSQL take over ("postgresql")?
+REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_TIMEOUT = dt.timedelta(milliseconds=env.int("REDIS_TIMEOUT_MILLISECONDS", default=250))
+CALL_LIMITS_WITHOUT_REDIS = env.str("CALL_LIMITS_WITHOUT_REDIS", default="refuse")
+# By a thread of its own, so that no report waits until its call is settled.
+SETTLE_CALLS_BESIDE = env.bool("SETTLE_CALLS_BESIDE", default=True)
+
 # Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
 # comes late, the books were not verified for so long.
 ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
@@ -248,6 +256,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
         "options": {"expires": 55},  # a late ring is of no use: the next one does the same
+    },
+    "forget admitted calls": {
+        "task": "usage.tasks.forget_calls",
+        "schedule": 60.0,
+        "options": {"expires": 55},
     },
     "verify the last day": {
         "task": "invoices.tasks.verify_last_day",

@@ -19,6 +19,7 @@ from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
 from sensenova_billing.metrics import MetricsView
 from usage.api import ReversalView, UsageView
+from usage.call_api import CallsView, CallView
 from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
 
 urlpatterns = [
@@ -42,6 +43,8 @@ urlpatterns = [
     # The API
     path("api/v1/catalog", CatalogView.as_view(), name="api_catalog"),
     path("api/v1/estimates", EstimatesView.as_view(), name="api_estimates"),
+    path("api/v1/calls", CallsView.as_view(), name="api_calls"),
+    path("api/v1/calls/<str:call_id>", CallView.as_view(), name="api_call"),
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
     path("api/v1/reversals", ReversalView.as_view(), name="api_reversals"),
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),

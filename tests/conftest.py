@@ -1,17 +1,21 @@
 """The cast and the stage: who appears in the tests, and at which instant they play."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from django.test import Client
 
 from accounts.keys import issue_service_key
 from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
 from tests.builders import THE_HOUR
+from tests.redis_server import redis_server
+from usage import admission
+from usage.call_rights import CallRights
 
 PASSWORD = "correct horse battery staple"
 
@@ -21,6 +25,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Every test finds the catalogue of the price page."""
     with django_db_blocker.unblock():
         load_catalogue()
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has read of customers and limits, the next one reads anew."""
+    monkeypatch.setattr(admission, "_RIGHTS", CallRights())
 
 
 @pytest.fixture
@@ -102,6 +112,21 @@ def post(service_key: str) -> Callable[..., Any]:
         )
 
     return post
+
+
+@pytest.fixture(scope="session")
+def redis_of_all_tests() -> Iterator[str]:
+    """A Redis that runs until the last test."""
+    with redis_server() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_of_all_tests: str) -> str:
+    """An empty Redis."""
+    with redis.Redis.from_url(redis_of_all_tests) as client:
+        client.flushall()
+    return redis_of_all_tests
 
 
 def _member(*, customer: Customer, email: str) -> User:

@@ -10,5 +10,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
 # Many tests sign in from one address; a test of the lock-out turns it on.
 AXES_ENABLED = False
+# Another thread would not see what a test has not committed.
+SETTLE_CALLS_BESIDE = False
 # There are no collected files here, of which whitenoise would warn.
 WHITENOISE_AUTOREFRESH = True

@@ -36,7 +36,16 @@ OWNED = {
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
 }
 # Takes a service key, never a session.
-KEYED = {"api_usage", "api_reversals", "api_events", "api_litellm", "lago_event", "lago_batch"}
+KEYED = {
+    "api_calls",
+    "api_call",
+    "api_usage",
+    "api_reversals",
+    "api_events",
+    "api_litellm",
+    "lago_event",
+    "lago_batch",
+}
 KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
 # Does something and shows nothing of anybody's; its own tests are elsewhere.
 DEEDS = {"sign_out", "api_estimates"}

@@ -18,6 +18,7 @@ from usage.hours import hold_hours_open
 from usage.refusals import BadBatch, Conflict, UsageRefused
 from usage.reports import UsageReport
 from usage.rows import Row, resolve
+from usage.settling import settle_stored
 from usage.storing import Key, copy_rows, insert_rows, stored_contents
 
 ATTEMPTS = 5
@@ -40,6 +41,12 @@ def record_usage(*, reports: Sequence[UsageReport], now: dt.datetime) -> Receipt
     rows, problems = resolve(reports=reports, now=now)
     if problems:
         raise BadBatch(problems)
+    new = _store(rows=rows, now=now)
+    settle_stored(rows=new, now=now)
+    return Receipt(accepted=len(new), duplicates=len(rows) - len(new))
+
+
+def _store(*, rows: Mapping[int, Row], now: dt.datetime) -> Sequence[Row]:
     distinct = {row[:2]: row for row in rows.values()}
     if len(distinct) == len(rows):
         try:
@@ -56,9 +63,14 @@ def record_each(*, reports: Sequence[UsageReport], now: dt.datetime) -> list[Rec
     outcomes: dict[int, Receipt | UsageRefused] = (
         _again(lambda: _insert_each(rows=rows, now=now)) if rows else {}
     )
+    settle_stored(rows=[row for index, row in rows.items() if _is_new(outcomes[index])], now=now)
     for problem in problems:
         outcomes[problem.index] = BadBatch([replace(problem, index=0)])
     return [outcomes[index] for index in range(len(reports))]
+
+
+def _is_new(outcome: Receipt | UsageRefused) -> bool:
+    return isinstance(outcome, Receipt) and outcome.accepted == 1
 
 
 def _again(deed: Callable[[], Outcome]) -> Outcome:
@@ -72,17 +84,18 @@ def _again(deed: Callable[[], Outcome]) -> Outcome:
 
 
 @transaction.atomic
-def _copy(*, rows: Sequence[Row], now: dt.datetime) -> Receipt:
+def _copy(*, rows: Sequence[Row], now: dt.datetime) -> Sequence[Row]:
     copy_rows(rows=rows, billing_hours=hold_hours_open({row.hour for row in rows}), now=now)
-    return Receipt(accepted=len(rows), duplicates=0)
+    return rows
 
 
 @transaction.atomic
-def _insert_whole(*, rows: Mapping[int, Row], now: dt.datetime) -> Receipt:
+def _insert_whole(*, rows: Mapping[int, Row], now: dt.datetime) -> Sequence[Row]:
     new, differences = _insert(rows=rows, now=now)
     if differences:
         raise Conflict([difference for found in differences.values() for difference in found])
-    return Receipt(accepted=len(new), duplicates=len(rows) - len(new))
+    firsts = {row.key: row for row in rows.values()}
+    return [firsts[key] for key in new]
 
 
 # No transaction is needed around it: one statement stores, and what is stored never changes.

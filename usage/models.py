@@ -15,6 +15,7 @@ database (the door checks) and no trigger that reads another table.
 import datetime as dt
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Extract, Mod
@@ -24,6 +25,7 @@ from accounts.models import Customer
 from pricing.measures import MAX_QUANTITY as MAX_QUANTITY
 from pricing.measures import Measure
 from pricing.models import Service
+from usage.windows import MOST_TOKENS_COUNTED
 
 HOUR = dt.timedelta(hours=1)
 
@@ -137,3 +139,102 @@ class BillingHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H:%M} UTC"
+
+
+# The last 60 seconds reach into 61 whole ones, wherever they start (docs/call-limits.md).
+PLACES_IN_A_WINDOW = 61
+
+
+def _whose() -> "models.ForeignKey[Customer, Customer]":
+    return models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+
+def _of_which() -> "models.ForeignKey[Service, Service]":
+    return models.ForeignKey(
+        Service, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+
+
+class CallWindow(models.Model):
+    """The calls and tokens of one customer and service in each of the last 61 seconds.
+
+    Second s, counted from 1970, stands in place s mod 61. Only functions of the database write it
+    (migrations/0008_admit_calls.sql); the table is unlogged: after a crash of the server it is empty.
+    """
+
+    pk = models.CompositePrimaryKey("customer_id", "service_id")
+    customer = _whose()
+    service = _of_which()
+    second = models.BigIntegerField(help_text="The newest second.")
+    calls = ArrayField(models.BigIntegerField())
+    tokens = ArrayField(models.BigIntegerField())
+    calls_in_all = models.BigIntegerField()
+    tokens_in_all = models.BigIntegerField()
+    setbacks = models.IntegerField(help_text="How often the clock was set back by more than a window.")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(calls__len=PLACES_IN_A_WINDOW, tokens__len=PLACES_IN_A_WINDOW),
+                name="a_call_window_has_61_places",
+            ),
+            models.CheckConstraint(
+                condition=Q(calls_in_all__gte=0, tokens_in_all__gte=0),
+                name="a_call_window_holds_no_less_than_nothing",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.calls_in_all} calls, {self.tokens_in_all} tokens"
+
+
+class AdmittedCall(models.Model):
+    """A call that was admitted within the last hour; unlogged, like the window in which it counts."""
+
+    call_id = models.CharField(primary_key=True, max_length=255, db_collation="C")
+    customer = _whose()
+    service = _of_which()
+    second = models.BigIntegerField(help_text="The second in which it counts.")
+    setbacks = models.IntegerField(help_text="Those of the window when it was admitted.")
+    tokens = models.BigIntegerField(help_text="As estimated, or as used once it is settled.")
+    state = models.CharField(max_length=8)
+
+    class Meta:
+        indexes = (models.Index(fields=["second"], name="admitted_calls_by_second"),)
+        constraints = (
+            models.CheckConstraint(condition=~Q(call_id=""), name="a_call_id_is_not_empty"),
+            models.CheckConstraint(
+                condition=Q(tokens__gte=0, tokens__lte=MOST_TOKENS_COUNTED),
+                name="the_tokens_of_a_call_are_between_0_and_2_to_the_31",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=("held", "settled", "released")),
+                name="an_admitted_call_is_held_settled_or_released",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.call_id
+
+
+class RefusedCalls(models.Model):
+    """How many calls of a customer to a service were refused in an hour, for one reason; unlogged."""
+
+    pk = models.CompositePrimaryKey("customer_id", "service_id", "hour", "refusal")
+    customer = _whose()
+    service = _of_which()
+    hour = models.DateTimeField()
+    refusal = models.CharField(max_length=16)
+    calls = models.BigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(whole_hour("hour")), name="refusals_are_counted_by_whole_hours"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.calls} {self.refusal}"

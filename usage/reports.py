@@ -33,7 +33,8 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     `event_id` is the sender's own name for the call: the same id with the same content is a duplicate.
     `occurred_at` is RFC 3339 with an offset. Quantities that are left out are 0. `input_text` may stand in
     for `input_characters`: it is counted, and never stored. `metadata` is kept with the record, e.g. the
-    model's version, a user or a project.
+    model's version, a user or a project. `call_id` is that under which the call was admitted, if it was: it
+    settles what the call holds of the limits, and is not stored.
     """
 
     event_id: Name
@@ -45,6 +46,7 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     input_characters: Quantity | UnsetType = UNSET
     input_text: str | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
+    call_id: Name | UnsetType = UNSET
 
 
 class ArrivalReport(UsageReport, frozen=True, kw_only=True):
@@ -118,6 +120,7 @@ def report_of(fields: Any) -> UsageReport:
     for key, value in (report.metadata or {}).items():
         require_text("metadata", key + value)
     require_text("input_text", report.input_text or "")
+    require_text("call_id", report.call_id or "")
     if _gives_characters_twice(report):
         raise BadItem("input_text", "give either input_characters or input_text")
     return report

@@ -29,6 +29,7 @@ class Row(NamedTuple):
     hour: dt.datetime
     quantities: tuple[int, ...]
     metadata: dict[str, str] | None
+    call_id: str | None
 
     @property
     def key(self) -> tuple[int, str]:
@@ -114,6 +115,7 @@ def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[i
                 occurred_at.replace(minute=0, second=0, microsecond=0),
                 quantities,
                 report.metadata or None,
+                report.call_id or None,
             )
     return rows, problems
 

@@ -40,7 +40,7 @@ def copy_rows(*, rows: Iterable[Row], billing_hours: Hours, now: dt.datetime) ->
 
 
 def _text(row: Row, hours: Mapping[dt.datetime, str]) -> str:
-    customer_id, event_id, service_id, _, occurred_at, hour, quantities, metadata = row
+    customer_id, event_id, service_id, _, occurred_at, hour, quantities, metadata, _ = row
     if _HAS_ESCAPES(event_id):
         event_id = event_id.translate(_ESCAPES)
     kept = json.dumps(metadata).translate(_ESCAPES) if metadata else "\\N"

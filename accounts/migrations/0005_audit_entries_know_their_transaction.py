@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from django.db import migrations, models
+from django.db.models import F
 
 HERE = Path(__file__)
 
@@ -17,6 +18,7 @@ class Migration(migrations.Migration):
                 help_text="What was changed by one deed has one; entries from before there was one have none.",
             ),
         ),
+        migrations.AddIndex("auditentry", models.Index(F("transaction"), name="entries_of_a_transaction")),
         migrations.RunSQL(
             HERE.with_suffix(".sql").read_text(), reverse_sql=HERE.with_suffix(".reverse.sql").read_text()
         ),

@@ -93,17 +93,17 @@ def test_a_reason_is_not_longer_than_500(acme, operator_client):
 def test_a_call_specification_is_changed_only_for_a_reason(reason, operator_client):
     limits = CallSpecification.objects.earliest("pk")
     fields = {
-        "service": limits.service_id,
         "rpm": 120,
-        "begins_at_0": "2023-01-01",
-        "begins_at_1": "00:00",
+        "ends_at_0": "2099-01-01",
+        "ends_at_1": "00:00",
         "reason": reason,
     }
 
     answer = operator_client.post(reverse("admin:pricing_callspecification_change", args=[limits.pk]), fields)
 
     limits.refresh_from_db()
-    assert (limits.rpm, answer.status_code) == ((120, 302) if reason else (60, 200))
+    assert (limits.rpm, answer.status_code) == (60, 302 if reason else 200)  # it has begun
+    assert (limits.ends_at is not None) is bool(reason)
     assert ("Give a reason" in answer.content.decode()) is not bool(reason)
     if reason:
         assert last("pricing_callspecification") == (OPERATOR, reason, Deed.CHANGED)
@@ -120,6 +120,15 @@ def test_an_alias_is_turned_only_for_a_reason(reason, operator_client):
     turned = ServiceAlias.objects.get()
     assert (turned.service == other) is bool(reason)
     assert ("Give a reason" in answer.content.decode()) is not bool(reason)
+
+
+def test_a_call_specification_that_has_begun_does_not_end_in_the_past(operator_client):
+    limits = CallSpecification.objects.earliest("pk")
+    fields = {"ends_at_0": "2024-01-01", "ends_at_1": "00:00", "reason": "It was wrong."}
+
+    answer = operator_client.post(reverse("admin:pricing_callspecification_change", args=[limits.pk]), fields)
+
+    assert "only be moved into the future" in answer.content.decode()
 
 
 @pytest.mark.parametrize("way", ["its page", "the list's action"])

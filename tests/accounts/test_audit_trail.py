@@ -53,7 +53,7 @@ def test_what_is_added_is_written_down_whole(entries):
     assert (entry.by, entry.reason) == ("operator@sensenova.example", "Signed the contract.")
     assert (entry.deed, entry.table, entry.row) == (Deed.ADDED, "accounts_customer", str(acme.pk))
     assert entry.before is None
-    assert set(entry.after) == {"id", "code", "name", "time_zone", "created_at"}
+    assert set(entry.after) == {"id", "code", "name", "time_zone", "is_suspended", "created_at"}
     assert entry.after["name"] == "Acme Ltd"
     assert abs(timezone.now() - entry.at) < dt.timedelta(minutes=1)
 

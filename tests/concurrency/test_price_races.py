@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from invoices.price_plans import plan_of
 from pricing import applying
-from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, fingerprint, planned
+from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, planned
 from pricing.arranging import announce_offer, cancel_price, change_price, end_prices
 from pricing.catalogue import load_catalogue
 from pricing.models import PriceKind
@@ -51,8 +52,8 @@ def apply(rows, seen=None):
 def end_of_offer(offer, ends_at):
     """The rows of an end, and the fingerprint of what was seen of it."""
     rows = end_prices(prices=[offer], ends_at=ends_at)
-    with planned(rows=rows, now=NOW) as changes:
-        return rows, fingerprint(changes)
+    with planned(rows=rows, now=NOW) as tried:
+        return rows, tried.fingerprint
 
 
 def price_of(found, kind):
@@ -139,7 +140,7 @@ def test_of_two_who_saw_the_same_offer_and_end_it_one_is_told_that_it_has_change
 
 def test_without_waiting_for_others_the_second_would_overwrite_unseen(offer, monkeypatch):
     """The control: the test above fails if rows are not applied one after the other."""
-    monkeypatch.setattr(applying, "_wait_for_others", lambda: None)
+    monkeypatch.setattr(applying, "catalogue_held", transaction.atomic)
     soon, later = (end_of_offer(offer, TOMORROW + days * DAY) for days in (1, 2))
 
     with together() as threads:
@@ -169,6 +170,24 @@ def test_of_two_offers_at_once_one_is_refused(vision):
             announcing.result(PATIENCE)
 
     assert found.prices.filter(kind=PriceKind.LIMITED_TIME_OFFER).count() == 1
+
+
+def test_a_plan_that_waits_for_another_shows_what_is_so_afterwards(offer):
+    found = item("SenseChat", "input_tokens")
+    dearer = change_price(
+        item=found, customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal(9), unit_size=1000,
+        begins_at=TOMORROW, ends_at=None,
+    )  # fmt: skip
+
+    with together() as threads:
+        with transaction.atomic():
+            apply(cancel_price(price=offer))
+            planning = threads.start(lambda: plan_of(rows=dearer, now=NOW))
+            wait_until_waiting(1)
+        plan = planning.result(PATIENCE)
+
+    (effect,) = plan.effects
+    assert {counting.without.kind for counting in effect.stretch.counting.values()} == {"list_price"}
 
 
 class WithoutTheLock:

@@ -10,7 +10,19 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from invoices.simulating import Costs
-from pricing.models import BillingItem, Decision, Price, PriceKind, Proposal, Service, ServiceGroup
+from pricing.applying import planned
+from pricing.models import (
+    BillingItem,
+    Decision,
+    Price,
+    PriceKind,
+    Proposal,
+    Service,
+    ServiceAlias,
+    ServiceGroup,
+)
+from pricing.proposing import submit_rows
+from pricing.sheets import AliasRow
 from tests.builders import at, item, price, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
 
@@ -163,8 +175,31 @@ def test_of_copied_prices_that_begin_later_the_effect_is_shown_from_then_on(oper
 
     (effect,) = show(operator_client, "copy_prices", asked).context["plan"].effects
 
-    assert (effect.stretch.begins_at, effect.whose) == (LATER, globex.pk)
+    assert (effect.stretch.begins_at, effect.whose) == (LATER, globex)
     assert effect.costs.difference == Decimal("-0.010")
+
+
+def test_of_one_customers_prices_the_page_says_whose_they_are(operator_client, acme, globex):
+    for code in ("acme", "globex"):
+        record(report(code, customer=code, service="SenseChat", input_tokens=1000, output_tokens=None))
+
+    shown = text(show(operator_client, "change_price", cheaper(customer="acme")))
+
+    assert "Only what acme pays changes, and the prices are acme's" in shown
+
+
+def test_of_several_customers_own_prices_the_page_says_so(operator_client, acme, globex):
+    for customer in (acme, globex):
+        price("SenseChat", "input_tokens", "0.001", begins_at=TODAY, customer=customer)
+    record(report(service="SenseChat", input_tokens=1000, output_tokens=None))
+    asked = {
+        "prices": [one.pk for one in Price.objects.filter(customer__isnull=False)],
+        "ends_at": written(WEEK),
+    }
+
+    shown = operator_client.get(reverse("end_price"), {"show": 1, **asked})
+
+    assert "Only the own prices of 2 customers change, and everybody's are shown" in text(shown)
 
 
 def test_of_many_stretches_the_first_are_shown_and_the_others_counted(operator_client):
@@ -375,6 +410,31 @@ def test_what_was_not_shown_is_not_done(operator_client):
     assert Decimal("0.01") not in {one.unit_price.normalize() for one in prices()}
 
 
+def test_what_would_have_another_effect_than_was_shown_is_not_done(operator_client):
+    """Beneath an offer the price would change nothing for anybody; then somebody ends the offer."""
+    offer = price("SenseChat", "input_tokens", "0.005", begins_at=TODAY, kind="limited_time_offer")
+    shown = show(operator_client, "change_price", cheaper(unit_price="99"))
+    Price.objects.filter(pk=offer.pk).update(ends_at=WEEK + DAY)
+    sent = {"reason": "Dearer.", "plan": shown.context["plan"].fingerprint}
+
+    answer = operator_client.post(
+        reverse("change_price", query={"show": 1, **cheaper(unit_price="99")}), sent
+    )
+
+    assert "Prices have changed since this was shown, so nothing was done." in text(answer)
+    assert Decimal(99) not in {one.unit_price for one in prices()}
+
+
+def test_that_prices_have_changed_is_said_also_where_the_reason_is_missing(operator_client):
+    shown = show(operator_client, "change_price", cheaper())
+    do(operator_client, "change_price", cheaper(unit_price="0.011", begins_at=written(WEEK - DAY)))
+    sent = {"reason": "", "plan": shown.context["plan"].fingerprint}
+
+    answer = operator_client.post(reverse("change_price", query={"show": 1, **cheaper()}), sent)
+
+    assert "Prices have changed since this was shown" in text(answer)
+
+
 @pytest.mark.parametrize("deed", DEEDS)
 def test_who_may_only_look_opens_no_deed_and_changes_nothing(deed):
     client = staff_client("view_price")
@@ -460,6 +520,20 @@ def test_an_approval_of_what_was_not_seen_does_nothing_and_shows_what_it_would_d
     assert (Proposal.objects.get().decision, len(prices())) == (Decision.NONE, 1)
 
 
+def test_of_an_alias_that_turns_the_page_does_not_say_that_nothing_changes(approver, settings):
+    settings.PRICE_CHANGES_NEED_APPROVAL = True
+    ServiceAlias.objects.create(alias="chat", service=Service.objects.get(name="SenseChat"))
+    rows = [AliasRow(alias="chat", service="SenseChat-5")]
+    with planned(rows=rows, now=timezone.now()) as tried:
+        pass
+    submit_rows(deed="Import", rows=rows, seen=tried.fingerprint, by="pat", reason="x", now=timezone.now())
+
+    page = text(approver.get(reverse("admin:pricing_proposal_change", args=[Proposal.objects.get().pk])))
+
+    assert "would be billed as another service's" in page
+    assert "At no time would anybody pay another price" not in page
+
+
 def test_who_may_not_approve_may_look(proposal):
     client = staff_client("view_proposal", "change_price")
     page = client.get(reverse("admin:pricing_proposal_change", args=[proposal.pk]))
@@ -475,6 +549,14 @@ def test_a_proposal_is_withdrawn_by_who_made_it_and_refused_by_others(operator_c
 
     assert (proposal.decision, proposal.decided_by) == ("withdrawn", OPERATOR)
     assert "already" in text(decide(approver, proposal, "refused"))
+
+
+def test_a_list_without_proposals_says_what_will_appear_there(operator_client):
+    page = reverse("admin:pricing_proposal_changelist")
+
+    assert "Price changes that wait for a second person appear here" in text(operator_client.get(page))
+    filtered = text(operator_client.get(page, {"decision": "approved"}))
+    assert "Nothing fits what was asked for. Show all" in filtered
 
 
 def test_the_admins_first_page_says_how_many_proposals_wait(operator_client, approver, proposal):

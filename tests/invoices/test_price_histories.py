@@ -91,6 +91,7 @@ class Model:
         self.rows = 0
         self.added: dict[Any, int] = {}
         self.cuts: dict[Any, int] = {}
+        self.removed: dict[Any, Any] = {}
         for service in SERVICES:
             for code in CODES:
                 for kind in KINDS:
@@ -119,15 +120,17 @@ class Model:
         """A model that goes on by itself."""
         twin = copy.copy(self)
         twin.painted = {of: cells[:] for of, cells in self.painted.items()}
-        twin.added, twin.cuts = dict(self.added), dict(self.cuts)
+        twin.added, twin.cuts, twin.removed = dict(self.added), dict(self.cuts), dict(self.removed)
         return twin
 
     def remember(self, before, deed):
-        """Keep which deed added a row, and which cut one that was there: from what end to what end."""
+        """Keep which deed added a row, which removed one, and which cut one: from what end to what end."""
         for of in self.painted:
             was, now = dict(before.spans(of)), dict(self.spans(of))
             for begins in was.keys() - now.keys():
                 self.cuts = {key: end for key, end in self.cuts.items() if key[:2] != (of, begins)}
+                price = before.painted[of][begins][0]
+                self.removed[of, deed] = [*self.removed.get((of, deed), []), (begins, was[begins], price)]
             for begins, ended in now.items():
                 if begins not in was:
                     self.added[of, begins] = deed
@@ -332,13 +335,21 @@ class History(RuleBasedStateMachine):
         of, begins, ended = found
         after = self.model.copy()
         cells = after.painted[of]
+        pieces = after.removed.get((of, after.added.get((of, begins))), [])
+        pieces = [(max(first, begins), min(last, ended), price) for first, last, price in pieces]
+        pieces = [piece for piece in pieces if piece[0] < piece[1]]
+        free = min([first for first, _, _ in pieces], default=ended)
         held, until = cells[begins - 1], begins
-        if held and of[1:] == (None, "list_price"):
-            until = ended
+        if held and of[2] == "list_price":
+            until = free
         elif held:
-            until = min(self.model.uncut(of, begins), ended)
+            until = min(self.model.uncut(of, begins), free)
         cells[begins:ended] = [held] * (until - begins) + [None] * (ended - until)
-        SEEN["cancelled, and what was cut goes on"] += of[1:] != (None, "list_price") and until > begins
+        for first, last, price in pieces:
+            after.rows += 1
+            cells[first:last] = [(price, after.rows)] * (last - first)
+        SEEN["cancelled, and what was cut goes on"] += of[2] != "list_price" and until > begins
+        SEEN["cancelled, and what was removed is back"] += bool(pieces)
         self.edit("cancel", lambda: cancel_price(price=self.stored(of, begins)), after)
 
     @rule(there=st.booleans(), begins=ahead)
@@ -615,6 +626,7 @@ WANTED = {
     **dict.fromkeys(REFUSED, 1),
     **dict.fromkeys(BILLED, RUNS),
     "cancelled, and what was cut goes on": 1,
+    "cancelled, and what was removed is back": 1,
     "hours with two prices of an item": RUNS / 2,
     "taken back at another price than now's": 1,
 }

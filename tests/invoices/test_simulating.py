@@ -50,7 +50,7 @@ def effects_of(rows):
     with planned(rows=rows, now=NOW):
         after = prices_of(items)
     facts = [[fact_of(one) for held in prices.values() for one in held] for prices in (before, after)]
-    stretches = stretches_of(without=facts[0], changed=facts[1])
+    stretches, _ = stretches_of(without=facts[0], changed=facts[1], most=9)
     return price_effects(items=items, stretches=stretches, since=SINCE, until=UNTIL)
 
 
@@ -139,7 +139,7 @@ def test_one_customers_price_is_told_by_that_customers_prices(acme):
 
     found = planned_price("0.002", customer=acme)
 
-    assert found.whose == acme.pk
+    assert (found.whose, found.own_prices) == (acme, 1)
     assert [(one.without.unit_price, one.changed.unit_price) for one in found.items] == [
         (Decimal("0.001"), Decimal("0.002"))
     ]

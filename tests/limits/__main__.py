@@ -1,4 +1,4 @@
-"""`make hammer`: press on call limits with many processes, and check every 60 seconds."""
+"""`make hammer`: press on call limits with many processes, and check every 60 seconds of them."""
 
 import argparse
 import os

@@ -18,7 +18,7 @@ SECONDS_TO_ANSWER = 20
 # Of a hundred admitted calls so many are released, and so many settled; the rest is left as it is.
 RELEASED, SETTLED = 15, 50
 # In percent of the estimate.
-USED = (50, 60, 75, 90, 100, 110, 120)
+USED = (70, 80, 90, 100, 110, 120, 130)
 LATEST_BACK = SECOND // 10
 
 
@@ -39,8 +39,9 @@ class Order:
     ends: int
     least_tokens: int
     most_tokens: int
-    unasked: int  # of a hundred calls so many just happen
+    unasked: int  # beside a hundred admitted calls so many just happen
     is_patient: bool  # comes back when Retry-After says, and not all the time
+    refusals: int | None = None  # after so many it goes, though the time is not over
 
 
 class Caller:
@@ -51,19 +52,20 @@ class Caller:
         self._journal = journal
         self._random = Random(order.name)
         self._made = 0
+        self._refused = 0
         self._connection = http.client.HTTPConnection("127.0.0.1", order.port, timeout=SECONDS_TO_ANSWER)
 
     def call(self) -> None:
         """Call again and again."""
         self._wait_until(self._order.begins)
-        while time.monotonic_ns() < self._order.ends:
+        while time.monotonic_ns() < self._order.ends and self._refused != self._order.refusals:
             self._made += 1
             call_id = f"{self._order.name}.{self._made}"
             tokens = self._random.randint(self._order.least_tokens, self._order.most_tokens)
-            if self._random.randrange(100) < self._order.unasked:
-                self._report(COUNT, call_id, tokens)
-            elif self._ask(call_id, tokens):
+            if self._ask(call_id, tokens):
                 self._end(call_id, tokens)
+                if self._random.randrange(100) < self._order.unasked:
+                    self._report(COUNT, f"{call_id}.unasked", tokens)
         self._connection.close()
 
     def _ask(self, call_id: str, tokens: int) -> bool:
@@ -71,7 +73,8 @@ class Caller:
         body = {**self._whose(), "estimated_tokens": tokens, "call_id": call_id}
         began, answered, status, headers = self._exchange("POST", "/api/v1/calls", body, {200, 429})
         self._note(ADMIT if status == 200 else REFUSED, call_id, began, answered, tokens)
-        if status == 429:
+        self._refused += status == 429
+        if status == 429 and self._refused != self._order.refusals:
             back = int(headers["Retry-After"]) * SECOND if self._order.is_patient else 0
             if back:
                 self._connection.close()  # the server does not keep it so long

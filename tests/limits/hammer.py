@@ -16,8 +16,9 @@ from benchmarks.server import manage, web
 from sensenova_billing.lifeline import tied_to_caller
 from tests.limits.caller import Order
 from tests.limits.calls import SECOND, read
-from tests.limits.checker import Limits, Stored, Verdict, check
+from tests.limits.checker import COUNTED_WITHIN, Limits, Stored, Verdict, check
 from tests.limits.stores import read_postgresql, read_redis
+from tests.sensenova_billing.processes import eventually
 
 CALLERS = 8
 WEB_WORKERS = 3
@@ -35,13 +36,19 @@ class Run:
     limits: Limits
     least_tokens: int
     most_tokens: int
-    unasked: int = 0  # of a hundred calls so many are reported and were never asked for
+    unasked: int = 0  # beside a hundred admitted calls so many are reported and were never asked for
     is_patient: bool = True
+    refusals: int | None = None  # after so many a caller goes
 
     def smaller(self) -> "Run":
-        """Return a run like this whose limits are reached within seconds, even on a busy machine."""
+        """Return a run like this that takes seconds, for it ends once its lower limits are reached."""
         tpm = self.limits.tpm and self.limits.tpm // 10
-        return replace(self, limits=Limits(self.limits.rpm // 10, tpm), most_tokens=self.most_tokens // 5)
+        return replace(
+            self,
+            limits=Limits(self.limits.rpm // 10, tpm),
+            most_tokens=self.most_tokens // 5,
+            refusals=1 if self.is_patient else 20,
+        )
 
 
 RUNS = {
@@ -56,16 +63,16 @@ RUNS = {
 
 @dataclass(frozen=True)
 class Build:
-    """What is broken, if anything: the web application, or the limits, which double after a while."""
+    """What is broken, if anything: the web application, or the limits, which double after some seconds."""
 
     application: str = "sensenova_billing.wsgi:application"
-    doubles: bool = False
+    doubles_after: int | None = None
 
 
 SOUND = Build()
 BROKEN = {
     "own-counting": Build(application="tests.limits.own_counting:application"),
-    "doubled": Build(doubles=True),
+    "doubled": Build(doubles_after=2),
 }
 
 
@@ -76,7 +83,7 @@ class Target:
     url: str  # of its database
     redis_url: str  # empty: PostgreSQL keeps the windows
     port: int
-    doubles: bool = False
+    doubles_after: int | None
 
     def stored(self, run: str) -> dict[str, Stored]:
         """Return what its store says of a run."""
@@ -91,7 +98,7 @@ def served(url: str, *, redis_url: str, build: Build = SOUND) -> Iterator[Target
     # A Redis that waits for its turn on a busy machine is not away: callers would not know what it did.
     settings = {"REDIS_URL": redis_url, "REDIS_TIMEOUT_MILLISECONDS": "5000"}
     with web(url, application=build.application, workers=WEB_WORKERS, **settings) as (port, _):
-        yield Target(url, redis_url, port, build.doubles)
+        yield Target(url, redis_url, port, build.doubles_after)
 
 
 def hammer(
@@ -106,16 +113,14 @@ def hammer(
     orders = [
         Order(
             *(target.port, key, f"{name}.{number}", name, SERVICE, begins, ends),
-            *(run.least_tokens, run.most_tokens, run.unasked, run.is_patient),
+            *(run.least_tokens, run.most_tokens, run.unasked, run.is_patient, run.refusals),
         )
         for name, run in named.items()
         for number in range(callers)
     ]
-    doubling = Timer(SECONDS_TO_START + seconds / 3, _double_limits, [target.url])
-    if target.doubles:
-        doubling.start()
+    if target.doubles_after is not None:
+        Timer(SECONDS_TO_START + target.doubles_after, _double_limits, [target.url]).start()
     _let_call(orders, directory)
-    doubling.cancel()
     epoch = time.monotonic_ns() - time.time_ns()
     return {
         name: _judge(target, full_name, run, seconds=seconds, directory=directory, epoch=epoch)
@@ -125,6 +130,8 @@ def hammer(
 
 def _judge(target: Target, name: str, run: Run, *, seconds: int, directory: Path, epoch: int) -> Verdict:
     told = read(directory.glob(f"{name}.*"))
+    ended = {call.call_id for call in told.calls if call.was_asked_for and call.end}
+    eventually(lambda: _are_told(target.stored(name), ended), seconds=COUNTED_WITHIN // SECOND)
     return check(
         calls=told.calls,
         refused=told.refused,
@@ -133,6 +140,11 @@ def _judge(target: Target, name: str, run: Run, *, seconds: int, directory: Path
         seconds=seconds,
         epoch=epoch,
     )
+
+
+def _are_told(stored: Mapping[str, Stored], ended: set[str]) -> bool:
+    """Tell whether the store knows of the ends of all these calls."""
+    return all(call.state != "held" for call_id, call in stored.items() if call_id in ended)
 
 
 def _let_call(orders: Sequence[Order], directory: Path) -> None:
@@ -177,6 +189,15 @@ def _set_limits(url: str, runs: Mapping[str, Run]) -> str:
 
 def _double_limits(url: str) -> None:
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "UPDATE pricing_callspecification SET rpm = 2 * rpm, tpm = 2 * tpm WHERE customer_id IS NOT NULL"
-        )
+        connection.execute(_DOUBLE)
+
+
+_DOUBLE = """
+WITH ended AS (
+    UPDATE pricing_callspecification SET ends_at = now() + interval '0.1 s'
+     WHERE customer_id IS NOT NULL AND ends_at IS NULL
+ RETURNING customer_id, service_id, rpm, tpm, ends_at
+)
+INSERT INTO pricing_callspecification (customer_id, service_id, rpm, tpm, begins_at)
+SELECT customer_id, service_id, 2 * rpm, 2 * tpm, ends_at FROM ended
+"""

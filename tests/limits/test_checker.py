@@ -95,15 +95,15 @@ def test_what_a_settled_call_used_besides_takes_room_from_those_after_it():
     settled = noted(SETTLE, "1", 1, 90)
 
     assert exceeded(noted(ADMIT, "1", 0, 40), noted(ADMIT, "2", 0, 40), settled) == 0
-    assert exceeded(noted(ADMIT, "1", 0, 40), settled, noted(ADMIT, "2", 3, 40)) == 1
+    assert exceeded(noted(ADMIT, "1", 0, 40), settled, noted(ADMIT, "2", 5, 40)) == 1
 
 
 def test_calls_that_nobody_asked_for_are_not_refused_but_take_room():
     unasked = [noted(COUNT, str(n), 0, 1) for n in range(3)]
 
     assert exceeded(*unasked) == 0
-    assert exceeded(*unasked, noted(ADMIT, "3", 0.5, 1)) == 0  # perhaps it was there before
-    assert exceeded(*unasked, noted(ADMIT, "3", 2, 1)) == 1
+    assert exceeded(*unasked, noted(ADMIT, "3", 2, 1)) == 0  # perhaps it was there before
+    assert exceeded(*unasked, noted(ADMIT, "3", 5, 1)) == 1
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ def apply(rows, reason="to test"):
 
 
 def preview(rows):
-    with planned(rows=rows, now=NOW) as changes:
-        return changes
+    with planned(rows=rows, now=NOW) as tried:
+        return tried.changes
 
 
 def states(changes):
@@ -109,6 +109,7 @@ def test_an_overlap_names_the_other_price():
     )
 
 
+BEGUN = SpecificationRow(service="SenseChat", rpm=60, tpm=128_000, begins_at=BEGINS_AT)
 REFUSED = {
     "begins in the past": (replace(CHEAPER, begins_at=NOW), "A price begins in the future"),
     "a begun price is edited": (replace(IN_FORCE, unit_price=Decimal(1)), "only its end can still be moved"),
@@ -123,6 +124,8 @@ REFUSED = {
     "nothing to remove": (replace(CHEAPER, remove=True), "There is no such row to remove."),
     "an unknown service": (AliasRow(alias="x", service="y"), "There is no service 'y'."),
     "an unknown group": (ServiceRow(name="x", group="y", position=1), "There is no service group 'y'."),
+    "a begun call specification is taken back": (replace(BEGUN, remove=True), "let it end and add one"),
+    "a begun call specification is edited": (replace(BEGUN, rpm=61), "only its end can still be moved"),
     "no calls a minute": (SpecificationRow(service="SenseChat", rpm=0, begins_at=SOON), "or equal to 1"),
 }  # fmt: skip
 
@@ -147,6 +150,13 @@ def test_a_scheduled_price_may_be_edited_and_removed(acme):
     assert states(apply([replace(own, unit_price=Decimal("0.02"))])) == [State.CHANGED]
     assert states(apply([replace(own, remove=True)])) == [State.REMOVED]
     assert not Price.objects.filter(customer=acme).exists()
+
+
+def test_a_call_specification_is_followed_by_another_and_that_taken_back():
+    other = replace(BEGUN, rpm=90, begins_at=SOON)
+
+    assert states(apply([replace(BEGUN, ends_at=SOON), other])) == [State.CHANGED, State.NEW]
+    assert states(apply([replace(other, remove=True), BEGUN])) == [State.REMOVED, State.CHANGED]
 
 
 def test_a_new_item_is_put_on_sale_by_its_first_price_even_a_past_one():

@@ -164,6 +164,49 @@ def test_of_two_that_follow_each_other_one_ends_and_the_other_is_taken_back():
     assert course(1, 2.9, 3, 5) == ["0.009", "0.009", "0.012", "0.012"]
 
 
+def test_what_ends_by_the_same_deed_is_not_prolonged(acme):
+    price(*SENSECHAT, "0.001", begins_at=day(-1), customer=acme)
+    do(change("0.002", 10, customer=acme))
+    old, new = Price.objects.filter(customer=acme).with_names().order_by("begins_at")
+
+    do(end_prices(prices=[old], ends_at=day(10), taken_back=[new]))
+
+    assert [one.ends_at for one in Price.objects.filter(customer=acme)] == [day(10)]
+
+
+@pytest.mark.parametrize("kind", [LIST, OFFER])
+def test_what_was_removed_for_a_price_is_back_when_it_is_taken_back(kind):
+    do(change("0.009", 1, kind=kind), "First")
+    do(change("0.008", 10, kind=kind), "Second")
+    before = all_rows()
+    do(change("0.007", 5, 12, kind=kind), "Third")
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(5))))
+
+    assert course(4, 5, 9.9, 10, 11, 12, 100) == ["0.009"] * 3 + ["0.008"] * 4
+    assert [key_of(one) for one in before if one not in all_rows()] == [
+        key_of(one) for one in before if isinstance(one, PriceRow) and one.begins_at == day(10)
+    ]  # it is in two parts now
+
+
+def test_an_own_list_price_that_gave_way_to_the_one_taken_back_goes_on(acme):
+    do(change("0.002", 10, customer=acme))
+    do(change("0.0015", 5, customer=acme), "Earlier")
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(10))))
+
+    assert course(5, 10, 100, customer=acme) == ["0.0015", "0.0015", "0.0015"]
+
+
+def test_a_price_that_is_not_scheduled_any_more_cannot_be_taken_back():
+    do(change("0.01", 1))
+    scheduled = Price.objects.with_names().get(begins_at=day(1))
+    do(cancel_price(price=scheduled))
+
+    with pytest.raises(ValidationError, match="is not scheduled any more"):
+        cancel_price(price=scheduled)
+
+
 def test_an_offer_for_a_group_is_so_many_percent_off_the_list_prices():
     items = [item("SenseChat", "input_tokens"), item("SenseChat-32K", "output_tokens")]
 

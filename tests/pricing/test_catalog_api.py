@@ -83,9 +83,9 @@ def test_call_specifications_are_the_default_ones(acme):
 
 
 def test_a_service_without_call_specification_says_so():
-    CallSpecification.objects.filter(service__name="SenseChat").delete()
+    CallSpecification.objects.filter(service__name="SenseChat").update(ends_at=MIDNIGHT)
 
-    assert services(catalog())["SenseChat"]["call_specification"] is None
+    assert services(catalog(MIDNIGHT))["SenseChat"]["call_specification"] is None
 
 
 def test_an_offer_is_told_with_the_list_price_beneath_and_what_follows():

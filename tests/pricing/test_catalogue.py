@@ -147,7 +147,8 @@ def test_prices_that_an_admin_changed_survive_loading_again():
 
 
 def test_call_specifications_that_an_admin_changed_survive_loading_again():
-    CallSpecification.objects.filter(service__name="SenseChat-5").update(rpm=600, tpm=None)
+    end = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
+    CallSpecification.objects.filter(service__name="SenseChat-5").update(ends_at=end)
     before = everything()
 
     load_catalogue()

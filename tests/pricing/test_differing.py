@@ -38,7 +38,7 @@ def drawn(without, changed):
             (one.ends_at - START).days if one.ends_at else None,
             sorted(one.differing, key=str),
         )
-        for one in stretches_of(without=without, changed=changed)
+        for one in stretches_of(without=without, changed=changed, most=99)[0]
     ]
 
 
@@ -114,7 +114,7 @@ facts = st.lists(
 
 @given(without=facts, changed=facts)
 def test_on_every_day_what_differs_is_on_a_stretch_and_what_does_not_is_on_none(without, changed):
-    stretches = stretches_of(without=without, changed=changed)
+    stretches, _ = stretches_of(without=without, changed=changed, most=99)
 
     for day in range(CELLS * 2 + 1):
         instant = START + day * DAY

@@ -77,7 +77,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 tricky = st.sampled_from(
     [
      "=1+1", "'=1", "''@x", "'", "+86", "-1", "@a", "\ttab", "\rreturn", " =1", "＝1", "a\r\nb",
-     "_x0041_", "x005F_",
+     "_x0041_", "x005F_", "_x005F_x000D_", "_x005F_", "_x005F\r", "<r>a</r>",
      "_x000D_", '"quoted", twice', " around ", "商汤科技", "👩‍👩‍👧", "\x01", "\x85",
      "\ufffe", "a;b;c", "x" * 40_000,
     ]
@@ -111,6 +111,18 @@ def test_any_rows_survive(write, written):
     written.sort(key=lambda row: order.index(row.sheet))
 
     assert rows(write(written)) == written
+
+
+PIECES = ["_x005F_", "_x000D_", "_x", "x005F_", "_", "_x005F", "\r", "\x01", "\ufffe", "<r>", "</r>"]
+escapes = st.sampled_from(PIECES)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.lists(escapes, max_size=8).map("".join).filter(bool), min_size=1, max_size=5, unique=True))
+def test_text_that_looks_like_a_workbooks_own_escapes_survives(names):
+    written = [AliasRow(alias=name, service=name) for name in names]
+
+    assert rows(xlsx_file(written)) == written
 
 
 @FORMATS
@@ -257,9 +269,16 @@ CELLS = {
     "after all years": ("9000-01-01T00:00:00Z,0.1,1000", "begins_at", "in the years 1970 to 8999"),
     "before all years": ("1969-12-31T23:59:59.999999Z,0.1,1000", "begins_at", "in the years 1970 to 8999"),
     "no number": ("2026-12-01T00:00:00Z,cheap,1000", "unit_price", "not a decimal number"),
-    "not finite": ("2026-12-01T00:00:00Z,NaN,1000", "unit_price", "not a number that"),
-    "a billion digits": ("2026-12-01T00:00:00Z,1e999999999,1000", "unit_price", "not a number that"),
-    "a billion decimals": ("2026-12-01T00:00:00Z,0e-999999999,1000", "unit_price", "not a number that"),
+    "not finite": ("2026-12-01T00:00:00Z,NaN,1000", "unit_price", "not a decimal number"),
+    "a billion digits": ("2026-12-01T00:00:00Z,1e999999999,1000", "unit_price", "not a decimal number"),
+    "a billion decimals": ("2026-12-01T00:00:00Z,0e-999999999,1000", "unit_price", "not a decimal number"),
+    "an underscore": ("2026-12-01T00:00:00Z,1_000,1000", "unit_price", "not a decimal number"),
+    "full-width digits": ("2026-12-01T00:00:00Z,０.１,1000", "unit_price", "not a decimal number"),
+    "spaces": ("2026-12-01T00:00:00Z, 0.1 ,1000", "unit_price", "not a decimal number"),
+    "a line break": ('2026-12-01T00:00:00Z,"0.1\n",1000', "unit_price", "not a decimal number"),
+    "a plus": ("2026-12-01T00:00:00Z,+0.1,1000", "unit_price", "not a decimal number"),
+    "no digit before the point": ("2026-12-01T00:00:00Z,.1,1000", "unit_price", "not a decimal number"),
+    "very many digits": (f"2026-12-01T00:00:00Z,{'9' * 32},1000", "unit_price", "not a number that"),
     "not whole": ("2026-12-01T00:00:00Z,0.1,0.5", "unit_size", "not a whole number"),
 }  # fmt: skip
 

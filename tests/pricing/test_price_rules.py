@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
 
 from pricing.measures import Measure
@@ -418,6 +418,31 @@ def test_a_customer_has_one_call_specification_at_a_time(acme, globex):
 
     with pytest.raises(IntegrityError, match="call_specifications_of_a_service_do_not_overlap"):
         specification(customer=acme, begins_at=LATER - dt.timedelta(seconds=1), ends_at=LATER)
+
+
+@pytest.mark.parametrize("edit", [{"rpm": 61}, {"tpm": None}, {"begins_at": SOON}, {"ends_at": NOW}], ids=str)
+def test_a_call_specification_that_has_begun_only_moves_its_end(edit):
+    begun = CallSpecification.objects.filter(service__name="SenseChat")
+    begun.update(ends_at=LATER)
+
+    with pytest.raises(IntegrityError, match="has begun"), transaction.atomic():
+        begun.update(**edit)
+
+    begun.update(ends_at=None)
+
+
+def test_a_call_specification_that_has_ended_does_not_go_on(acme):
+    specification(customer=acme, begins_at=NOW - 2 * A_DAY, ends_at=NOW - A_DAY)
+
+    with pytest.raises(IntegrityError, match="from the future into the future"):
+        CallSpecification.objects.filter(customer=acme).update(ends_at=LATER)
+
+
+def test_only_a_call_specification_that_has_not_begun_is_deleted(acme):
+    specification(customer=acme).delete()
+
+    with pytest.raises(IntegrityError, match="only its end can still be moved"):
+        CallSpecification.objects.filter(service__name="SenseChat").delete()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, fingerprint, planned
+from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, planned
 from pricing.models import Decision, Proposal
 from pricing.proposing import decide_proposal, rows_of, submit_rows
 from pricing.stored import all_rows
@@ -32,8 +32,8 @@ def submit(rows=CHANGE):
 
 def plan_of(rows):
     """The fingerprint of what these rows would do."""
-    with planned(rows=rows, now=NOW) as changes:
-        return fingerprint(changes)
+    with planned(rows=rows, now=NOW) as tried:
+        return tried.fingerprint
 
 
 def decide(proposal, decision, by):

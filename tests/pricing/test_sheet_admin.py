@@ -366,6 +366,40 @@ def test_a_refused_row_fails_the_command_and_nothing_is_changed(tmp_path, capsys
     assert all_rows() == before
 
 
+class Meddling(io.StringIO):
+    """Where the command shows its preview; somebody else changes the catalogue while it does."""
+
+    def __init__(self, deed):
+        super().__init__()
+        self.deed = deed
+
+    def write(self, text):
+        self.deed, deed = (lambda: None), self.deed
+        deed()
+        return super().write(text)
+
+
+def test_what_somebody_else_changes_after_the_preview_fails_the_command(tmp_path):
+    file = tmp_path / "change.csv"
+    file.write_bytes(csv_file([AliasRow(alias="x", service="SenseChat")]))
+    theirs = [AliasRow(alias="x", service="SenseChat-5")]
+    deed = Meddling(lambda: apply_rows(rows=theirs, by="rival", reason="First.", now=NOW))
+
+    with pytest.raises(CommandError, match="has changed since the preview"):
+        call_command("import_catalogue", file, apply=True, stdout=deed)
+
+
+def test_what_somebody_else_puts_in_the_way_after_the_preview_fails_the_command(tmp_path):
+    offer = replace(IN_FORCE, kind=PriceKind.LIMITED_TIME_OFFER, begins_at=SOON)
+    file = tmp_path / "offer.csv"
+    file.write_bytes(csv_file([offer]))
+    theirs = [replace(offer, begins_at=SOON - dt.timedelta(hours=1))]
+    deed = Meddling(lambda: apply_rows(rows=theirs, by="rival", reason="First.", now=NOW))
+
+    with pytest.raises(CommandError, match="has changed since the preview"):
+        call_command("import_catalogue", file, apply=True, stdout=deed)
+
+
 def test_commands_say_what_is_wrong_with_a_file(tmp_path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"\xff")

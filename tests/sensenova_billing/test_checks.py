@@ -24,3 +24,22 @@ def test_a_negative_grace_is_named(settings):
     settings.CLOSING_GRACE = dt.timedelta(minutes=-1)
 
     assert ids() == {"billing.E002"}
+
+
+def test_an_unknown_way_to_go_on_without_redis_is_named(settings):
+    settings.CALL_LIMITS_WITHOUT_REDIS = "unlimited"
+
+    assert ids() == {"billing.E005"}
+
+
+def test_an_address_that_is_no_redis_is_named(settings):
+    settings.REDIS_URL = "postgresql://db.example.com"
+
+    assert ids() == {"billing.E006"}
+
+
+def test_no_patience_with_redis_and_too_much_are_named(settings):
+    for milliseconds in (0, 60_000):
+        settings.REDIS_TIMEOUT = dt.timedelta(milliseconds=milliseconds)
+
+        assert ids() == {"billing.E007"}

@@ -29,7 +29,10 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 from accounts.keys import issue_service_key, revoke_service_key
 from accounts.models import Scope
 from invoices.models import ChargeLine
+from pricing.models import Service
 from tests.builders import at, close, record, report
+from usage.window_stores import call_windows
+from usage.windows import AskedCall, CallLimits, SettledCall
 
 pytestmark = [
     pytest.mark.django_db,
@@ -107,6 +110,7 @@ DOCUMENT.app = APPLICATION
 OPERATIONS = [DOCUMENT[path][method] for path in DOCUMENT for method in DOCUMENT[path]]
 POSTS = [operation for operation in OPERATIONS if operation.method == "post"]
 READS = [operation for operation in OPERATIONS if operation.method == "get"]
+RELEASES = [operation for operation in OPERATIONS if operation.method == "delete"]
 # Anybody may ask, and whatever is shown as a key is not looked at.
 OPEN = {"/api/v1/catalog", "/api/v1/estimates"}
 
@@ -151,7 +155,7 @@ def keys():
     revoked, revoked_text = issue_service_key(name="revoked")
     revoke_service_key(key=revoked, now=timezone.now())
     return [
-        (issue_service_key(name="chat-gateway-1")[1], None),
+        (issue_service_key(name="chat-gateway-1", scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])[1], None),
         (issue_service_key(name="reader", scopes=[Scope.BILLING_READ])[1], 403),
         (revoked_text, 401),
         ("sk_live_unknown", 401),
@@ -209,7 +213,7 @@ each_post, each_read = (
 
 def test_there_are_two_thousand_requests():
     assert REQUESTS * len(OPERATIONS) >= 2_000
-    assert len(POSTS) + len(READS) == len(OPERATIONS)
+    assert len(POSTS) + len(READS) + len(RELEASES) == len(OPERATIONS)
 
 
 @each_post
@@ -243,9 +247,7 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
 
 
 @each_post
-def test_a_body_that_is_damaged_anywhere_is_answered_as_documented(
-    operation, stage, service_key, record_property
-):
+def test_a_body_that_is_damaged_anywhere_is_answered_as_documented(operation, stage, keys, record_property):
     statuses: Counter[str] = Counter()
 
     @settings(SETTINGS, max_examples=BODIES)
@@ -256,7 +258,7 @@ def test_a_body_that_is_damaged_anywhere_is_answered_as_documented(
         for place in [found.end() for found in re.finditer(rb'[":,[{]', body)]:
             for damage in (HALF_A_PAIR, other):
                 sent = body[:place] + damage + body[place + 1 :]
-                statuses[str(answer_to(case, service_key, data=sent))] += 1
+                statuses[str(answer_to(case, keys[0][0], data=sent))] += 1
 
     send()
 
@@ -307,10 +309,39 @@ def test_whatever_is_asked_is_answered_as_documented(operation, stage, record_pr
     assert ({"400"} if is_open else {"401", "403", "404"}) <= set(statuses)
 
 
+@pytest.mark.parametrize("operation", RELEASES, ids=lambda operation: operation.label)
+def test_whatever_is_released_is_answered_as_documented(operation, stage, keys, acme, record_property):
+    statuses: Counter[str] = Counter()
+    service = Service.objects.get(name="SenseChat-5")
+    limits = CallLimits(rpm=10, tpm=None)
+    for call_id in KNOWN_IDS:
+        call_windows().admit([AskedCall(acme.pk, service.pk, call_id, 1, limits)])
+    call_windows().settle([SettledCall(KNOWN_IDS[1], 1)])
+
+    @settings(SETTINGS, max_examples=REQUESTS)
+    @given(
+        case=operation.as_strategy(),
+        call_id=st.sampled_from([None, None, *KNOWN_IDS]),
+        key=st.sampled_from([keys[0]] * 10 + keys),
+    )
+    def send(case, call_id, key):
+        text, expected = key
+        if call_id is not None:
+            case.path_parameters["call_id"] = call_id
+        status = answer_to(case, text)
+        assert expected in (None, status) or status == 404
+        statuses[str(status)] += 1
+
+    send()
+
+    record_property("answers", told(operation, statuses))
+    assert {"200", "401", "403", "404", "409"} == set(statuses)
+
+
 @DOCUMENT.parametrize()
 @SETTINGS
-def test_what_is_at_a_boundary_of_the_document_is_answered_as_documented(case, stage, service_key):
-    answer_to(case, service_key)
+def test_what_is_at_a_boundary_of_the_document_is_answered_as_documented(case, stage, keys):
+    answer_to(case, keys[0][0])
 
 
 def test_the_document_asks_for_a_body_wherever_one_is_taken():

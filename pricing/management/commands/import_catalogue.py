@@ -5,11 +5,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.audit import LONGEST_REASON
-from pricing.applying import WRITTEN
+from pricing.applying import WRITTEN, CatalogueMoved, PlanRefused
 from pricing.files import BadFile, Reading, read_rows
 from pricing.importing import Preview, import_rows, preview_import, row_name
 
 BY = "import_catalogue"
+MOVED = "Nothing was changed: the catalogue has changed since the preview. Look at it again."
 
 
 class Command(BaseCommand):
@@ -33,9 +34,14 @@ class Command(BaseCommand):
         if not options["apply"] or not preview.is_applicable:
             self.stdout.write("Nothing was changed.")
             return
-        proposal = import_rows(
-            name=file.name, reading=reading, seen=preview.fingerprint, by=BY, reason=reason, now=now
-        )
+        try:
+            proposal = import_rows(
+                name=file.name, reading=reading, seen=preview.fingerprint, by=BY, reason=reason, now=now
+            )
+        except CatalogueMoved as error:
+            raise CommandError(MOVED) from error
+        except PlanRefused as refused:
+            raise CommandError(f"Nothing was changed. {refused}") from refused
         self.stdout.write("Proposed: it waits for a second person." if proposal else "Imported.")
 
     def _tell(self, preview: Preview) -> None:

@@ -1,0 +1,2 @@
+DROP TRIGGER a_begun_call_specification_only_moves_its_end ON pricing_callspecification;
+DROP FUNCTION keep_begun_specifications();

@@ -1,0 +1,23 @@
+-- What a limit has been is history: a call specification that has begun can only have its end moved, into the future.
+CREATE FUNCTION keep_begun_specifications() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    same pricing_callspecification := NEW;
+BEGIN
+    IF OLD.begins_at > now() THEN
+        RETURN COALESCE(NEW, OLD);
+    END IF;
+    same.ends_at := OLD.ends_at;
+    IF TG_OP = 'DELETE' OR same IS DISTINCT FROM OLD THEN
+        RAISE EXCEPTION 'This call specification has begun: only its end can still be moved.'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+    END IF;
+    IF NEW.ends_at IS DISTINCT FROM OLD.ends_at AND (OLD.ends_at <= now() OR NEW.ends_at <= now()) THEN
+        RAISE EXCEPTION 'The end of a call specification that has begun can only be moved from the future into the future.'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER a_begun_call_specification_only_moves_its_end BEFORE UPDATE OR DELETE ON pricing_callspecification
+    FOR EACH ROW EXECUTE FUNCTION keep_begun_specifications();

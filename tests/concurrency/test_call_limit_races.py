@@ -1,0 +1,144 @@
+"""Many who ask at once: together they are admitted as often as the limits allow, never more."""
+
+import datetime as dt
+import itertools
+from functools import partial
+
+import pytest
+from django.db import connection, transaction
+
+from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
+from usage.models import CallWindow
+from usage.postgres_windows import PostgresWindows
+from usage.redis_windows import RedisWindows
+from usage.windows import AskedCall, CallLimits, CallWindows, Refusal, SettledCall, State
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+ACME, GLOBEX, CHAT, VISION = 1, 2, 1, 2
+TEN = CallLimits(rpm=10, tpm=1000)
+ONE = CallLimits(rpm=1, tpm=None)
+
+
+def ask(call_id, *, windows=None, customer=ACME, service=CHAT, limits=ONE):
+    asked = AskedCall(customer, service, call_id, 100, limits)
+    (standing,) = (windows or PostgresWindows()).admit([asked], at=NOON)
+    return standing
+
+
+@pytest.mark.parametrize("store", ["postgresql", "redis"])
+def test_eight_threads_are_admitted_as_often_as_the_limits_allow(store, redis_url):
+    in_redis = RedisWindows(redis_url, timeout=dt.timedelta(seconds=PATIENCE))
+    windows: CallWindows = in_redis if store == "redis" else PostgresWindows()
+    numbers = itertools.count()
+
+    def ask_twenty_times():
+        return [ask(f"{store}-{next(numbers)}", windows=windows, limits=TEN) for _ in range(20)]
+
+    with together() as threads:
+        asking = [threads.start(ask_twenty_times) for _ in range(8)]
+    standings = [standing for each in asking for standing in each.result(PATIENCE)]
+
+    assert [standing.refusal for standing in standings].count(Refusal.NONE) == 10
+    (use,) = windows.look([(ACME, CHAT)], at=NOON)
+    assert (use.calls, use.tokens) == (10, 1000)
+
+
+def test_who_asks_while_another_is_being_admitted_waits_and_sees_it():
+    ask("before", customer=GLOBEX)
+    with together() as threads:
+        with transaction.atomic():
+            first = ask("first")
+            asking = threads.start(lambda: ask("second"))
+            wait_until_waiting(1, locktype="transactionid")
+        second = asking.result(PATIENCE)
+
+    assert (first.refusal, second.refusal) == (Refusal.NONE, Refusal.RPM)
+
+
+def test_without_the_lock_both_would_be_admitted():
+    """The control: the test above fails if the window is not locked."""
+    ask("before", limits=CallLimits(rpm=0, tpm=None))
+    with WithoutTheLock(), together() as threads:
+        with transaction.atomic():
+            first = ask("first")
+            asking = threads.start(lambda: ask("second"))
+            wait_until_waiting(1, locktype="transactionid")  # to write, having read already
+        second = asking.result(PATIENCE)
+
+    assert (first.refusal, second.refusal) == (Refusal.NONE, Refusal.NONE)
+
+
+def test_of_two_customers_who_use_one_id_at_once_one_is_admitted():
+    with together() as threads:
+        with transaction.atomic():
+            ask("call-1", customer=ACME)
+            asking = threads.start(lambda: ask("call-1", customer=GLOBEX))
+            wait_until_waiting(1, locktype="transactionid")
+        other = asking.result(PATIENCE)
+
+    assert other.refusal is Refusal.OTHER_CALL
+    assert PostgresWindows().look([(GLOBEX, CHAT)], at=NOON)[0].calls == 0
+
+
+def test_a_call_is_settled_once_by_two_at_once():
+    windows = PostgresWindows()
+    ask("call-1")
+    with together() as threads:
+        with transaction.atomic():
+            released = windows.settle([SettledCall("call-1", None)], at=NOON)
+            settling = threads.start(lambda: windows.settle([SettledCall("call-1", 7)], at=NOON))
+            wait_until_waiting(1, locktype="transactionid")
+        settled = settling.result(PATIENCE)
+
+    assert (released, settled) == ([State.HELD], [State.RELEASED])
+    assert windows.look([(ACME, CHAT)], at=NOON)[0].calls == 0
+
+
+def test_two_who_ask_for_the_same_windows_in_opposite_orders_do_not_wait_in_a_circle():
+    windows, numbers = PostgresWindows(), itertools.count()
+    whose = [(customer, service) for customer in (ACME, GLOBEX) for service in (CHAT, VISION)]
+
+    def ask_for_all(ordered):
+        for _ in range(50):
+            windows.admit([AskedCall(c, s, f"call-{next(numbers)}", 1, TEN) for c, s in ordered], at=NOON)
+
+    with together() as threads:
+        both = [threads.start(partial(ask_for_all, ordered)) for ordered in (whose, whose[::-1])]
+
+    assert [one.result(PATIENCE) for one in both] == [None, None]
+    assert [use.calls for use in windows.look(whose, at=NOON)] == [10] * 4
+
+
+def test_a_crash_leaves_empty_windows_and_nobody_is_refused_for_it():
+    """What PostgreSQL does to unlogged tables when it starts after a crash."""
+    ask("before")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class"
+            " WHERE relpersistence = 'u' AND relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        unlogged = {name for (name,) in cursor.fetchall()}
+        cursor.execute(f"TRUNCATE {', '.join(sorted(unlogged))}")
+
+    assert unlogged == {"usage_callwindow", "usage_admittedcall", "usage_refusedcalls"}
+    assert PostgresWindows().settle([SettledCall("before", 5)], at=NOON) == [State.UNKNOWN]
+    assert ask("after").refusal is Refusal.NONE
+    assert CallWindow.objects.get().calls_in_all == 1
+
+
+class WithoutTheLock:
+    """The function that holds a window as it was without the lock, and as it was after all."""
+
+    def __enter__(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_get_functiondef('held_window'::regproc)")
+            (self.kept,) = cursor.fetchone()
+            without = self.kept.replace("FOR NO KEY UPDATE", "")
+            assert without != self.kept
+            cursor.execute(without)
+
+    def __exit__(self, *raised):
+        with connection.cursor() as cursor:
+            cursor.execute(self.kept)

@@ -1,0 +1,113 @@
+"""Addresses in the admin that no link of ours makes: a page, a way back or not found, never a fault."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from accounts.models import AuditEntry, ServiceKey
+from invoices.models import ChargeLine, Rerating
+from pricing.models import CallSpecification, ServiceAlias
+from tests.builders import item
+
+pytestmark = pytest.mark.django_db
+
+DIGITS = "9" * 5000
+ODD = ["abc", "\0", DIGITS, "-1", "1e999999999", "²", "0001-01-01T00:00:00+14:00"]
+EVERY_ODD_ONE = pytest.mark.parametrize("odd", ODD, ids=["a word", "NUL", "5,000 digits", *ODD[3:]])
+
+
+def sensible():
+    """What every deed's form takes."""
+    chosen = item("SenseChat", "input_tokens")
+    return {
+        "item": chosen.pk, "items": chosen.pk, "service": chosen.service_id, "measure": "input_characters",
+        "prices": chosen.prices.get().pk, "kind": "list_price", "unit_price": "0.01", "unit_size": "1000",
+        "percent_off": "10", "begins_at": "2099-01-01T00:00", "ends_at": "2100-01-01T00:00",
+    }  # fmt: skip
+
+
+def route(model, page):
+    return f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+
+
+@EVERY_ODD_ONE
+@pytest.mark.parametrize("deed", ["change_this", "end_this", "cancel_this"])
+def test_a_button_of_a_price_that_is_none_finds_nothing(deed, odd, operator_client):
+    assert operator_client.get(reverse(f"admin:pricing_price_{deed}", args=[odd])).status_code == 404
+
+
+@EVERY_ODD_ONE
+@pytest.mark.parametrize(
+    "button", ["service_offer_this", "service_sell_more", "billingitem_change_this", "billingitem_try_this"]
+)
+def test_a_button_of_what_is_none_leads_to_a_deed_with_nothing_chosen(button, odd, operator_client):
+    answer = operator_client.get(reverse(f"admin:pricing_{button}", args=[odd]), follow=True)
+
+    assert answer.status_code == 200
+    assert b" checked" not in answer.content
+
+
+DEEDS = {
+    "change_price": ("item", "customer", "kind", "unit_price", "unit_size", "begins_at", "ends_at"),
+    "announce_offer": ("groups", "services", "items", "percent_off", "begins_at", "ends_at"),
+    "start_trial": ("groups", "services", "items", "begins_at", "ends_at"),
+    "end_price": ("prices", "ends_at"),
+    "copy_prices": ("source", "target", "begins_at"),
+    "put_on_sale": ("service", "measure", "kind", "unit_price", "unit_size", "begins_at"),
+}
+
+
+@EVERY_ODD_ONE
+@pytest.mark.parametrize(("deed", "names"), DEEDS.items(), ids=DEEDS)
+def test_a_deed_says_at_the_form_what_makes_no_sense(deed, names, odd, operator_client):
+    for name in names:
+        for asked in ({name: odd}, {**sensible(), name: odd, "show": 1}):
+            assert operator_client.get(reverse(deed, query=asked)).status_code == 200, name
+    answer = operator_client.get(reverse(deed, query=dict.fromkeys(names, odd) | {"show": 1}))
+
+    assert answer.context["asked"].errors
+
+
+@EVERY_ODD_ONE
+def test_a_charge_line_that_is_none_is_not_found(odd, operator_client):
+    assert operator_client.get(reverse(route(ChargeLine, "change"), args=[odd])).status_code == 404
+
+
+MODELS = [model for model in admin.site._registry if model is not ChargeLine]  # which has no list
+LISTED = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+
+
+@pytest.mark.parametrize("odd", ["abc", "\0", "1e999999999"], ids=["a word", "NUL", "huge"])
+@LISTED
+def test_a_list_that_is_asked_for_what_no_column_holds_is_shown_or_leads_back(model, odd, operator_client):
+    url = reverse(route(model, "changelist"))
+    for name in [*(field.name for field in model._meta.fields), "table", "q", "p", "o", "kind__in"]:
+        answer = operator_client.get(url, {name: odd})
+
+        assert answer.status_code in {200, 302, 400}, name
+
+
+@EVERY_ODD_ONE
+@pytest.mark.parametrize("model", [ServiceAlias, CallSpecification, Rerating, ServiceKey])
+def test_a_new_row_is_not_begun_with_what_no_field_holds(model, odd, operator_client):
+    names = [field.name for field in model._meta.get_fields()]
+
+    answer = operator_client.get(reverse(route(model, "add"), query=dict.fromkeys(names, odd)))
+
+    assert answer.status_code == 200
+
+
+def test_a_search_for_what_no_text_holds_finds_nothing(operator_client):
+    asked = {"app_label": "invoices", "model_name": "rerating", "field_name": "price", "term": "\0"}
+
+    assert operator_client.get("/admin/autocomplete/", asked).json()["results"] == []
+
+
+def test_a_table_that_is_not_under_audit_filters_nothing(acme, operator_client):
+    everything = operator_client.get(reverse(route(AuditEntry, "changelist")))
+
+    filtered = operator_client.get(reverse(route(AuditEntry, "changelist"), query={"table": "pg_class"}))
+
+    assert [one.pk for one in filtered.context["cl"].result_list] == [
+        one.pk for one in everything.context["cl"].result_list
+    ]

@@ -1,0 +1,294 @@
+"""Asking over HTTP whether a call is within its limits: what is answered, and what is refused."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from accounts.keys import issue_service_key
+from accounts.models import Customer, Scope
+from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias
+from tests.tables import code, table
+from usage.models import AdmittedCall, RefusedCalls
+
+pytestmark = pytest.mark.django_db
+
+NAME = "SenseChat-5"
+LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def gateway():
+    """The key of a gateway that may ask."""
+    return issue_service_key(name="gateway", scopes=[Scope.CALLS_ADMIT])[1]
+
+
+@pytest.fixture
+def ask(gateway, acme):
+    """Ask for a call of 1,000 tokens by Acme, as the gateway does."""
+
+    def ask(key=None, body=None, **fields):
+        asked = {"customer": "acme", "service": NAME, "estimated_tokens": 1000} | fields
+        asked = {name: value for name, value in asked.items() if value is not None}
+        return Client().post(
+            reverse("api_calls"),
+            asked if body is None else body,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {key or gateway}"},
+        )
+
+    return ask
+
+
+@pytest.fixture
+def release(gateway):
+    """Release a call, as the gateway does."""
+
+    def release(call_id, key=None):
+        return Client().delete(
+            reverse("api_call", args=[call_id]), headers={"Authorization": f"Bearer {key or gateway}"}
+        )
+
+    return release
+
+
+def limit(rpm, tpm=None, *, code="acme", service=NAME, begins_at=LONG_AGO):
+    """Let these be a customer's own limits."""
+    return CallSpecification.objects.create(
+        service=Service.objects.get(name=service),
+        customer=Customer.objects.get(code=code),
+        rpm=rpm,
+        tpm=tpm,
+        begins_at=begins_at,
+    )
+
+
+def new_service():
+    return Service.objects.create(name="nova-2", group=Service.objects.get(name=NAME).group, position=99)
+
+
+def refused(answer):
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def test_a_call_within_the_limits_is_admitted_and_told_what_is_left(ask):
+    limit(60, 100_000)
+
+    answer = ask(call_id="call-1")
+
+    said = answer.json()
+    assert answer.status_code == 200
+    assert (said["call_id"], said["customer"], said["service"]) == ("call-1", "acme", NAME)
+    assert said["limits"] == {"requests": 60, "tokens": 100_000}
+    assert said["remaining"] == {"requests": 59, "tokens": 99_000}
+    assert answer.headers["x-ratelimit-limit-requests"] == "60"
+    assert answer.headers["x-ratelimit-remaining-requests"] == "59"
+    assert answer.headers["x-ratelimit-reset-requests"] == "61s"
+    assert answer.headers["x-ratelimit-limit-tokens"] == "100000"
+    assert answer.headers["x-ratelimit-remaining-tokens"] == "99000"
+    assert answer.headers["x-ratelimit-reset-tokens"] == "61s"
+
+
+def test_it_resets_when_the_last_call_has_left_the_window(ask):
+    said = ask().json()
+
+    (call,) = AdmittedCall.objects.all()
+    leaves = dt.datetime.fromtimestamp(call.second + 61, dt.UTC)
+    assert dt.datetime.fromisoformat(said["resets_at"]["requests"]) == leaves
+
+
+def test_where_no_tpm_is_stated_only_calls_are_limited(ask):
+    limit(60)
+
+    answer = ask(estimated_tokens=10**15)
+
+    assert answer.status_code == 200
+    assert (answer.json()["limits"]["tokens"], answer.json()["remaining"]["tokens"]) == (None, None)
+    assert "x-ratelimit-limit-tokens" not in answer.headers
+
+
+def test_without_an_id_the_answer_brings_one(ask):
+    first, second = (ask().json()["call_id"] for _ in range(2))
+
+    assert first != second
+    assert AdmittedCall.objects.filter(call_id__in=[first, second]).count() == 2
+
+
+def test_the_same_call_is_admitted_once(ask):
+    limit(1)
+
+    answers = [ask(call_id="call-1") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert {answer.json()["remaining"]["requests"] for answer in answers} == {0}
+
+
+def test_beyond_the_rpm_a_call_is_refused_until_the_first_has_left(ask):
+    limit(2)
+    ask(), ask()
+
+    answer = ask()
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["type"]) == (429, "rpm_exhausted", "rate_limit_error")
+    assert f"{NAME} takes 2 calls in any 60 seconds" in error["message"]
+    assert 59 <= int(answer.headers["Retry-After"]) <= 61
+    assert answer.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+def test_beyond_the_tpm_a_call_is_refused_and_consumes_nothing(ask):
+    limit(60, 2500)
+    ask(), ask()
+
+    assert refused(ask()) == (429, "tpm_exhausted")
+    assert ask(estimated_tokens=500).status_code == 200
+
+
+def test_a_call_that_never_fits_is_told_so_and_not_to_ask_again(ask):
+    limit(60, 500)
+
+    answer = ask()
+
+    assert refused(answer) == (429, "never_within_limits")
+    assert "a call of 1,000 never fits" in answer.json()["error"]["message"]
+    assert answer.headers["x-should-retry"] == "false"
+    assert "Retry-After" not in answer.headers
+
+
+def test_refusals_are_counted_without_a_row_for_each(ask):
+    limit(1)
+    for _ in range(5):
+        ask()
+
+    (counted,) = RefusedCalls.objects.all()
+    assert (counted.refusal, counted.calls) == ("rpm_exhausted", 4)
+
+
+def test_a_service_is_found_by_an_alias_and_counts_as_itself(ask):
+    limit(1)
+    ServiceAlias.objects.create(alias="chat", service=Service.objects.get(name=NAME))
+
+    assert ask(service="chat").json()["service"] == NAME
+    assert refused(ask()) == (429, "rpm_exhausted")
+
+
+def test_a_customers_own_limits_come_before_the_default(ask, acme, globex):
+    default = CallSpecification.objects.get(service__name=NAME, customer=None)
+    limit(3)
+
+    assert [ask().status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert ask(customer="globex").json()["limits"] == {"requests": default.rpm, "tokens": default.tpm}
+
+
+def test_a_changed_limit_holds_after_a_second(ask, monkeypatch):
+    ask()
+    limit(1)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    monkeypatch.setattr("usage.call_api.clock.now", lambda: later)
+
+    assert refused(ask()) == (429, "rpm_exhausted")
+
+
+def test_who_is_suspended_has_no_call_admitted(ask, acme):
+    Customer.objects.filter(pk=acme.pk).update(is_suspended=True)
+
+    assert refused(ask()) == (403, "customer_suspended")
+
+
+def test_what_is_not_on_sale_is_not_admitted(ask):
+    limit(5, service=new_service().name)
+
+    assert refused(ask(service="nova-2")) == (403, "service_not_on_sale")
+
+
+def test_what_is_on_sale_only_later_is_not_admitted_yet(ask):
+    item = BillingItem.objects.create(service=new_service(), measure="input_tokens")
+    Price.objects.create(billing_item=item, unit_price=1, begins_at=dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
+    limit(5, service="nova-2")
+
+    assert refused(ask(service="nova-2")) == (403, "service_not_on_sale")
+
+
+def test_what_has_no_call_specification_is_not_admitted_without_limits(ask):
+    item = BillingItem.objects.create(service=new_service(), measure="input_tokens")
+    Price.objects.create(billing_item=item, unit_price=1, begins_at=LONG_AGO)
+
+    assert refused(ask(service="nova-2")) == (403, "no_call_specification")
+
+
+def test_a_free_service_is_limited_too(ask):
+    assert Price.objects.filter(billing_item__service__name="SenseChat-Vision", kind="free_trial").exists()
+    limit(1, service="SenseChat-Vision")
+
+    assert [ask(service="SenseChat-Vision").status_code for _ in range(2)] == [200, 429]
+
+
+def test_a_call_is_released_and_may_be_made_after_all(ask, release):
+    limit(1)
+    ask(call_id="call-1")
+
+    answers = [release("call-1") for _ in range(2)]
+
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (200, {"call_id": "call-1", "state": "released"})
+    ] * 2
+    assert ask(call_id="call-2").status_code == 200
+    assert refused(ask(call_id="call-1")) == (429, "rpm_exhausted")
+
+
+def test_what_was_never_admitted_cannot_be_released(release):
+    assert refused(release("call-1")) == (404, "unknown_call")
+
+
+def test_the_id_of_another_customers_call_is_taken(ask, globex):
+    ask(call_id="call-1", customer="globex")
+
+    assert refused(ask(call_id="call-1")) == (409, "call_id_taken")
+
+
+def test_a_limited_key_asks_and_releases_only_for_its_customers(ask, release, acme, globex):
+    limited = issue_service_key(name="acme's", scopes=[Scope.CALLS_ADMIT], customers=[acme])[1]
+    ask(call_id="call-1", customer="globex")
+
+    assert ask(key=limited).status_code == 200
+    said = [ask(key=limited, customer=name).json()["error"] for name in ("globex", "nobody")]
+    assert said[0] == said[1]
+    assert said[0]["details"][0]["reason"] == "this key may not ask for it"
+    assert refused(release("call-1", key=limited)) == (404, "unknown_call")
+    assert AdmittedCall.objects.get(call_id="call-1").state == "held"
+
+
+@pytest.mark.parametrize("scope", [Scope.USAGE_WRITE, Scope.BILLING_READ])
+def test_without_the_scope_nothing_is_admitted_or_released(ask, release, scope):
+    key = issue_service_key(name="other", scopes=[scope])[1]
+
+    assert refused(ask(key=key)) == (403, "missing_scope")
+    assert refused(release("call-1", key=key)) == (403, "missing_scope")
+
+
+def test_without_a_key_nothing_is_admitted(ask):
+    assert ask(key="sk_live_unknown").status_code == 401
+    assert Client().post(reverse("api_calls")).status_code == 401
+
+
+@pytest.mark.parametrize(("body", "status", "where"), table("call-limits.md", "body", "status", "named"))
+def test_every_bad_value_is_refused(ask, body, status, where):
+    answer = ask(body=code(body))
+
+    details = answer.json()["error"]["details"]
+    assert answer.status_code == int(status)
+    assert (details[0]["field"] if details else "") == where.strip("`")
+    assert not AdmittedCall.objects.exists()
+
+
+def test_who_asks_the_database_asks_twice_for_a_call(ask, django_assert_num_queries):
+    """For the key and for the windows; what the customer may is read once a second."""
+    ask()
+
+    with django_assert_num_queries(0):  # both are prepared statements of their own, beside Django's
+        ask()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%admit_calls%'")
+        assert cursor.fetchone() == (1,)

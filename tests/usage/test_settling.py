@@ -1,0 +1,127 @@
+"""What reported usage does to the windows of call limits: it settles an admitted call, or counts."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+from msgspec.structs import replace
+
+from pricing.models import Service
+from tests import builders
+from tests.builders import report
+from usage.models import AdmittedCall
+from usage.reversing import reverse_record
+from usage.settling import wait_until_settled
+from usage.window_stores import call_windows
+from usage.windows import AskedCall, CallLimits
+
+pytestmark = pytest.mark.django_db
+
+LIMITS = CallLimits(rpm=10, tpm=10_000)
+
+
+def admit(call_id, customer, tokens=1000):
+    """Hold so many tokens for a call of SenseChat-5."""
+    service = Service.objects.get(name="SenseChat-5")
+    (standing,) = call_windows().admit([AskedCall(customer.pk, service.pk, call_id, tokens, LIMITS)])
+    assert standing.admitted
+
+
+def used(event_id, **fields):
+    """A record of this very second: 300 tokens in, 100 out."""
+    fields = {"occurred_at": timezone.now(), "input_tokens": 300, "output_tokens": 100} | fields
+    return report(event_id, **fields)
+
+
+def record(*reports):
+    builders.record(*reports, now=timezone.now())
+
+
+def counted(customer):
+    """How many calls and tokens count for SenseChat-5 now."""
+    service = Service.objects.get(name="SenseChat-5")
+    (use,) = call_windows().look([(customer.pk, service.pk)])
+    return use.calls, use.tokens
+
+
+def test_a_record_settles_the_call_that_it_names(acme):
+    admit("call-1", acme)
+
+    record(used("a", call_id="call-1"))
+
+    assert counted(acme) == (1, 400)
+    assert AdmittedCall.objects.get().state == "settled"
+
+
+def test_a_batch_settles_its_calls_and_counts_the_others(acme, globex):
+    admit("call-1", acme)
+
+    record(used("a", call_id="call-1"), used("b"), used("c", customer="globex"))
+
+    assert (counted(acme), counted(globex)) == ((2, 800), (1, 400))
+
+
+def test_a_record_that_was_not_admitted_counts_and_is_never_refused(acme):
+    for number in range(12):
+        record(used(f"call-{number}"))
+
+    assert counted(acme) == (12, 4800)
+
+
+def test_what_is_sent_again_counts_once(acme):
+    sent = used("a")
+    record(sent)
+    record(sent)
+    record(sent, used("b"))
+
+    assert counted(acme) == (2, 800)
+
+
+def test_a_call_that_was_settled_counts_once_and_its_further_tokens_too(acme):
+    admit("call-1", acme)
+
+    record(used("a", call_id="call-1"))
+    record(used("b", call_id="call-1"))
+
+    assert counted(acme) == (1, 800)
+
+
+def test_the_id_of_another_customers_call_settles_nothing(acme, globex):
+    admit("call-1", globex)
+
+    record(used("a", call_id="call-1"))
+
+    assert (counted(acme), counted(globex)) == ((1, 400), (1, 1000))
+
+
+def test_usage_that_is_over_for_more_than_a_window_does_not_count(acme):
+    record(used("a", occurred_at=timezone.now() - dt.timedelta(seconds=70)))
+
+    assert counted(acme) == (0, 0)
+
+
+def test_a_reversal_does_not_give_calls_back(acme):
+    record(used("a"))
+    reverse_record(customer=acme, event_id="a", reason="wrong", by="test", now=timezone.now())
+
+    assert counted(acme) == (1, 400)
+
+
+def test_the_same_record_with_another_call_id_is_a_duplicate(acme):
+    sent = used("a", call_id="call-1")
+    record(sent)
+
+    again = builders.record(replace(sent, call_id="call-2"), now=timezone.now())
+
+    assert (again.accepted, again.duplicates) == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_by_default_a_thread_of_its_own_settles(acme, settings):
+    settings.SETTLE_CALLS_BESIDE = True
+    admit("call-1", acme)
+
+    record(used("a", call_id="call-1"))
+
+    wait_until_settled()
+    assert counted(acme) == (1, 400)

@@ -1,0 +1,125 @@
+"""Which store is asked, and what happens while Redis is away."""
+
+import datetime as dt
+import socket
+
+import pytest
+
+from tests.redis_server import redis_server
+from usage.models import AdmittedCall, RefusedCalls
+from usage.postgres_windows import PostgresWindows
+from usage.redis_windows import RedisWindows
+from usage.tasks import forget_calls
+from usage.window_stores import call_windows
+from usage.windows import AskedCall, CallLimits, CountedCalls, Refusal, Refused, SettledCall, State, StoreAway
+
+pytestmark = pytest.mark.django_db
+
+ACME, CHAT = 1, 1
+ONE = CallLimits(rpm=1, tpm=None)
+SOON = dt.timedelta(milliseconds=250)
+
+
+def ask(call_id, limits=ONE):
+    (standing,) = call_windows().admit([AskedCall(ACME, CHAT, call_id, 10, limits)])
+    return standing
+
+
+@pytest.fixture
+def redis_gone(settings):
+    """A Redis that ran once."""
+    with redis_server() as settings.REDIS_URL:
+        pass
+
+
+def test_postgresql_keeps_the_windows_unless_there_is_a_redis(settings, redis_url):
+    assert isinstance(call_windows(), PostgresWindows)
+    settings.REDIS_URL = redis_url
+    assert isinstance(call_windows(), RedisWindows)
+    assert call_windows() is call_windows()
+
+
+def test_while_redis_is_away_every_deed_says_so(redis_gone):
+    with pytest.raises(StoreAway):
+        ask("a")
+    with pytest.raises(StoreAway):
+        call_windows().settle([SettledCall("a", 3)])
+    with pytest.raises(StoreAway):
+        call_windows().count([CountedCalls(ACME, CHAT, 1, 1)])
+    with pytest.raises(StoreAway):
+        call_windows().look([(ACME, CHAT)])
+    with pytest.raises(StoreAway):
+        call_windows().refusals()
+
+
+def test_a_redis_that_does_not_answer_is_not_waited_for(settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        begun = dt.datetime.now(dt.UTC)
+        with pytest.raises(StoreAway, match="[Tt]ime"):
+            ask("a")
+
+    assert dt.datetime.now(dt.UTC) - begun < 8 * SOON
+
+
+def test_a_redis_that_takes_no_more_admits_nobody(settings):
+    full = redis_server("--maxmemory", "1", "--maxmemory-policy", "noeviction")
+    with full as settings.REDIS_URL, pytest.raises(StoreAway, match="memory"):
+        ask("a")
+
+
+def test_with_the_fall_back_postgresql_limits_calls_while_redis_is_away(settings, redis_gone, caplog):
+    settings.CALL_LIMITS_WITHOUT_REDIS = "postgresql"
+    standings = [ask("a"), ask("b")]
+    call_windows().count([CountedCalls(ACME, CHAT, 1, 5)])
+
+    assert [standing.refusal for standing in standings] == [Refusal.NONE, Refusal.RPM]
+    assert call_windows().look([(ACME, CHAT)])[0].calls == 2
+    assert call_windows().settle([SettledCall("a", 3)]) == [State.HELD]
+    assert call_windows().refusals() == [Refused(ACME, CHAT, Refusal.RPM, 1)]
+    assert "Redis is away" in caplog.text
+
+
+def test_once_redis_is_back_what_postgresql_admitted_is_settled_and_what_it_refused_is_shown(settings):
+    settings.CALL_LIMITS_WITHOUT_REDIS = "postgresql"
+    PostgresWindows().admit([AskedCall(ACME, CHAT, its, 10, ONE) for its in ("meanwhile", "refused")])
+    with redis_server() as settings.REDIS_URL:
+        ask("now")
+        ask("too much")
+        calls = [SettledCall("meanwhile", 3), SettledCall("now", None), SettledCall("nobody's", 1)]
+        states = call_windows().settle(calls)
+        refused = call_windows().refusals(customer_id=ACME)
+
+    assert states == [State.HELD, State.HELD, State.UNKNOWN]
+    assert refused == [Refused(ACME, CHAT, Refusal.RPM, 2)]
+
+
+def test_a_redis_that_started_anew_gets_the_script_again(settings, redis_url):
+    windows = RedisWindows(redis_url, timeout=SOON)
+    windows._redis.script_flush()
+    calls = [AskedCall(ACME, CHAT, f"anew-{number}", 1, CallLimits(rpm=10**6, tpm=None)) for number in (1, 2)]
+
+    assert [standing.admitted for standing in windows.admit(calls)] == [True, True]
+
+
+def test_the_clock_rings_for_what_is_too_old():
+    windows = PostgresWindows()
+    windows.admit([AskedCall(ACME, CHAT, "old", 10, ONE)], at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    windows.admit([AskedCall(ACME, CHAT, "young", 10, ONE)])
+    forget_calls()
+
+    assert AdmittedCall.objects.get().call_id == "young"
+
+
+def test_what_is_too_old_is_forgotten():
+    noon = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+    windows = PostgresWindows()
+    windows.admit([AskedCall(ACME, CHAT, its, 10, ONE) for its in ("old", "refused")], at=noon)
+    later = noon + dt.timedelta(hours=1)
+    windows.admit([AskedCall(ACME, CHAT, its, 10, ONE) for its in ("young", "refused")], at=later)
+
+    assert windows.forget(at=later) == 0
+    assert windows.forget(at=later + dt.timedelta(seconds=1)) == 1
+    assert windows.forget(at=later + dt.timedelta(hours=24)) == 1
+    assert not AdmittedCall.objects.exists()
+    assert RefusedCalls.objects.get().hour == later

@@ -1,0 +1,126 @@
+"""Admit a call within its limits, and give it back if it was not made."""
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from accounts.ferry import Ferry
+from accounts.keys import customer_ids
+from accounts.models import ServiceKey
+from accounts.strict_json import BadItem, Name, read_as, read_json, require_text
+from pricing.measures import MAX_QUANTITY
+from usage.call_rights import AskedRight, CallRight, CallRights
+from usage.refusals import CallRefused, CallTaken, CallUnclear, CallUnknown, LimitsExhausted
+from usage.window_stores import call_windows
+from usage.windows import AskedCall, CallLimits, Refusal, SettledCall, Standing, State
+
+
+class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A call that a gateway wants to make for a customer.
+
+    `estimated_tokens` are those of the input and the most that the output may have; they are held until the
+    call's usage is reported. `call_id` is the gateway's own name for the call, under which it may ask again;
+    without one the answer brings one.
+    """
+
+    customer: Name
+    service: Name
+    estimated_tokens: Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+    call_id: Name | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A call that was admitted, its limits, and how the customer stands after it."""
+
+    call_id: str
+    customer: str
+    service: str
+    limits: CallLimits
+    standing: Standing
+
+
+def decode_call(body: bytes) -> CallRequest:
+    """Return what a JSON object asks for; raise Unreadable, or CallUnclear naming the field."""
+    said = read_json(body)
+    try:
+        asked = read_as(CallRequest, said)
+        for field in ("customer", "service"):
+            require_text(field, getattr(asked, field))
+        require_text("call_id", asked.call_id or "")
+    except BadItem as error:
+        raise CallUnclear(error.field, error.reason) from error
+    return asked
+
+
+def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admission:
+    """Admit this call, once for its id, and hold its tokens; or raise CallRefused and consume nothing."""
+    wish = _Wish(
+        call_id=asked.call_id or str(uuid.uuid4()),
+        right=AskedRight(asked.customer, asked.service, key.pk if key.is_limited else None),
+        estimated_tokens=asked.estimated_tokens,
+        now=now,
+    )
+    outcome = _FERRY.cross(wish)
+    if isinstance(outcome, CallRefused):
+        raise outcome
+    return outcome
+
+
+def release_call(*, call_id: str, key: ServiceKey) -> None:
+    """Give back what a call holds, once, for it was not made; or raise CallUnknown or CallTaken."""
+    if "\0" in call_id:
+        raise CallUnknown
+    released = SettledCall(call_id, None, customer_ids(key=key))
+    (before,) = call_windows().settle([released])
+    if before is State.UNKNOWN:
+        raise CallUnknown
+    if before is State.SETTLED:
+        raise CallTaken("call_settled", "The usage of this call was reported: it was made.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    call_id: str
+    right: AskedRight
+    estimated_tokens: int
+    now: dt.datetime
+
+
+_RIGHTS = CallRights()
+
+
+def _carry(wishes: Sequence[_Wish]) -> list[Admission | CallRefused]:
+    """Find the rights of all, and ask the windows once for all that have one."""
+    rights = _RIGHTS.of([wish.right for wish in wishes], now=max(wish.now for wish in wishes))
+    asked = [
+        AskedCall(right.customer_id, right.service_id, wish.call_id, wish.estimated_tokens, right.limits)
+        for wish, right in zip(wishes, rights, strict=True)
+        if isinstance(right, CallRight)
+    ]
+    standings = iter(call_windows().admit(asked) if asked else ())
+    return [
+        _outcome(wish, right, next(standings)) if isinstance(right, CallRight) else right
+        for wish, right in zip(wishes, rights, strict=True)
+    ]
+
+
+def _outcome(wish: _Wish, right: CallRight, standing: Standing) -> Admission | CallRefused:
+    if standing.admitted:
+        return Admission(wish.call_id, wish.right.customer, right.service, right.limits, standing)
+    if standing.refusal is Refusal.OTHER_CALL:
+        return CallTaken("call_id_taken", "This call id is that of a call of another customer or service.")
+    return LimitsExhausted(
+        limits=right.limits,
+        standing=standing,
+        service=right.service,
+        estimated_tokens=wish.estimated_tokens,
+    )
+
+
+_FERRY = Ferry[_Wish, Admission | CallRefused](_carry)

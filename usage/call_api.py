@@ -1,0 +1,62 @@
+"""The HTTP doors of call limits."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import clock
+from accounts.authentication import key_of
+from accounts.permissions import MayAdmitCalls
+from accounts.reading import AnswersInJson, WholeBody, body_of
+from accounts.shapes import answer, shape
+from usage.admission import admit_call, decode_call, release_call
+from usage.call_shapes import admission_said, call_refusals, limit_headers
+
+
+class CallsView(APIView):
+    """Admits calls."""
+
+    parser_classes = (WholeBody,)
+    permission_classes = (MayAdmitCalls,)
+    content_negotiation_class = AnswersInJson
+
+    @extend_schema(
+        operation_id="admit_call",
+        summary="Ask whether a call is within the limits",
+        tags=["calls"],
+        description=(
+            "Admits a call and holds its estimated tokens, or answers 429 and consumes nothing. In no 60 "
+            "seconds, wherever they start, are more calls admitted than the RPM, nor more tokens than the "
+            "TPM, of the customer and service. Report the call's usage with its `call_id`, which settles "
+            "what it holds; or release it if it was not made. Asked again with the same `call_id` it is "
+            "admitted once."
+        ),
+        request={"application/json": shape("CallRequest")},
+        responses={200: answer("Admitted.", shape("Admission")), **call_refusals()},
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, admit, answer."""
+        asked = decode_call(body_of(request))
+        admission = admit_call(asked=asked, key=key_of(request), now=clock.now())
+        headers = limit_headers(admission.limits, admission.standing)
+        return Response(admission_said(admission), headers=headers)
+
+
+class CallView(APIView):
+    """One admitted call."""
+
+    permission_classes = (MayAdmitCalls,)
+    content_negotiation_class = AnswersInJson
+
+    @extend_schema(
+        operation_id="release_call",
+        summary="Release a call that was not made",
+        tags=["calls"],
+        description="Gives back the call and the tokens that it holds. Asked again it answers the same.",
+        responses={200: answer("Released.", shape("Release")), **call_refusals(release=True)},
+    )
+    def delete(self, request: Request, call_id: str) -> Response:
+        """Authenticate, release, answer."""
+        release_call(call_id=call_id, key=key_of(request))
+        return Response({"call_id": call_id, "state": "released"})

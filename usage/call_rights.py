@@ -1,0 +1,142 @@
+"""What a customer may ask of a service: whether it is admitted at all, and within which limits.
+
+Read for many calls at once, and kept for a second: a change of limits, of prices or of a customer takes
+effect within two, everywhere.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accounts.prepared import fetch_all
+from usage.refusals import CallBarred, CallRefused, CallUnclear
+from usage.windows import CallLimits
+
+KEPT_FOR = dt.timedelta(seconds=1)
+MOST_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRight:
+    """Whose call of what, under the names that a sender uses; `key_id` is that of a limited key."""
+
+    customer: str
+    service: str
+    key_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRight:
+    """A customer and a service that may have calls admitted, within these limits."""
+
+    customer_id: int
+    service_id: int
+    service: str
+    limits: CallLimits
+
+
+class CallRights:
+    """Reads rights, and keeps them for a second; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[AskedRight, tuple[dt.datetime, CallRight | CallRefused]] = {}
+
+    def of(self, asked: Sequence[AskedRight], *, now: dt.datetime) -> list[CallRight | CallRefused]:
+        """Return the right to each call, or why there is none, in the order asked."""
+        missing = {one for one in asked if not self._is_fresh(one, now)}
+        if missing:
+            if len(self._kept) + len(missing) > MOST_KEPT:
+                self._kept.clear()
+            self._kept |= {one: (now, right) for one, right in read_rights(list(missing), now=now)}
+        return [self._kept[one][1] for one in asked]
+
+    def _is_fresh(self, one: AskedRight, now: dt.datetime) -> bool:
+        kept = self._kept.get(one)
+        # A clock that was set back makes nothing last longer.
+        return kept is not None and kept[0] <= now < kept[0] + KEPT_FOR
+
+
+def read_rights(
+    asked: Sequence[AskedRight], *, now: dt.datetime
+) -> list[tuple[AskedRight, CallRight | CallRefused]]:
+    """Return the right to each call as it is at this instant, or why there is none."""
+    rows = fetch_all(
+        _READ,
+        [one.customer for one in asked],
+        [one.service for one in asked],
+        [one.key_id for one in asked],
+        now,
+    )
+    return [(one, _right(one, *row)) for one, row in zip(asked, rows, strict=True)]
+
+
+def _right(
+    asked: AskedRight,
+    customer_id: int | None,
+    is_suspended: bool,
+    is_allowed: bool,
+    service_id: int | None,
+    service: str,
+    is_on_sale: bool,
+    rpm: int | None,
+    tpm: int | None,
+) -> CallRight | CallRefused:
+    if not is_allowed:
+        # The same for a customer that does not exist, so that a key learns nothing about others.
+        return CallUnclear("customer", "this key may not ask for it")
+    if customer_id is None:
+        return CallUnclear("customer", "there is no such customer")
+    if service_id is None:
+        return CallUnclear("service", "there is no such service")
+    if is_suspended:
+        return CallBarred("customer_suspended", f"{asked.customer} is suspended: no call is admitted.")
+    if not is_on_sale:
+        return CallBarred("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
+    if rpm is None:
+        return CallBarred(
+            "no_call_specification", f"{service} has no call specification now: no call is admitted."
+        )
+    return CallRight(customer_id, service_id, service, CallLimits(rpm, tpm))
+
+
+# A service of that very name comes before an alias; a customer's own call specification before the default.
+_READ = """
+WITH asked AS (
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])
+           WITH ORDINALITY AS asked (customer, service, key_id, place)
+), present AS (
+    SELECT %s::timestamptz AS instant
+)
+SELECT customer.id, coalesce(customer.is_suspended, false),
+       asked.key_id IS NULL OR EXISTS (
+           SELECT FROM accounts_servicekey_customers AS allowed
+            WHERE allowed.servicekey_id = asked.key_id AND allowed.customer_id = customer.id),
+       service.id, service.name,
+       EXISTS (
+           SELECT FROM pricing_billingitem AS item
+             JOIN pricing_price AS price ON price.billing_item_id = item.id
+            WHERE item.service_id = service.id
+              AND (price.customer_id IS NULL OR price.customer_id = customer.id)
+              AND price.begins_at <= instant AND (price.ends_at IS NULL OR price.ends_at > instant)),
+       specification.rpm, specification.tpm
+  FROM present
+ CROSS JOIN asked
+  LEFT JOIN accounts_customer AS customer ON customer.code = asked.customer
+  LEFT JOIN LATERAL (
+       SELECT id, name, 0 AS turn FROM pricing_service WHERE name = asked.service
+        UNION ALL
+       SELECT named.id, named.name, 1 AS turn
+         FROM pricing_servicealias AS alias
+         JOIN pricing_service AS named ON named.id = alias.service_id
+        WHERE alias.alias = asked.service
+        ORDER BY turn
+        LIMIT 1) AS service ON true
+  LEFT JOIN LATERAL (
+       SELECT rpm, tpm
+         FROM pricing_callspecification AS held
+        WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
+          AND held.begins_at <= instant AND (held.ends_at IS NULL OR held.ends_at > instant)
+        ORDER BY held.customer_id NULLS LAST
+        LIMIT 1) AS specification ON true
+ ORDER BY asked.place
+"""

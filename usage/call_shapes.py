@@ -1,0 +1,115 @@
+"""What the doors of call limits answer, in words, headers and as the OpenAPI document says it."""
+
+import datetime as dt
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+
+from accounts.shapes import Shape, answer, shape
+from usage.admission import Admission
+from usage.refusals import LimitsExhausted
+from usage.windows import EPOCH, CallLimits, Standing
+
+_REASONS = {
+    400: "The body is not JSON.",
+    401: "No service key, or one that is not live.",
+    403: "The key lacks the scope calls:admit; or the customer is suspended, or the service not on sale.",
+    409: "The call id is that of a call of another customer or service.",
+    413: "The body is larger than 16 MiB.",
+    415: "The content type is not application/json.",
+    422: "There is no such customer or service, or a field is not what it has to be; it is named.",
+    429: "The call is beyond the limits; Retry-After says when it would not be, unless it never fits.",
+    503: "The store of the limits is away, so nothing is admitted; ask again after Retry-After seconds.",
+}
+_RELEASES = {
+    404: "No call of this id was admitted within the last hour.",
+    409: "The usage of this call was reported.",
+}
+
+
+def admission_said(admission: Admission) -> dict[str, Any]:
+    """Return what the door answers to a call that is admitted."""
+    standing, limits = admission.standing, admission.limits
+    return {
+        "call_id": admission.call_id,
+        "customer": admission.customer,
+        "service": admission.service,
+        "limits": {"requests": limits.rpm, "tokens": limits.tpm},
+        "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left},
+        "resets_at": {
+            "requests": instant_of(standing.calls_reset),
+            "tokens": None if limits.tpm is None else instant_of(standing.tokens_reset),
+        },
+    }
+
+
+def limit_headers(limits: CallLimits, standing: Standing) -> dict[str, str]:
+    """Return the limits, what is left of them and when they are whole again, as clients of OpenAI read it."""
+    headers = {
+        "x-ratelimit-limit-requests": str(limits.rpm),
+        "x-ratelimit-remaining-requests": str(standing.calls_left),
+        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.second}s",
+    }
+    if limits.tpm is not None:
+        headers |= {
+            "x-ratelimit-limit-tokens": str(limits.tpm),
+            "x-ratelimit-remaining-tokens": str(standing.tokens_left),
+            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.second}s",
+        }
+    return headers
+
+
+def refusal_headers(refused: LimitsExhausted) -> dict[str, str]:
+    """Return the same for a call that is refused, and when to ask again or that this is useless."""
+    headers = limit_headers(refused.limits, refused.standing)
+    if refused.retry_after is None:
+        return headers | {"x-should-retry": "false"}
+    return headers | {"Retry-After": str(refused.retry_after)}
+
+
+def instant_of(second: int) -> dt.datetime:
+    """Return the instant at which a second begins."""
+    return EPOCH + dt.timedelta(seconds=second)
+
+
+def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
+    """Return every way in which a call is not admitted, or not released."""
+    reasons = {status: _REASONS[status] for status in (401, 403, 503)} | _RELEASES if release else _REASONS
+    return {status: answer(reason, shape("Error")) for status, reason in sorted(reasons.items())}
+
+
+def _object(properties: dict[str, Shape]) -> Shape:
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
+_COUNT = {"type": "integer", "minimum": 0}
+_COUNT_IF_ANY = {"type": ["integer", "null"], "minimum": 0}
+_INSTANT = {"type": "string", "format": "date-time"}
+_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+
+CALL_SHAPES: dict[str, Shape] = {
+    "Admission": _object(
+        {
+            "call_id": _NAME | {"description": "To be sent with the call's usage, or to release it."},
+            "customer": _NAME,
+            "service": _NAME | {"description": "By its own name, also if an alias was asked for."},
+            "limits": shape("CallLimits"),
+            "remaining": shape("CallLimits"),
+            "resets_at": shape("CallResets"),
+        }
+    ),
+    "CallLimits": _object(
+        {
+            "requests": _COUNT | {"description": "Calls in any 60 seconds."},
+            "tokens": _COUNT_IF_ANY
+            | {"description": "Of input and output in any 60 seconds; null: no limit."},
+        }
+    ),
+    "CallResets": _object(
+        {
+            "requests": _INSTANT | {"description": "When all of them are left again, if no call is added."},
+            "tokens": {"type": ["string", "null"], "format": "date-time"},
+        }
+    ),
+    "Release": _object({"call_id": _NAME, "state": {"const": "released"}}),
+}

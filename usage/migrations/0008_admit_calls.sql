@@ -1,0 +1,330 @@
+-- Call limits (docs/call-limits.md). After a crash of the server these tables are empty, and so no commit waits for
+-- the disk; rows that are rewritten all the time find room on their own page.
+ALTER TABLE usage_callwindow SET UNLOGGED;
+ALTER TABLE usage_admittedcall SET UNLOGGED;
+ALTER TABLE usage_refusedcalls SET UNLOGGED;
+-- Nobody looks for the beginning of an id.
+DROP INDEX usage_admittedcall_call_id_c9ac1875_like;
+ALTER TABLE usage_callwindow SET (fillfactor = 50);
+ALTER TABLE usage_admittedcall SET (fillfactor = 70);
+ALTER TABLE usage_refusedcalls SET (fillfactor = 50);
+
+-- The window as it is in this second. It never goes back, so that a clock which does lets nobody call twice; only
+-- one that was more than a window ahead is believed, and then everything counts in the present second.
+CREATE FUNCTION advanced_window(held usage_callwindow, present bigint) RETURNS usage_callwindow
+    LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    nothing CONSTANT bigint[] := array_fill(0::bigint, ARRAY[61]);
+    place integer;
+BEGIN
+    IF present < held.second - 60 THEN
+        held.calls := nothing;
+        held.tokens := nothing;
+        held.calls[present % 61 + 1] := held.calls_in_all;
+        held.tokens[present % 61 + 1] := held.tokens_in_all;
+        held.setbacks := held.setbacks + 1;
+        held.second := present;
+    ELSIF present > held.second + 60 THEN
+        held.calls := nothing;
+        held.tokens := nothing;
+        held.calls_in_all := 0;
+        held.tokens_in_all := 0;
+        held.second := present;
+    ELSE
+        WHILE held.second < present LOOP
+            held.second := held.second + 1;
+            place := held.second % 61 + 1;
+            held.calls_in_all := held.calls_in_all - held.calls[place];
+            held.tokens_in_all := held.tokens_in_all - held.tokens[place];
+            held.calls[place] := 0;
+            held.tokens[place] := 0;
+        END LOOP;
+    END IF;
+    RETURN held;
+END
+$$;
+
+-- An instant that is given is a test's. Read after the lock: who waited for it must not count in the past.
+CREATE FUNCTION present_second(given timestamptz) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT floor(extract(epoch FROM coalesce(given, clock_timestamp())))::bigint
+$$;
+
+-- Locks the window of this customer and service until the transaction ends, and brings it up to the present.
+CREATE FUNCTION held_window(its_customer bigint, its_service bigint, given timestamptz) RETURNS usage_callwindow
+    LANGUAGE plpgsql AS $$
+DECLARE
+    held usage_callwindow;
+BEGIN
+    SELECT * INTO held FROM usage_callwindow
+     WHERE customer_id = its_customer AND service_id = its_service FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO usage_callwindow
+               (customer_id, service_id, second, calls, tokens, calls_in_all, tokens_in_all, setbacks)
+        VALUES (its_customer, its_service, 0, array_fill(0::bigint, ARRAY[61]), array_fill(0::bigint, ARRAY[61]),
+                0, 0, 0)
+            ON CONFLICT DO NOTHING;
+        SELECT * INTO STRICT held FROM usage_callwindow
+         WHERE customer_id = its_customer AND service_id = its_service FOR NO KEY UPDATE;
+    END IF;
+    RETURN advanced_window(held, present_second(given));
+END
+$$;
+
+CREATE FUNCTION keep_window(held usage_callwindow) RETURNS void LANGUAGE sql VOLATILE AS $$
+    UPDATE usage_callwindow
+       SET second = held.second, calls = held.calls, tokens = held.tokens, calls_in_all = held.calls_in_all,
+           tokens_in_all = held.tokens_in_all, setbacks = held.setbacks
+     WHERE customer_id = held.customer_id AND service_id = held.service_id
+$$;
+
+-- The window with this many more calls and tokens (or fewer) in that second.
+CREATE FUNCTION counted_in_window(held usage_callwindow, its_second bigint, more_calls bigint, more_tokens bigint)
+    RETURNS usage_callwindow LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    place CONSTANT integer := its_second % 61 + 1;
+BEGIN
+    held.calls[place] := held.calls[place] + more_calls;
+    held.tokens[place] := held.tokens[place] + more_tokens;
+    held.calls_in_all := held.calls_in_all + more_calls;
+    held.tokens_in_all := held.tokens_in_all + more_tokens;
+    RETURN held;
+END
+$$;
+
+-- When the last of these will have left the window, if nothing is added.
+CREATE FUNCTION empty_from(places bigint[], newest bigint) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    FOR age IN 0 .. 60 LOOP
+        IF places[(newest - age) % 61 + 1] <> 0 THEN
+            RETURN newest - age + 61;
+        END IF;
+    END LOOP;
+    RETURN newest;
+END
+$$;
+
+-- The first second in which such a call would be within the limits, if nothing is added.
+CREATE FUNCTION fits_from(held usage_callwindow, asked_tokens bigint, rpm bigint, tpm bigint) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    place integer;
+BEGIN
+    FOR later IN 1 .. 61 LOOP
+        place := (held.second + later) % 61 + 1; -- of the second that leaves when that one begins
+        held.calls_in_all := held.calls_in_all - held.calls[place];
+        held.tokens_in_all := held.tokens_in_all - held.tokens[place];
+        IF held.calls_in_all < rpm AND (tpm IS NULL OR held.tokens_in_all + asked_tokens <= tpm) THEN
+            RETURN held.second + later;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+CREATE TYPE call_standing AS (
+    place bigint, refusal text, second bigint, calls_left bigint, tokens_left bigint,
+    calls_reset bigint, tokens_reset bigint, passes_at bigint
+);
+
+-- Raises unique_violation where one of the ids has just been admitted for somebody else. One that was released may be
+-- admitted anew.
+CREATE FUNCTION store_admitted(admitted usage_admittedcall[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    stored bigint;
+BEGIN
+    INSERT INTO usage_admittedcall AS there (call_id, customer_id, service_id, second, setbacks, tokens, state)
+    SELECT new.call_id, new.customer_id, new.service_id, new.second, new.setbacks, new.tokens, new.state
+      FROM unnest(admitted) AS new
+     ORDER BY new.call_id
+        ON CONFLICT (call_id) DO UPDATE
+       SET second = excluded.second, setbacks = excluded.setbacks, tokens = excluded.tokens, state = excluded.state
+     WHERE (there.customer_id, there.service_id) = (excluded.customer_id, excluded.service_id);
+    GET DIAGNOSTICS stored = ROW_COUNT;
+    IF stored < cardinality(admitted) THEN
+        RAISE unique_violation USING MESSAGE = 'A call id was admitted for somebody else at the same time.';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION count_refused(refused usage_refusedcalls[]) RETURNS void LANGUAGE sql VOLATILE AS $$
+    INSERT INTO usage_refusedcalls AS counted (customer_id, service_id, hour, refusal, calls)
+    SELECT one.customer_id, one.service_id, one.hour, one.refusal, count(*)
+      FROM unnest(refused) AS one
+     GROUP BY one.customer_id, one.service_id, one.hour, one.refusal
+     ORDER BY one.customer_id, one.service_id, one.hour, one.refusal
+        ON CONFLICT (customer_id, service_id, hour, refusal) DO UPDATE SET calls = counted.calls + excluded.calls
+$$;
+
+-- Windows are locked in the
+-- order of their key, then ids in theirs, so that nobody waits in a circle.
+CREATE FUNCTION try_to_admit_calls(asked json, given timestamptz) RETURNS SETOF call_standing
+    LANGUAGE plpgsql AS $$
+DECLARE
+    call record;
+    held usage_callwindow;
+    known usage_admittedcall;
+    standing call_standing;
+    new_ids text[] := '{}';
+    admitted usage_admittedcall[] := '{}';
+    refused usage_refusedcalls[] := '{}';
+    one_refused usage_refusedcalls;
+BEGIN
+    FOR call IN
+        SELECT one.*
+          FROM ROWS FROM (
+               json_to_recordset(asked)
+               AS (call_id text, customer bigint, service bigint, tokens bigint, rpm bigint, tpm bigint)
+          ) WITH ORDINALITY AS one (call_id, customer, service, tokens, rpm, tpm, place)
+         ORDER BY one.customer, one.service, one.place
+    LOOP
+        IF held.customer_id IS DISTINCT FROM call.customer OR held.service_id IS DISTINCT FROM call.service THEN
+            PERFORM keep_window(held);
+            held := held_window(call.customer, call.service, given);
+        END IF;
+        SELECT * INTO known FROM usage_admittedcall WHERE call_id = call.call_id;
+        IF call.call_id = ANY(new_ids) THEN
+            SELECT * INTO known FROM unnest(admitted) AS new WHERE new.call_id = call.call_id;
+        END IF;
+        standing.place := call.place;
+        standing.second := held.second;
+        standing.refusal := CASE
+            WHEN known.customer_id <> call.customer OR known.service_id <> call.service THEN 'other_call'
+            WHEN known.state <> 'released' THEN ''
+            WHEN call.rpm < 1 OR call.tokens > call.tpm THEN 'never'
+            WHEN held.calls_in_all >= call.rpm THEN 'rpm_exhausted'
+            WHEN held.tokens_in_all + call.tokens > call.tpm THEN 'tpm_exhausted'
+            ELSE '' END;
+        standing.passes_at := NULL;
+        IF standing.refusal IN ('rpm_exhausted', 'tpm_exhausted') THEN
+            standing.passes_at := fits_from(held, call.tokens, call.rpm, call.tpm);
+        END IF;
+        IF standing.refusal IN ('rpm_exhausted', 'tpm_exhausted', 'never') THEN
+            one_refused.customer_id := call.customer;
+            one_refused.service_id := call.service;
+            one_refused.hour := to_timestamp(held.second / 3600 * 3600);
+            one_refused.refusal := standing.refusal;
+            refused := refused || one_refused;
+        ELSIF standing.refusal = '' AND coalesce(known.state, 'released') = 'released' THEN
+            held := counted_in_window(held, held.second, 1, call.tokens);
+            known.call_id := call.call_id;
+            known.customer_id := call.customer;
+            known.service_id := call.service;
+            known.second := held.second;
+            known.setbacks := held.setbacks;
+            known.tokens := call.tokens;
+            known.state := 'held';
+            new_ids := new_ids || call.call_id;
+            admitted := admitted || known;
+        END IF;
+        standing.calls_left := greatest(call.rpm - held.calls_in_all, 0);
+        standing.tokens_left := CASE WHEN call.tpm IS NOT NULL THEN greatest(call.tpm - held.tokens_in_all, 0) END;
+        standing.calls_reset := empty_from(held.calls, held.second);
+        standing.tokens_reset := empty_from(held.tokens, held.second);
+        RETURN NEXT standing;
+    END LOOP;
+    PERFORM keep_window(held);
+    IF new_ids <> '{}' THEN
+        PERFORM store_admitted(admitted);
+    END IF;
+    IF refused <> '{}' THEN
+        PERFORM count_refused(refused);
+    END IF;
+END
+$$;
+
+-- Admits each of these calls that is within its limits, and answers for each, in their order.
+CREATE FUNCTION admit_calls(asked json, given timestamptz DEFAULT NULL) RETURNS SETOF call_standing
+    LANGUAGE plpgsql AS $$
+BEGIN
+    LOOP
+        BEGIN
+            RETURN QUERY SELECT * FROM try_to_admit_calls(asked, given) AS standing ORDER BY standing.place;
+            RETURN;
+        EXCEPTION WHEN unique_violation THEN
+            NULL; -- that admission is committed by now, and will be seen
+        END;
+    END LOOP;
+END
+$$;
+
+-- Settles each of these calls to what it used, or, where that is null, releases it; answers in their order what the
+-- call was before: held, settled, released, or '' if unknown to these customers (null: to anybody).
+CREATE FUNCTION settle_calls(used json, given timestamptz DEFAULT NULL) RETURNS TABLE (place bigint, state text)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    call record;
+    held usage_callwindow;
+    known usage_admittedcall;
+    states text[] := array_fill(''::text, ARRAY[greatest(json_array_length(used), 1)]);
+BEGIN
+    FOR call IN
+        SELECT one.call_id, one.tokens, one.place, seen.customer_id, seen.service_id
+          FROM ROWS FROM (json_to_recordset(used) AS (call_id text, tokens bigint, customers bigint[]))
+               WITH ORDINALITY AS one (call_id, tokens, customers, place)
+          JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
+         WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers)
+         ORDER BY seen.customer_id, seen.service_id, one.place
+    LOOP
+        IF held.customer_id IS DISTINCT FROM call.customer_id OR held.service_id IS DISTINCT FROM call.service_id THEN
+            PERFORM keep_window(held);
+            held := held_window(call.customer_id, call.service_id, given);
+        END IF;
+        -- Once more, now that the window is locked.
+        SELECT * INTO known FROM usage_admittedcall AS seen
+         WHERE seen.call_id = call.call_id AND seen.customer_id = call.customer_id
+           AND seen.service_id = call.service_id;
+        CONTINUE WHEN NOT FOUND;
+        states[call.place] := known.state;
+        CONTINUE WHEN known.state <> 'held';
+        IF known.second BETWEEN held.second - 60 AND held.second AND known.setbacks = held.setbacks THEN
+            held := counted_in_window(
+                held, known.second, CASE WHEN call.tokens IS NULL THEN -1 ELSE 0 END,
+                coalesce(call.tokens, 0) - known.tokens
+            );
+        END IF;
+        UPDATE usage_admittedcall AS seen
+           SET state = CASE WHEN call.tokens IS NULL THEN 'released' ELSE 'settled' END,
+               tokens = coalesce(call.tokens, seen.tokens)
+         WHERE seen.call_id = call.call_id;
+    END LOOP;
+    PERFORM keep_window(held);
+    RETURN QUERY SELECT its.place, its.state FROM unnest(states) WITH ORDINALITY AS its (state, place)
+                  WHERE its.place <= json_array_length(used) ORDER BY its.place;
+END
+$$;
+
+-- Counts calls that happened without having been admitted, in the present second.
+CREATE FUNCTION count_calls(happened json, given timestamptz DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+    held usage_callwindow;
+BEGIN
+    FOR one IN
+        SELECT customer, service, sum(calls)::bigint AS calls, sum(tokens)::bigint AS tokens
+          FROM json_to_recordset(happened) AS (customer bigint, service bigint, calls bigint, tokens bigint)
+         GROUP BY customer, service
+         ORDER BY customer, service
+    LOOP
+        held := held_window(one.customer, one.service, given);
+        PERFORM keep_window(counted_in_window(held, held.second, one.calls, one.tokens));
+    END LOOP;
+END
+$$;
+
+-- What the windows of these customers and services hold, in their order, without holding anybody up.
+CREATE FUNCTION look_at_windows(whose json, given timestamptz DEFAULT NULL)
+    RETURNS TABLE (second bigint, calls bigint, tokens bigint, calls_reset bigint, tokens_reset bigint)
+    LANGUAGE sql STABLE AS $$
+    SELECT coalesce(held.second, present.second), coalesce(held.calls_in_all, 0), coalesce(held.tokens_in_all, 0),
+           coalesce(empty_from(held.calls, held.second), present.second),
+           coalesce(empty_from(held.tokens, held.second), present.second)
+      FROM present_second(given) AS present (second)
+     CROSS JOIN ROWS FROM (json_to_recordset(whose) AS (customer bigint, service bigint))
+           WITH ORDINALITY AS one (customer, service, place)
+      LEFT JOIN usage_callwindow AS kept ON kept.customer_id = one.customer AND kept.service_id = one.service
+      LEFT JOIN LATERAL (
+           SELECT its.* FROM advanced_window(kept, present.second) AS its WHERE kept.second IS NOT NULL
+      ) AS held ON true
+     ORDER BY one.place
+$$;

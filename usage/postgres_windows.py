@@ -1,0 +1,128 @@
+"""The windows of call limits in PostgreSQL: one trip for many calls, by functions of the database.
+
+They lock the window of a customer and service until the transaction ends, so nothing here may be called
+inside a longer one. The tables are unlogged: no commit waits for the disk, and after a crash they are empty.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from accounts.prepared import fetch_all
+from usage.windows import (
+    HOURS_OF_REFUSALS,
+    KEPT_FOR,
+    AskedCall,
+    CountedCalls,
+    Refusal,
+    Refused,
+    SettledCall,
+    Standing,
+    State,
+    Use,
+    bounded,
+)
+
+
+class PostgresWindows:
+    """Keeps the windows in the product's own database."""
+
+    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+        sent = [
+            {
+                "call_id": call.call_id,
+                "customer": call.customer_id,
+                "service": call.service_id,
+                "tokens": bounded(call.estimated_tokens),
+                "rpm": call.limits.rpm,
+                "tpm": call.limits.tpm,
+            }
+            for call in asked
+        ]
+        return [Standing(Refusal(refusal), *rest) for refusal, *rest in fetch_all(_ADMIT, _json(sent), at)]
+
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+        sent = [
+            {
+                "call_id": call.call_id,
+                "tokens": None if call.used_tokens is None else bounded(call.used_tokens),
+                "customers": call.of_customers,
+            }
+            for call in calls
+        ]
+        return [State(state) for (state,) in fetch_all(_SETTLE, _json(sent), at)]
+
+    def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
+        """Count calls that were not admitted in the present second."""
+        sent = [
+            {
+                "customer": call.customer_id,
+                "service": call.service_id,
+                "calls": call.calls,
+                "tokens": bounded(call.tokens),
+            }
+            for call in calls
+        ]
+        fetch_all(_COUNT, _json(sent), at)
+
+    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return what counts now for each customer and service, and change nothing."""
+        sent = [{"customer": customer, "service": service} for customer, service in whose]
+        return [Use(*row) for row in fetch_all(_LOOK, _json(sent), at)]
+
+    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+        """Return what was refused within the last day, to this customer or to all."""
+        rows = fetch_all(_REFUSALS, at, HOURS_OF_REFUSALS, customer_id)
+        return [Refused(customer, service, Refusal(why), calls) for customer, service, why, calls in rows]
+
+    def forget(self, *, at: dt.datetime | None = None) -> int:
+        """Remove calls that were admitted too long ago, and refusals; return how many calls."""
+        fetch_all(_FORGET_REFUSALS, at, HOURS_OF_REFUSALS)
+        ((removed,),) = fetch_all(_FORGET, at, KEPT_FOR // dt.timedelta(seconds=1))
+        return int(removed)
+
+
+def _json(sent: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(sent).decode()
+
+
+_ADMIT = """
+SELECT refusal, second, calls_left, tokens_left, calls_reset, tokens_reset, passes_at
+  FROM admit_calls(%s::json, %s::timestamptz)
+"""
+_SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
+_COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"
+_LOOK = """
+SELECT second, calls, tokens, calls_reset, tokens_reset FROM look_at_windows(%s::json, %s::timestamptz)
+"""
+_REFUSALS = """
+WITH asked AS (
+    SELECT coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1) AS since,
+           %s::bigint AS customer_id
+)
+SELECT refused.customer_id, service_id, refusal, sum(calls)::bigint
+  FROM usage_refusedcalls AS refused, asked
+ WHERE hour > since AND (asked.customer_id IS NULL OR refused.customer_id = asked.customer_id)
+ GROUP BY refused.customer_id, service_id, refusal
+ ORDER BY refused.customer_id, service_id, refusal
+"""
+_FORGET_REFUSALS = """
+DELETE FROM usage_refusedcalls
+ WHERE hour <= coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1)
+RETURNING hour
+"""
+# In no order, so it takes no row that somebody else holds: it could wait in a circle.
+_FORGET = """
+WITH old AS (
+    SELECT call_id FROM usage_admittedcall
+     WHERE second < present_second(%s::timestamptz) - %s::bigint
+       FOR UPDATE SKIP LOCKED
+), removed AS (
+    DELETE FROM usage_admittedcall AS call USING old WHERE call.call_id = old.call_id RETURNING call.call_id
+)
+SELECT count(*) FROM removed
+"""

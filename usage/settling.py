@@ -1,0 +1,141 @@
+"""What usage that was stored means for the windows of call limits: it settles an admitted call, or counts.
+
+Told after the commit, and by default by a thread of its own, so that no report waits for it; at most a few
+times a second, so that it costs little however much is reported. What is lost when a process dies counts as
+it was estimated until it leaves the window. Usage of calls that are over for more than a window changes
+nothing.
+"""
+
+import datetime as dt
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from pricing.measures import Measure
+from usage.rows import MEASURES, Row
+from usage.window_stores import call_windows
+from usage.windows import CallWindows, CountedCalls, SettledCall, State, StoreAway
+
+WINDOW = dt.timedelta(seconds=61)
+PACE = dt.timedelta(milliseconds=200)
+MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
+
+logger = logging.getLogger(__name__)
+_INPUT, _OUTPUT = MEASURES.index(Measure.INPUT_TOKENS), MEASURES.index(Measure.OUTPUT_TOKENS)
+
+
+@dataclass
+class Happened:
+    """Calls that were made: those that were admitted, and how many others, by customer and service."""
+
+    admitted: list[tuple[SettledCall, int, int]] = field(default_factory=list)  # by customer and service
+    calls: Counter[tuple[int, int]] = field(default_factory=Counter)
+    tokens: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def add(self, customer_id: int, service_id: int, *, calls: int, tokens: int) -> None:
+        """Count calls that were not admitted."""
+        self.calls[customer_id, service_id] += calls
+        self.tokens[customer_id, service_id] += tokens
+
+    def take(self, other: "Happened") -> None:
+        """Count what the other counts as well."""
+        self.admitted += other.admitted
+        self.calls += other.calls
+        self.tokens += other.tokens
+
+
+def settle_stored(*, rows: Iterable[Row], now: dt.datetime) -> None:
+    """Let these records, which are new and committed, settle or count in the windows, soon."""
+    happened = _happened(rows, since=now - WINDOW)
+    if not (happened.admitted or happened.calls):
+        return
+    if not settings.SETTLE_CALLS_BESIDE or not _BESIDE.take(happened):
+        _settle_or_log(happened)
+
+
+def wait_until_settled() -> None:
+    """Return when all that this process has stored is settled."""
+    _BESIDE.wait()
+
+
+def settle(happened: Happened, *, windows: CallWindows) -> None:
+    """Settle the admitted calls to what they used, and count what was not admitted."""
+    states = windows.settle([call for call, *_ in happened.admitted]) if happened.admitted else []
+    for (call, *whose), state in zip(happened.admitted, states, strict=True):
+        if state is not State.HELD:
+            # A call in several records was admitted once; what was released has been made after all.
+            happened.add(*whose, calls=0 if state is State.SETTLED else 1, tokens=call.used_tokens or 0)
+    if happened.calls:
+        windows.count(
+            [CountedCalls(*whose, calls, happened.tokens[whose]) for whose, calls in happened.calls.items()]
+        )
+
+
+def _happened(rows: Iterable[Row], *, since: dt.datetime) -> Happened:
+    happened = Happened()
+    for row in rows:
+        tokens = row.quantities[_INPUT] + row.quantities[_OUTPUT]
+        if row.call_id is not None:
+            call = SettledCall(row.call_id, tokens, frozenset([row.customer_id]))
+            happened.admitted.append((call, row.customer_id, row.service_id))
+        elif row.occurred_at > since:
+            happened.add(row.customer_id, row.service_id, calls=1, tokens=tokens)
+    return happened
+
+
+def _settle_or_log(happened: Happened) -> None:
+    try:
+        settle(happened, windows=call_windows())
+    except (StoreAway, DatabaseError) as error:
+        # The records are stored and will be billed. What their calls hold stays as it was estimated.
+        logger.warning("Calls of reported usage were not settled: %s", error)
+
+
+class _Beside:
+    """A thread that settles what others have stored; begun when first needed."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: Happened | None = None
+        self._is_busy = False
+        self._thread: threading.Thread | None = None
+
+    def take(self, happened: Happened) -> bool:
+        """Settle this soon; False where too much waits already."""
+        with self._changed:
+            # Also after a fork, which copies no thread.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="settling", daemon=True)
+                self._thread.start()
+            waiting = self._waiting or Happened()
+            if len(waiting.admitted) + len(happened.admitted) > MOST_WAITING:
+                return False
+            waiting.take(happened)
+            self._waiting = waiting
+            self._changed.notify_all()
+        return True
+
+    def wait(self) -> None:
+        """Return when all that was taken is settled."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is None and not self._is_busy)
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while True:
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._waiting is not None)
+                happened, self._waiting, self._is_busy = self._waiting, None, True
+            _settle_or_log(happened or Happened())
+            connection.close()
+            pause.wait(PACE.total_seconds())
+
+
+_BESIDE = _Beside()

@@ -1,0 +1,153 @@
+"""Call limits: in no 60 seconds, wherever they start, more calls than the RPM or more tokens than the TPM.
+
+Two stores keep this promise in the same way (docs/call-limits.md): `postgres_windows` and `redis_windows`.
+They are asked for many calls in one trip. Seconds are whole ones since 1970, by the clock of the store: it is
+one for everybody, and read where nobody else can come in between. So no "now" is passed in; `at` stands in
+for that clock in tests.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# No TPM is larger, so to a limit any larger quantity is the same; and sums of it cannot overflow.
+MOST_TOKENS_COUNTED = 2**31
+# How long a call can be settled, released or asked for again; longer than any call takes.
+KEPT_FOR = dt.timedelta(hours=1)
+# Refusals are counted by the hour; the present hour and so many before it make the last day.
+HOURS_OF_REFUSALS = 24
+
+
+class Refusal(StrEnum):
+    """Why a call is not admitted."""
+
+    NONE = ""
+    RPM = "rpm_exhausted"
+    TPM = "tpm_exhausted"
+    NEVER = "never"  # more tokens than the TPM, or no calls at all
+    OTHER_CALL = "other_call"  # the id belongs to a call of another customer or service
+
+
+class State(StrEnum):
+    """What became of an admitted call."""
+
+    UNKNOWN = ""
+    HELD = "held"
+    SETTLED = "settled"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """The limits of one customer and service for any 60 seconds; no TPM may be stated."""
+
+    rpm: int
+    tpm: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedCall:
+    """A call that somebody wants to make."""
+
+    customer_id: int
+    service_id: int
+    call_id: str
+    estimated_tokens: int
+    limits: CallLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a customer stands with a service after it has asked for a call in this second."""
+
+    refusal: Refusal
+    second: int
+    calls_left: int
+    tokens_left: int | None
+    calls_reset: int  # the second in which all calls will be left again, if none is added
+    tokens_reset: int
+    passes_at: int | None  # the first second in which the same call would be admitted, if none is added
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the call may be made."""
+        return self.refusal is Refusal.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class SettledCall:
+    """What an admitted call used; None: it was not made, and is released.
+
+    Only a call of one of these customers is settled, if they are given.
+    """
+
+    call_id: str
+    used_tokens: int | None
+    of_customers: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCalls:
+    """Calls that happened without having been admitted; they count, and are never refused."""
+
+    customer_id: int
+    service_id: int
+    calls: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What counts in the window of a customer and service in this second."""
+
+    second: int
+    calls: int
+    tokens: int
+    calls_reset: int
+    tokens_reset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How many calls of a customer to a service were refused for one reason within the last day."""
+
+    customer_id: int
+    service_id: int
+    refusal: Refusal
+    calls: int
+
+
+class StoreAway(Exception):
+    """The store of the windows cannot be asked, so nobody knows whether a call is within its limits."""
+
+
+class CallWindows(Protocol):
+    """A store of windows; each method is one trip, and answers in the order in which it was asked."""
+
+    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+
+    def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
+        """Count calls that were not admitted in the present second."""
+
+    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return what counts now for each customer and service, and change nothing."""
+
+    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+        """Return what was refused within the last day, to this customer or to all."""
+
+
+def second_of(at: dt.datetime | None) -> int | None:
+    """Return the whole second that holds this instant."""
+    return None if at is None else (at - EPOCH) // dt.timedelta(seconds=1)
+
+
+def bounded(tokens: int) -> int:
+    """Return as many tokens as make a difference to any limit."""
+    return min(tokens, MOST_TOKENS_COUNTED)
