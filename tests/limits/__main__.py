@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 from benchmarks.server import manage
 from sensenova_billing.data_directory import make_temporary
 from sensenova_billing.postgres import throwaway_server
-from tests.limits.checker import Verdict
+from tests.limits.checker import WINDOW, Verdict
 from tests.limits.hammer import BROKEN, CALLERS, REDIS, RUNS, SOUND, STORES, Build, Run, hammer, served
 from tests.redis_server import redis_server
 
@@ -26,7 +27,8 @@ def main() -> int:
     """Press on one store after the other, and return the exit status: 0 only if all is as it should be."""
     options = _options()
     builds = {name: BROKEN[name] for name in BROKEN if options.broken in (name, "all")} or {"": SOUND}
-    seconds = options.seconds or (SECONDS_BROKEN if options.broken else SECONDS)
+    # Whole minutes, so that there is time to use what the last of them allows.
+    seconds = SECONDS_BROKEN if options.broken else ceil(options.seconds / WINDOW) * WINDOW
     # Only the impatient are back soon enough to find out within seconds.
     runs = {name: RUNS[name] for name in options.run or (["impatient"] if options.broken else RUNS)}
     wrong = 0
@@ -102,8 +104,8 @@ def _directory() -> Iterator[Path]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.limits", description=__doc__)
-    asked = os.environ.get("SECONDS")
-    parser.add_argument("--seconds", type=int, default=int(asked) if asked else None, help=f"({SECONDS})")
+    asked = int(os.environ.get("SECONDS") or SECONDS)
+    parser.add_argument("--seconds", type=int, default=asked, help=f"rounded up to minutes ({SECONDS})")
     parser.add_argument("--store", action="append", choices=STORES, help="one of the stores alone")
     parser.add_argument("--run", action="append", choices=[*RUNS], help="one of the runs alone")
     parser.add_argument("--broken", choices=[*BROKEN, "all"], help="a broken build, which must be found out")
