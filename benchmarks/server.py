@@ -45,6 +45,8 @@ def web(
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "SENSENOVA_UNDER_RUNNER": "1",
         "LOG_LEVEL": "ERROR",
+        # A Redis that waits for its turn on a busy machine is not away.
+        "REDIS_TIMEOUT_MILLISECONDS": "5000",
         **more,
     }
     # A session of its own, as the runner gives it: by that its workers know their server.

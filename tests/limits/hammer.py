@@ -95,9 +95,7 @@ class Target:
 @contextmanager
 def served(url: str, *, redis_url: str, build: Build = SOUND) -> Iterator[Target]:
     """Serve a migrated database with several web processes."""
-    # A Redis that waits for its turn on a busy machine is not away: callers would not know what it did.
-    settings = {"REDIS_URL": redis_url, "REDIS_TIMEOUT_MILLISECONDS": "5000"}
-    with web(url, application=build.application, workers=WEB_WORKERS, **settings) as (port, _):
+    with web(url, application=build.application, workers=WEB_WORKERS, REDIS_URL=redis_url) as (port, _):
         yield Target(url, redis_url, port, build.doubles_after)
 
 
