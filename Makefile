@@ -10,7 +10,8 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-clients test-browser fault check format lock openapi hammer bench-ingest bench-close bench-effect bench-admission
+.PHONY: help run gateway test test-clients test-browser fault hammer check format lock openapi \
+	bench-ingest bench-close bench-effect bench-admission
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -18,10 +19,13 @@ help: ## list the targets
 run: .venv/requirements ## run everything, at http://127.0.0.1:8000 (PORT and ADDRESS choose another place)
 	@$(MANAGE) run $(ARGS)
 
+gateway: .venv/requirements-gateway ## run LiteLLM's proxy before a running server, at http://127.0.0.1:4000 (docs/gateway.md)
+	.venv/gateway/bin/litellm --config examples/litellm/config.yaml --host 127.0.0.1 $(ARGS)
+
 test: .venv/requirements-dev ## run the tests, on a PostgreSQL of their own
 	$(BIN)/python -m pytest $(ARGS)
 
-test-clients: .venv/requirements-clients ## run the tests with the real clients of other billing systems
+test-clients: .venv/requirements-clients .venv/requirements-gateway ## run the tests with the real clients of other billing systems
 	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 test-browser: .venv/requirements-dev ## run the tests in Chromium, which Debian's package brings (as root, it is installed)
@@ -67,6 +71,7 @@ lock: ## choose the newest allowed version of every dependency (needs uv)
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --upgrade --group dev --group clients --constraint requirements-dev.lock --output-file requirements-clients.lock
+	$(subst pyproject.toml,,$(COMPILE)) --upgrade --group gateway --output-file requirements-gateway.lock
 
 # Each file stands for one lock that has been installed; it is older than the lock once that has changed.
 .venv/requirements: requirements.lock | .venv/bin/python
@@ -79,6 +84,12 @@ lock: ## choose the newest allowed version of every dependency (needs uv)
 
 .venv/requirements-clients: requirements-clients.lock | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+# An environment of its own: what the proxy needs is not what we need.
+.venv/requirements-gateway: requirements-gateway.lock | .venv/bin/python
+	@$(PYTHON) -m venv .venv/gateway
+	@.venv/gateway/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 .venv/bin/python:

@@ -10,7 +10,7 @@ from pricing.measures import Measure
 from pricing.models import price_text
 
 CUSTOMERS_SHOWN = 100
-_COSTS = ("cost (RMB)", "without this change (RMB)", "with this change (RMB)", "difference (RMB)")
+_COSTS = ("cost (RMB)", "without it (RMB)", "with it (RMB)", "difference (RMB)")
 
 
 def effect_tables(effect: PriceEffect) -> dict[str, Any]:

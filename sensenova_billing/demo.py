@@ -20,7 +20,7 @@ from django.db import transaction
 
 from accounts.audit import sign, signed
 from accounts.keys import issue_service_key, recognise_service_key
-from accounts.models import Customer, Member, User
+from accounts.models import Customer, Member, Scope, User
 from invoices.closing import close_due_hours
 from pricing.catalogue import load_catalogue
 from pricing.models import BillingItem, Price
@@ -90,7 +90,7 @@ def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
     _person(ADMIN, kept, is_staff=True, is_superuser=True)
     _negotiate(now=now)
     if recognise_service_key(text=kept.service_key, now=now) is None:
-        _, kept.service_key = issue_service_key(name=DEMO)
+        _, kept.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
     # Before the commit: what the database knows must not be lost.
     _keep(directory, kept)
     return kept.service_key

@@ -16,7 +16,7 @@ SOURCES = sorted(
     for app in ("accounts", "pricing", "usage", "invoices")
     for path in (ROOT / app).rglob("*.py")
     if "migrations" not in path.parts and path not in SENDERS | KEEPS_CHARACTERS
-)
+) + sorted((ROOT / "examples").rglob("*.py"))
 
 
 def floats(source):

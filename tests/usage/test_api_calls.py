@@ -157,6 +157,14 @@ def test_a_call_that_never_fits_is_told_so_and_not_to_ask_again(ask):
     assert "Retry-After" not in answer.headers
 
 
+def test_a_refusal_writes_no_line_into_the_log(ask, caplog):
+    limit(1)
+    ask(), ask()
+    ask(customer="nobody")
+
+    assert [record.status_code for record in caplog.records if record.name == "django.request"] == [422]
+
+
 def test_refusals_are_counted_without_a_row_for_each(ask):
     limit(1)
     for _ in range(5):
