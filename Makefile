@@ -10,7 +10,8 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser fault check format lock openapi bench-ingest bench-close bench-effect
+.PHONY: help run gateway test test-clients test-browser fault hammer check format lock openapi \
+	bench-ingest bench-close bench-effect bench-admission
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -34,6 +35,9 @@ test-browser: .venv/requirements-dev ## run the tests in Chromium, which Debian'
 fault: .venv/requirements-dev ## break everything while usage is posted, and check the books (SECONDS, SEED)
 	$(BIN)/python -m tests.faults $(ARGS)
 
+hammer: .venv/requirements-dev ## press on call limits with many processes, and check every 60 seconds (SECONDS)
+	$(BIN)/python -m tests.limits $(ARGS)
+
 check: .venv/requirements-dev ## format, lint, types, layers, migrations, deployment settings, OpenAPI document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,6 +60,9 @@ bench-close: .venv/requirements-dev ## measure how long an hour takes to close, 
 
 bench-effect: .venv/requirements-dev ## measure how long the effect of planned prices takes, beside a bare GROUP BY
 	$(BIN)/python -m benchmarks.effect $(ARGS)
+
+bench-admission: .venv/requirements-dev ## measure how fast calls are admitted, beside an empty view
+	$(BIN)/python -m benchmarks.admission $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml

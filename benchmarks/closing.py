@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.ingest import manage
+from benchmarks.server import manage
 from sensenova_billing.postgres import throwaway_server
 
 CUSTOMERS = 10_000

@@ -14,7 +14,7 @@ import sys
 import psycopg
 
 from benchmarks.closing import HOUR, PREPARE, WORK_MEM, Say, bare_seconds, fill_history
-from benchmarks.ingest import manage
+from benchmarks.server import manage
 from sensenova_billing.postgres import throwaway_server
 
 DAYS = 30

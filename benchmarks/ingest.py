@@ -9,20 +9,18 @@ import datetime as dt
 import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from sensenova_billing.lifeline import tied_to_caller
+from benchmarks.server import drive, manage, web
 from sensenova_billing.postgres import throwaway_server
 
 CUSTOMERS = 1000
@@ -102,16 +100,10 @@ def over_http(
     for _ in range(max(3, int(min(seconds, SECONDS_OF_BODIES) * rate / size))):
         batch = reports(size, random_id)
         bodies.append(json.dumps(batch[0] if size == 1 else batch).encode())
-    told = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load", str(port), path, key, str(CONNECTIONS[size]), str(seconds)],
-        input=b"".join(b"%08d" % len(body) + body for body in bodies),
-        capture_output=True,
-        check=False,
-    )
-    if told.returncode:
-        raise SystemExit(told.stderr.decode())
-    answers, elapsed, slowest = map(float, told.stdout.split())
-    return answers / elapsed, slowest
+    measured = drive(port, path, key, bodies, connections=CONNECTIONS[size], seconds=seconds)
+    if measured.refused:
+        raise SystemExit(f"{measured.refused} requests were refused.")
+    return measured.rate, measured.slowest
 
 
 def fill(url: str, records: int) -> None:
@@ -140,21 +132,6 @@ def fill(url: str, records: int) -> None:
         connection.execute("CHECKPOINT")
 
 
-def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str:
-    """Run a command of manage.py and return what it says; end with its complaint if it fails."""
-    told = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        env=os.environ | {"DATABASE_URL": url} | environment,
-        input=code,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if told.returncode:
-        raise SystemExit(told.stderr)
-    return told.stdout
-
-
 PREPARE = f"""
 from accounts.models import Customer
 from accounts.keys import issue_service_key
@@ -166,40 +143,6 @@ with connection.cursor() as cursor:
                    " SELECT date_trunc('hour', now(), 'UTC') - interval '2 hours', now()")
 print(issue_service_key(name="bench")[1])
 """
-
-
-@contextmanager
-def web(url: str) -> Iterator[tuple[int, int]]:
-    """Serve as `make run` does and give the port and the process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "64"),
-        *("--log-level", "error", "sensenova_billing.wsgi:application"),
-    ]
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-        "SENSENOVA_UNDER_RUNNER": "1",
-        "LOG_LEVEL": "ERROR",
-    }
-    # A session of its own, as the runner gives it: by that its workers know their server.
-    server = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=tied_to_caller())
-    try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                if server.poll() is not None:
-                    raise SystemExit("The web server did not start.") from None
-                time.sleep(0.1)
-        yield port, server.pid
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def resident(pid: int) -> int:

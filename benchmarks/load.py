@@ -1,8 +1,11 @@
-"""Posts bodies over kept connections as fast as they are answered; run as a process of its own.
+"""Posts bodies over kept connections as fast as they are answered, or at a rate; run as a process of its own.
 
-`python -m benchmarks.load PORT PATH KEY CONNECTIONS SECONDS < bodies`, where bodies are framed by their
-length in eight digits. Prints answers, seconds and the slowest of the fastest 99 % in milliseconds.
-Bodies that run out before the time are sent again as new records: their ids begin with the round's number.
+`python -m benchmarks.load PORT PATH KEY CONNECTIONS SECONDS RATE < bodies`, where bodies are framed by their
+length in eight digits. Prints what `benchmarks.server.drive` returns. Bodies that run out before the time are
+sent again as new records: their ids begin with the round's number.
+
+With a rate other than 0, requests are due at even intervals whether or not others are answered by then, and
+each is measured from when it was due: a server that stops answers late to all who would have come meanwhile.
 """
 
 import asyncio
@@ -10,6 +13,20 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Load:
+    """What all connections share, and what they have measured."""
+
+    port: int
+    head: bytes
+    bodies: Iterator[bytes]
+    due: Iterator[float | None]  # when the next request leaves; None: at once
+    until: float
+    times: list[float] = field(default_factory=list)
+    refused: int = 0
 
 
 def rounds(bodies: list[bytes]) -> Iterator[bytes]:
@@ -29,38 +46,46 @@ def frames(data: bytes) -> Iterator[bytes]:
         place = end
 
 
-async def post(port: int, head: bytes, bodies: Iterator[bytes], until: float, times: list[float]) -> None:
+async def post(load: Load) -> None:
     """Send from the shared bodies over one connection until the time is used up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for body in bodies:
-        began = time.perf_counter()
-        writer.write(head + b"%d\r\n\r\n" % len(body) + body)
+    reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
+    for due, body in zip(load.due, load.bodies, strict=False):
+        if due is not None and due > load.until:
+            break
+        if due is not None:
+            await asyncio.sleep(due - time.perf_counter())
+        began = time.perf_counter() if due is None else due
+        writer.write(load.head + b"%d\r\n\r\n" % len(body) + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         told = await reader.readexactly(length)
-        if not answer.startswith(b"HTTP/1.1 200"):
+        if answer.startswith(b"HTTP/1.1 429"):
+            load.refused += 1
+        elif not answer.startswith(b"HTTP/1.1 200"):
             raise SystemExit(f"{answer.decode()}{told.decode()[:500]}")
-        times.append(time.perf_counter() - began)
-        if time.perf_counter() > until:
+        load.times.append(time.perf_counter() - began)
+        if time.perf_counter() > load.until:
             break
     writer.close()
 
 
-async def main(port: int, path: str, key: str, connections: int, seconds: float) -> str:
+async def main(port: int, path: str, key: str, connections: int, seconds: float, rate: float) -> str:
     """Run the load and return what it measured."""
     bodies = rounds(list(frames(sys.stdin.buffer.read())))
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
         "Content-Type: application/json\r\nContent-Length: "
     ).encode()
-    times: list[float] = []
     began = time.perf_counter()
-    until = began + seconds
-    await asyncio.gather(*(post(port, head, bodies, until, times) for _ in range(connections)))
-    elapsed = time.perf_counter() - began
-    return f"{len(times)} {elapsed} {sorted(times)[int(len(times) * 0.99)] * 1000}"
+    due = (began + number / rate if rate else None for number in itertools.count())
+    load = Load(port, head, bodies, due, began + seconds)
+    await asyncio.gather(*(post(load) for _ in range(connections)))
+    elapsed, times = time.perf_counter() - began, sorted(load.times)
+    median, slowest = (times[int(len(times) * share)] * 1000 for share in (0.5, 0.99))
+    return f"{len(times)} {elapsed} {median} {slowest} {load.refused}"
 
 
 if __name__ == "__main__":
-    port, path, key, connections, seconds = sys.argv[1:]
-    sys.stdout.write(asyncio.run(main(int(port), path, key, int(connections), float(seconds))) + "\n")
+    port, path, key, connections, *numbers = sys.argv[1:]
+    told = asyncio.run(main(int(port), path, key, int(connections), *map(float, numbers)))
+    sys.stdout.write(told + "\n")

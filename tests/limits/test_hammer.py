@@ -1,0 +1,65 @@
+"""Several web processes, many callers, one customer and service: never too many calls, and not too few.
+
+`make hammer` does the same for minutes, so that windows slide.
+"""
+
+import shutil
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from benchmarks.server import manage
+from sensenova_billing.data_directory import make_temporary
+from sensenova_billing.postgres import throwaway_server
+from tests.limits.hammer import BROKEN, POSTGRESQL, RUNS, SOUND, STORES, hammer, served
+
+SMALL = {name: run.smaller() for name, run in RUNS.items()}
+# Until the limits are reached, which is soon; on the slowest machine less than a window.
+SECONDS_AT_MOST = 50
+# They go on, to see what becomes of the limits.
+SECONDS_OF_IMPATIENCE = 8
+IMPATIENT = {"impatient": replace(SMALL["impatient"], refusals=None)}
+
+
+@pytest.fixture(scope="module")
+def database():
+    """A database of its own, which web processes may fill."""
+    with throwaway_server() as url:
+        manage(url, "migrate", "--verbosity", "0")
+        manage(url, "load_catalogue")
+        yield url
+
+
+@pytest.fixture
+def directory():
+    made = make_temporary()
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def verdicts(database, directory, request):
+    """What is found of a build with one of the stores."""
+
+    def find(store, runs, seconds, build=SOUND):
+        redis_url = "" if store == POSTGRESQL else request.getfixturevalue("redis_url")
+        with served(database, redis_url=redis_url, build=build) as target:
+            return hammer(target, runs, seconds=seconds, directory=directory)
+
+    return find
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_however_many_call_at_once_no_more_are_admitted_than_the_limits_allow(store, verdicts):
+    for name, verdict in verdicts(store, SMALL, SECONDS_AT_MOST).items():
+        assert verdict.faults() == {}, (name, verdict)
+        assert verdict.used() > Fraction(95, 100), (name, verdict)
+        assert verdict.refused > 0
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_build_is_found_out(name, verdicts):
+    (verdict,) = verdicts(POSTGRESQL, IMPATIENT, SECONDS_OF_IMPATIENCE, BROKEN[name]).values()
+
+    assert verdict.by_callers.exceeded, verdict
