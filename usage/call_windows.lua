@@ -1,21 +1,19 @@
 -- The windows of call limits in Redis; docs/call-limits.md. The same rules as in migrations/0008_admit_calls.sql, and
 -- one suite of tests for both.
 --
---   ARGV: deed, instant ('' unless a test gives it), seconds to keep a call, then what the deed needs.
+--   ARGV: one text in MessagePack: the deed, the second (if a test gives it), for how many seconds a call is kept,
+--   and the calls, each a list of what the deed needs. The answer is a list of as many, in MessagePack too.
 --
 -- A window is {newest second, calls, tokens, setbacks, calls in each place, tokens in each place}; second s stands in
 -- place s mod 61. A call is {customer, service, second, setbacks, tokens, state}. No number exceeds 2 to the 53.
 
-local deed, given, kept_for = ARGV[1], ARGV[2], ARGV[3]
+local asked = cmsgpack.unpack(ARGV[1])
+local given, kept_for = asked.second, asked.kept_for
 local SECOND, CALLS, TOKENS, SETBACKS, CALLS_IN, TOKENS_IN = 1, 2, 3, 4, 5, 6
 local PREFIX = KEYS[1]
 
-local function present_second()
-    if given ~= '' then
-        return tonumber(given)
-    end
-    return tonumber(redis.call('TIME')[1])
-end
+-- One second for the whole trip: nobody else does anything meanwhile.
+local present_second = given or tonumber(redis.call('TIME')[1])
 
 local function nothing()
     local places = {}
@@ -56,17 +54,28 @@ local function window_key(customer, service)
     return PREFIX .. 'window:' .. customer .. ':' .. service
 end
 
+-- What this trip has read, and whether it has changed it.
+local windows, is_changed = {}, {}
+
 local function window_now(customer, service)
-    local kept = redis.call('GET', window_key(customer, service))
-    local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, 0, nothing(), nothing() }
-    local second_kept = window[SECOND]
-    advance(window, present_second())
-    return window, window[SECOND] ~= second_kept
+    local key = window_key(customer, service)
+    if not windows[key] then
+        local kept = redis.call('GET', key)
+        local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, 0, nothing(), nothing() }
+        local second_kept = window[SECOND]
+        advance(window, present_second)
+        windows[key], is_changed[key] = window, window[SECOND] ~= second_kept
+    end
+    return windows[key], key
 end
 
 -- What has not been touched for two windows counts no more.
-local function keep_window(customer, service, window)
-    redis.call('SET', window_key(customer, service), cmsgpack.pack(window), 'EX', 122)
+local function keep_windows()
+    for key, window in pairs(windows) do
+        if is_changed[key] then
+            redis.call('SET', key, cmsgpack.pack(window), 'EX', 122)
+        end
+    end
 end
 
 local function count_in(window, second, calls, tokens)
@@ -138,7 +147,7 @@ local function left_of(limit, used)
 end
 
 local function admit(customer, service, call_id, tokens, rpm, tpm)
-    local window, changed = window_now(customer, service)
+    local window, key = window_now(customer, service)
     local known, refusal, passes_at = call_known(call_id), '', false
     if known and (known.customer ~= customer or known.service ~= service) then
         refusal = 'other_call'
@@ -146,15 +155,12 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
         refusal = refusal_of(window, tokens, rpm, tpm)
         if refusal == '' then
             count_in(window, window[SECOND], 1, tokens)
-            changed = true
+            is_changed[key] = true
             keep_call(call_id, { customer = customer, service = service, second = window[SECOND],
                                  setbacks = window[SETBACKS], tokens = tokens, state = 'held' })
         else
             count_refusal(customer, service, refusal, window[SECOND])
         end
-    end
-    if changed then
-        keep_window(customer, service, window)
     end
     if refusal == 'rpm_exhausted' or refusal == 'tpm_exhausted' then
         passes_at = fits_from(window, tokens, rpm, tpm)
@@ -164,12 +170,12 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
 end
 
 local function is_one_of(customer, customers)
-    for one in string.gmatch(customers, '%d+') do
-        if tonumber(one) == customer then
+    for _, one in ipairs(customers or {}) do
+        if one == customer then
             return true
         end
     end
-    return customers == 'all'
+    return not customers
 end
 
 -- Used tokens are nil where the call was not made.
@@ -178,22 +184,23 @@ local function settle(call_id, used, customers)
     if not known or not is_one_of(known.customer, customers) then
         return ''
     end
-    local before, window = known.state, window_now(known.customer, known.service)
+    local before, window, key = known.state, window_now(known.customer, known.service)
     if before == 'held' then
         if known.setbacks == window[SETBACKS] and known.second >= window[SECOND] - 60 then
             count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
         end
         known.state, known.tokens = used and 'settled' or 'released', used or known.tokens
         keep_call(call_id, known)
+        is_changed[key] = true
     end
-    keep_window(known.customer, known.service, window)
     return before
 end
 
 local function count(customer, service, calls, tokens)
-    local window = window_now(customer, service)
+    local window, key = window_now(customer, service)
     count_in(window, window[SECOND], calls, tokens)
-    keep_window(customer, service, window)
+    is_changed[key] = true
+    return true
 end
 
 local function look(customer, service)
@@ -204,7 +211,7 @@ end
 
 -- Names and numbers in turn, for each of these hours.
 local function refusals(hours)
-    local found, hour = {}, math.floor(present_second() / 3600)
+    local found, hour = {}, math.floor(present_second / 3600)
     for before = 0, hours do
         for _, value in ipairs(redis.call('HGETALL', PREFIX .. 'refused:' .. hour - before)) do
             found[#found + 1] = value
@@ -213,19 +220,12 @@ local function refusals(hours)
     return found
 end
 
-local function number(index)
-    return tonumber(ARGV[index])
+local deeds = { admit = admit, settle = settle, count = count, look = look, refusals = refusals }
+local answers = {}
+for place, call in ipairs(asked.calls) do
+    answers[place] = deeds[asked.deed](call[1], call[2], call[3], call[4], call[5], call[6])
 end
-
-if deed == 'admit' then
-    return admit(number(4), number(5), ARGV[6], number(7), number(8), number(9))
-elseif deed == 'settle' then
-    return settle(ARGV[4], number(5), ARGV[6])
-elseif deed == 'count' then
-    return count(number(4), number(5), number(6), number(7))
-elseif deed == 'look' then
-    return look(number(4), number(5))
-elseif deed == 'refusals' then
-    return refusals(number(4))
+if asked.deed ~= 'look' then
+    keep_windows()
 end
-return redis.error_reply('there is no such deed: ' .. deed)
+return cmsgpack.pack(answers)

@@ -1,4 +1,7 @@
-"""The windows of call limits in Redis (or Valkey): one Lua script for each call, many of them in one trip.
+"""The windows of call limits in Redis (or Valkey): one Lua script a trip, which answers for many calls.
+
+What is asked and answered is one text in MessagePack: as arguments and values of their own, they would cost
+more than all the rest.
 
 Everything there ends by itself: windows after two minutes, calls after KEPT_FOR, refusals after a day.
 
@@ -12,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
@@ -35,6 +39,7 @@ from usage.windows import (
 
 _SCRIPT = Path(__file__).with_name("call_windows.lua").read_text(encoding="utf-8")
 _PREFIX = "sensenova:limits:"
+MOST_A_TRIP = 500
 
 
 class RedisWindows:
@@ -44,7 +49,6 @@ class RedisWindows:
         seconds = timeout.total_seconds()
         self._redis = redis.Redis.from_url(
             url,
-            decode_responses=True,
             socket_connect_timeout=seconds,
             socket_timeout=seconds,
             retry=Retry(NoBackoff(), 0),  # what was sent may have been done: not everything may be done twice
@@ -60,19 +64,19 @@ class RedisWindows:
                 call.call_id,
                 bounded(call.estimated_tokens),
                 call.limits.rpm,
-                "" if call.limits.tpm is None else call.limits.tpm,
+                call.limits.tpm,
             )
             for call in asked
         ]
-        return [Standing(Refusal(refusal), *rest) for refusal, *rest in self._run("admit", sent, at)]
+        return [_standing(*answer) for answer in self._run("admit", sent, at)]
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
         sent = [
             (
                 call.call_id,
-                "" if call.used_tokens is None else bounded(call.used_tokens),
-                "all" if call.of_customers is None else ",".join(map(str, call.of_customers)),
+                None if call.used_tokens is None else bounded(call.used_tokens),
+                call.of_customers,
             )
             for call in calls
         ]
@@ -89,7 +93,7 @@ class RedisWindows:
 
     def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
         """Return what was refused within the last day, to this customer or to all."""
-        ((*found,),) = self._run("refusals", [(HOURS_OF_REFUSALS,)], at)
+        (found,) = self._run("refusals", [(HOURS_OF_REFUSALS,)], at)
         counted: Counter[tuple[int, int, Refusal]] = Counter()
         for name, calls in zip(found[::2], found[1::2], strict=True):
             customer, service, refusal = name.split(":")
@@ -101,27 +105,33 @@ class RedisWindows:
         ]
 
     def _run(self, deed: str, sent: Sequence[tuple[Any, ...]], at: dt.datetime | None) -> list[Any]:
-        """Run the script for each of these, all in one trip, and return its answers."""
-        second, kept_for = second_of(at), KEPT_FOR // dt.timedelta(seconds=1)
-        head = (deed, "" if second is None else second, kept_for)
-        runs = [(*head, *values) for values in sent]
-        try:
-            answers = self._trip(runs)
-            undone = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-            if undone:  # the server has just started
-                self._redis.script_load(_SCRIPT)
-                done = self._trip([runs[place] for place in undone])
-                for place, answer in zip(undone, done, strict=True):
-                    answers[place] = answer
-        except redis.RedisError as error:
-            raise StoreAway(str(error)) from error
-        for answer in answers:
-            if isinstance(answer, redis.RedisError):
-                raise StoreAway(str(answer)) from answer
+        """Run the script for these and return its answers; for very many in several trips.
+
+        The server does nothing else meanwhile, so a trip has to be short.
+        """
+        answers: list[Any] = []
+        for first in range(0, len(sent), MOST_A_TRIP):
+            trip = {
+                "deed": deed,
+                "second": second_of(at),
+                "kept_for": KEPT_FOR // dt.timedelta(seconds=1),
+                "calls": sent[first : first + MOST_A_TRIP],
+            }
+            answers += msgspec.msgpack.decode(self._trip(msgspec.msgpack.encode(trip)))
         return answers
 
-    def _trip(self, runs: Sequence[tuple[Any, ...]]) -> list[Any]:
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for run in runs:
-                pipeline.evalsha(self._sha, 1, _PREFIX, *run)
-            return pipeline.execute(raise_on_error=False)
+    def _trip(self, sent: bytes) -> Any:
+        try:
+            try:
+                return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
+            except NoScriptError:  # the server has just started
+                self._redis.script_load(_SCRIPT)
+                return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
+        except redis.RedisError as error:
+            raise StoreAway(str(error)) from error
+
+
+def _standing(refusal: str, *answer: Any) -> Standing:
+    # Lua's lists cannot hold nothing: false stands for it.
+    said: list[Any] = [None if one is False else one for one in answer]
+    return Standing(Refusal(refusal), *said)
