@@ -12,6 +12,12 @@ class NothingAsked(forms.Form):
     """No parameter at all."""
 
 
+class CustomerQuery(forms.Form):
+    """One customer, by its code."""
+
+    customer = forms.CharField(max_length=64, strip=False)
+
+
 def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
     """Return what was asked for; raise BadQuery for what is wrong, unknown, empty or said twice."""
     form = form_class(query)

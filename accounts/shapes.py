@@ -2,9 +2,16 @@
 
 from typing import Any, cast
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 Shape = dict[str, Any]
+
+CUSTOMER = OpenApiParameter(
+    "customer",
+    {"type": "string", "minLength": 1, "maxLength": 64},
+    required=True,
+    description="The customer's code.",
+)
 
 
 def shape(name: str) -> Shape:

@@ -13,6 +13,8 @@ from invoices.watching import Alarm, Level, state_of_closing
 from pricing.models import Decision, Proposal
 from usage.hours import database_now
 from usage.models import BillingHour
+from usage.window_stores import call_windows
+from usage.windows import StoreAway
 
 # Of each alarm the heading of its card and the list that tells more.
 _CARDS: dict[str, tuple[str, type[Model]]] = {
@@ -42,10 +44,10 @@ class Card:
 
 
 def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the page's context how the closing and the books stand."""
+    """Add to the page's context how the closing, the books and the call limits stand."""
     state = state_of_closing(now=database_now())
     return context | {
-        "closing_cards": [_card(alarm, request) for alarm in state.alarms],
+        "closing_cards": [*(_card(alarm, request) for alarm in state.alarms), _refusals(request)],
         "proposals": Proposal.objects.filter(decision=Decision.NONE).count(),
         "proposals_href": _list(Proposal, request),
     }
@@ -57,6 +59,20 @@ def _card(alarm: Alarm, request: HttpRequest) -> Card:
     return Card(
         title=title, text=alarm.text, variant=variant, state=state, icon=icon, href=_list(model, request)
     )
+
+
+def _refusals(request: HttpRequest) -> Card:
+    """Return how many calls were refused, or that nobody knows."""
+    href = reverse("refused_calls") if request.user.has_perm("usage.view_refusedcalls") else ""
+    try:
+        calls = sum(one.calls for one in call_windows().refusals())
+    except StoreAway:
+        text, level = "The store of the call limits is away: no call is admitted.", Level.ALARM
+    else:
+        text = f"{calls:,} {'call was' if calls == 1 else 'calls were'} refused in the last 24 hours."
+        text, level = text if calls else "No call was refused in the last 24 hours.", Level.OK
+    variant, state, icon = _SIGNS[level]
+    return Card(title="Call limits", text=text, variant=variant, state=state, icon=icon, href=href)
 
 
 def _list(model: type[Model], request: HttpRequest) -> str:

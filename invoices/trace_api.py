@@ -11,20 +11,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.acting import customer_of_key
 from accounts.authentication import key_of
 from accounts.keys import customer_codes
-from accounts.models import Customer
 from accounts.permissions import MayReadBilling
 from accounts.queries import NothingAsked, read_query
 from accounts.reading import AnswersInJson
-from accounts.shapes import answer, shape
+from accounts.shapes import CUSTOMER, answer, shape
 from invoices.downloads import records_file
 from invoices.models import ChargeLine
 from invoices.record_pages import oldest_records
 from invoices.trace_forms import RECORDS_A_PAGE, RecordQuery, RecordsQuery
 from invoices.trace_shapes import (
     AFTER,
-    CUSTOMER,
     EVENT_ID,
     LIMIT,
     LINE_ID,
@@ -103,10 +102,7 @@ class RecordView(TraceView):
     def get(self, request: Request) -> Response:
         """Authenticate, read the query, answer."""
         asked = read_query(RecordQuery, request.query_params)
-        codes = customer_codes(key=key_of(request))
-        if codes is not None and asked["customer"] not in codes:
-            raise Http404
-        customer = get_object_or_404(Customer, code=asked["customer"])
+        customer = customer_of_key(key=key_of(request), code=asked["customer"])
         found = trace_record(customer=customer, event_id=asked["event_id"])
         if found is None:
             raise Http404

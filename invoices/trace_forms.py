@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.queries import CustomerQuery
 from invoices.record_pages import (
     LONGEST_EVENT_ID,
     RecordKey,
@@ -87,8 +88,7 @@ class RecordsQuery(forms.Form):
     )
 
 
-class RecordQuery(forms.Form):
+class RecordQuery(CustomerQuery):
     """One record, by its customer's code and its event id."""
 
-    customer = forms.CharField(max_length=64, strip=False)
     event_id = EventIdField()

@@ -95,12 +95,6 @@ LIMIT = OpenApiParameter(
     {"type": "integer", "minimum": 1, "maximum": MOST_RECORDS, "default": RECORDS_A_PAGE},
     description="How many records a page holds.",
 )
-CUSTOMER = OpenApiParameter(
-    "customer",
-    {"type": "string", "minLength": 1, "maxLength": 64},
-    required=True,
-    description="The customer's code.",
-)
 EVENT_ID = OpenApiParameter(
     "event_id",
     {"type": "string", "minLength": 1, "maxLength": LONGEST_EVENT_ID},

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.models import Customer
+from accounts.acting import customer_of_person
 from invoices.downloads import records_file_or_page
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import decimals_of
@@ -51,7 +51,7 @@ def charge_line_csv(request: HttpRequest, number: str, pk: int) -> HttpResponseB
 @require_safe
 def customer_record(request: HttpRequest, code: str) -> HttpResponse:
     """A call by its event id, and the lines on which it is billed and corrected."""
-    customer = get_object_or_404(Customer, code=code, members__user=request.user.pk)
+    customer = customer_of_person(person=request.user, code=code)
     form = FindCallForm(request.GET if "event_id" in request.GET else None)
     found = trace_record(customer=customer, **form.cleaned_data) if form.is_valid() else None
     shares = [*found.lines, *found.corrections] if found else []

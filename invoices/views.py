@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts import clock
+from accounts.acting import customer_of_person
 from accounts.models import Customer
 from invoices.forms import KEY_FORMAT, BillsForm
 from invoices.models import ChargeLine, HourlyBill
@@ -49,7 +50,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
     """This hour so far, the last 24 hours, the latest bills."""
-    customer = _own_customer(request, code)
+    customer = customer_of_person(person=request.user, code=code)
     read = overview_of(customer=customer, now=clock.now())
     with timezone.override(customer.time_zone):
         hours = [read.running, *reversed(read.closing_soon)]
@@ -72,7 +73,7 @@ def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
 @require_safe
 def customer_bills(request: HttpRequest, code: str) -> HttpResponse:
     """The customer's bills, newest first, by page or by day."""
-    customer = _own_customer(request, code)
+    customer = customer_of_person(person=request.user, code=code)
     form = BillsForm(request.GET)
     page = _bills_page(customer=customer, form=form)
     with timezone.override(customer.time_zone):
@@ -91,7 +92,7 @@ def customer_bills(request: HttpRequest, code: str) -> HttpResponse:
 @require_safe
 def customer_bills_csv(request: HttpRequest, code: str) -> HttpResponse:
     """The table that `customer_bills` shows for the same query."""
-    customer = _own_customer(request, code)
+    customer = customer_of_person(person=request.user, code=code)
     page = _bills_page(customer=customer, form=BillsForm(request.GET))
     head = ["bill", "hour_utc", "issued_at", "records", "amount_rmb"]
     rows = (
@@ -153,10 +154,6 @@ def _line_cells(found: HourlyBill, line: ChargeLine) -> list[Any]:
         line.correction,
         line.corrects.bill.number if line.corrects else "",
     ]
-
-
-def _own_customer(request: HttpRequest, code: str) -> Customer:
-    return get_object_or_404(Customer, code=code, members__user=request.user.pk)
 
 
 def _own_bill(request: HttpRequest, number: str) -> HourlyBill:

@@ -272,8 +272,12 @@ CELERY_BEAT_SCHEDULE = {
 # --- The admin's look ----------------------------------------------------------------------------
 
 
-# Not lists: there are far too many usage records, and a file is none.
-_ADMIN_PAGES = {"Usage records": "usage_record", "Import and export": "catalogue_import"}
+# Not lists: there are far too many usage records, refusals have no rows, and a file is none.
+_ADMIN_PAGES = {
+    "Usage records": "usage_record",
+    "Refused calls": "refused_calls",
+    "Import and export": "catalogue_import",
+}
 
 
 def _admin_section(title: str, *pages: tuple[str, str, str]) -> dict[str, object]:
@@ -348,6 +352,7 @@ UNFOLD = {
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
+                ("Refused calls", "block", "usage_refusedcalls"),
                 ("Find a record", "search", "invoices_chargeline"),
                 ("Verifications", "fact_check", "invoices_verification"),
             ),

@@ -19,8 +19,10 @@ from sensenova_billing import errors
 from sensenova_billing.health import HealthView, ReadyView
 from sensenova_billing.metrics import MetricsView
 from usage.api import ReversalView, UsageView
-from usage.call_api import CallsView, CallView
+from usage.call_api import CallsView, CallView, LimitsView
 from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
+from usage.refusal_admin import refused_calls
+from usage.views import customer_limits
 
 urlpatterns = [
     path("healthz", HealthView.as_view(), name="healthz"),
@@ -35,6 +37,7 @@ urlpatterns = [
     path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
     path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
+    path("customers/<str:code>/limits", customer_limits, name="customer_limits"),
     path("customers/<str:code>/records", tracing.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", tracing.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", tracing.charge_line_csv, name="charge_line_csv"),
@@ -45,6 +48,7 @@ urlpatterns = [
     path("api/v1/estimates", EstimatesView.as_view(), name="api_estimates"),
     path("api/v1/calls", CallsView.as_view(), name="api_calls"),
     path("api/v1/calls/<str:call_id>", CallView.as_view(), name="api_call"),
+    path("api/v1/limits", LimitsView.as_view(), name="api_limits"),
     path("api/v1/usage", UsageView.as_view(), name="api_usage"),
     path("api/v1/reversals", ReversalView.as_view(), name="api_reversals"),
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
@@ -66,6 +70,7 @@ urlpatterns = [
     ),
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
+    path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
     path("admin/prices/change", admin.site.admin_view(deeds.change_price), name="change_price"),
     path("admin/prices/offer", admin.site.admin_view(deeds.announce_offer), name="announce_offer"),

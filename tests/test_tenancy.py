@@ -34,6 +34,7 @@ OWNED = {
     "charge_line": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_limits": ({"code": "globex"}, {"code": "nobody"}),
 }
 # Takes a service key, never a session.
 KEYED = {
@@ -46,12 +47,19 @@ KEYED = {
     "lago_event",
     "lago_batch",
 }
-KEYED |= {"api_record", "api_line_records", "api_line_records_csv"}
+KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
 # Does something and shows nothing of anybody's; its own tests are elsewhere.
 DEEDS = {"sign_out", "api_estimates"}
 # For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
 STAFF = "admin:"
-STAFF_PAGES = {"usage_record", "own_password", "catalogue_csv", "catalogue_xlsx", "catalogue_import"}
+STAFF_PAGES = {
+    "usage_record",
+    "refused_calls",
+    "own_password",
+    "catalogue_csv",
+    "catalogue_xlsx",
+    "catalogue_import",
+}
 STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 

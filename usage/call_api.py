@@ -6,12 +6,21 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import clock
+from accounts.acting import customer_of_key
 from accounts.authentication import key_of
-from accounts.permissions import MayAdmitCalls
+from accounts.permissions import MayAdmitCalls, MayReadBilling
+from accounts.queries import CustomerQuery, read_query
 from accounts.reading import AnswersInJson, WholeBody, body_of
-from accounts.shapes import answer, shape
+from accounts.shapes import CUSTOMER, answer, shape
 from usage.admission import admit_call, decode_call, release_call
-from usage.call_shapes import admission_said, call_refusals, limit_headers
+from usage.call_shapes import (
+    admission_said,
+    call_refusals,
+    limit_headers,
+    standings_refusals,
+    standings_said,
+)
+from usage.standing import standings_of
 
 
 class CallsView(APIView):
@@ -60,3 +69,28 @@ class CallView(APIView):
         """Authenticate, release, answer."""
         release_call(call_id=call_id, key=key_of(request))
         return Response({"call_id": call_id, "state": "released"})
+
+
+class LimitsView(APIView):
+    """How a customer stands with its limits."""
+
+    permission_classes = (MayReadBilling,)
+    content_negotiation_class = AnswersInJson
+
+    @extend_schema(
+        operation_id="customer_limits",
+        summary="Limits of a customer",
+        tags=["calls"],
+        description=(
+            "Each service on sale to the customer with the limits that apply now, what counts in the last 60 "
+            "seconds, what is left, and how many calls were refused in this hour and the 24 before it."
+        ),
+        parameters=[CUSTOMER],
+        responses={200: answer("The limits.", shape("CustomerLimits")), **standings_refusals()},
+    )
+    def get(self, request: Request) -> Response:
+        """Authenticate, read the query, answer."""
+        asked = read_query(CustomerQuery, request.query_params)
+        customer = customer_of_key(key=key_of(request), code=asked["customer"])
+        standings = standings_of(customer=customer, now=clock.now())
+        return Response(standings_said(customer=customer.code, standings=standings))

@@ -1,13 +1,15 @@
 """What the doors of call limits answer, in words, headers and as the OpenAPI document says it."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
 
 from accounts.shapes import Shape, answer, shape
 from usage.admission import Admission
-from usage.refusals import LimitsExhausted
+from usage.refusals import REFUSAL_CODES, LimitsExhausted
+from usage.standing import ServiceStanding
 from usage.windows import EPOCH, CallLimits, Standing
 
 _REASONS = {
@@ -25,6 +27,13 @@ _RELEASES = {
     404: "No call of this id was admitted within the last hour.",
     409: "The usage of this call was reported.",
 }
+_NOT_READ = {
+    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
+    401: "No service key, or one that is not live.",
+    403: "The key lacks the scope billing:read.",
+    404: "There is no such customer, or the key may not act for it.",
+    503: "The store of the limits is away; ask again after Retry-After seconds.",
+}
 
 
 def admission_said(admission: Admission) -> dict[str, Any]:
@@ -40,6 +49,27 @@ def admission_said(admission: Admission) -> dict[str, Any]:
             "requests": instant_of(standing.calls_reset),
             "tokens": None if limits.tpm is None else instant_of(standing.tokens_reset),
         },
+    }
+
+
+def standings_said(*, customer: str, standings: Sequence[ServiceStanding]) -> dict[str, Any]:
+    """Return what the API says of a customer's limits."""
+    return {"customer": customer, "services": [_standing_said(standing) for standing in standings]}
+
+
+def _standing_said(standing: ServiceStanding) -> dict[str, Any]:
+    limits, use = standing.limits, standing.use
+    tpm = limits.tpm if limits else None
+    return {
+        "service": standing.service.name,
+        "limits": {"requests": limits.rpm, "tokens": tpm} if limits else None,
+        "used": {"requests": use.calls, "tokens": use.tokens},
+        "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left} if limits else None,
+        "resets_at": {
+            "requests": instant_of(use.calls_reset),
+            "tokens": None if tpm is None else instant_of(use.tokens_reset),
+        },
+        "refused_last_day": {code: standing.refused.get(why, 0) for why, code in REFUSAL_CODES.items()},
     }
 
 
@@ -78,6 +108,11 @@ def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
     return {status: answer(reason, shape("Error")) for status, reason in sorted(reasons.items())}
 
 
+def standings_refusals() -> dict[int, OpenApiResponse]:
+    """Return every way in which limits are not told."""
+    return {status: answer(reason, shape("Error")) for status, reason in _NOT_READ.items()}
+
+
 def _object(properties: dict[str, Shape]) -> Shape:
     return {"type": "object", "properties": properties, "required": [*properties]}
 
@@ -86,6 +121,8 @@ _COUNT = {"type": "integer", "minimum": 0}
 _COUNT_IF_ANY = {"type": ["integer", "null"], "minimum": 0}
 _INSTANT = {"type": "string", "format": "date-time"}
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+
+_IF_ANY = {"type": "null", "description": "No call specification is in force, so no call is admitted."}
 
 CALL_SHAPES: dict[str, Shape] = {
     "Admission": _object(
@@ -109,6 +146,22 @@ CALL_SHAPES: dict[str, Shape] = {
         {
             "requests": _INSTANT | {"description": "When all of them are left again, if no call is added."},
             "tokens": {"type": ["string", "null"], "format": "date-time"},
+        }
+    ),
+    "CallsUsed": _object({"requests": _COUNT, "tokens": _COUNT}),
+    "CustomerLimits": _object(
+        {"customer": _NAME, "services": {"type": "array", "items": shape("ServiceLimits")}}
+    ),
+    "RefusedCalls": _object(dict.fromkeys(REFUSAL_CODES.values(), _COUNT)),
+    "ServiceLimits": _object(
+        {
+            "service": _NAME,
+            "limits": {"anyOf": [shape("CallLimits"), _IF_ANY]},
+            "used": shape("CallsUsed") | {"description": "What counts in the last 60 seconds."},
+            "remaining": {"anyOf": [shape("CallLimits"), _IF_ANY]},
+            "resets_at": shape("CallResets"),
+            "refused_last_day": shape("RefusedCalls")
+            | {"description": "Calls refused in this hour and the 24 before it, by reason."},
         }
     ),
     "Release": _object({"call_id": _NAME, "state": {"const": "released"}}),

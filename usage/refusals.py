@@ -7,6 +7,18 @@ from typing import Any
 from accounts.refusals import DETAILS_SHOWN, Problem, Refused
 from usage.windows import CallLimits, Refusal, Standing
 
+# Why calls are refused that are counted: as the API says it, and in words after "refused".
+REFUSAL_CODES = {
+    Refusal.RPM: "rpm_exhausted",
+    Refusal.TPM: "tpm_exhausted",
+    Refusal.NEVER: "never_within_limits",
+}
+REFUSAL_WORDS = {
+    Refusal.RPM: "beyond the RPM",
+    Refusal.TPM: "beyond the TPM",
+    Refusal.NEVER: "larger than the TPM",
+}
+
 
 class UsageRefused(Refused):
     """Usage, or its reversal, cannot be taken."""
@@ -95,20 +107,13 @@ class LimitsExhausted(CallRefused):
         self, *, limits: CallLimits, standing: Standing, service: str, estimated_tokens: int
     ) -> None:
         self.limits, self.standing = limits, standing
-        super().__init__(_CODES[standing.refusal], _words(limits, standing, service, estimated_tokens))
+        super().__init__(REFUSAL_CODES[standing.refusal], _words(limits, standing, service, estimated_tokens))
 
     @property
     def retry_after(self) -> int | None:
         """In how many seconds the same call would be admitted; None: never."""
         passes_at = self.standing.passes_at
         return None if passes_at is None else max(passes_at - self.standing.second, 1)
-
-
-_CODES = {
-    Refusal.RPM: "rpm_exhausted",
-    Refusal.TPM: "tpm_exhausted",
-    Refusal.NEVER: "never_within_limits",
-}
 
 
 def _words(limits: CallLimits, standing: Standing, service: str, estimated_tokens: int) -> str:

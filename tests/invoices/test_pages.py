@@ -74,6 +74,13 @@ def test_a_person_without_a_customer_is_told_what_to_do(alice_client, alice):
     assert "Ask an admin" in text(alice_client.get(reverse("overview")))
 
 
+@pytest.mark.parametrize(
+    "page", ["customer_overview", "customer_bills", "customer_bills_csv", "customer_record"]
+)
+def test_a_customer_whose_code_cannot_be_is_not_found(alice_client, page):
+    assert alice_client.get(reverse(page, args=["\0"])).status_code == 404
+
+
 def test_the_operator_sees_customers_in_the_admin_only(operator_client, acme):
     assert overview_page(operator_client).status_code == 404
 
