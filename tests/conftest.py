@@ -9,6 +9,7 @@ import pytest
 import redis
 from django.test import Client
 
+from accounts import keys
 from accounts.keys import issue_service_key
 from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
@@ -31,6 +32,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
     monkeypatch.setattr(admission, "_RIGHTS", CallRights())
+    monkeypatch.setattr(keys, "_KEPT", {})
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 
 from accounts import clock
 from accounts.acting import customer_of_key
-from accounts.authentication import key_of
+from accounts.authentication import BriefServiceKeyAuthentication, key_of
 from accounts.permissions import MayAdmitCalls, MayReadBilling
 from accounts.queries import CustomerQuery, read_query
 from accounts.reading import AnswersInJson, WholeBody, body_of
@@ -27,6 +27,8 @@ class CallsView(APIView):
     """Admits calls."""
 
     parser_classes = (WholeBody,)
+    # A second trip to the database for each call would cost as much as the admission.
+    authentication_classes = (BriefServiceKeyAuthentication,)
     permission_classes = (MayAdmitCalls,)
     content_negotiation_class = AnswersInJson
 
@@ -55,6 +57,7 @@ class CallsView(APIView):
 class CallView(APIView):
     """One admitted call."""
 
+    authentication_classes = (BriefServiceKeyAuthentication,)
     permission_classes = (MayAdmitCalls,)
     content_negotiation_class = AnswersInJson
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from accounts.keys import issue_service_key
+from accounts.keys import issue_service_key, revoke_service_key
 from accounts.models import Customer, Scope
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias
 from tests.tables import code, table
@@ -288,6 +288,16 @@ def test_without_the_scope_nothing_is_admitted_or_released(ask, release, scope):
 
     assert refused(ask(key=key)) == (403, "missing_scope")
     assert refused(release("call-1", key=key)) == (403, "missing_scope")
+
+
+def test_a_key_that_is_revoked_admits_nothing_after_a_second(ask, monkeypatch):
+    key, text = issue_service_key(name="gateway-2", scopes=[Scope.CALLS_ADMIT])
+    ask(key=text)
+    now = dt.datetime.now(dt.UTC)
+    revoke_service_key(key=key, now=now)
+    monkeypatch.setattr("accounts.authentication.clock.now", lambda: now + dt.timedelta(seconds=1))
+
+    assert ask(key=text).status_code == 401
 
 
 def test_without_a_key_nothing_is_admitted(ask):
