@@ -1,6 +1,6 @@
 """`Authorization: Bearer <service key>` for Django REST framework."""
 
-import datetime as dt
+from collections.abc import Callable
 from typing import cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -9,38 +9,29 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts import clock
-from accounts.keys import recognise_briefly, recognise_service_key
+from accounts.keys import recognise_service_key
 from accounts.models import ServiceKey
 
 
 class ServiceKeyAuthentication(BaseAuthentication):
-    """Makes the service key that was shown the request's user."""
+    """Makes the service key that was shown the request's user; `recognise` finds it by its text."""
+
+    def __init__(self, recognise: Callable[..., ServiceKey | None] = recognise_service_key) -> None:
+        self._recognise = recognise
 
     def authenticate(self, request: Request) -> tuple[ServiceKey, None] | None:
         """Recognise the key; raise AuthenticationFailed (401) when there is one but it is not live."""
         scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        key = self.recognise(text=text.strip(), now=clock.now())
+        key = self._recognise(text=text.strip(), now=clock.now())
         if key is None:
             raise AuthenticationFailed("This key is not known, has expired or was revoked.")
         return key, None
 
-    def recognise(self, *, text: str, now: dt.datetime) -> ServiceKey | None:
-        """Return the live key that this text is, or None."""
-        return recognise_service_key(text=text, now=now)
-
     def authenticate_header(self, request: Request) -> str:
         """The challenge that makes an answer a 401."""
         return "Bearer"
-
-
-class BriefServiceKeyAuthentication(ServiceKeyAuthentication):
-    """Recognises a key again for a second without asking the database: for doors that move no money."""
-
-    def recognise(self, *, text: str, now: dt.datetime) -> ServiceKey | None:
-        """Return the key as it was within the last second, if it was live then; or None."""
-        return recognise_briefly(text=text, now=now)
 
 
 def key_of(request: Request) -> ServiceKey:
@@ -52,7 +43,6 @@ class ServiceKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
     """Describes service keys in the OpenAPI document."""
 
     target_class = "accounts.authentication.ServiceKeyAuthentication"
-    match_subclasses = True
     name = "serviceKey"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:

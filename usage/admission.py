@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from accounts.ferry import Ferry
 from accounts.keys import customer_ids
 from accounts.models import ServiceKey
-from accounts.strict_json import BadItem, Name, read_as, read_json, require_text
+from accounts.strict_json import BadItem, Name, read_as, read_at_once, read_json, require_text
 from pricing.measures import MAX_QUANTITY
 from usage.call_rights import AskedRight, CallRight, CallRights
 from usage.refusals import CallRefused, CallTaken, CallUnclear, CallUnknown, LimitsExhausted
@@ -34,6 +34,9 @@ class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     call_id: Name | UnsetType = UNSET
 
 
+_CALL = msgspec.json.Decoder(CallRequest)
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A call that was admitted, its limits, and how the customer stands after it."""
@@ -47,6 +50,9 @@ class Admission:
 
 def decode_call(body: bytes) -> CallRequest:
     """Return what a JSON object asks for; raise Unreadable, or CallUnclear naming the field."""
+    at_once = read_at_once(_CALL, body)
+    if at_once is not None:
+        return at_once
     said = read_json(body)
     try:
         asked = read_as(CallRequest, said)

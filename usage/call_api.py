@@ -1,13 +1,15 @@
 """The HTTP doors of call limits."""
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import clock
 from accounts.acting import customer_of_key
-from accounts.authentication import BriefServiceKeyAuthentication, key_of
+from accounts.authentication import ServiceKeyAuthentication, key_of
+from accounts.keys import recognise_briefly
 from accounts.permissions import MayAdmitCalls, MayReadBilling
 from accounts.queries import CustomerQuery, read_query
 from accounts.reading import AnswersInJson, WholeBody, body_of
@@ -23,14 +25,21 @@ from usage.call_shapes import (
 from usage.standing import standings_of
 
 
-class CallsView(APIView):
+class AdmissionView(APIView):
+    """What gateways ask before and after a call, with a key that may; it moves no money."""
+
+    permission_classes = (MayAdmitCalls,)
+    content_negotiation_class = AnswersInJson
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Keep a key for a second: a trip to the database for it would cost as much as the admission."""
+        return [ServiceKeyAuthentication(recognise_briefly)]
+
+
+class CallsView(AdmissionView):
     """Admits calls."""
 
     parser_classes = (WholeBody,)
-    # A second trip to the database for each call would cost as much as the admission.
-    authentication_classes = (BriefServiceKeyAuthentication,)
-    permission_classes = (MayAdmitCalls,)
-    content_negotiation_class = AnswersInJson
 
     @extend_schema(
         operation_id="admit_call",
@@ -54,12 +63,8 @@ class CallsView(APIView):
         return Response(admission_said(admission), headers=headers)
 
 
-class CallView(APIView):
+class CallView(AdmissionView):
     """One admitted call."""
-
-    authentication_classes = (BriefServiceKeyAuthentication,)
-    permission_classes = (MayAdmitCalls,)
-    content_negotiation_class = AnswersInJson
 
     @extend_schema(
         operation_id="release_call",

@@ -43,10 +43,10 @@ class CallRights:
 
     def of(self, asked: Sequence[AskedRight], *, now: dt.datetime) -> list[CallRight | CallRefused]:
         """Return the right to each call, or why there is none, in the order asked."""
+        if len(self._kept) + len(asked) > MOST_KEPT:
+            self._kept.clear()
         missing = {one for one in asked if not self._is_fresh(one, now)}
         if missing:
-            if len(self._kept) + len(missing) > MOST_KEPT:
-                self._kept.clear()
             self._kept |= {one: (now, right) for one, right in read_rights(list(missing), now=now)}
         return [self._kept[one][1] for one in asked]
 
@@ -112,12 +112,11 @@ SELECT customer.id, coalesce(customer.is_suspended, false),
            SELECT FROM accounts_servicekey_customers AS allowed
             WHERE allowed.servicekey_id = asked.key_id AND allowed.customer_id = customer.id),
        service.id, service.name,
+       -- As usage is taken: once there is a price for everybody there always is one.
        EXISTS (
            SELECT FROM pricing_billingitem AS item
              JOIN pricing_price AS price ON price.billing_item_id = item.id
-            WHERE item.service_id = service.id
-              AND (price.customer_id IS NULL OR price.customer_id = customer.id)
-              AND price.begins_at <= instant AND (price.ends_at IS NULL OR price.ends_at > instant)),
+            WHERE item.service_id = service.id AND price.customer_id IS NULL AND price.begins_at <= instant),
        specification.rpm, specification.tpm
   FROM present
  CROSS JOIN asked

@@ -14,7 +14,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from accounts.refusals import Problem, Unreadable
-from accounts.strict_json import TOO_FINE, BadItem, Instant, Name, read_as, read_json, require_text
+from accounts.strict_json import (
+    TOO_FINE,
+    BadItem,
+    Instant,
+    Name,
+    read_as,
+    read_at_once,
+    read_json,
+    require_text,
+)
 from pricing.measures import MAX_QUANTITY
 from usage.refusals import BadBatch
 
@@ -73,16 +82,8 @@ def decode_reports(body: bytes) -> list[UsageReport]:
 
 def _decode_at_once(body: bytes) -> list[UsageReport] | None:
     """Return the reports, or None where each item has to be looked at by itself."""
-    if b"\\" in body or _TOO_FINE_BYTES.search(body):
-        return None
-    try:
-        said = _REPORTS.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    # Of a key that stands twice the decoder keeps the last and says nothing. A field that was left out is not
-    # written again, and without escapes no string holds a quotation mark: so nothing was dropped if what was
-    # understood has as many of them as the body.
-    if msgspec.json.encode(said).count(b'"') != body.count(b'"'):
+    said = None if _TOO_FINE_BYTES.search(body) else read_at_once(_REPORTS, body)
+    if said is None:
         return None
     reports = said if isinstance(said, list) else [said]
     require_batch(reports)

@@ -6,6 +6,7 @@ it was estimated until it leaves the window. Usage of calls that are over for mo
 nothing.
 """
 
+import atexit
 import datetime as dt
 import logging
 import threading
@@ -14,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseFailure
+from django.db import connection
 
 from pricing.measures import Measure
 from usage.rows import MEASURES, Row
@@ -23,17 +25,29 @@ from usage.windows import CallWindows, CountedCalls, SettledCall, State, StoreAw
 
 WINDOW = dt.timedelta(seconds=61)
 PACE = dt.timedelta(milliseconds=200)
+AT_THE_END = 2  # seconds
 MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
 
 logger = logging.getLogger(__name__)
 _INPUT, _OUTPUT = MEASURES.index(Measure.INPUT_TOKENS), MEASURES.index(Measure.OUTPUT_TOKENS)
 
 
+@dataclass(frozen=True, slots=True)
+class AdmittedRow:
+    """A call that names its admission; `is_recent` unless it is over for more than a window."""
+
+    call_id: str
+    customer_id: int
+    service_id: int
+    tokens: int
+    is_recent: bool
+
+
 @dataclass
 class Happened:
     """Calls that were made: those that were admitted, and how many others, by customer and service."""
 
-    admitted: list[tuple[SettledCall, int, int]] = field(default_factory=list)  # by customer and service
+    admitted: list[AdmittedRow] = field(default_factory=list)
     calls: Counter[tuple[int, int]] = field(default_factory=Counter)
     tokens: Counter[tuple[int, int]] = field(default_factory=Counter)
 
@@ -65,11 +79,16 @@ def wait_until_settled() -> None:
 
 def settle(happened: Happened, *, windows: CallWindows) -> None:
     """Settle the admitted calls to what they used, and count what was not admitted."""
-    states = windows.settle([call for call, *_ in happened.admitted]) if happened.admitted else []
-    for (call, *whose), state in zip(happened.admitted, states, strict=True):
-        if state is not State.HELD:
+    settled = [
+        SettledCall(row.call_id, row.tokens, frozenset([row.customer_id]), row.service_id)
+        for row in happened.admitted
+    ]
+    states = windows.settle(settled) if settled else []
+    for row, state in zip(happened.admitted, states, strict=True):
+        if state is not State.HELD and row.is_recent:
             # A call in several records was admitted once; what was released has been made after all.
-            happened.add(*whose, calls=0 if state is State.SETTLED else 1, tokens=call.used_tokens or 0)
+            calls = 0 if state is State.SETTLED else 1
+            happened.add(row.customer_id, row.service_id, calls=calls, tokens=row.tokens)
     if happened.calls:
         windows.count(
             [CountedCalls(*whose, calls, happened.tokens[whose]) for whose, calls in happened.calls.items()]
@@ -79,19 +98,19 @@ def settle(happened: Happened, *, windows: CallWindows) -> None:
 def _happened(rows: Iterable[Row], *, since: dt.datetime) -> Happened:
     happened = Happened()
     for row in rows:
+        whose, is_recent = (row.customer_id, row.service_id), row.occurred_at > since
         tokens = row.quantities[_INPUT] + row.quantities[_OUTPUT]
         if row.call_id is not None:
-            call = SettledCall(row.call_id, tokens, frozenset([row.customer_id]))
-            happened.admitted.append((call, row.customer_id, row.service_id))
-        elif row.occurred_at > since:
-            happened.add(row.customer_id, row.service_id, calls=1, tokens=tokens)
+            happened.admitted.append(AdmittedRow(row.call_id, *whose, tokens, is_recent))
+        elif is_recent:
+            happened.add(*whose, calls=1, tokens=tokens)
     return happened
 
 
 def _settle_or_log(happened: Happened) -> None:
     try:
         settle(happened, windows=call_windows())
-    except (StoreAway, DatabaseError) as error:
+    except (StoreAway, DatabaseFailure) as error:
         # The records are stored and will be billed. What their calls hold stays as it was estimated.
         logger.warning("Calls of reported usage were not settled: %s", error)
 
@@ -120,10 +139,10 @@ class _Beside:
             self._changed.notify_all()
         return True
 
-    def wait(self) -> None:
-        """Return when all that was taken is settled."""
+    def wait(self, seconds: int | None = None) -> None:
+        """Return when all that was taken is settled, or so much later."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting is None and not self._is_busy)
+            self._changed.wait_for(lambda: self._waiting is None and not self._is_busy, seconds)
 
     def _work(self) -> None:
         pause = threading.Event()
@@ -139,3 +158,5 @@ class _Beside:
 
 
 _BESIDE = _Beside()
+# A process that ends as it should settles what it has taken.
+atexit.register(_BESIDE.wait, AT_THE_END)

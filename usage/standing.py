@@ -73,10 +73,8 @@ class RefusedMost:
 
 
 def limits_of(*, customer: Customer, now: dt.datetime) -> list[LimitedService]:
-    """Return each service on sale to the customer with the limits that apply, in the catalogue's order."""
-    prices = (
-        Price.objects.in_force(at=now).filter(billing_item__service=OuterRef("pk")).filter(_for(customer))
-    )
+    """Return each service on sale with the limits that apply, in the catalogue's order."""
+    prices = Price.objects.for_everybody().in_force(at=now).filter(billing_item__service=OuterRef("pk"))
     services = Service.objects.filter(Exists(prices)).select_related("group")
     specifications = CallSpecification.objects.in_force(at=now).filter(_for(customer))
     # A customer's own comes last, and so stays.

@@ -3,12 +3,14 @@
 import datetime as dt
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from msgspec.structs import replace
 
 from pricing.models import Service
 from tests import builders
 from tests.builders import report
+from tests.concurrency.threads import PATIENCE, together
 from usage.models import AdmittedCall
 from usage.reversing import reverse_record
 from usage.settling import wait_until_settled
@@ -37,9 +39,9 @@ def record(*reports):
     builders.record(*reports, now=timezone.now())
 
 
-def counted(customer):
-    """How many calls and tokens count for SenseChat-5 now."""
-    service = Service.objects.get(name="SenseChat-5")
+def counted(customer, name="SenseChat-5"):
+    """How many calls and tokens count for a service now."""
+    service = Service.objects.get(name=name)
     (use,) = call_windows().look([(customer.pk, service.pk)])
     return use.calls, use.tokens
 
@@ -100,6 +102,21 @@ def test_usage_that_is_over_for_more_than_a_window_does_not_count(acme):
     assert counted(acme) == (0, 0)
 
 
+def test_old_usage_of_a_call_that_is_not_known_any_more_does_not_count(acme):
+    record(used("a", call_id="call-1", occurred_at=timezone.now() - dt.timedelta(hours=5)))
+
+    assert counted(acme) == (0, 0)
+
+
+def test_a_call_that_was_made_to_another_service_counts_there_and_is_given_back_here(acme):
+    """A gateway fell back to another model."""
+    admit("call-1", acme)
+
+    record(used("a", call_id="call-1", service="SenseChat"))
+
+    assert (counted(acme), counted(acme, "SenseChat")) == ((0, 0), (1, 400))
+
+
 def test_a_reversal_does_not_give_calls_back(acme):
     record(used("a"))
     reverse_record(customer=acme, event_id="a", reason="wrong", by="test", now=timezone.now())
@@ -120,8 +137,12 @@ def test_the_same_record_with_another_call_id_is_a_duplicate(acme):
 def test_by_default_a_thread_of_its_own_settles(acme, settings):
     settings.SETTLE_CALLS_BESIDE = True
     admit("call-1", acme)
-
-    record(used("a", call_id="call-1"))
+    with together() as threads, transaction.atomic():
+        with connection.cursor() as cursor:
+            # Whoever settles waits for this; who reports does not.
+            cursor.execute("SELECT FROM usage_callwindow FOR UPDATE")
+        threads.start(lambda: record(used("a", call_id="call-1"))).result(PATIENCE)
+        before = AdmittedCall.objects.get().state
 
     wait_until_settled()
-    assert counted(acme) == (1, 400)
+    assert (before, counted(acme)) == ("held", (1, 400))
