@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
 
+import redis
 from django.conf import settings
 
 from usage.postgres_windows import PostgresWindows
@@ -38,7 +39,7 @@ Answer = TypeVar("Answer")
 
 
 def call_windows() -> CallWindows:
-    """Return the store that the settings choose."""
+    """Return the store that the settings choose; raise StoreAway if they name one that cannot be."""
     if not settings.REDIS_URL:
         return PostgresWindows()
     in_redis = _in_redis(settings.REDIS_URL, settings.REDIS_TIMEOUT)
@@ -47,8 +48,19 @@ def call_windows() -> CallWindows:
     return in_redis
 
 
+def is_address(url: str) -> bool:
+    """Return whether a Redis could be at this address; nothing is sent to it."""
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()
+    except (ValueError, TypeError, redis.RedisError):  # no URL, an option that there is not, or its value
+        return False
+    return True
+
+
 @cache  # it keeps its connections
 def _in_redis(url: str, timeout: dt.timedelta) -> RedisWindows:
+    if not is_address(url):
+        raise StoreAway("REDIS_URL cannot be read")
     return RedisWindows(url, timeout=timeout)
 
 
