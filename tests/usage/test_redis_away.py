@@ -6,8 +6,10 @@ By a clock that is driven by hand, for two hosts whose ways to Redis are cut one
 import datetime as dt
 import itertools
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -261,6 +263,22 @@ def test_an_outage_is_told_once_not_with_each_trip(play, caplog):
         ("INFO", Deciding.BOTH.value),
         ("INFO", Deciding.REDIS.value),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_who_find_redis_away_at_once_tell_everybody():
+    def fall_back(_):
+        try:
+            Switch().fall_back(StoreAway("cut"))
+            return Switch().deciding()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert {*threads.map(fall_back, range(20))} == {Deciding.POSTGRESQL}
+
+    assert Switch().deciding() is Deciding.POSTGRESQL
+    assert RedisAway.objects.count() == 1
 
 
 # Bursts, and the moments at which something changes: what was admitted leaves, or others decide.
