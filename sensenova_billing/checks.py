@@ -9,11 +9,10 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
-from usage.window_stores import WITHOUT_REDIS
+from usage.window_stores import WITHOUT_REDIS, is_address
 
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
-REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 @register()
@@ -84,11 +83,15 @@ def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
                 id="billing.E005",
             )
         )
-    if settings.REDIS_URL and not settings.REDIS_URL.startswith(REDIS_SCHEMES):
+    if settings.REDIS_URL and not is_address(settings.REDIS_URL):
         errors.append(
             Error(
-                "REDIS_URL names no Redis: nobody could be admitted.",
-                hint=f"Let it begin with {', '.join(REDIS_SCHEMES)}; without it PostgreSQL keeps the limits.",
+                # Not why: that may quote the password.
+                "REDIS_URL cannot be read: nobody could be admitted.",
+                hint=(
+                    "Write it as redis://:password@host:6379/1, rediss://... for TLS or unix:///path, with "
+                    "%2F for a slash in the password; without it PostgreSQL keeps the limits."
+                ),
                 id="billing.E006",
             )
         )

@@ -15,7 +15,7 @@ from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
 from tests.builders import THE_HOUR
 from tests.redis_server import redis_server
-from usage import admission
+from usage import admission, window_stores
 from usage.call_rights import CallRights
 
 PASSWORD = "correct horse battery staple"
@@ -33,6 +33,7 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
     monkeypatch.setattr(admission, "_RIGHTS", CallRights())
     monkeypatch.setattr(keys, "_KEPT", {})
+    window_stores._redis_or_postgres.cache_clear()
 
 
 @pytest.fixture

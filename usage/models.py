@@ -238,3 +238,16 @@ class RefusedCalls(models.Model):
 
     def __str__(self) -> str:
         return f"{self.calls} {self.refusal}"
+
+
+class RedisAway(models.Model):
+    """When Redis last failed any process that asked it for call limits, where all see it; at most one row."""
+
+    is_only = models.BooleanField(primary_key=True, default=True)
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=Q(is_only=True), name="redis_is_away_for_everybody"),)
+
+    def __str__(self) -> str:
+        return f"failed at {self.failed_at}"

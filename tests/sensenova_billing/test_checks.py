@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import pytest
 from django.core.checks import run_checks
 
 
@@ -32,10 +33,38 @@ def test_an_unknown_way_to_go_on_without_redis_is_named(settings):
     assert ids() == {"billing.E005"}
 
 
-def test_an_address_that_is_no_redis_is_named(settings):
-    settings.REDIS_URL = "postgresql://db.example.com"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://db.example.com",
+        "redis.example.com:6379",
+        "REDIS://redis.example.com",
+        "redis://redis.example.com:65536",
+        "redis://:xq7/z@redis.example.com:6379",
+        "redis://[::1",
+        "redis://redis.example.com?max_connections=many",
+        "redis://redis.example.com?patience=1",
+    ],
+)
+def test_an_address_that_is_no_redis_is_named_without_its_password(settings, url):
+    settings.REDIS_URL = url
+
+    said = [str(found) for found in run_checks() if found.id == "billing.E006"]
 
     assert ids() == {"billing.E006"}
+    assert len(said) == 1
+    assert "xq7" not in said[0]
+
+
+def test_addresses_of_a_redis_are_in_order(settings):
+    for url in (
+        "redis://:secret@redis.example.com:6379/1",
+        "rediss://redis.example.com",
+        "unix:///run/redis",
+    ):
+        settings.REDIS_URL = url
+
+        assert ids() == set()
 
 
 def test_no_patience_with_redis_and_too_much_are_named(settings):

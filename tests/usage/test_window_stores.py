@@ -52,6 +52,15 @@ def test_while_redis_is_away_every_deed_says_so(redis_gone):
         call_windows().refusals()
 
 
+@pytest.mark.parametrize("without", ["refuse", "postgresql"])
+@pytest.mark.parametrize("url", ["redis://:pa/ss@redis:6379", "redis:6379", "redis://redis?patience=1"])
+def test_a_redis_whose_address_cannot_be_read_is_away(settings, url, without):
+    settings.REDIS_URL, settings.CALL_LIMITS_WITHOUT_REDIS = url, without
+
+    with pytest.raises(StoreAway, match="^REDIS_URL cannot be read$"):
+        ask("a")
+
+
 def test_a_redis_that_does_not_answer_is_not_waited_for(settings):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}"
