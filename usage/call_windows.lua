@@ -86,6 +86,11 @@ local function count_in(window, second, calls, tokens)
     window[TOKENS] = window[TOKENS] + tokens
 end
 
+-- Whether the second in which this call was admitted is still one of the 61.
+local function counts_in(window, call)
+    return call.second >= window[SECOND] - 60 and call.second <= window[SECOND] and call.setbacks == window[SETBACKS]
+end
+
 -- When the last of these will have left the window, if nothing is added.
 local function empty_from(window, places)
     for age = 0, 60 do
@@ -151,7 +156,11 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
     local known, refusal, passes_at = call_known(call_id), '', false
     if known and (known.customer ~= customer or known.service ~= service) then
         refusal = 'other_call'
-    elseif not known or known.state == 'released' then
+    elseif known and known.state == 'settled' then
+        refusal = 'ended'
+    elseif known and known.state == 'held' and counts_in(window, known) then
+        refusal = known.tokens == tokens and '' or 'other_call'
+    else
         refusal = refusal_of(window, tokens, rpm, tpm)
         if refusal == '' then
             count_in(window, window[SECOND], 1, tokens)
@@ -186,7 +195,7 @@ local function settle(call_id, used, customers)
     end
     local before, window, key = known.state, window_now(known.customer, known.service)
     if before == 'held' then
-        if known.setbacks == window[SETBACKS] and known.second >= window[SECOND] - 60 then
+        if counts_in(window, known) then
             count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
         end
         known.state, known.tokens = used and 'settled' or 'released', used or known.tokens

@@ -28,7 +28,8 @@ class Refusal(StrEnum):
     RPM = "rpm_exhausted"
     TPM = "tpm_exhausted"
     NEVER = "never"  # more tokens than the TPM, or no calls at all
-    OTHER_CALL = "other_call"  # the id belongs to a call of another customer or service
+    OTHER_CALL = "other_call"  # the id belongs to a call of another customer, service or estimate
+    ENDED = "ended"  # the usage of the call of this id was reported
 
 
 class State(StrEnum):

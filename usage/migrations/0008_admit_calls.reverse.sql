@@ -8,6 +8,7 @@ DROP FUNCTION store_admitted(usage_admittedcall[]);
 DROP TYPE call_standing;
 DROP FUNCTION fits_from(usage_callwindow, bigint, bigint, bigint);
 DROP FUNCTION empty_from(bigint[], bigint);
+DROP FUNCTION counts_in(usage_callwindow, usage_admittedcall);
 DROP FUNCTION counted_in_window(usage_callwindow, bigint, bigint, bigint);
 DROP FUNCTION keep_window(usage_callwindow);
 DROP FUNCTION held_window(bigint, bigint, timestamptz);

@@ -91,6 +91,11 @@ BEGIN
 END
 $$;
 
+-- Whether the second in which this call was admitted is still one of the 61.
+CREATE FUNCTION counts_in(held usage_callwindow, call usage_admittedcall) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT call.second BETWEEN held.second - 60 AND held.second AND call.setbacks = held.setbacks
+$$;
+
 -- When the last of these will have left the window, if nothing is added.
 CREATE FUNCTION empty_from(places bigint[], newest bigint) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -127,8 +132,8 @@ CREATE TYPE call_standing AS (
     calls_reset bigint, tokens_reset bigint, passes_at bigint
 );
 
--- Raises unique_violation where one of the ids has just been admitted for somebody else. One that was released may be
--- admitted anew.
+-- Raises unique_violation where one of the ids has just been admitted for somebody else. One that was released, or has
+-- left its window, may be admitted anew.
 CREATE FUNCTION store_admitted(admitted usage_admittedcall[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     stored bigint;
@@ -186,11 +191,17 @@ BEGIN
         IF call.call_id = ANY(new_ids) THEN
             SELECT * INTO known FROM unnest(admitted) AS new WHERE new.call_id = call.call_id;
         END IF;
+        IF known.state = 'released' OR known.state = 'held' AND (known.customer_id, known.service_id)
+           = (call.customer, call.service) AND NOT counts_in(held, known) THEN
+            known.state := NULL;
+        END IF;
         standing.place := call.place;
         standing.second := held.second;
         standing.refusal := CASE
-            WHEN known.customer_id <> call.customer OR known.service_id <> call.service THEN 'other_call'
-            WHEN known.state <> 'released' THEN ''
+            WHEN (known.customer_id, known.service_id) <> (call.customer, call.service) THEN 'other_call'
+            WHEN known.state = 'settled' THEN 'ended'
+            WHEN known.tokens <> call.tokens AND known.state = 'held' THEN 'other_call'
+            WHEN known.state = 'held' THEN ''
             WHEN call.rpm < 1 OR call.tokens > call.tpm THEN 'never'
             WHEN held.calls_in_all >= call.rpm THEN 'rpm_exhausted'
             WHEN held.tokens_in_all + call.tokens > call.tpm THEN 'tpm_exhausted'
@@ -205,7 +216,7 @@ BEGIN
             one_refused.hour := to_timestamp(held.second / 3600 * 3600);
             one_refused.refusal := standing.refusal;
             refused := refused || one_refused;
-        ELSIF standing.refusal = '' AND coalesce(known.state, 'released') = 'released' THEN
+        ELSIF standing.refusal = '' AND known.state IS NULL THEN
             held := counted_in_window(held, held.second, 1, call.tokens);
             known.call_id := call.call_id;
             known.customer_id := call.customer;
@@ -277,7 +288,7 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         states[call.place] := known.state;
         CONTINUE WHEN known.state <> 'held';
-        IF known.second BETWEEN held.second - 60 AND held.second AND known.setbacks = held.setbacks THEN
+        IF counts_in(held, known) THEN
             held := counted_in_window(
                 held, known.second, CASE WHEN call.tokens IS NULL THEN -1 ELSE 0 END,
                 coalesce(call.tokens, 0) - known.tokens
