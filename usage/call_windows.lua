@@ -187,22 +187,26 @@ local function is_one_of(customer, customers)
     return not customers
 end
 
--- Used tokens are nil where the call was not made.
-local function settle(call_id, used, customers)
+-- Used tokens are nil where the call was not made; one that was made to another service than this is released.
+local function settle(call_id, used, customers, service)
     local known = call_known(call_id)
     if not known or not is_one_of(known.customer, customers) then
         return ''
+    elseif known.state ~= 'held' then
+        return known.state
     end
-    local before, window, key = known.state, window_now(known.customer, known.service)
-    if before == 'held' then
-        if counts_in(window, known) then
-            count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
-        end
-        known.state, known.tokens = used and 'settled' or 'released', used or known.tokens
-        keep_call(call_id, known)
-        is_changed[key] = true
+    local is_elsewhere = service and service ~= known.service
+    if is_elsewhere then
+        used = nil
     end
-    return before
+    local window, key = window_now(known.customer, known.service)
+    if counts_in(window, known) then
+        count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
+    end
+    known.state, known.tokens = used and 'settled' or 'released', used or known.tokens
+    keep_call(call_id, known)
+    is_changed[key] = true
+    return is_elsewhere and 'elsewhere' or 'held'
 end
 
 local function count(customer, service, calls, tokens)

@@ -77,6 +77,7 @@ class RedisWindows:
                 call.call_id,
                 None if call.used_tokens is None else bounded(call.used_tokens),
                 call.of_customers,
+                call.service_id,
             )
             for call in calls
         ]

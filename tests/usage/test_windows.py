@@ -42,15 +42,16 @@ class Play:
     def call(self, call_id, limits=THREE_CALLS, tokens=10, service=CHAT, customer=None):
         return AskedCall(customer or self.acme, service, f"{self.name}-{call_id}", tokens, limits)
 
-    def settle(self, call_id, tokens, *, at=NOON, of_customers=None):
-        (state,) = self.windows.settle([SettledCall(f"{self.name}-{call_id}", tokens, of_customers)], at=at)
+    def settle(self, call_id, tokens, *, at=NOON, of_customers=None, service=None):
+        call = SettledCall(f"{self.name}-{call_id}", tokens, of_customers, service)
+        (state,) = self.windows.settle([call], at=at)
         return state
 
     def count(self, calls, tokens, *, at=NOON):
         self.windows.count([CountedCalls(self.acme, CHAT, calls, tokens)], at=at)
 
-    def used(self, *, at=NOON, customer=None):
-        (use,) = self.windows.look([(customer or self.acme, CHAT)], at=at)
+    def used(self, *, at=NOON, customer=None, service=CHAT):
+        (use,) = self.windows.look([(customer or self.acme, service)], at=at)
         return use.calls, use.tokens
 
 
@@ -238,6 +239,19 @@ def test_a_call_of_somebody_else_is_neither_settled_nor_released(play):
     assert play.settle("a", None, of_customers=frozenset()) is State.UNKNOWN
     assert play.used() == (1, 10)
     assert play.settle("a", None, of_customers=frozenset([play.globex, play.acme])) is State.HELD
+
+
+def test_a_call_that_was_made_to_another_service_gives_back_what_it_held(play):
+    for call_id in "abc":
+        play.ask(call_id, service=VISION)
+
+    assert play.settle("a", 30, service=CHAT, of_customers=frozenset([play.globex])) is State.UNKNOWN
+    assert play.settle("a", 30, service=CHAT, at=after(1)) is State.ELSEWHERE
+    assert play.settle("b", 30, service=VISION, at=after(1)) is State.HELD
+    assert play.settle("a", 30, service=CHAT) is State.RELEASED
+    assert play.settle("b", 30, service=CHAT) is State.SETTLED
+    assert play.used(service=VISION, at=after(1)) == (2, 40)
+    assert play.used(at=after(1)) == (0, 0)
 
 
 def test_usage_that_nobody_asked_for_is_never_refused_and_counts(play):

@@ -260,7 +260,8 @@ END
 $$;
 
 -- Settles each of these calls to what it used, or, where that is null, releases it; answers in their order what the
--- call was before: held, settled, released, or '' if unknown to these customers (null: to anybody).
+-- call was before: held, settled, released, or '' if unknown to these customers (null: to anybody). One that is held
+-- for another service (null: for none) is released: it was elsewhere.
 CREATE FUNCTION settle_calls(used json, given timestamptz DEFAULT NULL) RETURNS TABLE (place bigint, state text)
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -270,9 +271,11 @@ DECLARE
     states text[] := array_fill(''::text, ARRAY[greatest(json_array_length(used), 1)]);
 BEGIN
     FOR call IN
-        SELECT one.call_id, one.tokens, one.place, seen.customer_id, seen.service_id
-          FROM ROWS FROM (json_to_recordset(used) AS (call_id text, tokens bigint, customers bigint[]))
-               WITH ORDINALITY AS one (call_id, tokens, customers, place)
+        SELECT one.call_id, one.place, seen.customer_id, seen.service_id, one.service <> seen.service_id AS is_elsewhere,
+               CASE WHEN one.service <> seen.service_id THEN NULL ELSE one.tokens END AS tokens
+          FROM ROWS FROM (
+               json_to_recordset(used) AS (call_id text, tokens bigint, customers bigint[], service bigint)
+          ) WITH ORDINALITY AS one (call_id, tokens, customers, service, place)
           JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
          WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers)
          ORDER BY seen.customer_id, seen.service_id, one.place
@@ -288,6 +291,9 @@ BEGIN
         CONTINUE WHEN NOT FOUND;
         states[call.place] := known.state;
         CONTINUE WHEN known.state <> 'held';
+        IF call.is_elsewhere THEN
+            states[call.place] := 'elsewhere';
+        END IF;
         IF counts_in(held, known) THEN
             held := counted_in_window(
                 held, known.second, CASE WHEN call.tokens IS NULL THEN -1 ELSE 0 END,
