@@ -83,8 +83,8 @@ class Standing:
 class SettledCall:
     """What an admitted call used; None: it was not made, and is released.
 
-    Only a call of one of these customers is settled, if they are given; one that is held for another service than
-    the one that is given is released.
+    Only a call of one of these customers is settled, if they are given; one that is held for another service
+    than the one that is given is released.
     """
 
     call_id: str
