@@ -192,14 +192,15 @@ local function settle(call_id, used, customers, service)
     local known = call_known(call_id)
     if not known or not is_one_of(known.customer, customers) then
         return ''
-    elseif known.state ~= 'held' then
+    end
+    local window, key = window_now(known.customer, known.service)
+    if known.state ~= 'held' then
         return known.state
     end
     local is_elsewhere = service and service ~= known.service
     if is_elsewhere then
         used = nil
     end
-    local window, key = window_now(known.customer, known.service)
     if counts_in(window, known) then
         count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
     end
