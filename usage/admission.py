@@ -120,7 +120,11 @@ def _outcome(wish: _Wish, right: CallRight, standing: Standing) -> Admission | C
     if standing.admitted:
         return Admission(wish.call_id, wish.right.customer, right.service, right.limits, standing)
     if standing.refusal is Refusal.OTHER_CALL:
-        return CallTaken("call_id_taken", "This call id is that of a call of another customer or service.")
+        return CallTaken(
+            "call_id_taken", "This call id is that of a call of another customer, service or estimate."
+        )
+    if standing.refusal is Refusal.ENDED:
+        return CallTaken("call_settled", "The usage of this call was reported: ask under another id.")
     return LimitsExhausted(
         limits=right.limits,
         standing=standing,

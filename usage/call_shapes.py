@@ -16,7 +16,7 @@ _REASONS = {
     400: "The body is not JSON.",
     401: "No service key, or one that is not live.",
     403: "The key lacks the scope calls:admit; or the customer is suspended, or the service not on sale.",
-    409: "The call id is that of a call of another customer or service.",
+    409: "The call id is that of a call of another customer, service or estimate, or its usage was reported.",
     413: "The body is larger than 16 MiB.",
     415: "The content type is not application/json.",
     422: "There is no such customer or service, or a field is not what it has to be; it is named.",

@@ -4,6 +4,9 @@
 --   ARGV: one text in MessagePack: the deed, the second (if a test gives it), for how many seconds a call is kept,
 --   and the calls, each a list of what the deed needs. The answer is a list of as many, in MessagePack too.
 --
+-- All is read first, and then written: windows before the calls that count in them. So where something fails, such as
+-- a key that is somebody else's, nothing is held that does not count.
+--
 -- A window is {newest second, calls, tokens, setbacks, calls in each place, tokens in each place}; second s stands in
 -- place s mod 61. A call is {customer, service, second, setbacks, tokens, state}. No number exceeds 2 to the 53.
 
@@ -13,7 +16,10 @@ local SECOND, CALLS, TOKENS, SETBACKS, CALLS_IN, TOKENS_IN = 1, 2, 3, 4, 5, 6
 local PREFIX = KEYS[1]
 
 -- One second for the whole trip: nobody else does anything meanwhile.
-local present_second = given or tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local present_second = given or tonumber(time[1])
+-- The setbacks of a window that begins: none that was lost before had them, so its calls do not count in this one.
+local first_setbacks = time[1] * 1000000 + time[2]
 
 local function nothing()
     local places = {}
@@ -61,7 +67,7 @@ local function window_now(customer, service)
     local key = window_key(customer, service)
     if not windows[key] then
         local kept = redis.call('GET', key)
-        local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, 0, nothing(), nothing() }
+        local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, first_setbacks, nothing(), nothing() }
         local second_kept = window[SECOND]
         advance(window, present_second)
         windows[key], is_changed[key] = window, window[SECOND] ~= second_kept
@@ -69,21 +75,19 @@ local function window_now(customer, service)
     return windows[key], key
 end
 
--- What has not been touched for two windows counts no more.
-local function keep_windows()
-    for key, window in pairs(windows) do
-        if is_changed[key] then
-            redis.call('SET', key, cmsgpack.pack(window), 'EX', 122)
-        end
-    end
-end
-
 local function count_in(window, second, calls, tokens)
     local place = place_of(second)
+    calls = math.max(calls, -window[CALLS_IN][place])
+    tokens = math.max(tokens, -window[TOKENS_IN][place])
     window[CALLS_IN][place] = window[CALLS_IN][place] + calls
     window[TOKENS_IN][place] = window[TOKENS_IN][place] + tokens
     window[CALLS] = window[CALLS] + calls
     window[TOKENS] = window[TOKENS] + tokens
+end
+
+-- Whether the second in which this call was admitted is still one of the 61.
+local function counts_in(window, call)
+    return call.second >= window[SECOND] - 60 and call.second <= window[SECOND] and call.setbacks == window[SETBACKS]
 end
 
 -- When the last of these will have left the window, if nothing is added.
@@ -110,19 +114,22 @@ local function fits_from(window, asked_tokens, rpm, tpm)
     return false
 end
 
+local calls_read, calls_changed = {}, {}
+
 local function call_known(call_id)
-    local kept = redis.call('GET', PREFIX .. 'call:' .. call_id)
-    if not kept then
-        return nil
+    local key = PREFIX .. 'call:' .. call_id
+    if calls_read[key] == nil then
+        local kept = redis.call('GET', key)
+        local call = kept and cmsgpack.unpack(kept)
+        calls_read[key] = call and { customer = call[1], service = call[2], second = call[3], setbacks = call[4],
+                                     tokens = call[5], state = call[6] }
     end
-    local call = cmsgpack.unpack(kept)
-    return { customer = call[1], service = call[2], second = call[3], setbacks = call[4], tokens = call[5],
-             state = call[6] }
+    return calls_read[key]
 end
 
-local function keep_call(call_id, call)
-    local packed = cmsgpack.pack({ call.customer, call.service, call.second, call.setbacks, call.tokens, call.state })
-    redis.call('SET', PREFIX .. 'call:' .. call_id, packed, 'EX', kept_for)
+local function change_call(call_id, call)
+    local key = PREFIX .. 'call:' .. call_id
+    calls_read[key], calls_changed[key] = call, call
 end
 
 local function refusal_of(window, tokens, rpm, tpm)
@@ -136,10 +143,33 @@ local function refusal_of(window, tokens, rpm, tpm)
     return ''
 end
 
+-- By key and field, as many as there are now.
+local refused = {}
+
 local function count_refusal(customer, service, refusal, second)
     local key = PREFIX .. 'refused:' .. math.floor(second / 3600)
-    redis.call('HINCRBY', key, customer .. ':' .. service .. ':' .. refusal, 1)
-    redis.call('EXPIRE', key, 26 * 3600)
+    local field = customer .. ':' .. service .. ':' .. refusal
+    refused[key] = refused[key] or {}
+    refused[key][field] = (refused[key][field] or redis.call('HGET', key, field) or 0) + 1
+end
+
+-- What has not been touched for two windows counts no more.
+local function keep_all()
+    for key, window in pairs(windows) do
+        if is_changed[key] then
+            redis.call('SET', key, cmsgpack.pack(window), 'EX', 122)
+        end
+    end
+    for key, call in pairs(calls_changed) do
+        local kept = { call.customer, call.service, call.second, call.setbacks, call.tokens, call.state }
+        redis.call('SET', key, cmsgpack.pack(kept), 'EX', kept_for)
+    end
+    for key, fields in pairs(refused) do
+        for field, calls in pairs(fields) do
+            redis.call('HSET', key, field, calls)
+        end
+        redis.call('EXPIRE', key, 26 * 3600)
+    end
 end
 
 local function left_of(limit, used)
@@ -151,13 +181,17 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
     local known, refusal, passes_at = call_known(call_id), '', false
     if known and (known.customer ~= customer or known.service ~= service) then
         refusal = 'other_call'
-    elseif not known or known.state == 'released' then
+    elseif known and known.state == 'settled' then
+        refusal = 'ended'
+    elseif known and known.state == 'held' and counts_in(window, known) then
+        refusal = known.tokens == tokens and '' or 'other_call'
+    else
         refusal = refusal_of(window, tokens, rpm, tpm)
         if refusal == '' then
             count_in(window, window[SECOND], 1, tokens)
             is_changed[key] = true
-            keep_call(call_id, { customer = customer, service = service, second = window[SECOND],
-                                 setbacks = window[SETBACKS], tokens = tokens, state = 'held' })
+            change_call(call_id, { customer = customer, service = service, second = window[SECOND],
+                                   setbacks = window[SETBACKS], tokens = tokens, state = 'held' })
         else
             count_refusal(customer, service, refusal, window[SECOND])
         end
@@ -178,22 +212,27 @@ local function is_one_of(customer, customers)
     return not customers
 end
 
--- Used tokens are nil where the call was not made.
-local function settle(call_id, used, customers)
+-- Used tokens are nil where the call was not made; one that was made to another service than this is released.
+local function settle(call_id, used, customers, service)
     local known = call_known(call_id)
     if not known or not is_one_of(known.customer, customers) then
         return ''
     end
-    local before, window, key = known.state, window_now(known.customer, known.service)
-    if before == 'held' then
-        if known.setbacks == window[SETBACKS] and known.second >= window[SECOND] - 60 then
-            count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
-        end
-        known.state, known.tokens = used and 'settled' or 'released', used or known.tokens
-        keep_call(call_id, known)
-        is_changed[key] = true
+    local window, key = window_now(known.customer, known.service)
+    if known.state ~= 'held' then
+        return known.state
     end
-    return before
+    local is_elsewhere = service and service ~= known.service
+    if is_elsewhere then
+        used = nil
+    end
+    if counts_in(window, known) then
+        count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
+    end
+    known.state, known.tokens = used and 'settled' or 'released', used or known.tokens
+    change_call(call_id, known)
+    is_changed[key] = true
+    return is_elsewhere and 'elsewhere' or 'held'
 end
 
 local function count(customer, service, calls, tokens)
@@ -226,6 +265,6 @@ for place, call in ipairs(asked.calls) do
     answers[place] = deeds[asked.deed](call[1], call[2], call[3], call[4], call[5], call[6])
 end
 if asked.deed ~= 'look' then
-    keep_windows()
+    keep_all()
 end
 return cmsgpack.pack(answers)

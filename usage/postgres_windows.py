@@ -51,6 +51,7 @@ class PostgresWindows:
                 "call_id": call.call_id,
                 "tokens": None if call.used_tokens is None else bounded(call.used_tokens),
                 "customers": call.of_customers,
+                "service": call.service_id,
             }
             for call in calls
         ]

@@ -6,19 +6,22 @@ more than all the rest.
 Everything there ends by itself: windows after two minutes, calls after KEPT_FOR, refusals after a day.
 
 Whatever goes wrong with the server raises StoreAway, soon: nobody may take a store that does not answer for
-one without limits.
+one without limits. So does a server that may evict keys when its memory is full: a window that is gone limits
+nobody, and nothing says so.
 """
 
 import datetime as dt
+import logging
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
 from usage.windows import (
@@ -40,6 +43,11 @@ from usage.windows import (
 _SCRIPT = Path(__file__).with_name("call_windows.lua").read_text(encoding="utf-8")
 _PREFIX = "sensenova:limits:"
 MOST_A_TRIP = 500
+# How long a server is taken for one that does not evict.
+_TRUSTED_FOR = dt.timedelta(minutes=1)
+_NANOSECONDS = 1_000_000_000
+
+logger = logging.getLogger(__name__)
 
 
 class RedisWindows:
@@ -54,6 +62,8 @@ class RedisWindows:
             retry=Retry(NoBackoff(), 0),  # what was sent may have been done: not everything may be done twice
         )
         self._sha = self._redis.register_script(_SCRIPT).sha
+        self._trusted_until = 0  # by the monotonic clock, in nanoseconds
+        self._has_warned = False
 
     def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
         """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
@@ -77,6 +87,7 @@ class RedisWindows:
                 call.call_id,
                 None if call.used_tokens is None else bounded(call.used_tokens),
                 call.of_customers,
+                call.service_id,
             )
             for call in calls
         ]
@@ -122,13 +133,45 @@ class RedisWindows:
 
     def _trip(self, sent: bytes) -> Any:
         try:
+            if time.monotonic_ns() >= self._trusted_until:
+                self._require_all_kept()
             try:
                 return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
             except NoScriptError:  # the server has just started
+                self._require_all_kept()
                 self._redis.script_load(_SCRIPT)
                 return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
         except redis.RedisError as error:
+            self._trusted_until = 0  # the next one that answers may be another
             raise StoreAway(str(error)) from error
+
+    def _require_all_kept(self) -> None:
+        """Raise StoreAway if the server may evict keys; trust it for a minute otherwise."""
+        self._trusted_until = 0
+        memory = self._memory()
+        if memory is None and not self._has_warned:
+            self._has_warned = True
+            logger.warning("Redis does not tell whether it may evict keys; call limits need noeviction.")
+        limit, policy = memory or ("0", "")
+        if limit != "0" and policy != "noeviction":
+            raise StoreAway(
+                f"Redis may evict windows of call limits: its maxmemory-policy is {policy}, not noeviction."
+            )
+        self._trusted_until = time.monotonic_ns() + _TRUSTED_FOR // dt.timedelta(seconds=1) * _NANOSECONDS
+
+    def _memory(self) -> tuple[str, str] | None:
+        """Return how much memory it may use (0: all), and what it does then; None: it does not tell."""
+        ways: tuple[Callable[[], Any], ...] = (
+            lambda: self._redis.config_get("maxmemory*"),
+            lambda: self._redis.info("memory"),
+        )
+        for ask in ways:
+            try:
+                said = {name.replace("_", "-"): str(value) for name, value in ask().items()}
+                return said["maxmemory"], said["maxmemory-policy"]
+            except (ResponseError, KeyError):  # it is forbidden, or hidden
+                continue
+        return None
 
 
 def _standing(refusal: str, *answer: Any) -> Standing:

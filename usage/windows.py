@@ -28,7 +28,8 @@ class Refusal(StrEnum):
     RPM = "rpm_exhausted"
     TPM = "tpm_exhausted"
     NEVER = "never"  # more tokens than the TPM, or no calls at all
-    OTHER_CALL = "other_call"  # the id belongs to a call of another customer or service
+    OTHER_CALL = "other_call"  # the id belongs to a call of another customer, service or estimate
+    ENDED = "ended"  # the usage of the call of this id was reported
 
 
 class State(StrEnum):
@@ -38,6 +39,7 @@ class State(StrEnum):
     HELD = "held"
     SETTLED = "settled"
     RELEASED = "released"
+    ELSEWHERE = "elsewhere"  # held for another service than the one that was used; it is released now
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,14 @@ class Standing:
 class SettledCall:
     """What an admitted call used; None: it was not made, and is released.
 
-    Only a call of one of these customers is settled, if they are given.
+    Only a call of one of these customers is settled, if they are given; one that is held for another service
+    than the one that is given is released.
     """
 
     call_id: str
     used_tokens: int | None
     of_customers: frozenset[int] | None = None
+    service_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

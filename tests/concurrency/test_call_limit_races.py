@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -11,7 +12,7 @@ from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from usage.models import CallWindow
 from usage.postgres_windows import PostgresWindows
 from usage.redis_windows import RedisWindows
-from usage.windows import AskedCall, CallLimits, CallWindows, Refusal, SettledCall, State
+from usage.windows import AskedCall, CallLimits, CallWindows, CountedCalls, Refusal, SettledCall, State
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +61,7 @@ def test_who_asks_while_another_is_being_admitted_waits_and_sees_it():
 def test_without_the_lock_both_would_be_admitted():
     """The control: the test above fails if the window is not locked."""
     ask("before", limits=CallLimits(rpm=0, tpm=None))
-    with WithoutTheLock(), together() as threads:
+    with Altered("locked_window", "FOR NO KEY UPDATE", ""), together() as threads:
         with transaction.atomic():
             first = ask("first")
             asking = threads.start(lambda: ask("second"))
@@ -111,6 +112,53 @@ def test_two_who_ask_for_the_same_windows_in_opposite_orders_do_not_wait_in_a_ci
     assert [use.calls for use in windows.look(whose, at=NOON)] == [10] * 4
 
 
+def admit_for_both():
+    PostgresWindows().admit([AskedCall(who, CHAT, f"call-{who}", 1, TEN) for who in (ACME, GLOBEX)])
+
+
+def settle_for_both():
+    PostgresWindows().settle([SettledCall(f"before-{who}", 1) for who in (ACME, GLOBEX)])
+
+
+def count_for_both():
+    PostgresWindows().count([CountedCalls(who, CHAT, 1, 1) for who in (ACME, GLOBEX)])
+
+
+@pytest.mark.parametrize("deed", [admit_for_both, settle_for_both, count_for_both])
+def test_who_waited_for_one_window_counts_in_the_second_in_which_all_are_its_own(deed):
+    """Not in the one in which it began: calls that are answered now would leave the windows too early."""
+    for who in (ACME, GLOBEX):
+        PostgresWindows().admit([AskedCall(who, CHAT, f"before-{who}", 1, TEN)])
+    with together() as threads:
+        with transaction.atomic():
+            CallWindow.objects.select_for_update().get(customer=GLOBEX)
+            waiting = threads.start(deed)
+            wait_until_waiting(1, locktype="transactionid")
+            second = next_second()
+        waiting.result(PATIENCE)
+
+    seconds = [window.second for window in CallWindow.objects.all()]
+    assert len(seconds) == 2
+    assert min(seconds) >= second
+
+
+def test_who_settles_waits_for_all_windows_before_it_holds_an_id():
+    """Somebody may hold one of the windows, and wait for an id that was unknown to him."""
+    ask("other", customer=GLOBEX)
+    until_told = "BEGIN PERFORM pg_advisory_xact_lock(1);"
+    with Altered("store_admitted", "BEGIN", until_told), together() as threads, told() as tell:
+        asking = threads.start(lambda: ask("call-1", customer=GLOBEX, limits=TEN))
+        wait_until_waiting(1)  # it has found the id unknown, and holds the window
+        ask("call-1")
+        calls = [SettledCall("call-1", 7), SettledCall("other", 7)]
+        settling = threads.start(lambda: PostgresWindows().settle(calls, at=NOON))
+        wait_until_waiting(1, locktype="transactionid")
+        tell()
+
+    assert asking.result(PATIENCE).refusal is Refusal.OTHER_CALL
+    assert settling.result(PATIENCE) == [State.HELD, State.HELD]
+
+
 def test_a_crash_leaves_empty_windows_and_nobody_is_refused_for_it():
     """What PostgreSQL does to unlogged tables when it starts after a crash."""
     ask("before")
@@ -128,16 +176,38 @@ def test_a_crash_leaves_empty_windows_and_nobody_is_refused_for_it():
     assert CallWindow.objects.get().calls_in_all == 1
 
 
-class WithoutTheLock:
-    """The function that holds a window as it was without the lock, and as it was after all."""
+def next_second():
+    """Wait until the database's clock shows another second, and return it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep_until(date_trunc('second', clock_timestamp()) + interval '1 second')")
+        cursor.execute("SELECT floor(extract(epoch FROM clock_timestamp()))")
+        return cursor.fetchone()[0]
+
+
+@contextmanager
+def told():
+    """Others wait for an advisory lock until they are told."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(1)")
+        tell = partial(cursor.execute, "SELECT pg_advisory_unlock_all()")
+        try:
+            yield tell
+        finally:
+            tell()
+
+
+class Altered:
+    """A function of the database with other words in place of these, and as it was after all."""
+
+    def __init__(self, name, words, others):
+        self.name, self.words, self.others = name, words, others
 
     def __enter__(self):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_get_functiondef('held_window'::regproc)")
+            cursor.execute(f"SELECT pg_get_functiondef('{self.name}'::regproc)")
             (self.kept,) = cursor.fetchone()
-            without = self.kept.replace("FOR NO KEY UPDATE", "")
-            assert without != self.kept
-            cursor.execute(without)
+            assert self.words in self.kept
+            cursor.execute(self.kept.replace(self.words, self.others))
 
     def __exit__(self, *raised):
         with connection.cursor() as cursor:

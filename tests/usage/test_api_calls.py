@@ -14,6 +14,8 @@ from accounts.models import Customer, Scope
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias
 from tests.tables import code, table
 from usage.models import AdmittedCall, CallWindow, RefusedCalls
+from usage.window_stores import call_windows
+from usage.windows import SettledCall
 
 pytestmark = pytest.mark.django_db
 
@@ -284,6 +286,19 @@ def test_the_id_of_another_customers_call_is_taken(ask, globex):
     ask(call_id="call-1", customer="globex")
 
     assert refused(ask(call_id="call-1")) == (409, "call_id_taken")
+
+
+def test_the_id_of_a_call_with_another_estimate_is_taken(ask):
+    ask(call_id="call-1", estimated_tokens=1)
+
+    assert refused(ask(call_id="call-1", estimated_tokens=2400)) == (409, "call_id_taken")
+
+
+def test_a_call_whose_usage_was_reported_is_not_admitted_again(ask):
+    ask(call_id="call-1")
+    call_windows().settle([SettledCall("call-1", 7)])
+
+    assert refused(ask(call_id="call-1")) == (409, "call_settled")
 
 
 def test_a_limited_key_asks_and_releases_only_for_its_customers(ask, release, acme, globex):

@@ -32,12 +32,15 @@ gaps = st.one_of(
     st.integers(-20_000_000, 0),
 )
 limits = st.builds(CallLimits, rpm=st.integers(0, 6), tpm=st.one_of(st.none(), st.integers(1, 20)))
-asks = st.tuples(st.just("ask"), st.integers(0, 8), st.integers(0, 21), st.booleans())
+# Of the ids that were asked for, the one that is so many back; asked for again mostly with the same estimate.
+back = st.integers(0, 5)
+asks = st.tuples(st.just("ask"), st.just(None), st.integers(0, 21), st.booleans())
+retries = st.tuples(st.just("ask"), back, st.one_of(st.none(), st.none(), st.integers(0, 21)), st.booleans())
 used = st.one_of(st.none(), st.integers(0, 30))
-settles = st.tuples(st.just("settle"), st.integers(0, 8), used, st.none())
+settles = st.tuples(st.just("settle"), back, used, st.none())
 counts = st.tuples(st.just("count"), st.integers(0, 3), st.integers(0, 10), st.none())
 changes = st.tuples(st.just("limits"), limits, st.none(), st.none())
-deeds = st.one_of(asks, asks, asks, settles, counts, changes)
+deeds = st.one_of(asks, asks, retries, retries, settles, counts, changes)
 steps = st.lists(st.tuples(gaps, deeds), min_size=10, max_size=60)
 
 
@@ -50,20 +53,29 @@ class History:
         self.customer = next(_FRESH)
         self.clock = self.latest = BEGINNING
         self.listed = ListedWindow()
+        self.estimates: dict[int, int] = {}  # of each id, the one that was admitted last
 
     def go(self, gap):
         """Let the clock go on or back, but never by a whole window behind where it has been."""
         self.clock = max(self.clock + gap * MICROSECOND, self.latest - 59 * SECOND)
         self.latest = max(self.latest, self.clock)
 
-    def ask(self, number, tokens, waits):
+    def ask(self, back, tokens, waits):
         """Ask for a call; if it is refused and waits, ask again just before it passes, and then."""
+        number = self.number(back)
+        tokens = self.estimates.get(number, 0) if tokens is None else tokens
         standing = self.ask_once(number, tokens)
+        if standing.admitted or number not in self.estimates:
+            self.estimates[number] = tokens
         if waits and standing.passes_at is not None:
             self.go_to(EPOCH + standing.passes_at * SECOND - MICROSECOND)
             assert self.ask_once(number, tokens).passes_at == standing.passes_at
             self.go_to(EPOCH + standing.passes_at * SECOND)
             assert self.ask_once(number, tokens).admitted
+
+    def number(self, back):
+        """The number of the id that was asked for so many ids ago, or of a new one."""
+        return len(self.estimates) if back is None else max(len(self.estimates) - 1 - back, 0)
 
     def go_to(self, instant):
         """Let the clock show this instant."""
@@ -74,11 +86,11 @@ class History:
         """Ask for a call, and compare the answer with the list's."""
         call_id, listed = f"{self.customer}-{number}", self.listed
         listed.touch(self.clock)
-        known = listed.by_id.get(call_id)
-        again = known is not None and known.state in (State.HELD, State.SETTLED)
-        expected = Refusal.NONE if again else listed.refusal(tokens, self.limits, second=listed.second)
+        known = listed.known(call_id, tokens)
+        new = known is None
+        expected = listed.refusal(tokens, self.limits, second=listed.second) if new else known
         passes_at = listed.passes_at(tokens, self.limits) if expected in (Refusal.RPM, Refusal.TPM) else None
-        if expected is Refusal.NONE and not again:
+        if expected is Refusal.NONE and new:
             listed.add(calls=1, tokens=tokens, call_id=call_id)
             assert listed.exceeds(self.limits) == []
         (standing,) = self.windows.admit(
@@ -92,9 +104,9 @@ class History:
         assert standing.tokens_reset == listed.reset("tokens")
         return standing
 
-    def settle(self, number, tokens, _):
+    def settle(self, back, tokens, _):
         """Settle a call, or release it; the list says what it was."""
-        call_id = f"{self.customer}-{number}"
+        call_id = f"{self.customer}-{self.number(back)}"
         expected = State.UNKNOWN
         if call_id in self.listed.by_id:
             self.listed.touch(self.clock)

@@ -4,6 +4,7 @@ import datetime as dt
 import socket
 
 import pytest
+import redis
 
 from tests.redis_server import redis_server
 from usage.models import AdmittedCall, RefusedCalls
@@ -11,13 +12,25 @@ from usage.postgres_windows import PostgresWindows
 from usage.redis_windows import RedisWindows
 from usage.tasks import forget_calls
 from usage.window_stores import call_windows
-from usage.windows import AskedCall, CallLimits, CountedCalls, Refusal, Refused, SettledCall, State, StoreAway
+from usage.windows import (
+    EPOCH,
+    AskedCall,
+    CallLimits,
+    CountedCalls,
+    Refusal,
+    Refused,
+    SettledCall,
+    State,
+    StoreAway,
+)
 
 pytestmark = pytest.mark.django_db
 
 ACME, CHAT = 1, 1
 ONE = CallLimits(rpm=1, tpm=None)
 SOON = dt.timedelta(milliseconds=250)
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+NOON_HOUR = (NOON - EPOCH) // dt.timedelta(hours=1)
 
 
 def ask(call_id, limits=ONE):
@@ -75,6 +88,73 @@ def test_a_redis_that_takes_no_more_admits_nobody(settings):
     full = redis_server("--maxmemory", "1", "--maxmemory-policy", "noeviction")
     with full as settings.REDIS_URL, pytest.raises(StoreAway, match="memory"):
         ask("a")
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_a_redis_that_may_evict_keys_admits_nobody(settings, policy):
+    evicting = redis_server("--maxmemory", "100mb", "--maxmemory-policy", policy)
+    with evicting as settings.REDIS_URL, pytest.raises(StoreAway, match=f"{policy}.*noeviction"):
+        ask("a")
+
+
+def test_a_redis_with_all_the_memory_it_wants_evicts_nothing(settings):
+    with redis_server("--maxmemory-policy", "allkeys-lru") as settings.REDIS_URL:
+        assert ask("a").admitted
+
+
+def test_a_redis_that_started_anew_is_asked_again_whether_it_evicts(settings):
+    with redis_server("--maxmemory", "100mb") as settings.REDIS_URL:
+        assert ask("a").admitted
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.config_set("maxmemory-policy", "allkeys-random")
+            client.script_flush()
+        with pytest.raises(StoreAway, match="allkeys-random"):
+            ask("b")
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "is_known"), [("-info", True), ("-config", True), ("-info -config", False)]
+)
+def test_a_redis_that_does_not_tell_whether_it_evicts_is_warned_of_once(
+    settings, caplog, forbidden, is_known
+):
+    with redis_server() as settings.REDIS_URL:
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.execute_command("ACL", "SETUSER", "default", *forbidden.split())
+        windows = RedisWindows(settings.REDIS_URL, timeout=4 * SOON)
+        for _ in range(2):
+            windows.count([CountedCalls(ACME, CHAT, 1, 1)])
+            windows._redis.script_flush()
+
+    assert len(caplog.messages) == (0 if is_known else 1)
+
+
+def test_a_window_that_redis_lost_is_not_settled_below_nothing(settings):
+    many = CallLimits(rpm=10, tpm=None)
+    with redis_server() as settings.REDIS_URL:
+        standings = [ask(f"lost-{number}", many) for number in range(5)]
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.delete(f"sensenova:limits:window:{ACME}:{CHAT}")
+        ask("new", many)
+        states = call_windows().settle([SettledCall(f"lost-{number}", None) for number in range(5)])
+        (use,) = call_windows().look([(ACME, CHAT)])
+
+    assert all(standing.admitted for standing in standings)
+    assert states == [State.HELD] * 5
+    assert (use.calls, use.tokens) == (1, 10)
+
+
+@pytest.mark.parametrize("key", ["window:2:1", "call:b", f"refused:{NOON_HOUR}"])
+def test_a_key_of_somebody_else_admits_nobody_and_holds_nothing(settings, key):
+    with redis_server() as settings.REDIS_URL:
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            client.lpush(f"sensenova:limits:{key}", "not ours")
+        asked = [AskedCall(ACME, CHAT, "a", 10, ONE), AskedCall(2, CHAT, "b", 10, CallLimits(0, None))]
+        with pytest.raises(StoreAway, match="WRONGTYPE"):
+            call_windows().admit(asked, at=NOON)
+
+        assert call_windows().look([(ACME, CHAT)], at=NOON)[0].calls == 0
+        assert call_windows().settle([SettledCall("a", None)], at=NOON) == [State.UNKNOWN]
 
 
 def test_with_the_fall_back_postgresql_limits_calls_while_redis_is_away(settings, redis_gone, caplog):

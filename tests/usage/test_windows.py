@@ -42,15 +42,16 @@ class Play:
     def call(self, call_id, limits=THREE_CALLS, tokens=10, service=CHAT, customer=None):
         return AskedCall(customer or self.acme, service, f"{self.name}-{call_id}", tokens, limits)
 
-    def settle(self, call_id, tokens, *, at=NOON, of_customers=None):
-        (state,) = self.windows.settle([SettledCall(f"{self.name}-{call_id}", tokens, of_customers)], at=at)
+    def settle(self, call_id, tokens, *, at=NOON, of_customers=None, service=None):
+        call = SettledCall(f"{self.name}-{call_id}", tokens, of_customers, service)
+        (state,) = self.windows.settle([call], at=at)
         return state
 
     def count(self, calls, tokens, *, at=NOON):
         self.windows.count([CountedCalls(self.acme, CHAT, calls, tokens)], at=at)
 
-    def used(self, *, at=NOON, customer=None):
-        (use,) = self.windows.look([(customer or self.acme, CHAT)], at=at)
+    def used(self, *, at=NOON, customer=None, service=CHAT):
+        (use,) = self.windows.look([(customer or self.acme, service)], at=at)
         return use.calls, use.tokens
 
 
@@ -100,16 +101,54 @@ def test_without_a_tpm_any_number_of_tokens_is_admitted(play):
     assert not play.ask("b", limits=CallLimits(rpm=3, tpm=2**31 - 1), tokens=0).admitted
 
 
-def test_the_same_call_again_is_admitted_again_and_consumes_nothing(play):
-    first = play.ask("a", tokens=10)
-    again = play.ask("a", tokens=10, at=after(3))
-    play.settle("a", 7, at=after(4))
-    once_more = play.ask("a", tokens=10, limits=CallLimits(rpm=1, tpm=1), at=after(5))
+def test_the_same_call_again_is_admitted_again_and_consumes_nothing_while_it_counts(play):
+    tight = CallLimits(rpm=1, tpm=10)
+    admitted = [play.ask("a", limits=tight, at=after(second)).admitted for second in (0, 3, 60)]
 
-    assert first.admitted
-    assert again.admitted
-    assert once_more.admitted
-    assert play.used(at=after(5)) == (1, 7)
+    assert admitted == [True] * 3
+    assert play.used(at=after(60)) == (1, 10)
+
+
+def test_a_call_that_has_left_the_window_asks_again_as_a_new_one(play):
+    one = CallLimits(rpm=1, tpm=None)
+    asked = [("a", 0), ("a", 61), ("b", 61), ("a", 62), ("b", 200), ("a", 200)]
+    refusals = [play.ask(call_id, limits=one, at=after(second)).refusal for call_id, second in asked]
+
+    none, rpm = Refusal.NONE, Refusal.RPM
+    assert refusals == [none, none, rpm, none, none, rpm]
+    assert play.settle("b", 7, at=after(200)) is State.HELD
+    assert play.used(at=after(200)) == (1, 7)
+
+
+def test_a_call_that_counts_is_not_asked_for_with_another_estimate(play):
+    play.ask("a", limits=HUNDRED_TOKENS, tokens=10)
+    others = [play.ask("a", limits=HUNDRED_TOKENS, tokens=tokens).refusal for tokens in (1, 11, 101)]
+
+    assert others == [Refusal.OTHER_CALL] * 3
+    assert play.used() == (1, 10)
+    assert play.ask("a", limits=HUNDRED_TOKENS, tokens=11, at=after(61)).tokens_left == 89
+
+
+def test_a_call_whose_usage_was_reported_is_not_admitted_again(play):
+    play.ask("a")
+    play.settle("a", 7)
+    again = [
+        play.ask("a", tokens=tokens, at=after(second)) for tokens, second in ((10, 1), (7, 1), (10, 100))
+    ]
+
+    assert [standing.refusal for standing in again] == [Refusal.ENDED] * 3
+    assert play.ask("a", customer=play.globex).refusal is Refusal.OTHER_CALL
+    assert play.used(at=after(100)) == (0, 0)
+    assert play.windows.refusals(customer_id=play.acme, at=after(100)) == []
+
+
+def test_a_call_of_before_the_clock_was_set_back_asks_again_as_a_new_one(play):
+    play.ask("a", at=after(100))
+    play.ask("b", at=NOON)
+
+    assert play.ask("a", at=NOON).calls_left == 0
+    assert play.ask("a", at=NOON).admitted
+    assert play.used() == (3, 30)
 
 
 def test_a_refused_call_consumes_nothing_and_leaves_its_id_free(play):
@@ -200,6 +239,19 @@ def test_a_call_of_somebody_else_is_neither_settled_nor_released(play):
     assert play.settle("a", None, of_customers=frozenset()) is State.UNKNOWN
     assert play.used() == (1, 10)
     assert play.settle("a", None, of_customers=frozenset([play.globex, play.acme])) is State.HELD
+
+
+def test_a_call_that_was_made_to_another_service_gives_back_what_it_held(play):
+    for call_id in "abc":
+        play.ask(call_id, service=VISION)
+
+    assert play.settle("a", 30, service=CHAT, of_customers=frozenset([play.globex])) is State.UNKNOWN
+    assert play.settle("a", 30, service=CHAT, at=after(1)) is State.ELSEWHERE
+    assert play.settle("b", 30, service=VISION, at=after(1)) is State.HELD
+    assert play.settle("a", 30, service=CHAT) is State.RELEASED
+    assert play.settle("b", 30, service=CHAT) is State.SETTLED
+    assert play.used(service=VISION, at=after(1)) == (2, 40)
+    assert play.used(at=after(1)) == (0, 0)
 
 
 def test_usage_that_nobody_asked_for_is_never_refused_and_counts(play):

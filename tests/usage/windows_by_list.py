@@ -9,7 +9,7 @@ MINUTE = dt.timedelta(seconds=60)
 SECOND = dt.timedelta(seconds=1)
 
 
-@dataclass
+@dataclass(eq=False)  # two may be alike
 class Entry:
     """Calls that count from an instant on."""
 
@@ -58,6 +58,17 @@ class ListedWindow:
         elif before is State.HELD:
             entry.tokens, entry.state = tokens, State.SETTLED
         return before
+
+    def known(self, call_id, tokens):
+        """What an id that is known already means for a call of so many tokens; None: nothing."""
+        entry = self.by_id.get(call_id)
+        if entry is None or entry.state is State.RELEASED:
+            return None
+        if entry.state is State.SETTLED:
+            return Refusal.ENDED
+        if entry.second < self.second - 60:
+            return None
+        return Refusal.NONE if entry.tokens == tokens else Refusal.OTHER_CALL
 
     def counted(self, *, second):
         """The calls and tokens that count in this second: its own and those of the 60 before it."""

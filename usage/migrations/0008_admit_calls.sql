@@ -44,13 +44,13 @@ BEGIN
 END
 $$;
 
--- An instant that is given is a test's. Read after the lock: who waited for it must not count in the past.
+-- An instant that is given is a test's.
 CREATE FUNCTION present_second(given timestamptz) RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT floor(extract(epoch FROM coalesce(given, clock_timestamp())))::bigint
 $$;
 
--- Locks the window of this customer and service until the transaction ends, and brings it up to the present.
-CREATE FUNCTION held_window(its_customer bigint, its_service bigint, given timestamptz) RETURNS usage_callwindow
+-- The window of this customer and service, as it was left; locked until the transaction ends.
+CREATE FUNCTION locked_window(its_customer bigint, its_service bigint) RETURNS usage_callwindow
     LANGUAGE plpgsql AS $$
 DECLARE
     held usage_callwindow;
@@ -66,7 +66,26 @@ BEGIN
         SELECT * INTO STRICT held FROM usage_callwindow
          WHERE customer_id = its_customer AND service_id = its_service FOR NO KEY UPDATE;
     END IF;
-    RETURN advanced_window(held, present_second(given));
+    RETURN held;
+END
+$$;
+
+-- All windows that a trip needs. Nobody waits in a circle, for every trip locks its windows first, in the order of
+-- their keys, and then what calls it has to, in the order of their ids. Only then is the clock read: who waited for a
+-- lock must not count in the past.
+CREATE FUNCTION locked_windows(customers bigint[], services bigint[]) RETURNS usage_callwindow[]
+    LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+    locked usage_callwindow[] := '{}';
+BEGIN
+    FOR one IN
+        SELECT DISTINCT customer, service FROM unnest(customers, services) AS its (customer, service)
+         ORDER BY customer, service
+    LOOP
+        locked := locked || locked_window(one.customer, one.service);
+    END LOOP;
+    RETURN locked;
 END
 $$;
 
@@ -89,6 +108,11 @@ BEGIN
     held.tokens_in_all := held.tokens_in_all + more_tokens;
     RETURN held;
 END
+$$;
+
+-- Whether the second in which this call was admitted is still one of the 61.
+CREATE FUNCTION counts_in(held usage_callwindow, call usage_admittedcall) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT call.second BETWEEN held.second - 60 AND held.second AND call.setbacks = held.setbacks
 $$;
 
 -- When the last of these will have left the window, if nothing is added.
@@ -127,8 +151,8 @@ CREATE TYPE call_standing AS (
     calls_reset bigint, tokens_reset bigint, passes_at bigint
 );
 
--- Raises unique_violation where one of the ids has just been admitted for somebody else. One that was released may be
--- admitted anew.
+-- Raises unique_violation where one of the ids has just been admitted for somebody else. One that was released, or has
+-- left its window, may be admitted anew.
 CREATE FUNCTION store_admitted(admitted usage_admittedcall[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     stored bigint;
@@ -156,12 +180,12 @@ CREATE FUNCTION count_refused(refused usage_refusedcalls[]) RETURNS void LANGUAG
         ON CONFLICT (customer_id, service_id, hour, refusal) DO UPDATE SET calls = counted.calls + excluded.calls
 $$;
 
--- Windows are locked in the
--- order of their key, then ids in theirs, so that nobody waits in a circle.
 CREATE FUNCTION try_to_admit_calls(asked json, given timestamptz) RETURNS SETOF call_standing
     LANGUAGE plpgsql AS $$
 DECLARE
     call record;
+    windows usage_callwindow[];
+    present bigint;
     held usage_callwindow;
     known usage_admittedcall;
     standing call_standing;
@@ -170,8 +194,11 @@ DECLARE
     refused usage_refusedcalls[] := '{}';
     one_refused usage_refusedcalls;
 BEGIN
+    SELECT locked_windows(array_agg(customer), array_agg(service)) INTO windows
+      FROM json_to_recordset(asked) AS (customer bigint, service bigint);
+    present := present_second(given);
     FOR call IN
-        SELECT one.*
+        SELECT one.*, dense_rank() OVER (ORDER BY one.customer, one.service) AS its_window
           FROM ROWS FROM (
                json_to_recordset(asked)
                AS (call_id text, customer bigint, service bigint, tokens bigint, rpm bigint, tpm bigint)
@@ -180,17 +207,23 @@ BEGIN
     LOOP
         IF held.customer_id IS DISTINCT FROM call.customer OR held.service_id IS DISTINCT FROM call.service THEN
             PERFORM keep_window(held);
-            held := held_window(call.customer, call.service, given);
+            held := advanced_window(windows[call.its_window], present);
         END IF;
         SELECT * INTO known FROM usage_admittedcall WHERE call_id = call.call_id;
         IF call.call_id = ANY(new_ids) THEN
             SELECT * INTO known FROM unnest(admitted) AS new WHERE new.call_id = call.call_id;
         END IF;
+        IF known.state = 'released' OR known.state = 'held' AND (known.customer_id, known.service_id)
+           = (call.customer, call.service) AND NOT counts_in(held, known) THEN
+            known.state := NULL;
+        END IF;
         standing.place := call.place;
         standing.second := held.second;
         standing.refusal := CASE
-            WHEN known.customer_id <> call.customer OR known.service_id <> call.service THEN 'other_call'
-            WHEN known.state <> 'released' THEN ''
+            WHEN (known.customer_id, known.service_id) <> (call.customer, call.service) THEN 'other_call'
+            WHEN known.state = 'settled' THEN 'ended'
+            WHEN known.tokens <> call.tokens AND known.state = 'held' THEN 'other_call'
+            WHEN known.state = 'held' THEN ''
             WHEN call.rpm < 1 OR call.tokens > call.tpm THEN 'never'
             WHEN held.calls_in_all >= call.rpm THEN 'rpm_exhausted'
             WHEN held.tokens_in_all + call.tokens > call.tpm THEN 'tpm_exhausted'
@@ -205,7 +238,7 @@ BEGIN
             one_refused.hour := to_timestamp(held.second / 3600 * 3600);
             one_refused.refusal := standing.refusal;
             refused := refused || one_refused;
-        ELSIF standing.refusal = '' AND coalesce(known.state, 'released') = 'released' THEN
+        ELSIF standing.refusal = '' AND known.state IS NULL THEN
             held := counted_in_window(held, held.second, 1, call.tokens);
             known.call_id := call.call_id;
             known.customer_id := call.customer;
@@ -249,35 +282,58 @@ END
 $$;
 
 -- Settles each of these calls to what it used, or, where that is null, releases it; answers in their order what the
--- call was before: held, settled, released, or '' if unknown to these customers (null: to anybody).
+-- call was before: held, settled, released, or '' if unknown to these customers (null: to anybody). One that is held
+-- for another service (null: for none) is released: it was elsewhere.
 CREATE FUNCTION settle_calls(used json, given timestamptz DEFAULT NULL) RETURNS TABLE (place bigint, state text)
     LANGUAGE plpgsql AS $$
 DECLARE
     call record;
+    windows usage_callwindow[];
+    present bigint;
+    ids text[];
     held usage_callwindow;
     known usage_admittedcall;
     states text[] := array_fill(''::text, ARRAY[greatest(json_array_length(used), 1)]);
 BEGIN
+    SELECT locked_windows(array_agg(seen.customer_id), array_agg(seen.service_id)) INTO windows
+      FROM json_to_recordset(used) AS one (call_id text, customers bigint[])
+      JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
+     WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers);
+    -- Only calls of these windows, whatever has happened to others meanwhile.
+    ids := ARRAY(
+        SELECT seen.call_id FROM usage_admittedcall AS seen
+         WHERE seen.call_id IN (SELECT one.call_id FROM json_to_recordset(used) AS one (call_id text))
+           AND (seen.customer_id, seen.service_id) IN (
+               SELECT its.customer_id, its.service_id FROM unnest(windows) AS its
+           )
+         ORDER BY seen.call_id FOR NO KEY UPDATE
+    );
+    present := present_second(given);
     FOR call IN
-        SELECT one.call_id, one.tokens, one.place, seen.customer_id, seen.service_id
-          FROM ROWS FROM (json_to_recordset(used) AS (call_id text, tokens bigint, customers bigint[]))
-               WITH ORDINALITY AS one (call_id, tokens, customers, place)
+        SELECT one.call_id, one.place, its.nth AS its_window, one.service <> its.service_id AS is_elsewhere,
+               CASE WHEN one.service <> its.service_id THEN NULL ELSE one.tokens END AS tokens
+          FROM ROWS FROM (
+               json_to_recordset(used) AS (call_id text, tokens bigint, customers bigint[], service bigint)
+          ) WITH ORDINALITY AS one (call_id, tokens, customers, service, place)
+          JOIN unnest(ids) AS locked (call_id) ON locked.call_id = one.call_id
           JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
+          JOIN (SELECT w.customer_id, w.service_id, row_number() OVER () AS nth FROM unnest(windows) AS w) AS its
+            ON (its.customer_id, its.service_id) = (seen.customer_id, seen.service_id)
          WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers)
-         ORDER BY seen.customer_id, seen.service_id, one.place
+         ORDER BY its.nth, one.place
     LOOP
-        IF held.customer_id IS DISTINCT FROM call.customer_id OR held.service_id IS DISTINCT FROM call.service_id THEN
+        SELECT * INTO STRICT known FROM usage_admittedcall AS seen WHERE seen.call_id = call.call_id;
+        IF held.customer_id IS DISTINCT FROM known.customer_id OR held.service_id IS DISTINCT FROM known.service_id
+        THEN
             PERFORM keep_window(held);
-            held := held_window(call.customer_id, call.service_id, given);
+            held := advanced_window(windows[call.its_window], present);
         END IF;
-        -- Once more, now that the window is locked.
-        SELECT * INTO known FROM usage_admittedcall AS seen
-         WHERE seen.call_id = call.call_id AND seen.customer_id = call.customer_id
-           AND seen.service_id = call.service_id;
-        CONTINUE WHEN NOT FOUND;
         states[call.place] := known.state;
         CONTINUE WHEN known.state <> 'held';
-        IF known.second BETWEEN held.second - 60 AND held.second AND known.setbacks = held.setbacks THEN
+        IF call.is_elsewhere THEN
+            states[call.place] := 'elsewhere';
+        END IF;
+        IF counts_in(held, known) THEN
             held := counted_in_window(
                 held, known.second, CASE WHEN call.tokens IS NULL THEN -1 ELSE 0 END,
                 coalesce(call.tokens, 0) - known.tokens
@@ -298,16 +354,20 @@ $$;
 CREATE FUNCTION count_calls(happened json, given timestamptz DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     one record;
-    held usage_callwindow;
+    windows usage_callwindow[];
+    present bigint;
 BEGIN
+    SELECT locked_windows(array_agg(customer), array_agg(service)) INTO windows
+      FROM json_to_recordset(happened) AS (customer bigint, service bigint);
+    present := present_second(given);
     FOR one IN
-        SELECT customer, service, sum(calls)::bigint AS calls, sum(tokens)::bigint AS tokens
+        SELECT sum(calls)::bigint AS calls, sum(tokens)::bigint AS tokens,
+               row_number() OVER (ORDER BY customer, service) AS its_window
           FROM json_to_recordset(happened) AS (customer bigint, service bigint, calls bigint, tokens bigint)
          GROUP BY customer, service
-         ORDER BY customer, service
     LOOP
-        held := held_window(one.customer, one.service, given);
-        PERFORM keep_window(counted_in_window(held, held.second, one.calls, one.tokens));
+        PERFORM keep_window(counted_in_window(held, held.second, one.calls, one.tokens))
+           FROM advanced_window(windows[one.its_window], present) AS held;
     END LOOP;
 END
 $$;
