@@ -96,20 +96,17 @@ def test_services_are_those_on_sale_in_the_catalogues_order(acme):
     assert limits_of(customer=acme, now=dt.datetime(1999, 1, 1, tzinfo=dt.UTC)) == []
 
 
-def test_a_service_that_is_sold_to_one_customer_now_is_shown_to_no_other(acme, globex):
+def test_a_service_is_shown_once_it_is_on_sale_to_everybody_as_usage_is_taken(acme, globex):
+    """A price that was agreed with one customer before that puts nothing on sale."""
     sold = Service.objects.create(name="nova-2", group=service().group, position=99)
     sold.billing_items.create(measure="input_tokens")
     price("nova-2", "input_tokens", "1", begins_at=LONG_AGO, customer=globex)
     price("nova-2", "input_tokens", "2", begins_at=NOW + dt.timedelta(days=1))
 
-    shown = {
-        one.code: [it for it in standings_of(customer=one, now=NOW) if it.service == sold]
-        for one in (acme, globex)
-    }
+    def shown(now):
+        return [sold in [it.service for it in standings_of(customer=one, now=now)] for one in (acme, globex)]
 
-    assert shown["acme"] == []
-    (found,) = shown["globex"]
-    assert (found.limits, found.calls_left, found.tokens_left) == (None, None, None)
+    assert (shown(NOW), shown(NOW + dt.timedelta(days=1))) == ([False, False], [True, True])
 
 
 def test_the_number_of_questions_does_not_grow_with_that_of_services(acme):
