@@ -78,13 +78,13 @@ def limit_headers(limits: CallLimits, standing: Standing) -> dict[str, str]:
     headers = {
         "x-ratelimit-limit-requests": str(limits.rpm),
         "x-ratelimit-remaining-requests": str(standing.calls_left),
-        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.second}s",
+        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.present}s",
     }
     if limits.tpm is not None:
         headers |= {
             "x-ratelimit-limit-tokens": str(limits.tpm),
             "x-ratelimit-remaining-tokens": str(standing.tokens_left),
-            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.second}s",
+            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.present}s",
         }
     return headers
 

@@ -199,7 +199,7 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
     if refusal == 'rpm_exhausted' or refusal == 'tpm_exhausted' then
         passes_at = fits_from(window, tokens, rpm, tpm)
     end
-    return { refusal, window[SECOND], left_of(rpm, window[CALLS]), left_of(tpm, window[TOKENS]),
+    return { refusal, window[SECOND], present_second, left_of(rpm, window[CALLS]), left_of(tpm, window[TOKENS]),
              empty_from(window, CALLS_IN), empty_from(window, TOKENS_IN), passes_at }
 end
 

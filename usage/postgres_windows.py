@@ -92,7 +92,7 @@ def _json(sent: list[dict[str, Any]]) -> str:
 
 
 _ADMIT = """
-SELECT refusal, second, calls_left, tokens_left, calls_reset, tokens_reset, passes_at
+SELECT refusal, second, present, calls_left, tokens_left, calls_reset, tokens_reset, passes_at
   FROM admit_calls(%s::json, %s::timestamptz)
 """
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"

@@ -63,10 +63,14 @@ class AskedCall:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a customer stands with a service after it has asked for a call in this second."""
+    """How a customer stands with a service after it has asked for a call.
+
+    The second is the newest of the window; the present one is earlier where the store's clock went back.
+    """
 
     refusal: Refusal
     second: int
+    present: int
     calls_left: int
     tokens_left: int | None
     calls_reset: int  # the second in which all calls will be left again, if none is added

@@ -69,6 +69,13 @@ def limit(rpm, tpm=None, *, code="acme", service=NAME, begins_at=LONG_AGO):
     )
 
 
+def moved_on(window, *, seconds):
+    """What a window would hold if all of it had happened so many seconds later."""
+    calls = [window.calls[place - seconds] for place in range(len(window.calls))]
+    tokens = [window.tokens[place - seconds] for place in range(len(window.tokens))]
+    return {"second": window.second + seconds, "calls": calls, "tokens": tokens}
+
+
 def new_service():
     return Service.objects.create(name="nova-2", group=Service.objects.get(name=NAME).group, position=99)
 
@@ -93,6 +100,17 @@ def test_a_call_within_the_limits_is_admitted_and_told_what_is_left(ask):
     assert answer.headers["x-ratelimit-limit-tokens"] == "100000"
     assert answer.headers["x-ratelimit-remaining-tokens"] == "99000"
     assert answer.headers["x-ratelimit-reset-tokens"] == "61s"
+
+
+def test_a_store_whose_clock_went_back_is_waited_for(ask):
+    limit(1)
+    ask()
+    CallWindow.objects.update(**moved_on(CallWindow.objects.get(), seconds=30))
+
+    answer = ask()
+
+    assert 89 <= int(answer.headers["Retry-After"]) <= 91
+    assert 89 <= int(answer.headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 91
 
 
 def test_it_resets_when_the_last_call_has_left_the_window(ask):

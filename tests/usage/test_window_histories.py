@@ -98,6 +98,7 @@ class History:
         )
         calls, used = listed.counted(second=listed.second)
         assert (standing.refusal, standing.second, standing.passes_at) == (expected, listed.second, passes_at)
+        assert standing.present == (self.clock - EPOCH) // SECOND
         assert standing.calls_left == max(self.limits.rpm - calls, 0)
         assert standing.tokens_left == (None if self.limits.tpm is None else max(self.limits.tpm - used, 0))
         assert standing.calls_reset == listed.reset("calls")

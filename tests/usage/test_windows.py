@@ -279,6 +279,7 @@ def test_a_clock_that_goes_back_lets_nobody_call_twice(play):
     refused = play.ask("d", at=after(0))
 
     assert (refused.refusal, refused.second) == (Refusal.RPM, second_of(after(30)))
+    assert refused.present == second_of(NOON)
     assert refused.passes_at == second_of(after(91))
 
 

@@ -147,7 +147,7 @@ END
 $$;
 
 CREATE TYPE call_standing AS (
-    place bigint, refusal text, second bigint, calls_left bigint, tokens_left bigint,
+    place bigint, refusal text, second bigint, present bigint, calls_left bigint, tokens_left bigint,
     calls_reset bigint, tokens_reset bigint, passes_at bigint
 );
 
@@ -219,6 +219,7 @@ BEGIN
         END IF;
         standing.place := call.place;
         standing.second := held.second;
+        standing.present := present;
         standing.refusal := CASE
             WHEN (known.customer_id, known.service_id) <> (call.customer, call.service) THEN 'other_call'
             WHEN known.state = 'settled' THEN 'ended'
