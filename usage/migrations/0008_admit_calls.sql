@@ -289,6 +289,8 @@ CREATE FUNCTION settle_calls(used json, given timestamptz DEFAULT NULL) RETURNS 
     LANGUAGE plpgsql AS $$
 DECLARE
     call record;
+    customer_ids bigint[];
+    service_ids bigint[];
     windows usage_callwindow[];
     present bigint;
     ids text[];
@@ -296,17 +298,20 @@ DECLARE
     known usage_admittedcall;
     states text[] := array_fill(''::text, ARRAY[greatest(json_array_length(used), 1)]);
 BEGIN
-    SELECT locked_windows(array_agg(seen.customer_id), array_agg(seen.service_id)) INTO windows
-      FROM json_to_recordset(used) AS one (call_id text, customers bigint[])
-      JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
-     WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers);
+    SELECT array_agg(its.customer_id), array_agg(its.service_id) INTO customer_ids, service_ids
+      FROM (
+           SELECT DISTINCT seen.customer_id, seen.service_id
+             FROM json_to_recordset(used) AS one (call_id text, customers bigint[])
+             JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
+            WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers)
+            ORDER BY seen.customer_id, seen.service_id
+      ) AS its;
+    windows := locked_windows(customer_ids, service_ids);
     -- Only calls of these windows, whatever has happened to others meanwhile.
     ids := ARRAY(
         SELECT seen.call_id FROM usage_admittedcall AS seen
          WHERE seen.call_id IN (SELECT one.call_id FROM json_to_recordset(used) AS one (call_id text))
-           AND (seen.customer_id, seen.service_id) IN (
-               SELECT its.customer_id, its.service_id FROM unnest(windows) AS its
-           )
+           AND (seen.customer_id, seen.service_id) IN (SELECT * FROM unnest(customer_ids, service_ids))
          ORDER BY seen.call_id FOR NO KEY UPDATE
     );
     present := present_second(given);
@@ -318,7 +323,7 @@ BEGIN
           ) WITH ORDINALITY AS one (call_id, tokens, customers, service, place)
           JOIN unnest(ids) AS locked (call_id) ON locked.call_id = one.call_id
           JOIN usage_admittedcall AS seen ON seen.call_id = one.call_id
-          JOIN (SELECT w.customer_id, w.service_id, row_number() OVER () AS nth FROM unnest(windows) AS w) AS its
+          JOIN unnest(customer_ids, service_ids) WITH ORDINALITY AS its (customer_id, service_id, nth)
             ON (its.customer_id, its.service_id) = (seen.customer_id, seen.service_id)
          WHERE one.customers IS NULL OR seen.customer_id = ANY(one.customers)
          ORDER BY its.nth, one.place
