@@ -1,18 +1,22 @@
 """What a customer may ask of a service: whether it is admitted at all, and within which limits.
 
-Read for many calls at once, and kept for a second: a change of limits, of prices or of a customer takes
-effect within two, everywhere.
+Read for many calls at once, and kept: once a second the audit trail is asked whether anything was changed, by
+whatever way, and then all is read anew. So a change of limits, of prices or of a customer takes effect within
+two seconds, everywhere; what was planned takes effect at its instant.
 """
 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accounts.audit import changes_since
 from accounts.prepared import fetch_all
 from usage.refusals import CallBarred, CallRefused, CallUnclear
 from usage.windows import CallLimits
 
-KEPT_FOR = dt.timedelta(seconds=1)
+ASKED_EVERY = dt.timedelta(seconds=1)
+REFUSED_FOR = dt.timedelta(seconds=1)
+KEPT_FOR = dt.timedelta(minutes=10)
 MOST_KEPT = 100_000
 
 
@@ -35,30 +39,48 @@ class CallRight:
     limits: CallLimits
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRight:
+    """A right, or why there is none, as it is over [since, until) if nothing is changed."""
+
+    right: CallRight | CallRefused
+    since: dt.datetime
+    until: dt.datetime
+
+
 class CallRights:
-    """Reads rights, and keeps them for a second; used by one thread at a time."""
+    """Reads rights and keeps them while nothing is changed; used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._kept: dict[AskedRight, tuple[dt.datetime, CallRight | CallRefused]] = {}
+        self._kept: dict[AskedRight, KeptRight] = {}
+        self._snapshot: str | None = None
+        self._asked_at: dt.datetime | None = None
 
     def of(self, asked: Sequence[AskedRight], *, now: dt.datetime) -> list[CallRight | CallRefused]:
         """Return the right to each call, or why there is none, in the order asked."""
+        self._forget_what_changed(now)
         if len(self._kept) + len(asked) > MOST_KEPT:
             self._kept.clear()
-        missing = {one for one in asked if not self._is_fresh(one, now)}
+        missing = {one for one in asked if not self._holds(one, now)}
         if missing:
-            self._kept |= {one: (now, right) for one, right in read_rights(list(missing), now=now)}
-        return [self._kept[one][1] for one in asked]
+            self._kept |= read_rights(list(missing), now=now)
+        return [self._kept[one].right for one in asked]
 
-    def _is_fresh(self, one: AskedRight, now: dt.datetime) -> bool:
-        kept = self._kept.get(one)
+    def _forget_what_changed(self, now: dt.datetime) -> None:
         # A clock that was set back makes nothing last longer.
-        return kept is not None and kept[0] <= now < kept[0] + KEPT_FOR
+        if self._asked_at is not None and self._asked_at <= now < self._asked_at + ASKED_EVERY:
+            return
+        self._snapshot, is_changed = changes_since(snapshot=self._snapshot)
+        self._asked_at = now
+        if is_changed:
+            self._kept.clear()
+
+    def _holds(self, one: AskedRight, now: dt.datetime) -> bool:
+        kept = self._kept.get(one)
+        return kept is not None and kept.since <= now < kept.until
 
 
-def read_rights(
-    asked: Sequence[AskedRight], *, now: dt.datetime
-) -> list[tuple[AskedRight, CallRight | CallRefused]]:
+def read_rights(asked: Sequence[AskedRight], *, now: dt.datetime) -> dict[AskedRight, KeptRight]:
     """Return the right to each call as it is at this instant, or why there is none."""
     rows = fetch_all(
         _READ,
@@ -67,7 +89,12 @@ def read_rights(
         [one.key_id for one in asked],
         now,
     )
-    return [(one, _right(one, *row)) for one, row in zip(asked, rows, strict=True)]
+    rights = {}
+    for one, (changes_at, *row) in zip(asked, rows, strict=True):
+        right = _right(one, *row)
+        until = now + (KEPT_FOR if isinstance(right, CallRight) else REFUSED_FOR)
+        rights[one] = KeptRight(right, now, min(changes_at or until, until))
+    return rights
 
 
 def _right(
@@ -107,7 +134,12 @@ WITH asked AS (
 ), present AS (
     SELECT %s::timestamptz AS instant
 )
-SELECT customer.id, coalesce(customer.is_suspended, false),
+SELECT (SELECT min(instant_of_change)
+          FROM pricing_callspecification AS held
+         CROSS JOIN LATERAL (VALUES (held.begins_at), (held.ends_at)) AS edge (instant_of_change)
+         WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
+           AND instant_of_change > instant),
+       customer.id, coalesce(customer.is_suspended, false),
        asked.key_id IS NULL OR EXISTS (
            SELECT FROM accounts_servicekey_customers AS allowed
             WHERE allowed.servicekey_id = asked.key_id AND allowed.customer_id = customer.id),
