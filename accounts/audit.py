@@ -35,13 +35,25 @@ def changes_since(*, snapshot: str | None) -> tuple[str, bool]:
     So who keeps what is under audit learns for one question that it is as it was. An entry counts from its
     commit on, however long before that it was written.
     """
-    ((now, is_changed),) = fetch_all(_CHANGED, snapshot, snapshot, snapshot)
+    ((now, is_changed),) = fetch_all(_CHANGED, snapshot)
     return now, is_changed
 
 
+# With when the server began: another one counts transactions anew. Numbers that it has not come to are those
+# of the server from which the entries were moved.
 _CHANGED = """
-SELECT pg_current_snapshot()::text, %s::text IS NULL OR EXISTS (
+WITH earlier AS (
+    SELECT split_part(said, ' ', 1) AS server, nullif(split_part(said, ' ', 2), '')::pg_snapshot AS snapshot
+      FROM (SELECT coalesce(%s::text, '')) AS given (said)
+), present AS (
+    SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server, pg_current_snapshot() AS snapshot
+)
+SELECT present.server || ' ' || present.snapshot::text,
+       present.server <> earlier.server OR EXISTS (
        SELECT FROM accounts_auditentry
-        WHERE transaction >= pg_snapshot_xmin(%s::pg_snapshot)::text::bigint
-          AND NOT pg_visible_in_snapshot(transaction::text::xid8, %s::pg_snapshot))
+        WHERE transaction >= pg_snapshot_xmin(earlier.snapshot)::text::bigint
+          AND (transaction < pg_snapshot_xmax(present.snapshot)::text::bigint
+               OR transaction = pg_current_xact_id_if_assigned()::text::bigint)
+          AND NOT pg_visible_in_snapshot(transaction::text::xid8, earlier.snapshot))
+  FROM present, earlier
 """

@@ -75,17 +75,18 @@ def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
 
 def recognise_briefly(*, text: str, now: dt.datetime) -> ServiceKey | None:
     """Return the live key that this text is, or was within the last second; or None."""
-    kept = _KEPT.get(text)
+    shown = _digest(text)
+    kept = _KEPT.get(shown)
     # A clock that was set back makes nothing last longer.
-    if kept is not None and kept[0] <= now < kept[0] + KEPT_FOR:
+    if kept is not None and kept[0] <= now < kept[0] + KEPT_FOR and kept[1].is_live(at=now):
         return kept[1]
     key = recognise_service_key(text=text, now=now)
     if key is None:
-        _KEPT.pop(text, None)
+        _KEPT.pop(shown, None)
         return None
     if len(_KEPT) >= MOST_KEPT:
         _KEPT.clear()
-    _KEPT[text] = now, key
+    _KEPT[shown] = now, key
     return key
 
 
@@ -117,7 +118,8 @@ def _note_use(keys: Iterable[ServiceKey], *, now: dt.datetime) -> None:
             ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
-_KEPT: dict[str, tuple[dt.datetime, ServiceKey]] = {}
+# By the SHA-256 of the whole text: the secret itself is kept nowhere.
+_KEPT: dict[bytes, tuple[dt.datetime, ServiceKey]] = {}
 
 
 def customer_codes(*, key: ServiceKey) -> set[str] | None:

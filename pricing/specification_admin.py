@@ -206,7 +206,7 @@ def _laid_in_words(laid: Laid, *, at_once: bool, open_ended: bool) -> str:
 
 
 def _warn_of_no_default(request: HttpRequest, changed: CallSpecification) -> None:
-    bare = bare_from(service=changed.service, now=clock.now()) if changed.customer is None else None
+    bare = bare_from(service=changed.service, now=database_time()) if changed.customer is None else None
     if bare:
         messages.warning(
             request,

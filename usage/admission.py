@@ -111,7 +111,7 @@ def _carry(wishes: Sequence[_Wish]) -> list[Admission | CallRefused]:
     ]
     standings = iter(call_windows().admit(asked) if asked else ())
     return [
-        _outcome(wish, right, next(standings)) if isinstance(right, CallRight) else right
+        _outcome(wish, right, next(standings)) if isinstance(right, CallRight) else right.refusal()
         for wish, right in zip(wishes, rights, strict=True)
     ]
 

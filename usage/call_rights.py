@@ -2,7 +2,8 @@
 
 Read for many calls at once, and kept: once a second the audit trail is asked whether anything was changed, by
 whatever way, and then all is read anew. So a change of limits, of prices or of a customer takes effect within
-two seconds, everywhere; what was planned takes effect at its instant.
+two seconds, everywhere; what was planned takes effect at its instant, the first price of a service within a
+second.
 """
 
 import datetime as dt
@@ -40,10 +41,22 @@ class CallRight:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRight:
+    """Why there is none; the refusal is made anew for each call, as one that was raised keeps its request."""
+
+    kind: type[CallUnclear] | type[CallBarred]
+    said: tuple[str, str]
+
+    def refusal(self) -> CallRefused:
+        """Return the refusal of one call."""
+        return self.kind(*self.said)
+
+
+@dataclass(frozen=True, slots=True)
 class KeptRight:
     """A right, or why there is none, as it is over [since, until) if nothing is changed."""
 
-    right: CallRight | CallRefused
+    right: CallRight | NoRight
     since: dt.datetime
     until: dt.datetime
 
@@ -56,7 +69,7 @@ class CallRights:
         self._snapshot: str | None = None
         self._asked_at: dt.datetime | None = None
 
-    def of(self, asked: Sequence[AskedRight], *, now: dt.datetime) -> list[CallRight | CallRefused]:
+    def of(self, asked: Sequence[AskedRight], *, now: dt.datetime) -> list[CallRight | NoRight]:
         """Return the right to each call, or why there is none, in the order asked."""
         self._forget_what_changed(now)
         if len(self._kept) + len(asked) > MOST_KEPT:
@@ -72,8 +85,7 @@ class CallRights:
             return
         self._snapshot, is_changed = changes_since(snapshot=self._snapshot)
         self._asked_at = now
-        if is_changed:
-            self._kept.clear()
+        self._kept = {} if is_changed else {one: kept for one, kept in self._kept.items() if now < kept.until}
 
     def _holds(self, one: AskedRight, now: dt.datetime) -> bool:
         kept = self._kept.get(one)
@@ -107,21 +119,26 @@ def _right(
     is_on_sale: bool,
     rpm: int | None,
     tpm: int | None,
-) -> CallRight | CallRefused:
+) -> CallRight | NoRight:
     if not is_allowed:
         # The same for a customer that does not exist, so that a key learns nothing about others.
-        return CallUnclear("customer", "this key may not ask for it")
+        return NoRight(CallUnclear, ("customer", "this key may not ask for it"))
     if customer_id is None:
-        return CallUnclear("customer", "there is no such customer")
+        return NoRight(CallUnclear, ("customer", "there is no such customer"))
     if service_id is None:
-        return CallUnclear("service", "there is no such service")
+        return NoRight(CallUnclear, ("service", "there is no such service"))
     if is_suspended:
-        return CallBarred("customer_suspended", f"{asked.customer} is suspended: no call is admitted.")
+        return NoRight(
+            CallBarred, ("customer_suspended", f"{asked.customer} is suspended: no call is admitted.")
+        )
     if not is_on_sale:
-        return CallBarred("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
+        return NoRight(
+            CallBarred, ("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
+        )
     if rpm is None:
-        return CallBarred(
-            "no_call_specification", f"{service} has no call specification now: no call is admitted."
+        return NoRight(
+            CallBarred,
+            ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
     return CallRight(customer_id, service_id, service, CallLimits(rpm, tpm))
 

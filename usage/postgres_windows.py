@@ -14,6 +14,7 @@ from accounts.prepared import fetch_all
 from usage.windows import (
     HOURS_OF_REFUSALS,
     KEPT_FOR,
+    MOST_A_TRIP,
     AskedCall,
     CountedCalls,
     Refusal,
@@ -55,7 +56,7 @@ class PostgresWindows:
             }
             for call in calls
         ]
-        return [State(state) for (state,) in fetch_all(_SETTLE, _json(sent), at)]
+        return [State(state) for (state,) in _in_trips(_SETTLE, sent, at)]
 
     def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
         """Count calls that were not admitted in the present second."""
@@ -68,7 +69,7 @@ class PostgresWindows:
             }
             for call in calls
         ]
-        fetch_all(_COUNT, _json(sent), at)
+        _in_trips(_COUNT, sent, at)
 
     def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
         """Return what counts now for each customer and service, and change nothing."""
@@ -85,6 +86,12 @@ class PostgresWindows:
         fetch_all(_FORGET_REFUSALS, at, HOURS_OF_REFUSALS)
         ((removed,),) = fetch_all(_FORGET, at, KEPT_FOR // dt.timedelta(seconds=1))
         return int(removed)
+
+
+def _in_trips(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
+    """Run a statement for very many calls in several trips: each holds its windows until it ends."""
+    trips = [sent[first : first + MOST_A_TRIP] for first in range(0, len(sent), MOST_A_TRIP)]
+    return [row for trip in trips for row in fetch_all(statement, _json(trip), at)]
 
 
 def _json(sent: list[dict[str, Any]]) -> str:

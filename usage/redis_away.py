@@ -49,17 +49,21 @@ class Switch:
 
     def deciding(self, *, at: dt.datetime | None = None) -> Deciding:
         """Return who decides, as it was within the last second."""
+        now = self._clock()
         with self._lock:
-            now = self._clock()
             if self._deciding is not None and now - self._read_at < KEPT_FOR_NS:
                 return self._deciding
-            rows = fetch_all(_SINCE_FAILURE, at)
+        # Not under the lock: who asks may have to wait for a connection that somebody else gives back after it.
+        rows = fetch_all(_SINCE_FAILURE, at)
+        with self._lock:
+            if self._deciding is not None and self._read_at > now:
+                return self._deciding  # others have read it, or fallen back, since this began
             return self._keep(deciding_after(rows[0][0] if rows else None), now, "as all are told")
 
     def fall_back(self, why: Exception, *, at: dt.datetime | None = None) -> None:
         """Let PostgreSQL decide, here from now on and everywhere within a second."""
+        fetch_all(_STORE_FAILURE, at)
         with self._lock:
-            fetch_all(_STORE_FAILURE, at)
             self._keep(Deciding.POSTGRESQL, self._clock(), str(why))
 
     def _keep(self, deciding: Deciding, now: int, why: str) -> Deciding:

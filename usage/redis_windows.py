@@ -27,6 +27,7 @@ from redis.retry import Retry
 from usage.windows import (
     HOURS_OF_REFUSALS,
     KEPT_FOR,
+    MOST_A_TRIP,
     AskedCall,
     CountedCalls,
     Refusal,
@@ -42,7 +43,6 @@ from usage.windows import (
 
 _SCRIPT = Path(__file__).with_name("call_windows.lua").read_text(encoding="utf-8")
 _PREFIX = "sensenova:limits:"
-MOST_A_TRIP = 500
 # How long a server is taken for one that does not evict.
 _TRUSTED_FOR = dt.timedelta(minutes=1)
 _NANOSECONDS = 1_000_000_000

@@ -6,13 +6,13 @@ it was estimated until it leaves the window. Usage of calls that are over for mo
 nothing.
 """
 
-import atexit
 import datetime as dt
 import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from multiprocessing.util import Finalize
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
@@ -25,7 +25,7 @@ from usage.windows import CallWindows, CountedCalls, SettledCall, State, StoreAw
 
 WINDOW = dt.timedelta(seconds=61)
 PACE = dt.timedelta(milliseconds=200)
-AT_THE_END = 2  # seconds
+AT_THE_END = dt.timedelta(milliseconds=500)  # the runner kills a web worker after a second
 MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
 
 logger = logging.getLogger(__name__)
@@ -139,8 +139,9 @@ class _Beside:
             self._changed.notify_all()
         return True
 
-    def wait(self, seconds: int | None = None) -> None:
+    def wait(self, at_most: dt.timedelta | None = None) -> None:
         """Return when all that was taken is settled, or so much later."""
+        seconds = at_most.total_seconds() if at_most else None
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is None and not self._is_busy, seconds)
 
@@ -158,5 +159,5 @@ class _Beside:
 
 
 _BESIDE = _Beside()
-# A process that ends as it should settles what it has taken.
-atexit.register(_BESIDE.wait, AT_THE_END)
+# A process that ends as it should settles what it has taken; web workers end by multiprocessing's own way.
+Finalize(None, _BESIDE.wait, (AT_THE_END,), exitpriority=10)

@@ -17,6 +17,8 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MOST_TOKENS_COUNTED = 2**31
 # How long a call can be settled, released or asked for again; longer than any call takes.
 KEPT_FOR = dt.timedelta(hours=1)
+# Whoever asks for others waits meanwhile.
+MOST_A_TRIP = 500
 # Refusals are counted by the hour; the present hour and so many before it make the last day.
 HOURS_OF_REFUSALS = 24
 

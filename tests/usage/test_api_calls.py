@@ -339,6 +339,15 @@ def test_without_the_scope_nothing_is_admitted_or_released(ask, release, scope):
     assert refused(release("call-1", key=key)) == (403, "missing_scope")
 
 
+def test_a_key_that_has_expired_admits_nothing_from_that_instant_on(ask, monkeypatch):
+    expires_at = dt.datetime.now(dt.UTC) + dt.timedelta(milliseconds=900)
+    _, text = issue_service_key(name="gateway-2", scopes=[Scope.CALLS_ADMIT], expires_at=expires_at)
+    ask(key=text)
+    monkeypatch.setattr("accounts.authentication.clock.now", lambda: expires_at)
+
+    assert ask(key=text).status_code == 401
+
+
 def test_a_key_that_is_revoked_admits_nothing_after_a_second(ask, monkeypatch):
     key, text = issue_service_key(name="gateway-2", scopes=[Scope.CALLS_ADMIT])
     ask(key=text)

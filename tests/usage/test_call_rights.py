@@ -9,8 +9,7 @@ from accounts.models import Customer
 from pricing.catalogue import load_catalogue
 from pricing.models import CallSpecification, Service
 from tests.concurrency.threads import PATIENCE, together
-from usage.call_rights import AskedRight, CallRights
-from usage.refusals import CallBarred
+from usage.call_rights import AskedRight, CallRights, NoRight
 from usage.windows import CallLimits
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +45,7 @@ def test_a_right_is_not_read_again_while_nothing_changes(rights):
 def test_after_a_change_it_is_read_anew_within_a_second(rights):
     suspend()
 
-    assert isinstance(ask(rights, 1), CallBarred)
+    assert isinstance(ask(rights, 1), NoRight)
 
 
 def test_a_change_that_is_committed_late_is_seen_however_early_it_was_made(rights):
@@ -56,8 +55,8 @@ def test_a_change_that_is_committed_late_is_seen_however_early_it_was_made(right
         threads.start(lambda: Customer.objects.create(code="globex", name="Globex")).result(PATIENCE)
         meanwhile = threads.start(lambda: ask(rights, 2)).result(PATIENCE)
 
-    assert not isinstance(meanwhile, CallBarred)
-    assert isinstance(ask(rights, 3), CallBarred)
+    assert not isinstance(meanwhile, NoRight)
+    assert isinstance(ask(rights, 3), NoRight)
 
 
 def test_what_is_planned_takes_effect_at_its_instant(rights, acme):
@@ -79,8 +78,16 @@ def test_what_is_planned_takes_effect_at_its_instant(rights, acme):
     ]
 
 
+def test_what_is_refused_is_forgotten_after_a_second(rights):
+    rights.of([AskedRight(f"nobody-{n}", "SenseChat-5", None) for n in range(3)], now=NOW + SECOND)
+
+    ask(rights, 2)
+
+    assert [*rights._kept] == [ASKED]
+
+
 def test_a_clock_that_is_set_back_makes_nothing_last_longer(rights):
     ask(rights, 100)
     suspend()
 
-    assert isinstance(ask(rights, 50), CallBarred)
+    assert isinstance(ask(rights, 50), NoRight)
