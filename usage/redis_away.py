@@ -53,7 +53,7 @@ class Switch:
         with self._lock:
             if self._deciding is not None and now - self._read_at < KEPT_FOR_NS:
                 return self._deciding
-        # Not under the lock: who asks may have to wait for a connection that somebody else gives back after it.
+        # Not under the lock: for a connection one may have to wait until another has got past the lock.
         rows = fetch_all(_SINCE_FAILURE, at)
         with self._lock:
             if self._deciding is not None and self._read_at > now:
