@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError, transaction
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from unfold.views import ChangeList
 
 
@@ -31,6 +31,13 @@ class AskedList:
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AskedChangeList]:
         """The list that is read at once."""
         return AskedChangeList
+
+    def found(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the row of this key, or raise Http404; an address may say anything for a key."""
+        found = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if found is None:
+            raise Http404
+        return found
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

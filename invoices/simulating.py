@@ -16,7 +16,7 @@ from accounts.models import Customer
 from invoices.rating import RANK, allow_memory
 from pricing.amounts import exact_sum
 from pricing.choosing import PriceFact
-from pricing.differing import Stretch
+from pricing.differing import Counting, Stretch
 from pricing.measures import Measure
 from pricing.models import BillingItem
 from usage.hours import hour_of
@@ -139,10 +139,14 @@ def _asked(items: Sequence[BillingItem], stretches: Sequence[Stretch]) -> dict[s
 
 
 def _rates(stretch: Stretch, item: int, customer: int | None) -> tuple[Decimal, Decimal]:
-    counting = stretch.counting.get((item, customer)) or stretch.counting.get((item, None))
-    prices = (counting.without, counting.changed) if counting else (None, None)
-    without, changed = (price.rate if price else Decimal(0) for price in prices)
+    without, changed = (rate or Decimal(0) for rate in _counting(stretch, item, customer).amounts)
     return without, changed
+
+
+def _counting(stretch: Stretch, item: int, customer: int | None) -> Counting:
+    """Return what counts of an item for a customer; without prices of its own, what counts for everybody."""
+    everybodys = stretch.counting.get((item, None), Counting(None, None))
+    return stretch.counting.get((item, customer), everybodys)
 
 
 def _effect(stretch: Stretch, items: Sequence[BillingItem], rows: list[tuple[Any, ...]]) -> PriceEffect:
@@ -171,10 +175,9 @@ def _customer_effect(row: tuple[Any, ...]) -> CustomerEffect:
 def _item_effect(
     item: BillingItem, row: tuple[Any, ...] | None, stretch: Stretch, whose: int | None
 ) -> ItemEffect:
-    counting = stretch.counting.get((item.pk, whose)) or stretch.counting.get((item.pk, None))
-    prices = (counting.without, counting.changed) if counting else (None, None)
+    counting = _counting(stretch, item.pk, whose)
     quantity, costs = (int(row[3]), Costs(*row[4:7])) if row else (0, Costs())
-    return ItemEffect(item, quantity, costs, *prices)
+    return ItemEffect(item, quantity, costs, counting.without, counting.changed)
 
 
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)

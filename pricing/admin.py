@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -261,7 +261,7 @@ class PriceAdmin(Shown):
     @action(description="Change this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With what it is already filled in."""
-        price = self._price(request, object_id)
+        price = self.found(request, object_id)
         return redirect(
             reverse(
                 "change_price",
@@ -278,21 +278,15 @@ class PriceAdmin(Shown):
     @action(description="End this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With the price ticked."""
-        price = self._price(request, object_id)
+        price = self.found(request, object_id)
         return redirect(reverse("end_price", query={"prices": price.pk}))
 
     @action(description="Cancel this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """It ends where it would begin."""
-        price = self._price(request, object_id)
+        price = self.found(request, object_id)
         ends_at = price.begins_at.isoformat().replace("+00:00", "")
         return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))
-
-    def _price(self, request: HttpRequest, object_id: str) -> Price:
-        price: Price | None = self.get_object(request, object_id)
-        if price is None:
-            raise Http404
-        return price
 
     @display(description="price", ordering="unit_price")  # type: ignore[untyped-decorator]
     def words(self, price: Price) -> str:

@@ -5,16 +5,16 @@ Each deed returns the rows that bring it about (see `applying`), and changes not
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 
 from accounts.models import Customer
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, PriceKind
-from pricing.replaced import Replaced, deed_of
+from pricing.replaced import LayingDeed, Replaced, deed_of
 from pricing.sheets import PriceRow, SpecificationRow, key_of
 from pricing.stored import price_row
 
@@ -208,20 +208,14 @@ class _Draft:
         gone = next((one for one in self._course(row) if key_of(one) == key_of(row)), None)
         if gone is None:
             raise ValidationError(f"{price.billing_item}: {price.text} is not scheduled any more.")
-        self.put(replace(gone, remove=True))
-        deed = deed_of(price)
-        removed = [piece for one in deed.removed if (piece := within(gone, one))]
-        until = min((piece.begins_at for piece in removed), default=gone.ends_at)
-        for before in self._course(row):
-            if before.ends_at != gone.begins_at or key_of(before) in self._ended:
-                continue
-            if before.kind == PriceKind.LIST_PRICE:
-                # A list price ends because another follows; an offer or a trial may just have been over.
-                self.put(replace(before, ends_at=until))
-            elif (key := self._keys.get(key_of(before))) in deed.cut:
-                self.put(replace(before, ends_at=earlier(deed.cut[key], until)))
-        for piece in removed:
-            self.put(piece)
+        before = [
+            # A list price ends because another follows; an offer or a trial may just have been over.
+            Before(one, self._keys.get(key_of(one)), one.kind == PriceKind.LIST_PRICE)
+            for one in self._course(row)
+            if one.ends_at == gone.begins_at and key_of(one) not in self._ended
+        ]
+        for undone in taken_back(gone, deed_of(price), before):
+            self.put(undone)
 
     def _course(self, row: PriceRow) -> list[PriceRow]:
         """Return what is stored and planned of a row's kind, item and customer."""
@@ -250,14 +244,37 @@ def _course_of(row: PriceRow) -> tuple[str, ...]:
     return row.service, row.measure, row.customer, row.kind
 
 
-def earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+@dataclass(frozen=True)
+class Before(Generic[Dated]):
+    """What ends where another begins, its key if it is stored, and whether it always goes on without it."""
+
+    row: Dated
+    key: int | None
+    goes_on: bool
+
+
+def taken_back(gone: Dated, deed: LayingDeed, before: Iterable[Before[Dated]]) -> list[Dated]:
+    """Return the rows that take one away, and let go on what the deed that brought it had cut or removed."""
+    pieces: list[Dated] = [piece for one in deed.removed if (piece := _within(gone, one))]
+    until = min((piece.begins_at for piece in pieces), default=gone.ends_at)
+    rows: list[Dated] = [replace(gone, remove=True)]
+    for one in before:
+        if one.goes_on:
+            rows.append(replace(one.row, ends_at=until))
+        elif one.key in deed.cut:
+            rows.append(replace(one.row, ends_at=_earlier(deed.cut[one.key], until)))
+    rows += pieces
+    return rows
+
+
+def _earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
     """Return the earlier of two ends; None is no end."""
     return min((end for end in (one, other) if end is not None), default=None)
 
 
-def within(gone: Dated, replaced: Replaced) -> Dated | None:
+def _within(gone: Dated, replaced: Replaced) -> Dated | None:
     """Return what of a row that was replaced lies within the time of the one that goes."""
-    begins_at, ends_at = max(gone.begins_at, replaced.begins_at), earlier(gone.ends_at, replaced.ends_at)
+    begins_at, ends_at = max(gone.begins_at, replaced.begins_at), _earlier(gone.ends_at, replaced.ends_at)
     if ends_at is not None and ends_at <= begins_at:
         return None
     return replace(gone, **replaced.said, begins_at=begins_at, ends_at=ends_at)

@@ -73,14 +73,6 @@ def stretches_of(
     return stretches, later
 
 
-def counting_at(
-    instant: dt.datetime, *, without: Sequence[PriceFact], changed: Sequence[PriceFact]
-) -> dict[Course, Counting]:
-    """Return what counts at an instant on every course of these prices."""
-    sweep = _Sweep(without, changed)
-    return {course: sweep.counting_on(course, instant) for course in sweep.counting}
-
-
 class _Sweep:
     """Goes through time from edge to edge, looking only at the courses on which something begins or ends."""
 
@@ -105,15 +97,14 @@ class _Sweep:
         """Let the next edge be reached; return whether what differs is another than before."""
         is_other = False
         for course in self._edges[instant]:
-            before, after = self.counting[course], self.counting_on(course, instant)
+            before, after = self.counting[course], self._counting_on(course, instant)
             self.counting[course] = after
             if before.differs or after.differs:
                 is_other |= before.amounts != after.amounts
             (self.differing.add if after.differs else self.differing.discard)(course)
         return is_other
 
-    def counting_on(self, course: Course, instant: dt.datetime) -> Counting:
-        """Return what counts on a course at an instant."""
+    def _counting_on(self, course: Course, instant: dt.datetime) -> Counting:
         item, customer = course
         found = []
         for held in self._prices:

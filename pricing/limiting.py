@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 
 from accounts.models import Customer
 from pricing.applying import Change, State, apply_rows, catalogue_held
-from pricing.arranging import earlier, overlaid, within
+from pricing.arranging import Before, overlaid, taken_back
 from pricing.models import CallSpecification, Service
+from pricing.periods import to_the_minute
 from pricing.replaced import deed_of
 from pricing.sheets import SpecificationRow, key_of
 from pricing.stored import specification_row
@@ -71,16 +72,12 @@ def take_back_limits(*, specification: CallSpecification, by: str, reason: str) 
         gone = next((specification_row(one) for one in course if one.pk == specification.pk), None)
         if gone is None or gone.begins_at <= now:
             raise ValidationError(f"{specification}: it is not scheduled any more.")
-        deed = deed_of(specification)
-        pieces = [piece for one in deed.removed if (piece := within(gone, one))]
-        until = min((piece.begins_at for piece in pieces), default=gone.ends_at)
-        rows = [replace(gone, remove=True), *pieces]
-        for before in course.filter(ends_at=gone.begins_at):
+        before = [
             # A default ends because another follows; a customer's own limits may just have been over.
-            if before.customer is None:
-                rows.append(replace(specification_row(before), ends_at=until))
-            elif before.pk in deed.cut:
-                rows.append(replace(specification_row(before), ends_at=earlier(deed.cut[before.pk], until)))
+            Before(specification_row(one), one.pk, one.customer is None)
+            for one in course.filter(ends_at=gone.begins_at)
+        ]
+        rows = taken_back(gone, deed_of(specification), before)
         return apply_rows(rows=rows, by=by, reason=reason, now=now)
 
 
@@ -114,7 +111,7 @@ def database_time() -> dt.datetime:
     return now  # type: ignore[no-any-return]
 
 
-def limits_words(row: SpecificationRow) -> str:
+def limits_words(row: SpecificationRow | CallSpecification) -> str:
     """E.g. `60 RPM, 128,000 TPM`."""
     return f"{row.rpm:,} RPM, " + (f"{row.tpm:,} TPM" if row.tpm else "no TPM")
 
@@ -135,8 +132,7 @@ def others_in_words(changes: Sequence[Change], *, but: SpecificationRow | None =
 
 def instant_words(instant: dt.datetime) -> str:
     """E.g. `2026-12-01 00:00 UTC`; with seconds where there are some."""
-    seconds = ":%S" if instant.second or instant.microsecond else ""
-    return f"{instant.strftime(f'%Y-%m-%d %H:%M{seconds}')} UTC"
+    return f"{to_the_minute(instant)} UTC"
 
 
 def _sentence(row: SpecificationRow, state: State) -> str:

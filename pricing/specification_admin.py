@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import F
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.decorators import action, display
@@ -126,7 +126,7 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
     @action(description="Change these limits", permissions=["add"])  # type: ignore[untyped-decorator]
     def change_these(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for others, with what they are already filled in."""
-        held = self._held(request, object_id)
+        held = self.found(request, object_id)
         known = {
             "service": held.service_id,
             "customer": held.customer_id,
@@ -143,14 +143,14 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
     @action(description="Take back", url_path="take-back", permissions=["change"])  # type: ignore[untyped-decorator]
     def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first; then remove what is scheduled, and let go on what it had cut or removed."""
-        held = self._held(request, object_id)
+        held = self.found(request, object_id)
         form = TakeBackForm(request.POST if request.method == "POST" else None)
         page = reverse("admin:pricing_callspecification_change", args=[held.pk])
         if request.method != "POST" or not form.is_valid():
             context = {
                 **self.admin_site.each_context(request),
                 "title": f"Take back {held}",
-                "words": limits_words(specification_row(held)),
+                "words": limits_words(held),
                 "specification": held,
                 "is_scheduled": state_of(held) == SCHEDULED,
                 "form": form,
@@ -167,12 +167,6 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
         messages.success(request, " ".join([f"{_whose(held)}:", *others_in_words(changes)]))
         _warn_of_no_default(request, held)
         return redirect(reverse("admin:pricing_callspecification_changelist"))
-
-    def _held(self, request: HttpRequest, object_id: str) -> CallSpecification:
-        held: CallSpecification | None = self.get_object(request, object_id)
-        if held is None:
-            raise Http404
-        return held
 
     @display(description="for", ordering="customer__code")  # type: ignore[untyped-decorator]
     def for_whom(self, specification: CallSpecification) -> str:

@@ -25,7 +25,7 @@ from accounts.models import Customer
 from pricing.measures import MAX_QUANTITY as MAX_QUANTITY
 from pricing.measures import Measure
 from pricing.models import Service
-from usage.windows import MOST_TOKENS_COUNTED
+from usage.windows import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
 
 HOUR = dt.timedelta(hours=1)
 
@@ -139,10 +139,6 @@ class BillingHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H:%M} UTC"
-
-
-# The last 60 seconds reach into 61 whole ones, wherever they start (docs/call-limits.md).
-PLACES_IN_A_WINDOW = 61
 
 
 def _whose() -> "models.ForeignKey[Customer, Customer]":

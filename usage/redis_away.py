@@ -14,8 +14,8 @@ from collections.abc import Callable
 from enum import Enum
 
 from accounts.prepared import fetch_all
+from usage.windows import WINDOW
 
-WINDOW = dt.timedelta(seconds=61)
 # A window, and what others may be late by: they keep what they read for a second, and trips take time.
 TOGETHER_FOR = WINDOW + dt.timedelta(seconds=4)
 KEPT_FOR_NS = 10**9

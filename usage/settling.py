@@ -21,9 +21,8 @@ from django.db import connection
 from pricing.measures import Measure
 from usage.rows import MEASURES, Row
 from usage.window_stores import call_windows
-from usage.windows import CallWindows, CountedCalls, SettledCall, State, StoreAway
+from usage.windows import WINDOW, CallWindows, CountedCalls, SettledCall, State, StoreAway
 
-WINDOW = dt.timedelta(seconds=61)
 PACE = dt.timedelta(milliseconds=200)
 AT_THE_END = dt.timedelta(milliseconds=500)  # the runner kills a web worker after a second
 MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself

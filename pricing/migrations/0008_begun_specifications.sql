@@ -1,4 +1,5 @@
--- What a limit has been is history: a call specification that has begun can only have its end moved, into the future.
+-- What a limit has been is history: a call specification that has begun can only have its end moved, into the future
+-- or to the transaction's own instant, which takes nothing away from what has been.
 CREATE FUNCTION keep_begun_specifications() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     same pricing_callspecification := NEW;
@@ -11,8 +12,8 @@ BEGIN
         RAISE EXCEPTION 'This call specification has begun: only its end can still be moved.'
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
     END IF;
-    IF NEW.ends_at IS DISTINCT FROM OLD.ends_at AND (OLD.ends_at <= now() OR NEW.ends_at <= now()) THEN
-        RAISE EXCEPTION 'The end of a call specification that has begun can only be moved from the future into the future.'
+    IF NEW.ends_at IS DISTINCT FROM OLD.ends_at AND (OLD.ends_at <= now() OR NEW.ends_at < now()) THEN
+        RAISE EXCEPTION 'The end of a call specification that has begun can only be moved from the future, and not into the past.'
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
     END IF;
     RETURN NEW;

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from pricing.estimating import EstimateLine
 from pricing.models import unit_text
+from pricing.periods import to_the_minute
 
 register = template.Library()
 
@@ -14,10 +15,7 @@ register = template.Library()
 @register.filter
 def moment(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the minute where it falls on one: `2026-12-01 00:00`."""
-    local = timezone.localtime(instant)
-    if local.second or local.microsecond:
-        return f"{local:%Y-%m-%d %H:%M:%S}"
-    return f"{local:%Y-%m-%d %H:%M}"
+    return to_the_minute(timezone.localtime(instant))
 
 
 @register.filter

@@ -12,7 +12,7 @@ from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, planned
 from pricing.arranging import announce_offer, cancel_price, change_price, end_prices
 from pricing.catalogue import load_catalogue
 from pricing.models import PriceKind
-from tests.builders import item
+from tests.builders import commit, item
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,18 +70,13 @@ def cancel_the_list_price(found):
 
 def end_by_hand(found):
     found.prices.filter(kind=PriceKind.FREE_TRIAL).update(ends_at=TOMORROW)
-    check_constraints()
+    commit()
 
 
 def delete_by_hand(found):
     with transaction.atomic():
         found.prices.filter(kind=PriceKind.LIST_PRICE).delete()
-        check_constraints()
-
-
-def check_constraints():
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        commit()
 
 
 def gap(found):

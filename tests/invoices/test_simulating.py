@@ -16,7 +16,8 @@ from invoices.effects import effect_tables
 from invoices.simulating import Costs, price_effects
 from pricing.applying import apply_rows, planned
 from pricing.arranging import change_price, end_prices
-from pricing.differing import Stretch, counting_at, stretches_of
+from pricing.choosing import price_in_force
+from pricing.differing import Counting, Stretch, stretches_of
 from pricing.models import BillingItem, Price, PriceKind
 from pricing.on_sale import fact_of
 from pricing.outlook import prices_of
@@ -35,8 +36,13 @@ CHAT = ("SenseChat", "input_tokens")
 def effect(*asked, at=SOON, since=SINCE, until=UNTIL):
     """The effect of no change at all: what usage cost, and would have cost at an instant's prices."""
     items = list(asked) or [item(*CHAT)]
-    facts = [fact_of(one) for held in prices_of(items).values() for one in held]
-    stretch = Stretch(at, None, counting_at(at, without=facts, changed=facts))
+    counting = {}
+    for key, held in prices_of(items).items():
+        facts = [fact_of(one) for one in held]
+        for customer in {None, *(fact.customer for fact in facts)}:
+            price = price_in_force(facts, customer=customer, at=at)
+            counting[key, customer] = Counting(price, price)
+    stretch = Stretch(at, None, counting)
     (found,) = price_effects(items=items, stretches=[stretch], since=since, until=until)
     return found
 
