@@ -157,7 +157,7 @@ class CallWindow(models.Model):
     """The calls and tokens of one customer and service in each of the last 61 seconds.
 
     Second s, counted from 1970, stands in place s mod 61. Only functions of the database write it
-    (migrations/0008_admit_calls.sql); the table is unlogged: after a crash of the server it is empty.
+    (migrations/0010_fewer_statements.sql); the table is unlogged: after a crash of the server it is empty.
     """
 
     pk = models.CompositePrimaryKey("customer_id", "service_id")

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from django.db import IntegrityError
+from psycopg.errors import UniqueViolation
 
 from accounts.prepared import fetch_all
 from usage.windows import (
@@ -43,7 +45,7 @@ class PostgresWindows:
             }
             for call in asked
         ]
-        return [Standing(Refusal(refusal), *rest) for refusal, *rest in fetch_all(_ADMIT, _json(sent), at)]
+        return [Standing(Refusal(refusal), *rest) for refusal, *rest in _admit(_json(sent), at)]
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
@@ -88,6 +90,16 @@ class PostgresWindows:
         return int(removed)
 
 
+def _admit(sent: str, at: dt.datetime | None) -> list[Any]:
+    while True:
+        try:
+            return fetch_all(_ADMIT, sent, at)
+        except IntegrityError as error:
+            # At this moment one of the ids was admitted for somebody else. That is committed, and seen now.
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
+
+
 def _in_trips(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
     """Run a statement for very many calls in several trips: each holds its windows until it ends."""
     trips = [sent[first : first + MOST_A_TRIP] for first in range(0, len(sent), MOST_A_TRIP)]
@@ -101,6 +113,7 @@ def _json(sent: list[dict[str, Any]]) -> str:
 _ADMIT = """
 SELECT refusal, second, present, calls_left, tokens_left, calls_reset, tokens_reset, passes_at
   FROM admit_calls(%s::json, %s::timestamptz)
+ ORDER BY place
 """
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
 _COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"

@@ -1,14 +1,3 @@
--- Call limits (docs/call-limits.md). After a crash of the server these tables are empty, and so no commit waits for
--- the disk; rows that are rewritten all the time find room on their own page.
-ALTER TABLE usage_callwindow SET UNLOGGED;
-ALTER TABLE usage_admittedcall SET UNLOGGED;
-ALTER TABLE usage_refusedcalls SET UNLOGGED;
--- Nobody looks for the beginning of an id.
-DROP INDEX usage_admittedcall_call_id_c9ac1875_like;
-ALTER TABLE usage_callwindow SET (fillfactor = 50);
-ALTER TABLE usage_admittedcall SET (fillfactor = 70);
-ALTER TABLE usage_refusedcalls SET (fillfactor = 50);
-
 -- The window as it is in this second. It never goes back, so that a clock which does lets nobody call twice; only
 -- one that was more than a window ahead is believed, and then everything counts in the present second.
 CREATE FUNCTION advanced_window(held usage_callwindow, present bigint) RETURNS usage_callwindow

@@ -1,0 +1,49 @@
+"""What only PostgreSQL's windows have to keep: plans that stay good."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+
+from usage.models import AdmittedCall, CallWindow, RefusedCalls
+from usage.postgres_windows import PostgresWindows
+from usage.windows import AskedCall, CallLimits, CountedCalls, SettledCall
+
+pytestmark = pytest.mark.django_db
+
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+TABLES = [model._meta.db_table for model in (CallWindow, AdmittedCall, RefusedCalls)]
+ACME, CHAT, VISION = 1, 1, 2
+ONE = CallLimits(rpm=1, tpm=None)
+
+
+def do_everything(windows, round_):
+    """Admit, refuse, settle, release, count and look."""
+    calls = [AskedCall(ACME, service, f"{round_}-{service}", 10, ONE) for service in (CHAT, VISION)]
+    windows.admit(calls, at=NOON)
+    windows.admit([AskedCall(ACME, CHAT, f"{round_}-more", 10, ONE)], at=NOON)
+    windows.settle([SettledCall(f"{round_}-{CHAT}", 5), SettledCall(f"{round_}-{VISION}", None)], at=NOON)
+    windows.count([CountedCalls(ACME, CHAT, 1, 10)], at=NOON)
+    windows.look([(ACME, CHAT)], at=NOON)
+
+
+def read_as_a_whole():
+    """How often this transaction has read each table from its beginning to its end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, seq_scan FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)", [TABLES]
+        )
+        return {name: scans for name, scans in cursor.fetchall() if scans}
+
+
+def test_no_table_is_read_as_a_whole_however_small_it_was_when_the_plans_were_made():
+    """Plans are kept, and a table that is best read as a whole may have thousands of rows a minute later."""
+    windows = PostgresWindows()
+    do_everything(windows, "first")
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {', '.join(TABLES)}")
+    before = read_as_a_whole()
+
+    do_everything(windows, "second")
+
+    assert read_as_a_whole() == before
