@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from accounts.kept_connection import KeptConnection
+
 Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
 
@@ -30,6 +32,7 @@ class Ferry(Generic[Wish, Outcome]):
 
     def __init__(self, carry: Callable[[Sequence[Wish]], Sequence[Outcome]]) -> None:
         self._carry = carry
+        self._connection = KeptConnection()
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[Wish, Outcome]] = []
         self._under_way = False
@@ -41,8 +44,8 @@ class Ferry(Generic[Wish, Outcome]):
             self._waiting.append(ticket)
             steers = not self._under_way
             self._under_way = True
+        _give_connection_back()
         if not steers:
-            _give_connection_back()
             ticket.call.acquire()
         if not ticket.outcomes and ticket.error is None:
             self._steer(ticket)
@@ -54,7 +57,8 @@ class Ferry(Generic[Wish, Outcome]):
         with self._lock:
             aboard, self._waiting = self._waiting, []
         try:
-            outcomes = self._carry([ticket.wish for ticket in aboard])
+            with self._connection.lent():
+                outcomes = self._carry([ticket.wish for ticket in aboard])
             for ticket, outcome in zip(aboard, outcomes, strict=True):
                 ticket.outcomes.append(outcome)
         finally:
