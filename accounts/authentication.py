@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -21,7 +21,8 @@ class ServiceKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[ServiceKey, None] | None:
         """Recognise the key; raise AuthenticationFailed (401) when there is one but it is not live."""
-        scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
+        # Not by `headers`, which would bring all of them into another form.
+        scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         key = self._recognise(text=text.strip(), now=clock.now())

@@ -9,14 +9,13 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.acting import customer_of_key
 from accounts.authentication import key_of
+from accounts.doors import Door
 from accounts.keys import customer_codes
 from accounts.permissions import MayReadBilling
 from accounts.queries import NothingAsked, read_query
-from accounts.reading import AnswersInJson
 from accounts.shapes import CUSTOMER, answer, shape
 from invoices.downloads import records_file
 from invoices.models import ChargeLine
@@ -34,11 +33,10 @@ from invoices.trace_shapes import (
 from invoices.tracing import records_of, trace_record
 
 
-class TraceView(APIView):
+class TraceView(Door):
     """Reads billing for a key that may."""
 
     permission_classes = (MayReadBilling,)
-    content_negotiation_class = AnswersInJson
 
 
 class LineRecordsView(TraceView):

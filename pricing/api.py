@@ -10,11 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import clock
+from accounts.doors import Door, WholeBody, body_of
 from accounts.queries import read_query
-from accounts.reading import AnswersInJson, WholeBody, body_of
 from accounts.shapes import shape
 from pricing.estimating import MOST_BYTES, decode_estimate, estimate
 from pricing.on_sale import Catalog, catalog_at
@@ -24,12 +23,11 @@ from pricing.shapes import AT, IF_NONE_MATCH, catalog_answers, catalog_said, est
 LONGEST_CACHED = dt.timedelta(seconds=60)
 
 
-class OpenView(APIView):
+class OpenView(Door):
     """Asks for no key, and looks at none."""
 
     authentication_classes = ()
     permission_classes = ()
-    content_negotiation_class = AnswersInJson
 
 
 class CatalogView(OpenView):

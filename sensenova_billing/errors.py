@@ -9,7 +9,7 @@ from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from accounts.reading import BodyTooLarge
+from accounts.doors import BodyTooLarge
 from accounts.refusals import BadQuery, Refused, Unreadable
 from pricing.estimating import BadEstimate
 from usage.call_shapes import refusal_headers

@@ -74,7 +74,10 @@ def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admi
     )
     outcome = _FERRY.cross(wish)
     if isinstance(outcome, CallRefused):
-        raise outcome
+        try:
+            raise outcome
+        finally:
+            del outcome  # or this frame and the error keep each other, and the request, for the collector
     return outcome
 
 

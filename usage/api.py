@@ -3,12 +3,11 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import clock
 from accounts.authentication import key_of
+from accounts.doors import Door, WholeBody, body_of
 from accounts.permissions import MayReportUsage
-from accounts.reading import AnswersInJson, WholeBody, body_of
 from accounts.shapes import answer, shape
 from pricing.measures import Measure
 from usage.reporting import report_usage
@@ -18,12 +17,11 @@ from usage.reversing import reason_of
 from usage.shapes import one_or_batch, refusals, reversal_refusals, wrapped
 
 
-class UsageView(APIView):
+class UsageView(Door):
     """Takes usage records, one or a batch."""
 
     parser_classes = (WholeBody,)
     permission_classes = (MayReportUsage,)
-    content_negotiation_class = AnswersInJson
 
     @extend_schema(
         operation_id="report_usage",
@@ -44,12 +42,11 @@ class UsageView(APIView):
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
 
 
-class ReversalView(APIView):
+class ReversalView(Door):
     """Takes back one usage record."""
 
     parser_classes = (WholeBody,)
     permission_classes = (MayReportUsage,)
-    content_negotiation_class = AnswersInJson
 
     @extend_schema(
         operation_id="reverse_usage",

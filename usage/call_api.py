@@ -4,15 +4,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import clock
 from accounts.acting import customer_of_key
 from accounts.authentication import ServiceKeyAuthentication, key_of
+from accounts.doors import Door, SwiftJson, WholeBody, body_of
 from accounts.keys import recognise_briefly
 from accounts.permissions import MayAdmitCalls, MayReadBilling
 from accounts.queries import CustomerQuery, read_query
-from accounts.reading import AnswersInJson, WholeBody, body_of
 from accounts.shapes import CUSTOMER, answer, shape
 from usage.admission import admit_call, decode_call, release_call
 from usage.call_shapes import (
@@ -25,11 +24,11 @@ from usage.call_shapes import (
 from usage.standing import standings_of
 
 
-class AdmissionView(APIView):
+class AdmissionView(Door):
     """What gateways ask before and after a call, with a key that may; it moves no money."""
 
     permission_classes = (MayAdmitCalls,)
-    content_negotiation_class = AnswersInJson
+    renderer_classes = (SwiftJson,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Keep a key for a second: a trip to the database for it would cost as much as the admission."""
@@ -79,11 +78,10 @@ class CallView(AdmissionView):
         return Response({"call_id": call_id, "state": "released"})
 
 
-class LimitsView(APIView):
+class LimitsView(Door):
     """How a customer stands with its limits."""
 
     permission_classes = (MayReadBilling,)
-    content_negotiation_class = AnswersInJson
 
     @extend_schema(
         operation_id="customer_limits",

@@ -11,12 +11,11 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import clock
 from accounts.authentication import key_of
+from accounts.doors import Door, WholeBody, body_of
 from accounts.permissions import MayReportUsage
-from accounts.reading import AnswersInJson, WholeBody, body_of
 from accounts.shapes import answer, shape
 from usage import cloudevents, lago, litellm
 from usage.ingest import Receipt
@@ -43,12 +42,11 @@ class Lines(WholeBody):
     media_type = "application/x-ndjson"
 
 
-class ClientView(APIView):
+class ClientView(Door):
     """What the doors for clients share: who may come in, and that refusals are put into their words."""
 
     parser_classes: tuple[type[WholeBody], ...] = (WholeBody,)
     permission_classes = (MayReportUsage,)
-    content_negotiation_class = AnswersInJson
     refusal_type = "application/json"
     # The client's words for our fields.
     names: Mapping[str, str] = {}

@@ -15,7 +15,10 @@ def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
     """Store this report for ever, sharing the commit with others; or raise BadBatch or Conflict."""
     outcome = _FERRY.cross((report, now))
     if isinstance(outcome, UsageRefused):
-        raise outcome
+        try:
+            raise outcome
+        finally:
+            del outcome  # or this frame and the error keep each other, and the request, for the collector
     return outcome
 
 
