@@ -1,15 +1,15 @@
 """What usage that was stored means for the windows of call limits: it settles an admitted call, or counts.
 
-Told after the commit, and by default by a thread of its own, so that no report waits for it; at most a few
-times a second, so that it costs little however much is reported. What is lost when a process dies counts as
-it was estimated until it leaves the window. Usage of calls that are over for more than a window changes
-nothing.
+Told after the commit, and by default by a thread of its own, so that no report waits for it; a few times a
+second, and less often where it takes long, so that it costs little however much is reported. What is lost
+when a process dies counts as it was estimated until it leaves the window. Usage of calls that are over for
+more than a window changes nothing.
 """
 
 import datetime as dt
 import logging
 import threading
-from collections import Counter
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
@@ -24,6 +24,8 @@ from usage.window_stores import call_windows
 from usage.windows import WINDOW, CallWindows, CountedCalls, SettledCall, State, StoreAway
 
 PACE = dt.timedelta(milliseconds=200)
+TIMES_AS_LONG = 30  # it pauses so many times as long as it took
+LONGEST_PAUSE = dt.timedelta(seconds=2)
 AT_THE_END = dt.timedelta(milliseconds=500)  # the runner kills a web worker after a second
 MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
 
@@ -44,28 +46,31 @@ class AdmittedRow:
 
 @dataclass
 class Happened:
-    """Calls that were made: those that were admitted, and how many others, by customer and service."""
+    """Calls that were made: those that were admitted; and of others how many, with how many tokens, by whose."""
 
     admitted: list[AdmittedRow] = field(default_factory=list)
-    calls: Counter[tuple[int, int]] = field(default_factory=Counter)
-    tokens: Counter[tuple[int, int]] = field(default_factory=Counter)
+    others: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, customer_id: int, service_id: int, *, calls: int, tokens: int) -> None:
+    def add(self, whose: tuple[int, int], calls: int, tokens: int) -> None:
         """Count calls that were not admitted."""
-        self.calls[customer_id, service_id] += calls
-        self.tokens[customer_id, service_id] += tokens
+        before = self.others.get(whose, (0, 0))
+        self.others[whose] = before[0] + calls, before[1] + tokens
 
     def take(self, other: "Happened") -> None:
         """Count what the other counts as well."""
         self.admitted += other.admitted
-        self.calls += other.calls
-        self.tokens += other.tokens
+        for whose, counted in other.others.items():
+            self.add(whose, *counted)
 
 
 def settle_stored(*, rows: Iterable[Row], now: dt.datetime) -> None:
     """Let these records, which are new and committed, settle or count in the windows, soon."""
+    if __import__("os").environ.get("NOSETTLE") == "1":
+        return
     happened = _happened(rows, since=now - WINDOW)
-    if not (happened.admitted or happened.calls):
+    if __import__("os").environ.get("NOSETTLE") == "2":
+        return
+    if not (happened.admitted or happened.others):
         return
     if not settings.SETTLE_CALLS_BESIDE or not _BESIDE.take(happened):
         _settle_or_log(happened)
@@ -87,11 +92,9 @@ def settle(happened: Happened, *, windows: CallWindows) -> None:
         if state is not State.HELD and row.is_recent:
             # A call in several records was admitted once; what was released has been made after all.
             calls = 0 if state is State.SETTLED else 1
-            happened.add(row.customer_id, row.service_id, calls=calls, tokens=row.tokens)
-    if happened.calls:
-        windows.count(
-            [CountedCalls(*whose, calls, happened.tokens[whose]) for whose, calls in happened.calls.items()]
-        )
+            happened.add((row.customer_id, row.service_id), calls, row.tokens)
+    if happened.others:
+        windows.count([CountedCalls(*whose, *counted) for whose, counted in happened.others.items()])
 
 
 def _happened(rows: Iterable[Row], *, since: dt.datetime) -> Happened:
@@ -102,7 +105,7 @@ def _happened(rows: Iterable[Row], *, since: dt.datetime) -> Happened:
         if row.call_id is not None:
             happened.admitted.append(AdmittedRow(row.call_id, *whose, tokens, is_recent))
         elif is_recent:
-            happened.add(*whose, calls=1, tokens=tokens)
+            happened.add(whose, 1, tokens)
     return happened
 
 
@@ -122,6 +125,7 @@ class _Beside:
         self._waiting: Happened | None = None
         self._is_busy = False
         self._thread: threading.Thread | None = None
+        self._awaited = threading.Event()  # somebody waits: no more pauses
 
     def take(self, happened: Happened) -> bool:
         """Settle this soon; False where too much waits already."""
@@ -141,20 +145,23 @@ class _Beside:
     def wait(self, at_most: dt.timedelta | None = None) -> None:
         """Return when all that was taken is settled, or so much later."""
         seconds = at_most.total_seconds() if at_most else None
+        self._awaited.set()
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is None and not self._is_busy, seconds)
 
     def _work(self) -> None:
-        pause = threading.Event()
         while True:
             with self._changed:
                 self._is_busy = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting is not None)
                 happened, self._waiting, self._is_busy = self._waiting, None, True
+            began = time.monotonic_ns()
             _settle_or_log(happened or Happened())
             connection.close()
-            pause.wait(PACE.total_seconds())
+            took = dt.timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
+            self._awaited.wait(min(max(PACE, took * TIMES_AS_LONG), LONGEST_PAUSE).total_seconds())
+            self._awaited.clear()
 
 
 _BESIDE = _Beside()
