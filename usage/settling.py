@@ -46,7 +46,7 @@ class AdmittedRow:
 
 @dataclass
 class Happened:
-    """Calls that were made: those that were admitted; and of others how many, with how many tokens, by whose."""
+    """Calls that were made: those that were admitted; of others how many, and their tokens, by whose."""
 
     admitted: list[AdmittedRow] = field(default_factory=list)
     others: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
