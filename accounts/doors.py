@@ -74,7 +74,7 @@ class SwiftJson(BaseRenderer):
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         """Return the JSON of what is answered."""
-        return _JSON.encode(data)
+        return b"" if data is None else _JSON.encode(data)
 
 
 def _as_text(said: Any) -> str:

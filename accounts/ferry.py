@@ -39,12 +39,12 @@ class Ferry(Generic[Wish, Outcome]):
 
     def cross(self, wish: Wish) -> Outcome:
         """Return this wish's outcome; raise what `carry` raised, as does everybody aboard."""
+        _give_connection_back()  # first: who fails after he boarded would never steer, and nobody else would
         ticket = _Ticket[Wish, Outcome](wish)
         with self._lock:
             self._waiting.append(ticket)
             steers = not self._under_way
             self._under_way = True
-        _give_connection_back()
         if not steers:
             ticket.call.acquire()
         if not ticket.outcomes and ticket.error is None:

@@ -48,6 +48,7 @@ class KeptConnection:
 def _copy_of(own: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     kept = own.copy()
     kept.settings_dict["OPTIONS"].pop("pool")
-    kept.settings_dict["CONN_MAX_AGE"] = None
+    # As the pool renews its own each hour: one may lead to a server that has become a replica.
+    kept.settings_dict["CONN_MAX_AGE"] = 3600
     kept.inc_thread_sharing()
     return kept

@@ -1,5 +1,5 @@
--- The windows of call limits in Redis; docs/call-limits.md. The same rules as in migrations/0008_admit_calls.sql, and
--- one suite of tests for both.
+-- The windows of call limits in Redis; docs/call-limits.md. The same rules as in migrations/0010_fewer_statements.sql,
+-- and one suite of tests for both.
 --
 --   ARGV: one text in MessagePack: the deed, the second (if a test gives it), for how many seconds a call is kept,
 --   and the calls, each a list of what the deed needs. The answer is a list of as many, in MessagePack too.

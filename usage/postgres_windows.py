@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from psycopg.errors import UniqueViolation
 
 from accounts.prepared import fetch_all
@@ -96,7 +96,7 @@ def _admit(sent: str, at: dt.datetime | None) -> list[Any]:
             return fetch_all(_ADMIT, sent, at)
         except IntegrityError as error:
             # At this moment one of the ids was admitted for somebody else. That is committed, and seen now.
-            if not isinstance(error.__cause__, UniqueViolation):
+            if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation):
                 raise
 
 
@@ -112,7 +112,7 @@ def _json(sent: list[dict[str, Any]]) -> str:
 
 _ADMIT = """
 SELECT refusal, second, present, calls_left, tokens_left, calls_reset, tokens_reset, passes_at
-  FROM admit_calls(%s::json, %s::timestamptz)
+  FROM admit_trip(%s::json, %s::timestamptz)
  ORDER BY place
 """
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"

@@ -69,3 +69,18 @@ def test_a_fault_reaches_everybody_aboard_and_the_next_trip_goes_on():
                 crossing.result(PATIENCE)
 
     assert ferry.cross("after") == "AFTER"
+
+
+def test_who_fails_before_he_boards_holds_up_nobody(monkeypatch):
+    ferry = Ferry[str, str](lambda wishes: [wish.upper() for wish in wishes])
+    with monkeypatch.context() as patch:
+        patch.setattr("accounts.ferry._give_connection_back", fail)
+        with pytest.raises(ConnectionError):
+            ferry.cross("late")
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ferry.cross, "next").result(PATIENCE) == "NEXT"
+
+
+def fail():
+    raise ConnectionError("The pool takes nothing back.")

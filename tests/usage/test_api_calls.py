@@ -382,7 +382,7 @@ def test_who_asks_again_within_a_second_asks_the_database_once_for_a_call(ask, m
 
     ask()
 
-    assert [name for name in statements() - before if "pg_prepared" not in name] == ["admit_calls"]
+    assert [name for name in statements() - before if "pg_prepared" not in name] == ["admit_trip"]
 
 
 def statements():

@@ -36,6 +36,28 @@ def read_as_a_whole():
         return {name: scans for name, scans in cursor.fetchall() if scans}
 
 
+def fetched():
+    """How many windows this transaction has fetched by their index."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s", TABLES[:1])
+        return cursor.fetchone()[0]
+
+
+def test_a_look_fetches_the_windows_that_it_asks_for_however_few_there_were_when_it_was_planned():
+    windows = PostgresWindows()
+    windows.count([CountedCalls(ACME, CHAT, 1, 10)], at=NOON)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {TABLES[0]}")
+    for _ in range(12):  # after some times a plan is kept
+        windows.look([(ACME, CHAT)], at=NOON)
+    windows.count([CountedCalls(customer, CHAT, 1, 10) for customer in range(100, 200)], at=NOON)
+    before = fetched()
+
+    windows.look([(ACME, CHAT), (100, CHAT)], at=NOON)
+
+    assert fetched() - before == 2
+
+
 def test_no_table_is_read_as_a_whole_however_small_it_was_when_the_plans_were_made():
     """Plans are kept, and a table that is best read as a whole may have thousands of rows a minute later."""
     windows = PostgresWindows()

@@ -2,7 +2,7 @@
 DROP FUNCTION look_at_windows(json, timestamptz);
 DROP FUNCTION count_calls(json, timestamptz);
 DROP FUNCTION settle_calls(json, timestamptz);
-DROP FUNCTION admit_calls(json, timestamptz);
+DROP FUNCTION admit_trip(json, timestamptz);
 DROP FUNCTION count_refused(usage_refusedcalls[]);
 DROP FUNCTION store_admitted(usage_admittedcall[]);
 DROP TYPE call_standing;

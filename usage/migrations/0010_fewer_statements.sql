@@ -8,9 +8,8 @@ DROP FUNCTION settle_calls(json, timestamptz);
 DROP FUNCTION count_calls(json, timestamptz);
 DROP FUNCTION count_refused(usage_refusedcalls[]);
 DROP FUNCTION keep_window(usage_callwindow);
-ALTER FUNCTION look_at_windows(json, timestamptz) SET enable_seqscan = off;
 
--- An insert finds its row by the key, whatever the planner knows of the table. Before the first window there is none.
+-- An insert finds its row by the key, whatever the planner knows of the table. Whoever has none yet hands on a null.
 CREATE FUNCTION keep_windows(changed usage_callwindow[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO usage_callwindow SELECT * FROM unnest(changed) WHERE customer_id IS NOT NULL
@@ -31,9 +30,10 @@ BEGIN
 END
 $$;
 
--- Admits each of these calls that is within its limits, and answers for each. Raises unique_violation where one of the
+-- Admits each of these calls that is within its limits, and answers for each, by place; under another name than before,
+-- for who asked before relied on the order of the rows. Raises unique_violation where one of the
 -- ids has just been admitted for somebody else: that is committed by now, and will be seen by who asks again.
-CREATE FUNCTION admit_calls(asked json, given timestamptz DEFAULT NULL) RETURNS SETOF call_standing
+CREATE FUNCTION admit_trip(asked json, given timestamptz DEFAULT NULL) RETURNS SETOF call_standing
     LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     call record;
@@ -235,4 +235,23 @@ BEGIN
     END LOOP;
     PERFORM keep_windows(changed);
 END
+$$;
+
+-- What the windows of these customers and services hold, in their order, without holding anybody up.
+CREATE OR REPLACE FUNCTION look_at_windows(whose json, given timestamptz DEFAULT NULL)
+    RETURNS TABLE (second bigint, calls bigint, tokens bigint, calls_reset bigint, tokens_reset bigint)
+    LANGUAGE sql STABLE SET enable_seqscan = off AS $$
+    SELECT coalesce(held.second, present.second), coalesce(held.calls_in_all, 0), coalesce(held.tokens_in_all, 0),
+           coalesce(empty_from(held.calls, held.second), present.second),
+           coalesce(empty_from(held.tokens, held.second), present.second)
+      FROM present_second(given) AS present (second)
+     CROSS JOIN ROWS FROM (json_to_recordset(whose) AS (customer bigint, service bigint))
+           WITH ORDINALITY AS one (customer, service, place)
+      LEFT JOIN LATERAL (
+           SELECT its.* FROM usage_callwindow AS its
+            WHERE its.customer_id = one.customer AND its.service_id = one.service LIMIT 1) AS kept ON true
+      LEFT JOIN LATERAL (
+           SELECT its.* FROM advanced_window(kept, present.second) AS its WHERE kept.second IS NOT NULL
+      ) AS held ON true
+     ORDER BY one.place
 $$;
