@@ -23,14 +23,17 @@ class _Ticket(Generic[Wish, Outcome]):
         self.wish = wish
         self.call = threading.Lock()  # held until the ticket is called; far cheaper than an Event
         self.call.acquire()
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Outcome | Exception] = []
         self.error: BaseException | None = None
 
 
 class Ferry(Generic[Wish, Outcome]):
-    """Takes everybody who waits across at once; `carry` gets their wishes and returns as many outcomes."""
+    """Takes everybody who waits across at once; `carry` gets their wishes and returns as many outcomes.
 
-    def __init__(self, carry: Callable[[Sequence[Wish]], Sequence[Outcome]]) -> None:
+    An outcome may be an error, which is then raised for that one alone.
+    """
+
+    def __init__(self, carry: Callable[[Sequence[Wish]], Sequence[Outcome | Exception]]) -> None:
         self._carry = carry
         self._connection = KeptConnection()
         self._lock = threading.Lock()
@@ -38,7 +41,7 @@ class Ferry(Generic[Wish, Outcome]):
         self._under_way = False
 
     def cross(self, wish: Wish) -> Outcome:
-        """Return this wish's outcome; raise what `carry` raised, as does everybody aboard."""
+        """Return this wish's outcome, or raise it; raise what `carry` raised, as does everybody aboard."""
         _give_connection_back()  # first: who fails after he boarded would never steer, and nobody else would
         ticket = _Ticket[Wish, Outcome](wish)
         with self._lock:
@@ -49,9 +52,14 @@ class Ferry(Generic[Wish, Outcome]):
             ticket.call.acquire()
         if not ticket.outcomes and ticket.error is None:
             self._steer(ticket)
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.outcomes[0]
+        outcome = ticket.error or ticket.outcomes[0]
+        if not isinstance(outcome, BaseException):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            # Or this frame and the error keep each other, and the request, for the collector.
+            del outcome, ticket
 
     def _steer(self, steering: "_Ticket[Wish, Outcome]") -> None:
         with self._lock:
@@ -80,7 +88,7 @@ class Ferry(Generic[Wish, Outcome]):
 
 
 def _give_connection_back() -> None:
-    # Who waits must not hold a connection of the pool: the one who steers may need the last.
+    # Who waits must not hold a connection of the pool that others need, and who steers is lent another.
     own = connections[DEFAULT_DB_ALIAS]
     if own.connection is not None and own.pool and not own.in_atomic_block:  # type: ignore[attr-defined]
         own.close()

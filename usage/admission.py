@@ -72,13 +72,7 @@ def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admi
         estimated_tokens=asked.estimated_tokens,
         now=now,
     )
-    outcome = _FERRY.cross(wish)
-    if isinstance(outcome, CallRefused):
-        try:
-            raise outcome
-        finally:
-            del outcome  # or this frame and the error keep each other, and the request, for the collector
-    return outcome
+    return _FERRY.cross(wish)
 
 
 def release_call(*, call_id: str, key: ServiceKey) -> None:
@@ -136,4 +130,4 @@ def _outcome(wish: _Wish, right: CallRight, standing: Standing) -> Admission | C
     )
 
 
-_FERRY = Ferry[_Wish, Admission | CallRefused](_carry)
+_FERRY = Ferry[_Wish, Admission](_carry)

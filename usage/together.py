@@ -13,17 +13,11 @@ _Reported = tuple[UsageReport, dt.datetime]
 
 def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
     """Store this report for ever, sharing the commit with others; or raise BadBatch or Conflict."""
-    outcome = _FERRY.cross((report, now))
-    if isinstance(outcome, UsageRefused):
-        try:
-            raise outcome
-        finally:
-            del outcome  # or this frame and the error keep each other, and the request, for the collector
-    return outcome
+    return _FERRY.cross((report, now))
 
 
 def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageRefused]:
     return record_each(reports=[report for report, _ in reported], now=max(now for _, now in reported))
 
 
-_FERRY = Ferry[_Reported, Receipt | UsageRefused](_carry)
+_FERRY = Ferry[_Reported, Receipt](_carry)

@@ -71,6 +71,20 @@ def test_a_fault_reaches_everybody_aboard_and_the_next_trip_goes_on():
     assert ferry.cross("after") == "AFTER"
 
 
+def test_an_outcome_that_is_an_error_is_raised_for_that_one_alone():
+    trips = Trips()
+    refused = ValueError("b")
+    ferry = Ferry(lambda wishes: [refused if outcome == "B" else outcome for outcome in trips.carry(wishes)])
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(ferry.cross, "first")
+        assert trips.first_is_under_way.wait(PATIENCE)
+        a, b = board(ferry, ["a", "b"])
+        trips.let_go.set()
+
+        assert a.result(PATIENCE) == "A"
+        assert b.exception(PATIENCE) is refused
+
+
 def test_who_fails_before_he_boards_holds_up_nobody(monkeypatch):
     ferry = Ferry[str, str](lambda wishes: [wish.upper() for wish in wishes])
     with monkeypatch.context() as patch:

@@ -31,8 +31,8 @@ END
 $$;
 
 -- Admits each of these calls that is within its limits, and answers for each, by place; under another name than before,
--- for who asked before relied on the order of the rows. Raises unique_violation where one of the
--- ids has just been admitted for somebody else: that is committed by now, and will be seen by who asks again.
+-- for who asked before relied on the order of the rows. Raises unique_violation where one of the ids has just been
+-- admitted for somebody else: that is committed by now, and will be seen by who asks again.
 CREATE FUNCTION admit_trip(asked json, given timestamptz DEFAULT NULL) RETURNS SETOF call_standing
     LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
