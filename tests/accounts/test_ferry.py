@@ -74,7 +74,9 @@ def test_a_fault_reaches_everybody_aboard_and_the_next_trip_goes_on():
 def test_an_outcome_that_is_an_error_is_raised_for_that_one_alone():
     trips = Trips()
     refused = ValueError("b")
-    ferry = Ferry(lambda wishes: [refused if outcome == "B" else outcome for outcome in trips.carry(wishes)])
+    ferry = Ferry[str, str](
+        lambda wishes: [refused if outcome == "B" else outcome for outcome in trips.carry(wishes)]
+    )
     with ThreadPoolExecutor(1) as pool:
         pool.submit(ferry.cross, "first")
         assert trips.first_is_under_way.wait(PATIENCE)
