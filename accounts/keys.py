@@ -21,6 +21,7 @@ from accounts.prepared import fetch_all
 KEY_FORM = re.compile(r"sk_live_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 NOTED_EVERY = dt.timedelta(minutes=1)
 KEPT_FOR = dt.timedelta(seconds=1)
+LOOKED_UP_AFTER = dt.timedelta(milliseconds=500)
 MOST_KEPT = 10_000  # of keys that are genuine; others are not kept
 
 
@@ -77,16 +78,18 @@ def recognise_briefly(*, text: str, now: dt.datetime) -> ServiceKey | None:
     """Return the live key that this text is, or was within the last second; or None."""
     shown = _digest(text)
     kept = _KEPT.get(shown)
-    # A clock that was set back makes nothing last longer.
-    if kept is not None and kept[0] <= now < kept[0] + KEPT_FOR and kept[1].is_live(at=now):
-        return kept[1]
+    if kept is not None and kept.holds(now):
+        if now < kept.looked_up_from:
+            return kept.key
+        # This request alone looks it up again. Once it holds no more, all who come would wait for that.
+        kept.looked_up_from = kept.since + KEPT_FOR
     key = recognise_service_key(text=text, now=now)
     if key is None:
         _KEPT.pop(shown, None)
         return None
     if len(_KEPT) >= MOST_KEPT:
         _KEPT.clear()
-    _KEPT[shown] = now, key
+    _KEPT[shown] = _Kept(key, now, now + LOOKED_UP_AFTER)
     return key
 
 
@@ -118,8 +121,19 @@ def _note_use(keys: Iterable[ServiceKey], *, now: dt.datetime) -> None:
             ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
+@dataclass
+class _Kept:
+    key: ServiceKey
+    since: dt.datetime
+    looked_up_from: dt.datetime  # by the first request from then on
+
+    def holds(self, now: dt.datetime) -> bool:
+        # A clock that was set back makes nothing last longer.
+        return self.since <= now < self.since + KEPT_FOR and self.key.is_live(at=now)
+
+
 # By the SHA-256 of the whole text: the secret itself is kept nowhere.
-_KEPT: dict[bytes, tuple[dt.datetime, ServiceKey]] = {}
+_KEPT: dict[bytes, _Kept] = {}
 
 
 def customer_codes(*, key: ServiceKey) -> set[str] | None:

@@ -1,8 +1,8 @@
 """Posts bodies over kept connections as fast as they are answered, or at a rate; run as a process of its own.
 
 `python -m benchmarks.load PORT PATH KEY CONNECTIONS SECONDS RATE < bodies`, where bodies are framed by their
-length in eight digits. Prints what `benchmarks.server.drive` returns. Bodies that run out before the time are
-sent again as new records: their ids begin with the round's number.
+length in eight digits. Prints what `benchmarks.server.drive` returns. The time begins when all connections stand.
+Bodies that run out before its end are sent again as new records: their ids begin with the round's number.
 
 With a rate other than 0, requests are due at even intervals whether or not others are answered by then, and
 each is measured from when it was due: a server that stops answers late to all who would have come meanwhile.
@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 class Load:
     """What all connections share, and what they have measured."""
 
-    port: int
     head: bytes
     bodies: Iterator[bytes]
     due: Iterator[float | None]  # when the next request leaves; None: at once
@@ -46,9 +45,8 @@ def frames(data: bytes) -> Iterator[bytes]:
         place = end
 
 
-async def post(load: Load) -> None:
+async def post(load: Load, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Send from the shared bodies over one connection until the time is used up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
     for due, body in zip(load.due, load.bodies, strict=False):
         if due is not None and due > load.until:
             break
@@ -76,10 +74,11 @@ async def main(port: int, path: str, key: str, connections: int, seconds: float,
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
         "Content-Type: application/json\r\nContent-Length: "
     ).encode()
+    opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
     began = time.perf_counter()
     due = (began + number / rate if rate else None for number in itertools.count())
-    load = Load(port, head, bodies, due, began + seconds)
-    await asyncio.gather(*(post(load) for _ in range(connections)))
+    load = Load(head, bodies, due, began + seconds)
+    await asyncio.gather(*(post(load, *streams) for streams in opened))
     elapsed, times = time.perf_counter() - began, sorted(load.times)
     median, slowest = (times[int(len(times) * share)] * 1000 for share in (0.5, 0.99))
     return f"{len(times)} {elapsed} {median} {slowest} {load.refused}"

@@ -66,6 +66,7 @@ class CallRights:
 
     def __init__(self) -> None:
         self._kept: dict[AskedRight, KeptRight] = {}
+        self._refused: list[AskedRight] = []
         self._snapshot: str | None = None
         self._asked_at: dt.datetime | None = None
 
@@ -76,7 +77,9 @@ class CallRights:
             self._kept.clear()
         missing = {one for one in asked if not self._holds(one, now)}
         if missing:
-            self._kept |= read_rights(list(missing), now=now)
+            found = read_rights(list(missing), now=now)
+            self._kept |= found
+            self._refused += [one for one, kept in found.items() if isinstance(kept.right, NoRight)]
         return [self._kept[one].right for one in asked]
 
     def _forget_what_changed(self, now: dt.datetime) -> None:
@@ -85,7 +88,12 @@ class CallRights:
             return
         self._snapshot, is_changed = changes_since(snapshot=self._snapshot)
         self._asked_at = now
-        self._kept = {} if is_changed else {one: kept for one, kept in self._kept.items() if now < kept.until}
+        if is_changed:
+            self._kept.clear()
+        # Not by a look at all that is kept: with thousands, every call would wait for that once a second.
+        for one in self._refused:
+            self._kept.pop(one, None)
+        self._refused.clear()
 
     def _holds(self, one: AskedRight, now: dt.datetime) -> bool:
         kept = self._kept.get(one)

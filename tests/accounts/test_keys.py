@@ -1,10 +1,16 @@
 import datetime as dt
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
-from accounts.keys import issue_service_key, recognise_service_key, revoke_service_key
+from accounts.keys import (
+    issue_service_key,
+    recognise_briefly,
+    recognise_service_key,
+    revoke_service_key,
+)
 from accounts.models import ServiceKey
+from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +137,32 @@ def test_the_database_refuses_a_secret_that_is_not_a_sha_256():
 
     with pytest.raises(IntegrityError, match="a_service_key_keeps_a_sha_256_only"):
         ServiceKey.objects.filter(pk=key.pk).update(secret_sha256=b"plain text")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_one_request_looks_a_kept_key_up_again_the_others_do_not_wait(now):
+    key, text = issue_service_key(name="chat-gateway-1")
+    recognise_briefly(text=text, now=now)
+
+    def again():
+        return recognise_briefly(text=text, now=now + A_SECOND / 2)
+
+    with together() as threads, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE accounts_servicekey")
+        first = threads.start(again)
+        wait_until_waiting(1, locktype="relation")
+        others = [threads.start(again).result(PATIENCE) for _ in range(2)]
+
+    assert others == [key, key]
+    assert first.result(PATIENCE) == key
+
+
+def test_a_revoked_key_that_is_kept_is_refused_once_anybody_has_looked_it_up(now):
+    key, text = issue_service_key(name="chat-gateway-1")
+    recognise_briefly(text=text, now=now)
+    revoke_service_key(key=key, now=now)
+
+    found = [recognise_briefly(text=text, now=now + A_SECOND * part) for part in (0.4, 0.5, 0.6)]
+
+    assert found == [key, None, None]
