@@ -1,8 +1,8 @@
 """Posts bodies over kept connections as fast as they are answered, or at a rate; run as a process of its own.
 
 `python -m benchmarks.load PORT PATH KEY CONNECTIONS SECONDS RATE < bodies`, where bodies are framed by their
-length in eight digits. Prints what `benchmarks.server.drive` returns. The time begins when all connections stand.
-Bodies that run out before its end are sent again as new records: their ids begin with the round's number.
+length in eight digits. Prints what `benchmarks.server.drive` returns. The time begins when all connections
+stand. Bodies that run out before its end are sent again as new records: their ids begin with the round's number.
 
 With a rate other than 0, requests are due at even intervals whether or not others are answered by then, and
 each is measured from when it was due: a server that stops answers late to all who would have come meanwhile.
