@@ -2,8 +2,8 @@
 
 `python -m benchmarks.load PORT PATH KEY CONNECTIONS SECONDS RATE < bodies`, where bodies are framed by their
 length in eight digits. Prints what `benchmarks.server.drive` returns. The time begins when all connections
-stand. Bodies that run out before its end are sent again as new records: their ids begin with the number of the
-round.
+stand. Bodies that run out before its end are sent again as new records: their ids begin with the number of
+the round.
 
 With a rate other than 0, requests are due at even intervals whether or not others are answered by then, and
 each is measured from when it was due: a server that stops answers late to all who would have come meanwhile.
