@@ -51,7 +51,10 @@ def deed_of(brought: Price | CallSpecification) -> LayingDeed:
         if entry.deed == Deed.REMOVED:
             told.removed.append(_replaced(type(brought), before))
         elif _instant((entry.after or {})["ends_at"]) == brought.begins_at:
-            told.cut[int(entry.row)] = _instant(before["ends_at"])
+            ended = _instant(before["ends_at"])
+            # One that the deed let go on for longer was not cut.
+            if ended is None or ended > brought.begins_at:
+                told.cut[int(entry.row)] = ended
     return told
 
 

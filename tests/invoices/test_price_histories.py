@@ -134,7 +134,7 @@ class Model:
             for begins, ended in now.items():
                 if begins not in was:
                     self.added[of, begins] = deed
-                elif was[begins] != ended:
+                elif was[begins] > ended:
                     self.cuts[of, begins, ended, deed] = was[begins]
 
     def uncut(self, of, begins):

@@ -198,6 +198,16 @@ def test_an_own_list_price_that_gave_way_to_the_one_taken_back_goes_on(acme):
     assert course(5, 10, 100, customer=acme) == ["0.0015", "0.0015", "0.0015"]
 
 
+def test_an_offer_that_the_deed_prolonged_keeps_its_end_when_what_goes_on_behind_it_is_taken_back():
+    do(change("0.009", 1, 9, kind=OFFER), "First")
+    do(change("0.008", 3, 5, kind=OFFER), "Second")
+    do(change("0.007", 3, 7, kind=OFFER), "Third")
+
+    do(cancel_price(price=Price.objects.get(begins_at=day(7))))
+
+    assert course(2, 3, 5, 6.9, 7, 9) == ["0.009", "0.007", "0.007", "0.007", "0.009", "0.012"]
+
+
 def test_a_price_that_is_not_scheduled_any_more_cannot_be_taken_back():
     do(change("0.01", 1))
     scheduled = Price.objects.with_names().get(begins_at=day(1))
