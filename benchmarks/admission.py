@@ -32,26 +32,32 @@ SEEDED = random.Random(20261125)
 
 Say = Callable[[str], Any]
 Bodies = Sequence[bytes]
+Pair = tuple[Measured, Measured]  # the empty view's, and that of admissions
 
 
 @dataclass
 class Row:
-    """One kind of load on one store, and what was measured: pairs of the empty view and of admissions."""
+    """One kind of load on one store, and what was measured."""
 
     store: str
     windows: str
     port: int
     bodies: Bodies
     refused: bool = False
-    pairs: list[tuple[Measured, Measured]] = field(default_factory=list)
-    at_half: list[tuple[Measured, Measured]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    at_half: list[Pair] = field(default_factory=list)
 
-    def middle(self) -> tuple[Measured, Measured]:
+    def middle(self) -> Pair:
         """Return the pair whose ratio is the middle one."""
-        return sorted(self.pairs, key=ratio)[len(self.pairs) // 2]
+        return middle_of(self.pairs, ratio)
 
 
-def ratio(pair: tuple[Measured, Measured]) -> float:
+def middle_of(pairs: Sequence[Pair], measure_of: Callable[[Pair], float]) -> Pair:
+    """Return the pair that is the middle one by this measure."""
+    return sorted(pairs, key=measure_of)[len(pairs) // 2]
+
+
+def ratio(pair: Pair) -> float:
     """How fast admissions are, taken the empty view for 1."""
     empty, admission = pair
     return admission.rate / empty.rate
@@ -132,11 +138,18 @@ def measure(row: Row, key: str, seconds: float, rate: float = 0, path: str = "/a
 
 
 def measure_in_turn(rows: Sequence[Row], key: str, seconds: float) -> None:
-    """Measure every row beside the empty view of the same server, several times in turn."""
+    """Measure every row as fast as it goes, and then at half of that rate, several times in turn."""
     for _ in range(ROUNDS):
         for row in rows:
-            empty = measure(row, key, seconds, path="/empty")
-            row.pairs.append((empty, measure(row, key, seconds)))
+            row.pairs.append(measure_pair(row, key, seconds))
+    for _ in range(ROUNDS):
+        for row in rows:
+            row.at_half.append(measure_pair(row, key, seconds, row.middle()[1].rate / 2))
+
+
+def measure_pair(row: Row, key: str, seconds: float, rate: float = 0) -> Pair:
+    """Measure a row beside the empty view of the same server."""
+    return measure(row, key, seconds, rate, path="/empty"), measure(row, key, seconds, rate)
 
 
 def say_rates(rows: Sequence[Row], say: Say) -> None:
@@ -154,22 +167,13 @@ def say_rates(rows: Sequence[Row], say: Say) -> None:
     say(f"\nThe aims: {', '.join(f'{aim} with {store}' for store, aim in AIMS.items())}.\n")
 
 
-def measure_half_load(rows: Sequence[Row], key: str, seconds: float) -> None:
-    """Measure every row beside the empty view at half of the rate that it reached, several times in turn."""
-    for _ in range(ROUNDS):
-        for row in rows:
-            rate = row.middle()[1].rate / 2
-            empty = measure(row, key, seconds, rate, path="/empty")
-            row.at_half.append((empty, measure(row, key, seconds, rate)))
-
-
 def say_half_load(rows: Sequence[Row], say: Say) -> None:
     """Print how long answers take at half of the rate that was reached, and the empty view's at that rate."""
     say("\nAt half of that rate, each request due at its own instant:\n\n")
     say("| store | windows | requests/s | p50, ms | p99, ms | all p99 | empty view's p50, ms | p99, ms |\n")
     say(f"|{'---|' * 8}\n")
     for row in rows:
-        empty, admission = sorted(row.at_half, key=lambda pair: pair[1].slowest)[len(row.at_half) // 2]
+        empty, admission = middle_of(row.at_half, lambda pair: pair[1].slowest)
         slowest = ", ".join(f"{pair[1].slowest:.0f}" for pair in row.at_half)
         say(f"| {row.store} | {row.windows} | {admission.rate:,.0f} | {admission.median:.1f} ")
         say(f"| {admission.slowest:.1f} | {slowest} | {empty.median:.1f} | {empty.slowest:.1f} |\n")
@@ -192,8 +196,6 @@ def main() -> None:
                 drive(row.port, "/api/v1/calls", key, row.bodies, connections=CONNECTIONS, seconds=1)
             measure_in_turn(rows, key, options.seconds)
             say_rates(rows, say)
-            sys.stdout.flush()
-            measure_half_load(rows, key, options.seconds)
             say_half_load(rows, say)
 
 
