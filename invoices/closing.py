@@ -5,25 +5,30 @@ on their way, the row of the billing hour can be inserted once only, and one tra
 """
 
 import datetime as dt
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from accounts.models import Customer
 from invoices.billing import Billed, bill_hour
-from invoices.models import HourSeal, Release
+from invoices.models import HourSeal, ParkedHour, Release
 from invoices.rating import allow_memory
 from invoices.sealing import seal_of
 from pricing.amounts import exact_sum
 from usage.hours import BEGINNING, bar_hour, last_closed_hour, next_hour_to_close
 from usage.models import HOUR, BillingHour
 
+PARKED_NAMED = 20
+
 
 @dataclass(frozen=True)
 class ClosedHour:
-    """What the closing of one hour made, bills of released hours included."""
+    """What the closing of one hour made, bills of released hours included; `str` is one line for logs."""
 
     hour: dt.datetime
     records: int
@@ -31,14 +36,37 @@ class ClosedHour:
     lines: int
     parked: int
     amount: Decimal
+    parked_reasons: tuple[tuple[str, str], ...] = ()  # customer and reason, of the first PARKED_NAMED
+    took: dt.timedelta = dt.timedelta(0)
+
+    def __str__(self) -> str:
+        closed = (
+            f"{self.hour:%Y-%m-%d %H:%M} UTC: {self.records:,} records, {self.bills:,} bills, "
+            f"{self.lines:,} lines, {self.amount.normalize():,f} RMB, in {self.took.total_seconds():.3f} s"
+        )
+        if not self.parked:
+            return closed
+        parked = [f"{customer} ({reason.removesuffix('.')})" for customer, reason in self.parked_reasons]
+        if self.parked > len(parked):
+            parked.append(f"{self.parked - len(parked):,} more")
+        return f"{closed}; parked: {', '.join(parked)}"
 
 
-def close_due_hours(*, now: dt.datetime) -> list[ClosedHour]:
-    """Close every hour that ended at least the grace ago, oldest first, and return those that we closed."""
+def close_due_hours(
+    *, now: dt.datetime, on_closed: Callable[[ClosedHour], None] | None = None
+) -> list[ClosedHour]:
+    """Close every hour that ended at least the grace ago, oldest first, and return those that we closed.
+
+    `on_closed` is called after the commit of each.
+    """
     closed = []
     while (hour := next_hour_to_close()) is not None and hour + HOUR + settings.CLOSING_GRACE <= now:
+        began = time.monotonic()
         if made := close_hour(hour=hour, now=now):
+            made = replace(made, took=dt.timedelta(seconds=time.monotonic() - began))
             closed.append(made)
+            if on_closed:
+                on_closed(made)
     return closed
 
 
@@ -82,6 +110,7 @@ def _seal(*, hour: dt.datetime, previous: dt.datetime | None, billed: list[Bille
         lines=sum(part.lines for part in billed),
         parked=own.parked,
         amount=exact_sum(part.amount for part in billed),
+        parked_reasons=_parked_reasons(hour) if own.parked else (),
     )
     HourSeal.objects.create(
         hour_id=hour,
@@ -93,3 +122,10 @@ def _seal(*, hour: dt.datetime, previous: dt.datetime | None, billed: list[Bille
         amount=made.amount,
     )
     return made
+
+
+def _parked_reasons(hour: dt.datetime) -> tuple[tuple[str, str], ...]:
+    parked = ParkedHour.objects.filter(hour_id=hour).order_by("customer_id")[:PARKED_NAMED]
+    customers = Customer.objects.in_bulk([one.customer_id for one in parked])
+    # The customer of a record that is parked may be unknown.
+    return tuple((str(customers.get(one.customer_id, one.customer_id)), one.reason) for one in parked)

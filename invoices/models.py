@@ -368,3 +368,11 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_hour:%Y-%m-%d %H:%M} to {self.until_hour:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def in_words(self) -> str:
+        """The result in one line, for logs."""
+        return (
+            f"{self}: {self.hours:,} hours, {self.records:,} records, {self.bills:,} bills, "
+            f"{self.lines:,} lines, {self.findings or 'no'} findings, in {self.took.total_seconds():.3f} s"
+        )

@@ -1,15 +1,25 @@
 """What the clock rings for; each calls one verb that may run any number of times."""
 
+import logging
+
 from celery import shared_task
 
 from invoices import closing, verifications
+from invoices.models import Verification
 from usage.hours import database_now
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
 def close_due_hours() -> None:
     """Close every hour that is due."""
-    closing.close_due_hours(now=database_now())
+    closing.close_due_hours(now=database_now(), on_closed=_log_closed)
+
+
+def _log_closed(closed: closing.ClosedHour) -> None:
+    level = logging.WARNING if closed.parked else logging.INFO
+    logger.log(level, "Closed the hour %s", closed)
 
 
 # Taken off the queue at once: a day of many millions of records takes longer than the broker waits before it
@@ -17,4 +27,11 @@ def close_due_hours() -> None:
 @shared_task(acks_late=False)
 def verify_last_day() -> None:
     """Verify the day that ended last."""
-    verifications.verify_last_day(now=database_now())
+    log_verification(verifications.verify_last_day(now=database_now()))
+
+
+def log_verification(verification: Verification | None) -> None:
+    """Write one line, if anything was verified."""
+    if verification is not None:
+        level = logging.ERROR if verification.findings else logging.INFO
+        logger.log(level, "Verified the hours %s", verification.in_words)

@@ -375,6 +375,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},
+        # Each task logs what it did, if it did anything; Celery would add "received" and "succeeded".
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "django.request": {"filters": ["but_429"]},
     },

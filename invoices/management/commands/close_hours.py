@@ -10,11 +10,6 @@ class Command(BaseCommand):
     help = "Closes every hour that is due, oldest first: the same as the clock does each minute."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        closed = close_due_hours(now=database_now())
-        for made in closed:
-            self.stdout.write(
-                f"{made.hour:%Y-%m-%d %H:%M} UTC: {made.records:,} records, {made.bills:,} bills, "
-                f"{made.lines:,} lines, {made.amount.normalize():,f} RMB"
-            )
+        closed = close_due_hours(now=database_now(), on_closed=lambda made: self.stdout.write(str(made)))
         if not closed:
             self.stdout.write("No hour is due.")
