@@ -63,8 +63,9 @@ def read_as(shape: type[Made], fields: Any) -> Made:
         found = _FIELD.search(str(error))
         raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
     except UnicodeEncodeError as error:
-        # A name that is not known, a number or an instant that holds half of a surrogate pair.
-        _require_texts(fields)
+        # An unknown name, a number, an instant or the value itself holds half of a surrogate pair.
+        if isinstance(fields, dict):
+            _require_texts(fields)
         raise BadItem("", "is not valid Unicode") from error
 
 
