@@ -18,6 +18,12 @@ class CustomerQuery(forms.Form):
     customer = forms.CharField(max_length=64, strip=False)
 
 
+class OptionalCustomerQuery(forms.Form):
+    """One customer, by its code, or none."""
+
+    customer = forms.CharField(max_length=64, strip=False, required=False)
+
+
 def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
     """Return what was asked for; raise BadQuery for what is wrong, unknown, empty or said twice."""
     form = form_class(query)

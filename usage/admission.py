@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
+from django.http import Http404
 from msgspec import UNSET, Meta, UnsetType
 
+from accounts.acting import customer_of_key
 from accounts.ferry import Ferry
 from accounts.keys import customer_ids
 from accounts.models import ServiceKey
@@ -75,16 +77,38 @@ def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admi
     return _FERRY.cross(wish)
 
 
-def release_call(*, call_id: str, key: ServiceKey) -> None:
-    """Give back what a call holds, once, for it was not made; or raise CallUnknown or CallTaken."""
+def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
+    """Give back what a call holds, once, for it was not made; or raise CallUnknown, CallTaken or CallUnclear.
+
+    Without the customer's code it is the call of the only customer of this key that has one of this id.
+    """
     if "\0" in call_id:
         raise CallUnknown
-    released = SettledCall(call_id, None, customer_ids(key=key))
+    released = SettledCall(_customer_id(call_id, customer, key), call_id, None)
     (before,) = call_windows().settle([released])
     if before is State.UNKNOWN:
         raise CallUnknown
     if before is State.SETTLED:
         raise CallTaken("call_settled", "The usage of this call was reported: it was made.")
+
+
+def _customer_id(call_id: str, customer: str, key: ServiceKey) -> int:
+    """Return whose call is released; another's is unknown, like one that does not exist."""
+    if customer:
+        try:
+            return customer_of_key(key=key, code=customer).pk
+        except Http404 as error:
+            raise CallUnknown from error
+    of_key = customer_ids(key=key)
+    if of_key is not None and len(of_key) == 1:
+        return next(iter(of_key))
+    found = call_windows().customers_of(call_id)
+    candidates = found if of_key is None else found & of_key
+    if not candidates:
+        raise CallUnknown
+    if len(candidates) > 1:
+        raise CallUnclear("customer", "several customers have a call of this id: name one")
+    return candidates.pop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +142,7 @@ def _outcome(wish: _Wish, right: CallRight, standing: Standing) -> Admission | C
         return Admission(wish.call_id, wish.right.customer, right.service, right.limits, standing)
     if standing.refusal is Refusal.OTHER_CALL:
         return CallTaken(
-            "call_id_taken", "This call id is that of a call of another customer, service or estimate."
+            "call_id_taken", "This customer has another call of this id: of another service or estimate."
         )
     if standing.refusal is Refusal.ENDED:
         return CallTaken("call_settled", "The usage of this call was reported: ask under another id.")

@@ -11,10 +11,11 @@ from accounts.authentication import ServiceKeyAuthentication, key_of
 from accounts.doors import Door, SwiftJson, WholeBody, body_of
 from accounts.keys import recognise_briefly
 from accounts.permissions import MayAdmitCalls, MayReadBilling
-from accounts.queries import CustomerQuery, read_query
+from accounts.queries import CustomerQuery, OptionalCustomerQuery, read_query
 from accounts.shapes import CUSTOMER, answer, shape
 from usage.admission import admit_call, decode_call, release_call
 from usage.call_shapes import (
+    RELEASED_CUSTOMER,
     admission_said,
     call_refusals,
     limit_headers,
@@ -69,12 +70,18 @@ class CallView(AdmissionView):
         operation_id="release_call",
         summary="Release a call that was not made",
         tags=["calls"],
-        description="Gives back the call and the tokens that it holds. Asked again it answers the same.",
+        description=(
+            "Gives back the call and the tokens that it holds. Asked again it answers the same. An id is a "
+            "customer's own: name the customer with a key for several, unless only one of them has a call of "
+            "this id."
+        ),
+        parameters=[RELEASED_CUSTOMER],
         responses={200: answer("Released.", shape("Release")), **call_refusals(release=True)},
     )
     def delete(self, request: Request, call_id: str) -> Response:
-        """Authenticate, release, answer."""
-        release_call(call_id=call_id, key=key_of(request))
+        """Authenticate, read the query, release, answer."""
+        asked = read_query(OptionalCustomerQuery, request.query_params)
+        release_call(call_id=call_id, customer=asked["customer"], key=key_of(request))
         return Response({"call_id": call_id, "state": "released"})
 
 

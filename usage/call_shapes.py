@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from accounts.shapes import Shape, answer, shape
 from usage.admission import Admission
@@ -16,7 +16,7 @@ _REASONS = {
     400: "The body is not JSON.",
     401: "No service key, or one that is not live.",
     403: "The key lacks the scope calls:admit; or the customer is suspended, or the service not on sale.",
-    409: "The call id is that of a call of another customer, service or estimate, or its usage was reported.",
+    409: "The customer has a call of this id: of another service or estimate, or its usage was reported.",
     413: "The body is larger than 16 MiB.",
     415: "The content type is not application/json.",
     422: "There is no such customer or service, or a field is not what it has to be; it is named.",
@@ -24,9 +24,16 @@ _REASONS = {
     503: "The store of the limits is away, so nothing is admitted; ask again after Retry-After seconds.",
 }
 _RELEASES = {
-    404: "No call of this id was admitted within the last hour.",
+    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
+    404: "No call of this id was admitted within the last hour for a customer of the key.",
     409: "The usage of this call was reported.",
+    422: "Several customers of the key have a call of this id, and none is named.",
 }
+RELEASED_CUSTOMER = OpenApiParameter(
+    "customer",
+    {"type": "string", "minLength": 1, "maxLength": 64},
+    description="The call's customer, by its code; needed where several of the key's have a call of this id.",
+)
 _NOT_READ = {
     400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
     401: "No service key, or one that is not live.",

@@ -1,5 +1,5 @@
--- The windows of call limits in Redis; docs/call-limits.md. The same rules as in migrations/0010_fewer_statements.sql,
--- and one suite of tests for both.
+-- The windows of call limits in Redis; docs/call-limits.md. The same rules as in
+-- migrations/0011_call_ids_of_customers.sql, and one suite of tests for both.
 --
 --   ARGV: one text in MessagePack: the deed, the second (if a test gives it), for how many seconds a call is kept,
 --   and the calls, each a list of what the deed needs. The answer is a list of as many, in MessagePack too.
@@ -8,7 +8,8 @@
 -- a key that is somebody else's, nothing is held that does not count.
 --
 -- A window is {newest second, calls, tokens, setbacks, calls in each place, tokens in each place}; second s stands in
--- place s mod 61. A call is {customer, service, second, setbacks, tokens, state}. No number exceeds 2 to the 53.
+-- place s mod 61. The calls of one id are a hash: for each customer {service, second, setbacks, tokens, state}. No number
+-- exceeds 2 to the 53.
 
 local asked = cmsgpack.unpack(ARGV[1])
 local given, kept_for = asked.second, asked.kept_for
@@ -116,20 +117,26 @@ end
 
 local calls_read, calls_changed = {}, {}
 
-local function call_known(call_id)
-    local key = PREFIX .. 'call:' .. call_id
-    if calls_read[key] == nil then
-        local kept = redis.call('GET', key)
-        local call = kept and cmsgpack.unpack(kept)
-        calls_read[key] = call and { customer = call[1], service = call[2], second = call[3], setbacks = call[4],
-                                     tokens = call[5], state = call[6] }
-    end
-    return calls_read[key]
+local function key_of_calls(call_id)
+    return PREFIX .. 'calls:' .. call_id
 end
 
-local function change_call(call_id, call)
-    local key = PREFIX .. 'call:' .. call_id
-    calls_read[key], calls_changed[key] = call, call
+local function call_known(customer, call_id)
+    local key = key_of_calls(call_id)
+    calls_read[key] = calls_read[key] or {}
+    if calls_read[key][customer] == nil then
+        local kept = redis.call('HGET', key, customer)
+        local call = kept and cmsgpack.unpack(kept)
+        calls_read[key][customer] = call and { service = call[1], second = call[2], setbacks = call[3],
+                                               tokens = call[4], state = call[5] }
+    end
+    return calls_read[key][customer]
+end
+
+local function change_call(customer, call_id, call)
+    local key = key_of_calls(call_id)
+    calls_changed[key] = calls_changed[key] or {}
+    calls_read[key][customer], calls_changed[key][customer] = call, call
 end
 
 local function refusal_of(window, tokens, rpm, tpm)
@@ -160,9 +167,12 @@ local function keep_all()
             redis.call('SET', key, cmsgpack.pack(window), 'EX', 122)
         end
     end
-    for key, call in pairs(calls_changed) do
-        local kept = { call.customer, call.service, call.second, call.setbacks, call.tokens, call.state }
-        redis.call('SET', key, cmsgpack.pack(kept), 'EX', kept_for)
+    for key, calls in pairs(calls_changed) do
+        for customer, call in pairs(calls) do
+            local kept = { call.service, call.second, call.setbacks, call.tokens, call.state }
+            redis.call('HSET', key, customer, cmsgpack.pack(kept))
+        end
+        redis.call('EXPIRE', key, kept_for)
     end
     for key, fields in pairs(refused) do
         for field, calls in pairs(fields) do
@@ -178,8 +188,8 @@ end
 
 local function admit(customer, service, call_id, tokens, rpm, tpm)
     local window, key = window_now(customer, service)
-    local known, refusal, passes_at = call_known(call_id), '', false
-    if known and (known.customer ~= customer or known.service ~= service) then
+    local known, refusal, passes_at = call_known(customer, call_id), '', false
+    if known and known.service ~= service then
         refusal = 'other_call'
     elseif known and known.state == 'settled' then
         refusal = 'ended'
@@ -190,8 +200,8 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
         if refusal == '' then
             count_in(window, window[SECOND], 1, tokens)
             is_changed[key] = true
-            change_call(call_id, { customer = customer, service = service, second = window[SECOND],
-                                   setbacks = window[SETBACKS], tokens = tokens, state = 'held' })
+            change_call(customer, call_id, { service = service, second = window[SECOND],
+                                             setbacks = window[SETBACKS], tokens = tokens, state = 'held' })
         else
             count_refusal(customer, service, refusal, window[SECOND])
         end
@@ -203,22 +213,13 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
              empty_from(window, CALLS_IN), empty_from(window, TOKENS_IN), passes_at }
 end
 
-local function is_one_of(customer, customers)
-    for _, one in ipairs(customers or {}) do
-        if one == customer then
-            return true
-        end
-    end
-    return not customers
-end
-
 -- Used tokens are nil where the call was not made; one that was made to another service than this is released.
-local function settle(call_id, used, customers, service)
-    local known = call_known(call_id)
-    if not known or not is_one_of(known.customer, customers) then
+local function settle(customer, call_id, used, service)
+    local known = call_known(customer, call_id)
+    if not known then
         return ''
     end
-    local window, key = window_now(known.customer, known.service)
+    local window, key = window_now(customer, known.service)
     if known.state ~= 'held' then
         return known.state
     end
@@ -230,9 +231,13 @@ local function settle(call_id, used, customers, service)
         count_in(window, known.second, used and 0 or -1, (used or 0) - known.tokens)
     end
     known.state, known.tokens = used and 'settled' or 'released', used or known.tokens
-    change_call(call_id, known)
+    change_call(customer, call_id, known)
     is_changed[key] = true
     return is_elsewhere and 'elsewhere' or 'held'
+end
+
+local function customers_of(call_id)
+    return redis.call('HKEYS', key_of_calls(call_id))
 end
 
 local function count(customer, service, calls, tokens)
@@ -259,7 +264,8 @@ local function refusals(hours)
     return found
 end
 
-local deeds = { admit = admit, settle = settle, count = count, look = look, refusals = refusals }
+local deeds = { admit = admit, settle = settle, customers_of = customers_of, count = count, look = look,
+                refusals = refusals }
 local answers = {}
 for place, call in ipairs(asked.calls) do
     answers[place] = deeds[asked.deed](call[1], call[2], call[3], call[4], call[5], call[6])

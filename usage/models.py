@@ -157,7 +157,8 @@ class CallWindow(models.Model):
     """The calls and tokens of one customer and service in each of the last 61 seconds.
 
     Second s, counted from 1970, stands in place s mod 61. Only functions of the database write it
-    (migrations/0010_fewer_statements.sql); the table is unlogged: after a crash of the server it is empty.
+    (migrations/0011_call_ids_of_customers.sql). The table is unlogged: after a crash of the
+    server it is empty.
     """
 
     pk = models.CompositePrimaryKey("customer_id", "service_id")
@@ -189,7 +190,8 @@ class CallWindow(models.Model):
 class AdmittedCall(models.Model):
     """A call that was admitted within the last hour; unlogged, like the window in which it counts."""
 
-    call_id = models.CharField(primary_key=True, max_length=255, db_collation="C")
+    pk = models.CompositePrimaryKey("call_id", "customer_id")
+    call_id = models.CharField(max_length=255, db_collation="C")
     customer = _whose()
     service = _of_which()
     second = models.BigIntegerField(help_text="The second in which it counts.")

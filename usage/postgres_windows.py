@@ -53,12 +53,16 @@ class PostgresWindows:
             {
                 "call_id": call.call_id,
                 "tokens": None if call.used_tokens is None else bounded(call.used_tokens),
-                "customers": call.of_customers,
+                "customers": [call.customer_id],
                 "service": call.service_id,
             }
             for call in calls
         ]
         return [State(state) for (state,) in _in_trips(_SETTLE, sent, at)]
+
+    def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
+        """Return the ids of the customers for which a call of this id was admitted."""
+        return {customer for (customer,) in fetch_all(_CUSTOMERS, call_id)}
 
     def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
         """Count calls that were not admitted in the present second."""
@@ -95,7 +99,7 @@ def _admit(sent: str, at: dt.datetime | None) -> list[Any]:
         try:
             return fetch_all(_ADMIT, sent, at)
         except IntegrityError as error:
-            # At this moment one of the ids was admitted for somebody else. That is committed, and seen now.
+            # At this moment one of the ids was admitted for another service. That is committed, and seen now.
             if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation):
                 raise
 
@@ -116,6 +120,7 @@ SELECT refusal, second, present, calls_left, tokens_left, calls_reset, tokens_re
  ORDER BY place
 """
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
+_CUSTOMERS = "SELECT customer_id FROM usage_admittedcall WHERE call_id = %s"
 _COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"
 _LOOK = """
 SELECT second, calls, tokens, calls_reset, tokens_reset FROM look_at_windows(%s::json, %s::timestamptz)
@@ -139,11 +144,13 @@ RETURNING hour
 # In no order, so it takes no row that somebody else holds: it could wait in a circle.
 _FORGET = """
 WITH old AS (
-    SELECT call_id FROM usage_admittedcall
+    SELECT call_id, customer_id FROM usage_admittedcall
      WHERE second < present_second(%s::timestamptz) - %s::bigint
        FOR UPDATE SKIP LOCKED
 ), removed AS (
-    DELETE FROM usage_admittedcall AS call USING old WHERE call.call_id = old.call_id RETURNING call.call_id
+    DELETE FROM usage_admittedcall AS call USING old
+     WHERE (call.call_id, call.customer_id) = (old.call_id, old.customer_id)
+    RETURNING call.call_id
 )
 SELECT count(*) FROM removed
 """

@@ -84,14 +84,19 @@ class RedisWindows:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
         sent = [
             (
+                call.customer_id,
                 call.call_id,
                 None if call.used_tokens is None else bounded(call.used_tokens),
-                call.of_customers,
                 call.service_id,
             )
             for call in calls
         ]
         return [State(state) for state in self._run("settle", sent, at)]
+
+    def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
+        """Return the ids of the customers for which a call of this id was admitted."""
+        (found,) = self._run("customers_of", [(call_id,)], at)
+        return {int(customer) for customer in found}
 
     def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
         """Count calls that were not admitted in the present second."""

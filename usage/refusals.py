@@ -80,7 +80,7 @@ class CallUnclear(CallRefused):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(
             "invalid_call",
-            "This call cannot be admitted as it is asked for.",
+            "This call cannot be admitted or released as it is named.",
             [{"index": 0, "field": field, "reason": reason}],
         )
 

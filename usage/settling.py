@@ -80,8 +80,7 @@ def wait_until_settled() -> None:
 def settle(happened: Happened, *, windows: CallWindows) -> None:
     """Settle the admitted calls to what they used, and count what was not admitted."""
     settled = [
-        SettledCall(row.call_id, row.tokens, frozenset([row.customer_id]), row.service_id)
-        for row in happened.admitted
+        SettledCall(row.customer_id, row.call_id, row.tokens, row.service_id) for row in happened.admitted
     ]
     states = windows.settle(settled) if settled else []
     for row, state in zip(happened.admitted, states, strict=True):

@@ -105,6 +105,16 @@ class RedisOrPostgres:
             raise StoreAway("Redis is away, and may hold a call that is to be released.")
         return states
 
+    def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
+        """Return the customers that either store knows; raise StoreAway if Redis may know one."""
+        in_redis = None
+        if self._switch.deciding(at=at) is not Deciding.POSTGRESQL:
+            in_redis = self._try(lambda: self._redis.customers_of(call_id, at=at), at)
+        found = self._postgres.customers_of(call_id, at=at)
+        if in_redis is None and not found:
+            raise StoreAway("Redis is away, and may hold a call of this id.")
+        return found | (in_redis or set())
+
     def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
         """Count where it is decided."""
         deciding = self._switch.deciding(at=at)
@@ -142,10 +152,10 @@ class RedisOrPostgres:
         places = [place for place, standing in enumerate(standings) if standing.admitted]
         also = self._redis.admit([asked[place] for place in places], at=at) if places else []
         said = dict(zip(places, also, strict=True))
-        refused = {asked[place].call_id for place, standing in said.items() if not standing.admitted}
-        refused -= {asked[place].call_id for place, standing in said.items() if standing.admitted}
+        refused = {_id(asked[place]) for place, standing in said.items() if not standing.admitted}
+        refused -= {_id(asked[place]) for place, standing in said.items() if standing.admitted}
         if refused:
-            self._postgres.settle([SettledCall(call_id, None) for call_id in sorted(refused)], at=at)
+            self._postgres.settle([SettledCall(*call, None) for call in sorted(refused)], at=at)
         return [
             said[place] if place in said and not said[place].admitted else standing
             for place, standing in enumerate(standings)
@@ -158,3 +168,7 @@ class RedisOrPostgres:
         except StoreAway as error:
             self._switch.fall_back(error, at=at)
             return None
+
+
+def _id(call: AskedCall) -> tuple[int, str]:
+    return call.customer_id, call.call_id

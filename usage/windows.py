@@ -33,7 +33,9 @@ class Refusal(StrEnum):
     RPM = "rpm_exhausted"
     TPM = "tpm_exhausted"
     NEVER = "never"  # more tokens than the TPM, or no calls at all
-    OTHER_CALL = "other_call"  # the id belongs to a call of another customer, service or estimate
+    OTHER_CALL = (
+        "other_call"  # the id belongs to another call of this customer: of another service or estimate
+    )
     ENDED = "ended"  # the usage of the call of this id was reported
 
 
@@ -90,15 +92,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class SettledCall:
-    """What an admitted call used; None: it was not made, and is released.
+    """What an admitted call of a customer used; None: it was not made, and is released.
 
-    Only a call of one of these customers is settled, if they are given; one that is held for another service
-    than the one that is given is released.
+    One that is held for another service than the one that is given is released.
     """
 
+    customer_id: int
     call_id: str
     used_tokens: int | None
-    of_customers: frozenset[int] | None = None
     service_id: int | None = None
 
 
@@ -145,6 +146,9 @@ class CallWindows(Protocol):
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
+
+    def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
+        """Return the ids of the customers for which a call of this id was admitted."""
 
     def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
         """Count calls that were not admitted in the present second."""

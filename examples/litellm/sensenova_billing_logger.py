@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import HTTPException
@@ -104,7 +105,7 @@ class BillingLogger(CustomLogger):
         service = said.get("model_group") or call.service
         is_settled = is_used and service == call.service
         if call.is_held and not is_settled:
-            self._begin(self._release(call.call_id))
+            self._begin(self._release(call))
         if not is_used:
             log.info("Call %s of %s used no model: nothing is billed.", call.call_id, call.customer)
             return
@@ -124,7 +125,7 @@ class BillingLogger(CustomLogger):
         """Give back what is held for a call that failed for good."""
         call = _admitted(request_data)
         if call is not None and call.is_held:
-            self._begin(self._release(call.call_id))
+            self._begin(self._release(call))
 
     async def _admit(self, *, customer: str, service: str, tokens: int) -> AdmittedCall:
         call_id = str(uuid.uuid4())
@@ -135,7 +136,7 @@ class BillingLogger(CustomLogger):
             if self.lets_through:
                 return AdmittedCall(call_id, customer, service, is_held=False)
             # It may have been admitted, and only the answer lost.
-            self._begin(self._release(call_id))
+            self._begin(self._release(AdmittedCall(call_id, customer, service, is_held=True)))
             raise _refusal(503, "billing_away", "No call can be admitted now. Try again later.")
         headers = {name: said for name, said in answer.headers.items() if name.startswith(PASSED_ON)}
         if not answer.is_success:
@@ -160,9 +161,10 @@ class BillingLogger(CustomLogger):
         if path and path.exists():  # else another worker has sent it as well
             path.unlink() if answer.is_success else path.rename(path.with_suffix(".refused"))
 
-    async def _release(self, call_id: str) -> None:
+    async def _release(self, call: AdmittedCall) -> None:
+        path = f"/api/v1/calls/{call.call_id}?customer={quote(call.customer, safe='')}"
         for attempt in range(RELEASE_ATTEMPTS):
-            if await self._answer("DELETE", f"/api/v1/calls/{call_id}"):
+            if await self._answer("DELETE", path):
                 return  # released now; or it was never admitted, or its usage has come
             await asyncio.sleep(2**attempt)
 

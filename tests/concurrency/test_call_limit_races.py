@@ -71,16 +71,25 @@ def test_without_the_lock_both_would_be_admitted():
     assert (first.refusal, second.refusal) == (Refusal.NONE, Refusal.NONE)
 
 
-def test_of_two_customers_who_use_one_id_at_once_one_is_admitted():
+def test_of_two_services_for_which_one_id_is_used_at_once_one_is_admitted():
     with together() as threads:
         with transaction.atomic():
-            ask("call-1", customer=ACME)
-            asking = threads.start(lambda: ask("call-1", customer=GLOBEX))
+            ask("call-1")
+            asking = threads.start(lambda: ask("call-1", service=VISION))
             wait_until_waiting(1, locktype="transactionid")
         other = asking.result(PATIENCE)
 
     assert other.refusal is Refusal.OTHER_CALL
-    assert PostgresWindows().look([(GLOBEX, CHAT)], at=NOON)[0].calls == 0
+    assert PostgresWindows().look([(ACME, VISION)], at=NOON)[0].calls == 0
+
+
+def test_two_customers_who_use_one_id_at_once_do_not_wait_for_each_other():
+    with together() as threads, transaction.atomic():
+        ask("call-1", customer=ACME)
+        other = threads.start(lambda: ask("call-1", customer=GLOBEX)).result(PATIENCE)
+
+    assert other.refusal is Refusal.NONE
+    assert PostgresWindows().customers_of("call-1") == {ACME, GLOBEX}
 
 
 def test_a_call_is_settled_once_by_two_at_once():
@@ -88,8 +97,8 @@ def test_a_call_is_settled_once_by_two_at_once():
     ask("call-1")
     with together() as threads:
         with transaction.atomic():
-            released = windows.settle([SettledCall("call-1", None)], at=NOON)
-            settling = threads.start(lambda: windows.settle([SettledCall("call-1", 7)], at=NOON))
+            released = windows.settle([SettledCall(ACME, "call-1", None)], at=NOON)
+            settling = threads.start(lambda: windows.settle([SettledCall(ACME, "call-1", 7)], at=NOON))
             wait_until_waiting(1, locktype="transactionid")
         settled = settling.result(PATIENCE)
 
@@ -117,7 +126,7 @@ def admit_for_both():
 
 
 def settle_for_both():
-    PostgresWindows().settle([SettledCall(f"before-{who}", 1) for who in (ACME, GLOBEX)])
+    PostgresWindows().settle([SettledCall(who, f"before-{who}", 1) for who in (ACME, GLOBEX)])
 
 
 def count_for_both():
@@ -144,13 +153,13 @@ def test_who_waited_for_one_window_counts_in_the_second_in_which_all_are_its_own
 
 def test_who_settles_waits_for_all_windows_before_it_holds_an_id():
     """Somebody may hold one of the windows, and wait for an id that was unknown to him."""
-    ask("other", customer=GLOBEX)
+    ask("other", service=VISION)
     until_told = "BEGIN PERFORM pg_advisory_xact_lock(1);"
     with Altered("store_admitted", "BEGIN", until_told), together() as threads, told() as tell:
-        asking = threads.start(lambda: ask("call-1", customer=GLOBEX, limits=TEN))
+        asking = threads.start(lambda: ask("call-1", service=VISION, limits=TEN))
         wait_until_waiting(1)  # it has found the id unknown, and holds the window
         ask("call-1")
-        calls = [SettledCall("call-1", 7), SettledCall("other", 7)]
+        calls = [SettledCall(ACME, "call-1", 7), SettledCall(ACME, "other", 7)]
         settling = threads.start(lambda: PostgresWindows().settle(calls, at=NOON))
         wait_until_waiting(1, locktype="transactionid")
         tell()
@@ -171,7 +180,7 @@ def test_a_crash_leaves_empty_windows_and_nobody_is_refused_for_it():
         cursor.execute(f"TRUNCATE {', '.join(sorted(unlogged))}")
 
     assert unlogged == {"usage_callwindow", "usage_admittedcall", "usage_refusedcalls"}
-    assert PostgresWindows().settle([SettledCall("before", 5)], at=NOON) == [State.UNKNOWN]
+    assert PostgresWindows().settle([SettledCall(ACME, "before", 5)], at=NOON) == [State.UNKNOWN]
     assert ask("after").refusal is Refusal.NONE
     assert CallWindow.objects.get().calls_in_all == 1
 

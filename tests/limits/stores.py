@@ -9,7 +9,7 @@ from tests.limits.checker import Stored
 _IN_POSTGRESQL = (
     "SELECT call_id, second, tokens, state FROM usage_admittedcall WHERE starts_with(call_id, %s)"
 )
-_IN_REDIS = "sensenova:limits:call:"
+_IN_REDIS = "sensenova:limits:calls:"
 
 
 def read_postgresql(url: str, *, run: str) -> dict[str, Stored]:
@@ -22,12 +22,15 @@ def read_redis(url: str, *, run: str) -> dict[str, Stored]:
     """Return the calls of a run that Redis still keeps."""
     with redis.Redis.from_url(url) as client:
         keys = list(client.scan_iter(f"{_IN_REDIS}{run}.*", count=1000))
+        trip = client.pipeline(transaction=False)
+        for key in keys:
+            trip.hvals(key)
         return {
             key.decode().removeprefix(_IN_REDIS): _unpacked(kept)
-            for key, kept in zip(keys, client.mget(keys) if keys else [], strict=True)
+            for key, (kept,) in zip(keys, trip.execute(), strict=True)
         }
 
 
 def _unpacked(kept: bytes) -> Stored:
-    _, _, second, _, tokens, state = msgspec.msgpack.decode(kept)
+    _, second, _, tokens, state = msgspec.msgpack.decode(kept)
     return Stored(int(second), int(tokens), state)

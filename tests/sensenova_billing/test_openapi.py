@@ -320,7 +320,7 @@ def test_whatever_is_released_is_answered_as_documented(operation, stage, keys, 
     limits = CallLimits(rpm=10, tpm=None)
     for call_id in KNOWN_IDS:
         call_windows().admit([AskedCall(acme.pk, service.pk, call_id, 1, limits)])
-    call_windows().settle([SettledCall(KNOWN_IDS[1], 1)])
+    call_windows().settle([SettledCall(acme.pk, KNOWN_IDS[1], 1)])
 
     @settings(SETTINGS, max_examples=REQUESTS)
     @given(
@@ -332,6 +332,8 @@ def test_whatever_is_released_is_answered_as_documented(operation, stage, keys, 
         text, expected = key
         if call_id is not None:
             case.path_parameters["call_id"] = call_id
+            if "customer" in case.query:
+                case.query["customer"] = "acme"
         status = answer_to(case, text)
         assert expected in (None, status) or status == 404
         statuses[str(status)] += 1
@@ -339,7 +341,7 @@ def test_whatever_is_released_is_answered_as_documented(operation, stage, keys, 
     send()
 
     record_property("answers", told(operation, statuses))
-    assert {"200", "401", "403", "404", "409"} == set(statuses)
+    assert {"200", "401", "403", "404", "409"} == set(statuses) - {"400"}
 
 
 @DOCUMENT.parametrize()

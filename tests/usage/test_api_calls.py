@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.keys import issue_service_key, revoke_service_key
 from accounts.models import Customer, Scope
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias
+from tests.builders import as_json, report
 from tests.tables import code, table
 from usage.models import AdmittedCall, CallWindow, RefusedCalls
 from usage.window_stores import call_windows
@@ -50,9 +51,11 @@ def ask(gateway, acme):
 def release(gateway):
     """Release a call, as the gateway does."""
 
-    def release(call_id, key=None):
+    def release(call_id, key=None, **query):
         return Client().delete(
-            reverse("api_call", args=[call_id]), headers={"Authorization": f"Bearer {key or gateway}"}
+            reverse("api_call", args=[call_id]),
+            headers={"Authorization": f"Bearer {key or gateway}"},
+            query_params=query,
         )
 
     return release
@@ -300,10 +303,76 @@ def test_what_was_never_admitted_cannot_be_released(release):
     assert refused(release("call-1")) == (404, "unknown_call")
 
 
-def test_the_id_of_another_customers_call_is_taken(ask, globex):
-    ask(call_id="call-1", customer="globex")
+def test_the_id_of_a_call_of_another_service_is_taken(ask):
+    ask(call_id="call-1")
 
-    assert refused(ask(call_id="call-1")) == (409, "call_id_taken")
+    assert refused(ask(call_id="call-1", service="SenseChat")) == (409, "call_id_taken")
+
+
+def test_an_id_that_another_customer_uses_is_free(ask, release, acme, globex):
+    theirs = issue_service_key(name="globex's", scopes=[Scope.CALLS_ADMIT], customers=[globex])[1]
+    ask(call_id="call-1", estimated_tokens=5)
+
+    answer = ask(key=theirs, call_id="call-1", customer="globex")
+
+    assert (answer.status_code, answer.json()["call_id"]) == (200, "call-1")
+    assert release("call-1", key=theirs).status_code == 200
+    assert dict(AdmittedCall.objects.values_list("customer", "state")) == {
+        acme.pk: "held",
+        globex.pk: "released",
+    }
+
+
+def test_a_key_of_several_customers_names_the_customer_of_a_call_of_both(ask, release, acme, globex):
+    for customer in ("acme", "globex"):
+        ask(call_id="call-1", customer=customer)
+    ask(call_id="call-2", customer="globex")
+
+    unclear = release("call-1")
+
+    assert refused(unclear) == (422, "invalid_call")
+    assert unclear.json()["error"]["details"][0]["field"] == "customer"
+    assert [release("call-1", customer="acme").status_code, release("call-2").status_code] == [200, 200]
+    assert set(AdmittedCall.objects.values_list("call_id", "customer", "state")) == {
+        ("call-1", acme.pk, "released"),
+        ("call-1", globex.pk, "held"),
+        ("call-2", globex.pk, "released"),
+    }
+
+
+def test_a_limited_key_learns_nothing_of_the_customers_beyond_it(ask, release, acme, globex):
+    initech = Customer.objects.create(code="initech", name="Initech")
+    limited = issue_service_key(name="two", scopes=[Scope.CALLS_ADMIT], customers=[acme, initech])[1]
+    ask(call_id="call-1", customer="globex")
+    unknown = release("call-0", key=limited, customer="globex").content
+
+    answers = [
+        release("call-1", key=limited, **query)
+        for query in ({}, {"customer": "globex"}, {"customer": "acme"}, {"customer": "nobody"})
+    ]
+
+    assert [(answer.status_code, answer.content) for answer in answers] == [(404, unknown)] * 4
+    ask(call_id="call-1")
+    assert release("call-1", key=limited).status_code == 200
+    assert AdmittedCall.objects.get(customer=globex).state == "held"
+
+
+@pytest.mark.parametrize("query", [{"customer": ""}, {"customers": "acme"}, {"customer": ["acme", "globex"]}])
+def test_a_release_that_names_no_customer_rightly_is_refused(ask, release, query):
+    ask(call_id="call-1")
+
+    assert release("call-1", **query).status_code == 400
+    assert AdmittedCall.objects.get().state == "held"
+
+
+def test_usage_settles_the_call_of_its_own_customer(ask, post, acme, globex):
+    for customer in ("acme", "globex"):
+        ask(call_id="call-1", customer=customer)
+
+    post([as_json(report(), call_id="call-1")])
+
+    states = dict(AdmittedCall.objects.values_list("customer", "state"))
+    assert states == {acme.pk: "settled", globex.pk: "held"}
 
 
 def test_the_id_of_a_call_with_another_estimate_is_taken(ask):
@@ -314,7 +383,7 @@ def test_the_id_of_a_call_with_another_estimate_is_taken(ask):
 
 def test_a_call_whose_usage_was_reported_is_not_admitted_again(ask):
     ask(call_id="call-1")
-    call_windows().settle([SettledCall("call-1", 7)])
+    call_windows().settle([SettledCall(Customer.objects.get(code="acme").pk, "call-1", 7)])
 
     assert refused(ask(call_id="call-1")) == (409, "call_settled")
 

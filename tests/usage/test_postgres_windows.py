@@ -22,7 +22,10 @@ def do_everything(windows, round_):
     calls = [AskedCall(ACME, service, f"{round_}-{service}", 10, ONE) for service in (CHAT, VISION)]
     windows.admit(calls, at=NOON)
     windows.admit([AskedCall(ACME, CHAT, f"{round_}-more", 10, ONE)], at=NOON)
-    windows.settle([SettledCall(f"{round_}-{CHAT}", 5), SettledCall(f"{round_}-{VISION}", None)], at=NOON)
+    windows.settle(
+        [SettledCall(ACME, f"{round_}-{CHAT}", 5), SettledCall(ACME, f"{round_}-{VISION}", None)], at=NOON
+    )
+    windows.customers_of(f"{round_}-{CHAT}")
     windows.count([CountedCalls(ACME, CHAT, 1, 10)], at=NOON)
     windows.look([(ACME, CHAT)], at=NOON)
 

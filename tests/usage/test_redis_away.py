@@ -87,7 +87,7 @@ class Play:
 
     def settle(self, call_id, tokens, host=0):
         """Settle a call; return what it was."""
-        (state,) = self.hosts[host].windows.settle([SettledCall(call_id, tokens)], at=self.now)
+        (state,) = self.hosts[host].windows.settle([SettledCall(self.customer, call_id, tokens)], at=self.now)
         return state
 
     def deciding(self, host=0):
@@ -245,6 +245,22 @@ def test_what_postgresql_holds_is_released_while_redis_is_away(play):
     play.ask(call_id=f"{play.customer}-its")
 
     assert play.settle(f"{play.customer}-its", None) is State.HELD
+
+
+def test_customers_of_an_id_are_known_from_both_stores_and_not_guessed_while_redis_is_away(play):
+    its, held = f"{play.customer}-its", f"{play.customer}-held"
+    play.ask(call_id=held)
+    play.cut("before")
+    play.ask(call_id=its)
+    windows = play.hosts[0].windows
+
+    assert windows.customers_of(its, at=play.now) == {play.customer}
+    with pytest.raises(StoreAway, match="may hold a call of this id"):
+        windows.customers_of(held, at=play.now)
+    play.cut("")
+    play.go(61)
+    assert windows.customers_of(held, at=play.now) == {play.customer}
+    assert windows.customers_of("unknown", at=play.now) == set()
 
 
 def test_an_outage_is_told_once_not_with_each_trip(play, caplog):

@@ -112,7 +112,7 @@ class History:
         if call_id in self.listed.by_id:
             self.listed.touch(self.clock)
             expected = self.listed.settle(call_id, tokens)
-        assert self.windows.settle([SettledCall(call_id, tokens)], at=self.clock) == [expected]
+        assert self.windows.settle([SettledCall(self.customer, call_id, tokens)], at=self.clock) == [expected]
 
     def count(self, calls, tokens, _):
         """Let calls happen that nobody asked for."""

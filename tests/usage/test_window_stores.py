@@ -56,7 +56,9 @@ def test_while_redis_is_away_every_deed_says_so(redis_gone):
     with pytest.raises(StoreAway):
         ask("a")
     with pytest.raises(StoreAway):
-        call_windows().settle([SettledCall("a", 3)])
+        call_windows().settle([SettledCall(ACME, "a", 3)])
+    with pytest.raises(StoreAway):
+        call_windows().customers_of("a")
     with pytest.raises(StoreAway):
         call_windows().count([CountedCalls(ACME, CHAT, 1, 1)])
     with pytest.raises(StoreAway):
@@ -136,7 +138,7 @@ def test_a_window_that_redis_lost_is_not_settled_below_nothing(settings):
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             client.delete(f"sensenova:limits:window:{ACME}:{CHAT}")
         ask("new", many)
-        states = call_windows().settle([SettledCall(f"lost-{number}", None) for number in range(5)])
+        states = call_windows().settle([SettledCall(ACME, f"lost-{number}", None) for number in range(5)])
         (use,) = call_windows().look([(ACME, CHAT)])
 
     assert all(standing.admitted for standing in standings)
@@ -144,7 +146,7 @@ def test_a_window_that_redis_lost_is_not_settled_below_nothing(settings):
     assert (use.calls, use.tokens) == (1, 10)
 
 
-@pytest.mark.parametrize("key", ["window:2:1", "call:b", f"refused:{NOON_HOUR}"])
+@pytest.mark.parametrize("key", ["window:2:1", "calls:b", f"refused:{NOON_HOUR}"])
 def test_a_key_of_somebody_else_admits_nobody_and_holds_nothing(settings, key):
     with redis_server() as settings.REDIS_URL:
         with redis.Redis.from_url(settings.REDIS_URL) as client:
@@ -154,7 +156,7 @@ def test_a_key_of_somebody_else_admits_nobody_and_holds_nothing(settings, key):
             call_windows().admit(asked, at=NOON)
 
         assert call_windows().look([(ACME, CHAT)], at=NOON)[0].calls == 0
-        assert call_windows().settle([SettledCall("a", None)], at=NOON) == [State.UNKNOWN]
+        assert call_windows().settle([SettledCall(ACME, "a", None)], at=NOON) == [State.UNKNOWN]
 
 
 def test_with_the_fall_back_postgresql_limits_calls_while_redis_is_away(settings, redis_gone, caplog):
@@ -164,7 +166,7 @@ def test_with_the_fall_back_postgresql_limits_calls_while_redis_is_away(settings
 
     assert [standing.refusal for standing in standings] == [Refusal.NONE, Refusal.RPM]
     assert call_windows().look([(ACME, CHAT)])[0].calls == 2
-    assert call_windows().settle([SettledCall("a", 3)]) == [State.HELD]
+    assert call_windows().settle([SettledCall(ACME, "a", 3)]) == [State.HELD]
     assert call_windows().refusals() == [Refused(ACME, CHAT, Refusal.RPM, 1)]
     assert "Redis is away" in caplog.text
 
@@ -175,8 +177,8 @@ def test_once_redis_is_back_what_postgresql_admitted_is_settled_and_what_it_refu
     with redis_server() as settings.REDIS_URL:
         ask("now")
         ask("too much")
-        calls = [SettledCall("meanwhile", 3), SettledCall("now", None), SettledCall("nobody's", 1)]
-        states = call_windows().settle(calls)
+        used = {"meanwhile": 3, "now": None, "nobody's": 1}
+        states = call_windows().settle([SettledCall(ACME, its, tokens) for its, tokens in used.items()])
         refused = call_windows().refusals(customer_id=ACME)
 
     assert states == [State.HELD, State.HELD, State.UNKNOWN]

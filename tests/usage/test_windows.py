@@ -42,8 +42,8 @@ class Play:
     def call(self, call_id, limits=THREE_CALLS, tokens=10, service=CHAT, customer=None):
         return AskedCall(customer or self.acme, service, f"{self.name}-{call_id}", tokens, limits)
 
-    def settle(self, call_id, tokens, *, at=NOON, of_customers=None, service=None):
-        call = SettledCall(f"{self.name}-{call_id}", tokens, of_customers, service)
+    def settle(self, call_id, tokens, *, at=NOON, customer=None, service=None):
+        call = SettledCall(customer or self.acme, f"{self.name}-{call_id}", tokens, service)
         (state,) = self.windows.settle([call], at=at)
         return state
 
@@ -137,7 +137,6 @@ def test_a_call_whose_usage_was_reported_is_not_admitted_again(play):
     ]
 
     assert [standing.refusal for standing in again] == [Refusal.ENDED] * 3
-    assert play.ask("a", customer=play.globex).refusal is Refusal.OTHER_CALL
     assert play.used(at=after(100)) == (0, 0)
     assert play.windows.refusals(customer_id=play.acme, at=after(100)) == []
 
@@ -169,13 +168,36 @@ def test_a_call_that_could_never_pass_is_told_so(play):
     assert (no_calls_at_all.refusal, no_calls_at_all.passes_at) == (Refusal.NEVER, None)
 
 
-def test_an_id_of_another_customer_or_service_is_refused(play):
+def test_an_id_of_another_service_is_refused(play):
     play.ask("a")
-    others = play.ask("a", customer=play.globex), play.ask("a", service=VISION)
+    other = play.ask("a", service=VISION)
 
-    assert [other.refusal for other in others] == [Refusal.OTHER_CALL] * 2
-    assert play.used(customer=play.globex) == (0, 0)
-    assert play.windows.refusals(customer_id=play.globex, at=NOON) == []
+    assert other.refusal is Refusal.OTHER_CALL
+    assert play.used(service=VISION) == (0, 0)
+    assert play.windows.refusals(customer_id=play.acme, at=NOON) == []
+
+
+def test_two_customers_use_one_id_and_neither_changes_the_call_of_the_other(play):
+    admitted = [
+        play.ask("a", tokens=tokens, customer=customer, service=service).admitted
+        for customer, service, tokens in ((play.acme, CHAT, 10), (play.globex, VISION, 20))
+    ]
+    states = [play.settle("a", 7), play.settle("a", None, customer=play.globex, at=after(1))]
+
+    assert admitted == [True, True]
+    assert states == [State.HELD, State.HELD]
+    assert play.used(at=after(1)) == (1, 7)
+    assert play.used(customer=play.globex, service=VISION, at=after(1)) == (0, 0)
+    assert play.ask("a", customer=play.globex, service=VISION, at=after(2)).admitted
+    assert play.ask("a", at=after(2)).refusal is Refusal.ENDED
+
+
+def test_the_customers_that_have_a_call_of_an_id_are_known(play):
+    play.windows.admit([play.call("a"), play.call("a", customer=play.globex), play.call("b")], at=NOON)
+
+    assert play.windows.customers_of(f"{play.name}-a") == {play.acme, play.globex}
+    assert play.windows.customers_of(f"{play.name}-b") == {play.acme}
+    assert play.windows.customers_of(f"{play.name}-c") == set()
 
 
 def test_customers_and_services_are_limited_apart(play):
@@ -232,20 +254,20 @@ def test_a_call_settled_after_it_has_left_the_window_changes_nothing(play):
     assert play.settle("a", None, at=after(61)) is State.SETTLED
 
 
-def test_a_call_of_somebody_else_is_neither_settled_nor_released(play):
+def test_a_call_of_another_customer_is_neither_settled_nor_released(play):
     play.ask("a")
 
-    assert play.settle("a", None, of_customers=frozenset([play.globex])) is State.UNKNOWN
-    assert play.settle("a", None, of_customers=frozenset()) is State.UNKNOWN
+    assert play.settle("a", None, customer=play.globex) is State.UNKNOWN
+    assert play.settle("a", 3, customer=play.globex) is State.UNKNOWN
     assert play.used() == (1, 10)
-    assert play.settle("a", None, of_customers=frozenset([play.globex, play.acme])) is State.HELD
+    assert play.settle("a", None) is State.HELD
 
 
 def test_a_call_that_was_made_to_another_service_gives_back_what_it_held(play):
     for call_id in "abc":
         play.ask(call_id, service=VISION)
 
-    assert play.settle("a", 30, service=CHAT, of_customers=frozenset([play.globex])) is State.UNKNOWN
+    assert play.settle("a", 30, service=CHAT, customer=play.globex) is State.UNKNOWN
     assert play.settle("a", 30, service=CHAT, at=after(1)) is State.ELSEWHERE
     assert play.settle("b", 30, service=VISION, at=after(1)) is State.HELD
     assert play.settle("a", 30, service=CHAT) is State.RELEASED
@@ -313,17 +335,21 @@ def test_many_calls_are_asked_for_in_one_trip_and_answered_in_their_order(play):
     assert play.windows.admit([]) == []
 
 
-def test_of_two_customers_who_use_one_id_in_one_trip_one_is_admitted(play):
-    standings = play.windows.admit([play.call("a", customer=play.globex), play.call("a")], at=NOON)
+def test_one_id_of_two_customers_in_one_trip_is_admitted_and_settled_for_both(play):
+    calls = [play.call("a", customer=play.globex), play.call("a"), play.call("a", customer=play.globex)]
+    standings = play.windows.admit(calls, at=NOON)
+    used = [SettledCall(call.customer_id, call.call_id, 7, CHAT) for call in calls]
 
-    assert sorted(one.refusal for one in standings) == [Refusal.NONE, Refusal.OTHER_CALL]
-    assert play.used()[0] + play.used(customer=play.globex)[0] == 1
+    assert [one.refusal for one in standings] == [Refusal.NONE] * 3
+    assert play.windows.settle(used, at=NOON) == [State.HELD, State.HELD, State.SETTLED]
+    assert (play.used(), play.used(customer=play.globex)) == ((1, 7), (1, 7))
 
 
 def test_many_calls_are_settled_in_one_trip_and_answered_in_their_order(play):
     play.windows.admit([play.call(call_id) for call_id in "ab"], at=NOON)
     sent = [("b", 3), ("zzz", 4), ("a", None), ("b", 5)]
-    states = play.windows.settle([SettledCall(f"{play.name}-{its}", used) for its, used in sent], at=NOON)
+    calls = [SettledCall(play.acme, f"{play.name}-{its}", used) for its, used in sent]
+    states = play.windows.settle(calls, at=NOON)
 
     assert states == [State.HELD, State.UNKNOWN, State.HELD, State.SETTLED]
     assert play.used() == (1, 3)
