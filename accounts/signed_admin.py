@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.asked_lists import AskedList
 from accounts.audit import LONGEST_REASON, sign
+from accounts.number_fields import NUMBER_FIELDS
 
 REASON = "reason"
 
@@ -57,6 +58,8 @@ class TracedHistory:
 
 class Signed(AskedList, TracedHistory):
     """For a ModelAdmin: whatever is added, changed or deleted is signed."""
+
+    formfield_overrides: Any = NUMBER_FIELDS
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Sign before anything is written: this is the first that Django calls once the form is valid."""

@@ -7,13 +7,12 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.audit import LONGEST_REASON
 from invoices.models import Rerating
-from pricing.deed_form import InstantField, is_key
-from pricing.models import PRICE_BOUND, Price
+from pricing.deed_form import InstantField, is_key, unit_price_field
+from pricing.models import Price
 from usage.hours import last_closed_hour
 from usage.models import HOUR
 
@@ -63,13 +62,9 @@ class ReratingForm(forms.Form):
     )
     from_hour = _hour("Used from", "UTC; the first hour of usage that was charged wrongly.")
     until_hour = _hour("Used until", "UTC; the first hour of usage that is not meant. Only closed hours.")
-    unit_price = forms.DecimalField(
-        label="Corrected unit price (RMB)",
+    unit_price = unit_price_field(
+        "Corrected unit price (RMB)",
         help_text="For the same unit size as the price that was wrong; 0 charges nothing.",
-        max_digits=14,
-        decimal_places=8,
-        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
-        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}),
     )
 
     def clean(self) -> dict[str, Any]:

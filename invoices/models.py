@@ -19,7 +19,6 @@ from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
@@ -28,7 +27,8 @@ from django.db.models.lookups import Exact
 from accounts.audit import LONGEST_REASON
 from accounts.models import Customer, User
 from pricing.measures import Measure
-from pricing.models import PRICE_BOUND, UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
+from pricing.models import UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
+from pricing.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 from usage.models import BillingHour, whole_hour
 
 # Unit prices have 8 decimals and unit sizes reach 10^6, so 14 decimals hold every amount exactly.
@@ -121,7 +121,7 @@ class ChargeLine(models.Model):
     measure = models.CharField(max_length=32, choices=Measure.choices())
     price_kind = models.CharField(max_length=20, choices=PriceKind.choices)
     is_own_price = models.BooleanField(help_text="The price was negotiated with this customer.")
-    unit_price = models.DecimalField(max_digits=14, decimal_places=8)
+    unit_price = models.DecimalField(max_digits=PRICE_DIGITS, decimal_places=PRICE_DECIMALS)
     unit_size = models.PositiveIntegerField()
     records = models.BigIntegerField(help_text="Usage records in this line.")
     quantity = models.DecimalField(max_digits=30, decimal_places=0)
@@ -212,9 +212,9 @@ class Rerating(models.Model):
     until_hour = models.DateTimeField("until", help_text="UTC; the first hour of usage that is not meant.")
     unit_price = models.DecimalField(
         "corrected unit price (RMB)",
-        max_digits=14,
-        decimal_places=8,
-        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+        max_digits=PRICE_DIGITS,
+        decimal_places=PRICE_DECIMALS,
+        validators=[validate_unit_price],
     )
     reason = models.CharField(max_length=LONGEST_REASON)
     ordered_by = models.CharField(max_length=254)

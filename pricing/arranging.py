@@ -17,11 +17,11 @@ from pricing.models import BillingItem, Price, PriceKind
 from pricing.replaced import LayingDeed, Replaced, deed_of
 from pricing.sheets import PriceRow, SpecificationRow, key_of
 from pricing.stored import price_row
+from pricing.unit_prices import PRICE_DECIMALS
 
 Dated = TypeVar("Dated", PriceRow, SpecificationRow)
 
 HUNDRED = Decimal(100)
-_DECIMALS = Price._meta.get_field("unit_price").decimal_places
 
 
 def change_price(
@@ -303,9 +303,10 @@ def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:
         raise ValidationError(f"{base.billing_item} has no price to be reduced, only a free trial.")
     with localcontext(prec=40):
         reduced = (base.unit_price * (HUNDRED - percent_off) / HUNDRED).normalize()
-    if reduced < 0 or -int(reduced.as_tuple().exponent) > _DECIMALS:
+    if reduced < 0 or -int(reduced.as_tuple().exponent) > PRICE_DECIMALS:
         raise ValidationError(
             f"{base.billing_item}: {percent_off:f} % off {base.unit_price.normalize():f} is {reduced:f} RMB. "
-            f"A unit price has at most {_DECIMALS} decimals and is not below 0: give the new price instead."
+            f"A unit price has at most {PRICE_DECIMALS} decimals and is not below 0: "
+            "give the new price instead."
         )
     return reduced

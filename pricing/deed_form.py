@@ -1,18 +1,20 @@
 """What the forms of deeds with prices have in common: their fields, and what comes from the address."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Customer
-from pricing.models import PRICE_BOUND, UNIT_SIZES, PriceKind
+from pricing.amounts import read_decimal
+from pricing.models import UNIT_SIZES, PriceKind
 from pricing.periods import OUTSIDE, is_within
 from pricing.sheets import PriceRow
+from pricing.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 
 HOUR = dt.timedelta(hours=1)
 LONGEST_DEED = 200
@@ -62,15 +64,27 @@ def ends_field(help_text: str = "The first instant at which it is not any more; 
     return instant_field("Until", help_text, required=False)
 
 
+class PlainDecimalField(forms.DecimalField):
+    """A decimal number, read as in files."""
+
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs expect an int
+        """Read it without blanks around; raise ValidationError."""
+        text = str(value).strip() if value not in self.empty_values else ""
+        try:
+            return read_decimal(text) if text else None
+        except ValueError as error:
+            raise ValidationError(str(error), code="invalid") from error
+
+
 def unit_price_field(label: str, *, required: bool = True, help_text: str = "") -> forms.DecimalField:
     """Ask for a unit price in RMB."""
-    return forms.DecimalField(
+    return PlainDecimalField(
         label=label,
         required=required,
         help_text=help_text,
-        max_digits=14,
-        decimal_places=8,
-        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+        max_digits=PRICE_DIGITS,
+        decimal_places=PRICE_DECIMALS,
+        validators=[validate_unit_price],
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 

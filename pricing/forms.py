@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from pricing.arranging import announce_offer, change_price, copy_prices, end_prices, start_trial
 from pricing.deed_form import (
     DeedForm,
+    PlainDecimalField,
     begins_field,
     customer_field,
     ends_field,
@@ -158,7 +159,7 @@ class OfferForm(ItemsForm):
 
     with_prices = True
 
-    percent_off = forms.DecimalField(
+    percent_off = PlainDecimalField(
         label="Percent off",
         required=False,
         max_digits=10,

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce
@@ -26,9 +26,9 @@ from accounts.models import Customer
 from pricing.kinds import Kind
 from pricing.measures import Measure
 from pricing.periods import END, FIRST, OUTSIDE
+from pricing.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
-PRICE_BOUND = 1_000_000
 ITEM_ORDER = ("service__group__position", "service__position", "id")
 
 
@@ -194,9 +194,9 @@ class Price(models.Model):
     kind = models.CharField(max_length=20, choices=PriceKind.choices, default=PriceKind.LIST_PRICE)
     unit_price = models.DecimalField(
         "unit price (RMB)",
-        max_digits=14,
-        decimal_places=8,
-        validators=[MinValueValidator(0), MaxValueValidator(PRICE_BOUND - 1)],
+        max_digits=PRICE_DIGITS,
+        decimal_places=PRICE_DECIMALS,
+        validators=[validate_unit_price],
     )
     unit_size = models.PositiveIntegerField(
         "per",

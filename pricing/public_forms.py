@@ -1,7 +1,6 @@
 """What anybody may ask of the catalogue, and of the calculator on the price page."""
 
 import datetime as dt
-import re
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
+from accounts.number_fields import WholeNumberField
 from accounts.strict_json import TOO_FINE, Instant
 from pricing.counting import count_characters
 from pricing.estimating import EstimatedUsage
@@ -16,7 +16,6 @@ from pricing.measures import MAX_QUANTITY, Measure
 from pricing.on_sale import Catalog
 
 LONGEST_TEXT = 200_000
-_GROUPED = re.compile(r"^[0-9]{1,3}(,[0-9]{3})+$")
 
 
 class InstantField(forms.Field):
@@ -40,28 +39,19 @@ class CatalogQuery(forms.Form):
     at = InstantField(required=False)
 
 
-class QuantityField(forms.IntegerField):
-    """How many; thousands may be grouped by commas."""
+class QuantityField(WholeNumberField):
+    """How many tokens or characters."""
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(
             required=False,
-            min_value=0,
             max_value=MAX_QUANTITY,
             error_messages={
-                "invalid": "Give a whole number, e.g. 1500.",
-                "min_value": "Give 0 or more.",
                 "max_value": "Give %(limit_value)s or less.",
             },
             widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
             **fields,
         )
-
-    def to_python(self, value: Any) -> int | None:
-        """Read it as people write it."""
-        if isinstance(value, str) and _GROUPED.match(value.strip()):
-            value = value.replace(",", "")
-        return super().to_python(value)
 
 
 class CalculatorForm(forms.Form):

@@ -7,18 +7,17 @@ prices as decimal numbers, instants in UTC as `2026-12-01T00:00:00Z`, nothing as
 """
 
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from accounts.numbers import read_whole_number
+from pricing.amounts import read_decimal
 from pricing.measures import Measure
 from pricing.periods import OUTSIDE, is_within
 
-LARGEST_EXPONENT = 30
-# As the API writes them; Python would also read 1_000, 1e3, full-width digits and spaces around.
-_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+LONGEST_QUOTED = 100
 
 
 class BadCell(ValueError):
@@ -145,18 +144,21 @@ def _parsed(field: "Field[Any]", text: str) -> Any:
 
 
 def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise ValueError(f"{text!r} is not a whole number.")
-    return int(text)
+    try:
+        return read_whole_number(text)
+    except ValueError as error:
+        raise ValueError(f"{_shortened(text)} is not a whole number. {error}") from error
 
 
 def _decimal(text: str) -> Decimal:
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"{text!r} is not a decimal number.")
-    number = Decimal(text)
-    if abs(number.adjusted()) > LARGEST_EXPONENT:
-        raise ValueError(f"{text!r} is not a number that a price can be.")
-    return number
+    try:
+        return read_decimal(text)
+    except ValueError as error:
+        raise ValueError(f"{_shortened(text)} is not a decimal number. {error}") from error
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}...")
 
 
 def _instant(text: str) -> dt.datetime:

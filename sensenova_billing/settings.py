@@ -5,16 +5,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-import environ
 from celery.schedules import crontab
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from sensenova_billing.environment import Environment
 from sensenova_billing.postgres import default_database_url, plain_host, queue_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env")
 
 # --- Where it runs -------------------------------------------------------------------------------
@@ -195,10 +195,10 @@ USAGE_AHEAD = dt.timedelta(minutes=env.int("USAGE_AHEAD_MINUTES", default=5))
 CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
 # What looks wrong is parked until somebody has looked at it: a customer's hour that comes to more than so
 # many RMB, has more charge lines, or costs so many times the customer's usual (but only above an amount).
-PARK_ABOVE_AMOUNT = Decimal(env.str("PARK_ABOVE_AMOUNT", default="1000000"))
+PARK_ABOVE_AMOUNT = env.decimal("PARK_ABOVE_AMOUNT", default=Decimal(1000000))
 PARK_ABOVE_LINES = env.int("PARK_ABOVE_LINES", default=10_000)
-PARK_ABOVE_TIMES_USUAL = Decimal(env.str("PARK_ABOVE_TIMES_USUAL", default="100"))
-PARK_UNUSUAL_FROM = Decimal(env.str("PARK_UNUSUAL_FROM", default="1000"))
+PARK_ABOVE_TIMES_USUAL = env.decimal("PARK_ABOVE_TIMES_USUAL", default=Decimal(100))
+PARK_UNUSUAL_FROM = env.decimal("PARK_UNUSUAL_FROM", default=Decimal(1000))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
@@ -216,7 +216,7 @@ SETTLE_CALLS_BESIDE = env.bool("SETTLE_CALLS_BESIDE", default=True)
 # Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
 # comes late, the books were not verified for so long.
 ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
-ALARM_LATE_SHARE = Decimal(env.str("ALARM_LATE_SHARE", default="0.05"))
+ALARM_LATE_SHARE = env.decimal("ALARM_LATE_SHARE", default=Decimal("0.05"))
 ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
 
 # For tests (accounts/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;

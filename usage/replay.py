@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from accounts.numbers import read_whole_number
 from usage.hours import hour_of
 from usage.ingest import Receipt
 from usage.reports import UsageReport
@@ -153,9 +154,10 @@ def _instant(text: str) -> dt.datetime:
 
 
 def _quantity(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is not a number of tokens")
-    return int(text)
+    try:
+        return read_whole_number(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a number of tokens") from error
 
 
 def _what_happened(*, error: Refused | NotAnswered, part: list[Call], done: Receipt, replay: Replay) -> str:

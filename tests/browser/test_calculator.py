@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.written_numbers import WHOLE_NUMBERS
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -47,3 +49,20 @@ def test_a_number_that_is_none_is_said_at_once(page):
     page.fill("[name=input_tokens]", "many")
 
     page.locator("#calculator-error").get_by_text("Input tokens: give a whole number").wait_for()
+
+
+def test_the_script_reads_numbers_as_the_page_does(page):
+    page.goto("/prices")
+    page.select_option("[name=service]", "SenseChat-5")
+    quantity = page.locator("#estimate tbody td").first
+
+    for text, number in WHOLE_NUMBERS.items():
+        page.fill("[name=input_tokens]", "")
+        page.fill("[name=output_tokens]", "x")
+        page.locator("#calculator-error").get_by_text("Output tokens: give").wait_for()
+        page.fill("[name=output_tokens]", "")
+        page.fill("[name=input_tokens]", text)
+        if number is None:
+            page.locator("#calculator-error").get_by_text("Input tokens: give").wait_for()
+        else:
+            quantity.get_by_text(f"{number:,}", exact=True).wait_for()

@@ -78,10 +78,10 @@ WRONG = {
     "within an hour": ({"from_hour": f"{THE_HOUR:%Y-%m-%dT%H}:30"}, "from_hour", "Give a whole hour"),
     "backwards": ({"until_hour": f"{THE_HOUR:%Y-%m-%dT%H:%M}"}, "until_hour", "must end after it begins"),
     "open": ({"until_hour": f"{at(120):%Y-%m-%dT%H:%M}"}, "until_hour", "Only closed hours can be re-rated"),
-    "below 0": ({"unit_price": "-1"}, "unit_price", "greater than or equal to 0"),
-    "a million": ({"unit_price": "1000000"}, "unit_price", "less than or equal to 999999"),
+    "below 0": ({"unit_price": "-1"}, "unit_price", "0 or more"),
+    "a million": ({"unit_price": "1000000"}, "unit_price", "less than 1,000,000 RMB"),
     "too fine": ({"unit_price": "0.000000001"}, "unit_price", "no more than 8 decimal places"),
-    "no number": ({"unit_price": "NaN"}, "unit_price", "Enter a number."),
+    "no number": ({"unit_price": "NaN"}, "unit_price", "Give digits"),
     "no price": ({"price": "0"}, "price", "Select a valid choice."),
 }
 

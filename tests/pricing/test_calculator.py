@@ -155,17 +155,19 @@ def test_only_a_page_that_posts_sets_a_cookie():
     assert ([*tokens.cookies], [*text.cookies]) == ([], ["csrftoken"])
 
 
-NUMBER = "Give a whole number, e.g. 1500."
+NUMBER = "Give a whole number, e.g. 1500 or 1,500."
 BAD_NUMBERS = {
     "-1": "Give 0 or more.",
     "1.5": NUMBER,
     "1e3": NUMBER,
+    "1.000": NUMBER,
+    "128.000": NUMBER,
     "abc": NUMBER,
     "1,5": NUMBER,
     "NaN": NUMBER,
     "<b>": NUMBER,
     "9007199254740993": "Give 9007199254740992 or less.",
-    "9" * 5000: NUMBER,
+    "9" * 5000: "Give a number of at most 18 digits.",
 }
 
 

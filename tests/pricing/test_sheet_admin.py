@@ -164,7 +164,8 @@ def test_a_cell_that_cannot_be_read_is_refused_with_its_column(operator_client):
     shown = upload(operator_client, data)
 
     (refusal,) = [one for one in shown.context["refusals"] if one.line == 3]
-    assert (refusal.what, refusal.reason) == ("unit_price", "'cheap' is not a decimal number.")
+    assert refusal.what == "unit_price"
+    assert refusal.reason.startswith("'cheap' is not a decimal number.")
     assert shown.context["form"] is None
 
 

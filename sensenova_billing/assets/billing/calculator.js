@@ -12,6 +12,8 @@
   const LABELS = { input_tokens: "Input tokens", output_tokens: "Output tokens", input_characters: "Input characters" };
   const KINDS = { free_trial: "free trial", limited_time_offer: "limited-time offer", list_price: "list price" };
   const MOST = 2n ** 53n;
+  const LONGEST = 18;
+  const GROUPED = /^[1-9]\d{0,2}(?:([, \u00a0\u2009\u202f])\d{3})(?:\1\d{3})*$/;
   const WAIT = 250;
   let asking = null;
   let timer = 0;
@@ -55,6 +57,15 @@
     error.hidden = true;
   };
 
+  // As accounts/numbers.py reads it: the digits of a whole number, or why it is none.
+  const read = (typed) => {
+    if (/^[-\u2212]\s*\d/.test(typed)) return { reason: "give 0 or more." };
+    if (!/^\d+$/.test(typed) && !GROUPED.test(typed)) return { reason: "give a whole number, e.g. 1500 or 1,500." };
+    const digits = typed.replace(/\D/g, "").replace(/^0+(?=\d)/, "");
+    if (digits.length > LONGEST) return { reason: `give a number of at most ${LONGEST} digits.` };
+    return BigInt(digits) > MOST ? { reason: `give ${MOST} or less.` } : { digits };
+  };
+
   // The body as text: digits stay as they were typed and never become a floating-point number.
   // Returns null where nothing is said, or a refusal.
   const asked = () => {
@@ -63,10 +74,9 @@
       const field = form.elements[name];
       const typed = field.value.trim();
       if (field.disabled || !typed) continue;
-      const digits = /^\d{1,3}(,\d{3})+$/.test(typed) ? typed.replaceAll(",", "") : typed;
-      if (!/^\d{1,16}$/.test(digits)) return { name, reason: "give a whole number, e.g. 1500." };
-      if (BigInt(digits) > MOST) return { name, reason: `give ${MOST} or less.` };
-      fields.push(`${JSON.stringify(name)}:${digits.replace(/^0+(?=\d)/, "")}`);
+      const { digits, reason } = read(typed);
+      if (reason) return { name, reason };
+      fields.push(`${JSON.stringify(name)}:${digits}`);
     }
     const text = form.elements.input_text;
     if (!text.disabled && text.value) {

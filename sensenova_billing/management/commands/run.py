@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-import environ
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from sensenova_billing.data_directory import StartFailed, data_directory
+from sensenova_billing.environment import Environment
 from sensenova_billing.runner import Plan, run
 
 THREADS_WITHOUT_POOL = 4  # each of them may then hold a connection of its own
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             return
 
     def _plan(self, *, demo: bool) -> Plan:
-        env = environ.Env()
+        env = Environment()
         return Plan(
             directory=data_directory(),
             address=env.str("ADDRESS", default="127.0.0.1"),
