@@ -6,7 +6,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm
 from accounts import clock
 from accounts.audit import sign, signed
 from accounts.audit_admin import AuditEntryAdmin
-from accounts.forms import NewPersonForm, PersonForm, ServiceKeyForm
+from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.keys import issue_service_key, revoke_service_key, rotate_service_key
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from accounts.signed_admin import Kept, WhyForm
@@ -141,7 +141,8 @@ class ServiceKeyAdmin(Kept):
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
         """A new key is asked for its rights; its parts are shown afterwards."""
         chosen = ("name", "scopes", "is_limited", "customers", "expires_at")
-        return (*chosen, "prefix", "state", "created_at", "last_used_at", "revoked_at") if obj else chosen
+        shown = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
+        return (*chosen, *shown) if obj else (*chosen, "new_id")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
         """What a key is cannot be changed, and nothing of a revoked one."""
@@ -161,7 +162,7 @@ class ServiceKeyAdmin(Kept):
         return "live" if key.is_live(at=clock.now()) else "expired"
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
-        """Make a new key by the one verb that makes keys, and show it this once."""
+        """Make a new key by the one function that makes keys; response_add shows its text."""
         if change:
             super().save_model(request, obj, form, change)
             return
@@ -170,9 +171,23 @@ class ServiceKeyAdmin(Kept):
             expires_at=obj.expires_at,
             scopes=obj.scopes,
             customers=form.cleaned_data["customers"] if obj.is_limited else None,
+            public_id=form.cleaned_data["new_id"],
         )
-        obj.__dict__.update(made.__dict__)
-        _show_once(request, made, text)
+        vars(obj).update(vars(made), text=text)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Refuse a form that is sent twice at the same time, as the form itself does afterwards."""
+        try:
+            answer: HttpResponse = super().add_view(request, form_url, extra_context)
+        except IntegrityError as error:
+            return self._refuse_twice(request, error)
+        return answer
+
+    def response_add(
+        self, request: HttpRequest, obj: ServiceKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the text of the new key in this answer, which alone has it."""
+        return self._show_once(request, obj, vars(obj)["text"])
 
     @action(description="Make a second key", url_path="rotate", permissions=["change"])  # type: ignore[untyped-decorator]
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -180,13 +195,15 @@ class ServiceKeyAdmin(Kept):
         key = self.get_object(request, object_id)
         if key is None:
             raise Http404
-        form = WhyForm(request.POST if request.method == "POST" else None)
+        form = SecondKeyForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            with signed(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
-                made, text = rotate_service_key(key=key)
+            try:
+                with signed(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
+                    made, text = rotate_service_key(key=key, public_id=form.cleaned_data["new_id"])
+            except IntegrityError as error:
+                return self._refuse_twice(request, error)
             self.log_addition(request, made, f"Rotates {key.prefix}.")
-            _show_once(request, made, text)
-            return redirect(reverse("admin:accounts_servicekey_change", args=[made.pk]))
+            return self._show_once(request, made, text)
         return self._ask(
             request, key, form, template="admin/rotate_key.html", title=f"A second key for {key.name}"
         )
@@ -206,6 +223,23 @@ class ServiceKeyAdmin(Kept):
             messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
             return redirect(change_url)
         return self._ask(request, key, form, template="admin/revoke_key.html", title=f"Revoke {key}")
+
+    def _show_once(self, request: HttpRequest, key: ServiceKey, text: str) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The new key of {key.name}",
+            "key": key,
+            "text": text,
+            "change_url": reverse("admin:accounts_servicekey_change", args=[key.pk]),
+            "opts": self.opts,
+        }
+        return render(request, "admin/new_key.html", context)
+
+    def _refuse_twice(self, request: HttpRequest, error: IntegrityError) -> HttpResponse:
+        if "a_service_key_has_its_own_public_id" not in str(error):
+            raise error
+        messages.error(request, "The page was sent twice at the same time: one key was made, not two.")
+        return redirect("admin:accounts_servicekey_changelist")
 
     def _ask(
         self, request: HttpRequest, key: ServiceKey, form: WhyForm, *, template: str, title: str
@@ -227,10 +261,3 @@ def own_password(request: HttpRequest) -> HttpResponse:
     sign(by=request.user.get_username())
     answer: HttpResponse = admin.site.password_change(request)
     return answer
-
-
-def _show_once(request: HttpRequest, key: ServiceKey, text: str) -> None:
-    messages.warning(
-        request,
-        f"The key of {key.name}, shown only now: {text} - copy it to where it is used before leaving.",
-    )

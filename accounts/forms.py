@@ -6,9 +6,17 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 from unfold.forms import UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminRadioSelectWidget
 
+from accounts.keys import new_public_id
 from accounts.models import Scope, ServiceKey, User
-from accounts.signed_admin import SignedForm, reason_field
+from accounts.signed_admin import SignedForm, WhyForm, reason_field
+
+PUBLIC_ID_FORM = r"^[a-z0-9]{8,16}\Z"
+ALREADY_MADE = (
+    "This page made the key sk_live_{} before. Its text was shown then and cannot be shown again: if it is "
+    "lost, revoke that key. For another key, open this page anew."
+)
 
 
 class SignInForm(AuthenticationForm):
@@ -53,22 +61,64 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
     reason = reason_field()
 
 
+def new_id_field() -> forms.RegexField:
+    """Return the hidden field that gives each page its own new key: sent again, it makes no second one."""
+    return forms.RegexField(
+        PUBLIC_ID_FORM, required=False, initial=new_public_id, widget=forms.HiddenInput, strip=False
+    )
+
+
+def refuse_if_used(form: forms.BaseForm) -> None:
+    """Add an error to a form that made a key before."""
+    public_id = form.cleaned_data.get("new_id")
+    if public_id and ServiceKey.objects.filter(public_id=public_id).exists():
+        form.add_error(None, ALREADY_MADE.format(public_id))
+
+
 class ServiceKeyForm(SignedForm):
-    """What a key may be used for, and for whom."""
+    """What a key may be used for, and for whom; nothing is chosen beforehand."""
 
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, initial=[Scope.USAGE_WRITE], widget=forms.CheckboxSelectMultiple
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What the key may be used for.",
+        error_messages={"required": "Choose what the key may be used for."},
     )
+    is_limited = forms.TypedChoiceField(
+        label="Acts for",
+        choices=(
+            (False, "all customers, and those that are added later"),
+            (True, "the customers chosen below"),
+        ),
+        coerce=lambda chosen: chosen == "True",
+        empty_value=None,
+        widget=UnfoldAdminRadioSelectWidget,
+        error_messages={"required": "Choose for which customers the key may act."},
+    )
+    new_id = new_id_field()
 
     class Meta:
         model = ServiceKey
         fields = ("name", "scopes", "is_limited", "customers", "expires_at")
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a limited key without customers, and customers on a key that is not limited."""
+        """Refuse a choice that contradicts itself, and a form that made a key before."""
         cleaned = super().clean() or {}
+        refuse_if_used(self)
         if cleaned.get("is_limited") and not cleaned.get("customers"):
-            self.add_error("customers", "Choose for whom this limited key may act.")
-        if not cleaned.get("is_limited") and cleaned.get("customers"):
-            self.add_error("is_limited", "Set this, or choose no customers: the key would act for everybody.")
+            self.add_error("customers", "Choose at least one customer, or let the key act for all.")
+        if cleaned.get("is_limited") is False and cleaned.get("customers"):
+            self.add_error("customers", "Choose no customers here, or let the key act for these only.")
+        return cleaned
+
+
+class SecondKeyForm(WhyForm):
+    """Asks why a second key is made."""
+
+    new_id = new_id_field()
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a form that made a key before."""
+        cleaned = super().clean() or {}
+        refuse_if_used(self)
         return cleaned

@@ -32,15 +32,17 @@ def issue_service_key(
     expires_at: dt.datetime | None = None,
     scopes: Iterable[str] = (Scope.USAGE_WRITE,),
     customers: Iterable[Customer] | None = None,
+    public_id: str = "",
 ) -> tuple[ServiceKey, str]:
     """Make a key and return its row with the full text, which cannot be shown again.
 
-    Without `customers` the key may act for every customer.
+    Without `customers` the key may act for every customer. Raise IntegrityError where another key has this
+    `public_id`; without one it is random.
     """
     secret = secrets.token_urlsafe(32)
     key = ServiceKey.objects.create(
         name=name,
-        public_id=secrets.token_hex(6),
+        public_id=public_id or new_public_id(),
         secret_sha256=_digest(secret),
         expires_at=expires_at,
         scopes=list(scopes),
@@ -50,10 +52,21 @@ def issue_service_key(
     return key, f"{key.prefix}_{secret}"
 
 
-def rotate_service_key(*, key: ServiceKey) -> tuple[ServiceKey, str]:
+def new_public_id() -> str:
+    """Return the part of a new key that may be shown."""
+    return secrets.token_hex(6)
+
+
+def rotate_service_key(*, key: ServiceKey, public_id: str = "") -> tuple[ServiceKey, str]:
     """Make a second key with the same rights; the first stays live until it is revoked."""
     customers = list(key.customers.all()) if key.is_limited else None
-    return issue_service_key(name=key.name, expires_at=key.expires_at, scopes=key.scopes, customers=customers)
+    return issue_service_key(
+        name=key.name,
+        expires_at=key.expires_at,
+        scopes=key.scopes,
+        customers=customers,
+        public_id=public_id,
+    )
 
 
 @dataclass(frozen=True)

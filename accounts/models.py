@@ -223,6 +223,11 @@ class ServiceKey(models.Model):
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     @property
+    def scopes_in_words(self) -> list[str]:
+        """What the key may be used for."""
+        return [str(Scope(scope).label) for scope in self.scopes]
+
+    @property
     def prefix(self) -> str:
         """The part of the key that may be shown."""
         return f"sk_live_{self.public_id}"

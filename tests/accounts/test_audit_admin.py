@@ -146,7 +146,7 @@ def test_what_is_deleted_is_signed(way, operator_client):
 
 
 def test_a_key_is_made_changed_and_revoked_signed(operator_client, acme):
-    new = {"name": "gateway", "scopes": "usage:write", "is_limited": "on", "customers": acme.pk}
+    new = {"name": "gateway", "scopes": "usage:write", "is_limited": "True", "customers": acme.pk}
     operator_client.post(reverse("admin:accounts_servicekey_add"), new | {"reason": "For the gateway."})
     assert last("accounts_servicekey") == (OPERATOR, "For the gateway.", Deed.ADDED)
     assert last("accounts_servicekey_customers") == (OPERATOR, "For the gateway.", Deed.ADDED)

@@ -105,43 +105,6 @@ def test_a_customers_person_does_not_get_into_the_admin(alice_client):
 # --- Service keys and people in the admin --------------------------------------------------------
 
 
-def test_a_new_service_key_is_shown_once_and_works(operator_client):
-    add = reverse("admin:accounts_servicekey_add")
-    shown = operator_client.post(
-        add, {"name": "gateway", "scopes": ["usage:write"]}, follow=True
-    ).content.decode()
-    key = ServiceKey.objects.get()
-
-    assert f"{key.prefix}_" in shown
-    again = operator_client.get(reverse("admin:accounts_servicekey_change", args=[key.pk])).content.decode()
-    assert key.prefix in again
-    assert f"{key.prefix}_" not in again
-
-
-def test_a_limited_key_names_its_customers(operator_client, acme):
-    add = reverse("admin:accounts_servicekey_add")
-
-    nobody = operator_client.post(add, {"name": "g", "scopes": ["usage:write"], "is_limited": "on"})
-    operator_client.post(
-        add, {"name": "g", "scopes": ["usage:write"], "is_limited": "on", "customers": [acme.pk]}
-    )
-
-    assert "Choose for whom this limited key may act." in nobody.content.decode()
-    assert list(ServiceKey.objects.get().customers.all()) == [acme]
-
-
-def test_a_second_key_is_made_beside_the_first(operator_client, service_key):
-    first = ServiceKey.objects.get()
-    url = reverse("admin:accounts_servicekey_rotate", args=[first.pk])
-
-    operator_client.get(url)
-    assert ServiceKey.objects.count() == 1
-    operator_client.post(url)
-
-    second = ServiceKey.objects.exclude(pk=first.pk).get()
-    assert (second.name, second.scopes, second.revoked_at) == (first.name, first.scopes, None)
-
-
 def test_revoking_a_key_asks_first_and_names_the_key(operator_client, service_key):
     key = ServiceKey.objects.get()
     url = reverse("admin:accounts_servicekey_revoke", args=[key.pk])
