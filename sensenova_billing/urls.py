@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin import own_password
 from accounts.views import SignInView, home
@@ -66,7 +66,7 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(permission_classes=[]), name="api_schema"),
     path(
         "api/docs",
-        SpectacularSwaggerView.as_view(url_name="api_schema", permission_classes=[]),
+        SpectacularSwaggerSplitView.as_view(url_name="api_schema", permission_classes=[]),
         name="api_docs",
     ),
     # The admin

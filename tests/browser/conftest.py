@@ -23,6 +23,14 @@ FLAGS = [
 ]
 
 
+TELL_OF_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  const { effectiveDirective, blockedURI, sourceFile, lineNumber } = event;
+  window.violated(`${effectiveDirective} refuses ${blockedURI} at ${sourceFile}:${lineNumber}`);
+});
+"""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, started once."""
@@ -40,12 +48,15 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, live_server: Any) -> Iterator[Any]:
-    """An empty page of a new visitor; a fault of its scripts fails the test."""
+    """An empty page of a new visitor; a fault of its scripts or a violation of its policy fails the test."""
     load_catalogue()  # transactional tests find an empty database
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 1000})
-    opened = context.new_page()
     faults: list[str] = []
+    context.expose_binding("violated", lambda source, words: faults.append(f"{source['page'].url}: {words}"))
+    context.add_init_script(TELL_OF_VIOLATIONS)
+    opened = context.new_page()
     opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.faults = faults
     opened.set_default_timeout(10_000)
     yield opened
     context.close()
