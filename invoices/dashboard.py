@@ -12,7 +12,7 @@ from invoices.models import HourlyBill, ParkedHour, Verification
 from invoices.watching import Alarm, Level, state_of_closing
 from pricing.models import Decision, Proposal
 from usage.hours import database_now
-from usage.models import BillingHour
+from usage.models import BillingHour, RefusedUsage
 from usage.window_stores import call_windows
 from usage.windows import StoreAway
 
@@ -21,6 +21,7 @@ _CARDS: dict[str, tuple[str, type[Model]]] = {
     "unclosed": ("Closing", BillingHour),
     "parked": ("Parked hours", ParkedHour),
     "late": ("Late usage", HourlyBill),
+    "refused": ("Refused usage", RefusedUsage),
     "verification": ("Verification", Verification),
 }
 # A colour, and never it alone: the words and the sign say the same.

@@ -1,8 +1,8 @@
 """What somebody should look at, read without anybody looking: is the closing on time, and do the books hold?
 
-Four alarms: an hour that is not closed long after its end, parked hours that nobody has released, a share of
-late usage out of the ordinary, and a verification that found something or has not run. Thresholds are
-settings. Nothing here names a customer.
+Five alarms: an hour that is not closed long after its end, parked hours that nobody has released, a share of
+late usage out of the ordinary, usage that is refused, and a verification that found something or has not run.
+Thresholds are settings. Nothing here names a customer or a key.
 """
 
 import datetime as dt
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from enum import StrEnum
 from functools import lru_cache
+from operator import itemgetter
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Sum
 
 from invoices.models import HourSeal, Verification
 from invoices.parking import parked_hours
-from usage.hours import EPOCH, last_closed_hour, next_hour_to_close
-from usage.models import HOUR, BillingHour
+from usage.hours import EPOCH, hour_of, last_closed_hour, next_hour_to_close
+from usage.models import HOUR, BillingHour, RefusedUsage
 
 HOURS_TO_LOOK_BACK = 24
 
@@ -76,6 +77,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
             _unclosed(hour=hour, ended_for=ended_for),
             _parked(waiting=waiting, oldest=oldest),
             _late(share),
+            _refused(now=now),
             _verified(latest=latest, failed=failed, now=now),
         ),
     )
@@ -143,6 +145,21 @@ def _late(share: Decimal | None) -> Alarm:
         level,
         f"{share * 100:.1f} % of the usage in the last {HOURS_TO_LOOK_BACK} closed hours came late.",
     )
+
+
+def _refused(*, now: dt.datetime) -> Alarm:
+    # Counted by whole hours: a span of one hour reaches into two.
+    since = hour_of(now) - HOUR
+    counted = RefusedUsage.objects.filter(hour__gte=since).order_by().values("key")
+    by_key = list(counted.annotate(records=Sum("records")).values_list("records", "key"))
+    if not by_key:
+        return Alarm("refused", Level.OK, f"No usage was refused since {since:%H:%M} UTC.")
+    records, most = sum(records for records, _ in by_key), max(by_key, key=itemgetter(0))
+    level = Level.WARNING if most[0] > settings.ALARM_REFUSED_RECORDS else Level.OK
+    refused = "1 usage record was" if records == 1 else f"{records:,} usage records were"
+    sender = "without a valid key" if most[1] is None else "with one key"
+    text = f"{refused} refused since {since:%H:%M} UTC, {most[0]:,} of them sent {sender}."
+    return Alarm("refused", level, text)
 
 
 def _verified(*, latest: Verification | None, failed: Verification | None, now: dt.datetime) -> Alarm:

@@ -4,21 +4,23 @@ Open to whoever reaches it, so it names no customer and tells no amount; a proxy
 (docs/operations.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.http import HttpRequest, HttpResponse
 from django.views import View
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from invoices.watching import ClosingState, Level, state_of_closing
 from usage.hours import database_now
+from usage.refused_usage import refused_in_all
 
 PREFIX = "sensenova_billing"
 HELP = {
     "unclosed_seconds": "Seconds since the end of the oldest hour that is not closed.",
     "parked_hours": "Customers' hours that are parked and that nobody has released.",
+    "refused_usage_total": "Usage records that were refused, by reason.",
     "late_share": "Late usage among the records of the last 24 closed hours, from 0 to 1.",
     "verified_timestamp_seconds": "When the books were last verified.",
     "verification_findings": "Findings of the last verification that no later one has cleared.",
@@ -27,11 +29,12 @@ HELP = {
 
 
 class ClosingCollector(Collector):
-    """Turns a state that was read into metrics."""
+    """Turns a state that was read, and how many records were refused for each reason, into metrics."""
 
-    def __init__(self, state: ClosingState) -> None:
-        """Keep the state."""
+    def __init__(self, state: ClosingState, refused: Mapping[str, int]) -> None:
+        """Keep both."""
         self.state = state
+        self.refused = refused
 
     def collect(self) -> Iterable[Metric]:
         """Return each metric; what is not known is left out, as Prometheus expects."""
@@ -49,6 +52,12 @@ class ClosingCollector(Collector):
         for alarm in state.alarms:
             rings.add_metric([alarm.name], int(alarm.level != Level.OK))
         yield rings
+        counter = CounterMetricFamily(
+            f"{PREFIX}_refused_usage", HELP["refused_usage_total"], labels=["reason"]
+        )
+        for reason, records in self.refused.items():
+            counter.add_metric([reason], records)
+        yield counter
 
 
 def _gauge(name: str, *, value: float | None) -> GaugeMetricFamily:
@@ -64,5 +73,5 @@ class MetricsView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Read the state once and write it out."""
         registry = CollectorRegistry()
-        registry.register(ClosingCollector(state_of_closing(now=database_now())))
+        registry.register(ClosingCollector(state_of_closing(now=database_now()), refused_in_all()))
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

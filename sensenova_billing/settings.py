@@ -1,6 +1,7 @@
 """All settings, read from the environment; `.env.example` explains each variable that may be set."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -214,10 +215,15 @@ CALL_LIMITS_WITHOUT_REDIS = env.str("CALL_LIMITS_WITHOUT_REDIS", default="refuse
 # By a thread of its own, so that no report waits until its call is settled.
 SETTLE_CALLS_BESIDE = env.bool("SETTLE_CALLS_BESIDE", default=True)
 
+# Whether refused usage is counted by a thread, so that no refused request waits for the database.
+COUNT_REFUSED_USAGE_IN_BACKGROUND = env.bool("COUNT_REFUSED_USAGE_IN_BACKGROUND", default=True)
+
 # Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
-# comes late, the books were not verified for so long.
+# comes late, the books were not verified for so long, more records of one key were refused in this hour and
+# the one before it.
 ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
 ALARM_LATE_SHARE = env.decimal("ALARM_LATE_SHARE", default=Decimal("0.05"))
+ALARM_REFUSED_RECORDS = env.int("ALARM_REFUSED_RECORDS", default=5)
 ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
 
 # For tests (accounts/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
@@ -353,6 +359,7 @@ UNFOLD = {
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
+                ("Refused usage", "unpublished", "usage_refusedusage"),
                 ("Refused calls", "block", "usage_refusedcalls"),
                 ("Find a record", "search", "invoices_chargeline"),
                 ("Verifications", "fact_check", "invoices_verification"),
@@ -361,14 +368,20 @@ UNFOLD = {
     },
 }
 
+
+def _is_counted(record: logging.LogRecord) -> bool:
+    """Whether a request was refused in a way that is counted by the hour; flooding must not fill a disk."""
+    request = getattr(record, "request", None)
+    return getattr(record, "status_code", None) == 429 or hasattr(request, "is_counted_as_refused")
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    # Calls beyond their limits are counted by the hour; a line for each would be one of thousands a second.
     "filters": {
-        "but_429": {
+        "not_counted": {
             "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", None) != 429,
+            "callback": lambda record: not _is_counted(record),
         }
     },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
@@ -380,6 +393,6 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
-        "django.request": {"filters": ["but_429"]},
+        "django.request": {"filters": ["not_counted"]},
     },
 }

@@ -15,8 +15,9 @@ from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
 from tests.builders import THE_HOUR
 from tests.redis_server import redis_server
-from usage import admission, window_stores
+from usage import admission, refused_usage, window_stores
 from usage.call_rights import CallRights
+from usage.refused_usage import RefusalCounters
 
 PASSWORD = "correct horse battery staple"
 
@@ -33,6 +34,7 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
     monkeypatch.setattr(admission, "_RIGHTS", CallRights())
     monkeypatch.setattr(keys, "_KEPT", {})
+    monkeypatch.setattr(refused_usage, "REFUSALS", RefusalCounters())
     window_stores._redis_or_postgres.cache_clear()
 
 

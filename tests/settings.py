@@ -12,5 +12,6 @@ DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
 AXES_ENABLED = False
 # Another thread would not see what a test has not committed.
 SETTLE_CALLS_BESIDE = False
+COUNT_REFUSED_USAGE_IN_BACKGROUND = False
 # There are no collected files here, of which whitenoise would warn.
 WHITENOISE_AUTOREFRESH = True

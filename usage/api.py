@@ -6,10 +6,10 @@ from rest_framework.response import Response
 
 from accounts import clock
 from accounts.authentication import key_of
-from accounts.doors import Door, WholeBody, body_of
-from accounts.permissions import MayReportUsage
+from accounts.doors import WholeBody, body_of
 from accounts.shapes import answer, shape
 from pricing.measures import Measure
+from usage.endpoints import UsageEndpoint
 from usage.reporting import report_usage
 from usage.reports import decode_reports
 from usage.reversals import decode_reversal, reverse_usage
@@ -17,11 +17,10 @@ from usage.reversing import reason_of
 from usage.shapes import one_or_batch, refusals, reversal_refusals, wrapped
 
 
-class UsageView(Door):
+class UsageView(UsageEndpoint):
     """Takes usage records, one or a batch."""
 
     parser_classes = (WholeBody,)
-    permission_classes = (MayReportUsage,)
 
     @extend_schema(
         operation_id="report_usage",
@@ -42,11 +41,10 @@ class UsageView(Door):
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
 
 
-class ReversalView(Door):
+class ReversalView(UsageEndpoint):
     """Takes back one usage record."""
 
     parser_classes = (WholeBody,)
-    permission_classes = (MayReportUsage,)
 
     @extend_schema(
         operation_id="reverse_usage",

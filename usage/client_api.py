@@ -14,10 +14,10 @@ from rest_framework.response import Response
 
 from accounts import clock
 from accounts.authentication import key_of
-from accounts.doors import Door, WholeBody, body_of
-from accounts.permissions import MayReportUsage
+from accounts.doors import WholeBody, body_of
 from accounts.shapes import answer, shape
 from usage import cloudevents, lago, litellm
+from usage.endpoints import UsageEndpoint
 from usage.ingest import Receipt
 from usage.refusals import BadBatch, Conflict
 from usage.reporting import report_usage
@@ -42,11 +42,10 @@ class Lines(WholeBody):
     media_type = "application/x-ndjson"
 
 
-class ClientView(Door):
-    """What the doors for clients share: who may come in, and that refusals are put into their words."""
+class ClientView(UsageEndpoint):
+    """What the endpoints for clients share: refusals are put into their words."""
 
     parser_classes: tuple[type[WholeBody], ...] = (WholeBody,)
-    permission_classes = (MayReportUsage,)
     refusal_type = "application/json"
     # The client's words for our fields.
     names: Mapping[str, str] = {}
@@ -141,8 +140,9 @@ class LagoView(ClientView):
         if isinstance(exc, Conflict):
             known = sorted({difference["index"] for difference in exc.details})
             details = [{"index": i, "field": "event_id", "reason": "value_already_exist"} for i in known]
-            exc = BadBatch([])
-            exc.details = details
+            refused = BadBatch([])
+            refused.details, refused.reasons, refused.customers = details, exc.reasons, exc.customers
+            exc = refused
         return super().handle_exception(exc)
 
 

@@ -43,7 +43,7 @@ def decode_events(body: bytes, *, now: dt.datetime) -> list[UsageReport]:
     said = read_client_json(body)
     items = said if isinstance(said, list) else [said]
     require_batch(items)
-    return each_item(items, lambda item: _report(item, now))
+    return each_item(items, lambda item: _report(item, now), customer_of=lambda item: item.get("subject"))
 
 
 def _report(item: Any, now: dt.datetime) -> UsageReport:

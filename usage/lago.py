@@ -89,7 +89,11 @@ def _wrapped(body: bytes, name: str) -> Any:
 
 
 def _decode(items: list[Any], now: dt.datetime) -> list[LagoEvent]:
-    reports = each_item(items, lambda item: _report(item, now))
+    reports = each_item(
+        items,
+        lambda item: _report(item, now),
+        customer_of=lambda item: item.get("external_subscription_id"),
+    )
     return [LagoEvent(sent=item, report=report) for item, report in zip(items, reports, strict=True)]
 
 

@@ -47,7 +47,7 @@ def decode_payloads(body: bytes, *, now: dt.datetime) -> Delivery:
     """Return what an array, a line each or a single payload holds; raise Unreadable or BadBatch."""
     items = _items(body)
     require_batch(items)
-    made = enumerate(each_item(items, lambda item: _report(item, now)))
+    made = enumerate(each_item(items, lambda item: _report(item, now), customer_of=_customer))
     used = {place: report for place, report in made if report is not None}
     return Delivery(reports=[*used.values()], places=[*used], skipped=len(items) - len(used))
 
@@ -70,9 +70,12 @@ def _report(item: Any, now: dt.datetime) -> UsageReport | None:
     if status == "failure" or payload.get("cache_hit") is True:
         return None
     ended = payload.get("endTime")
+    customer = _customer(payload)
+    if customer is None:
+        raise BadItem("end_user", "no end user, user or team says whose call it was")
     fields = {
         "event_id": payload.get("id"),
-        "customer": _customer(payload),
+        "customer": customer,
         "service": first_given(payload, ("model_group", "model")),
         "occurred_at": None if ended is None else unix_time("endTime", ended),
         **_quantities(payload),
@@ -82,12 +85,9 @@ def _report(item: Any, now: dt.datetime) -> UsageReport | None:
 
 def _customer(payload: dict[str, Any]) -> Any:
     metadata = payload.get("metadata")
-    found = first_given(payload, ("end_user",)) or first_given(
+    return first_given(payload, ("end_user",)) or first_given(
         metadata if isinstance(metadata, dict) else {}, _CUSTOMER
     )
-    if found is None:
-        raise BadItem("end_user", "no end user, user or team says whose call it was")
-    return found
 
 
 def _quantities(payload: dict[str, Any]) -> dict[str, Any]:

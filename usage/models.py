@@ -21,10 +21,11 @@ from django.db.models import F, Q
 from django.db.models.functions import Extract, Mod
 from django.db.models.lookups import Exact
 
-from accounts.models import Customer
+from accounts.models import Customer, ServiceKey
 from pricing.measures import MAX_QUANTITY as MAX_QUANTITY
 from pricing.measures import Measure
 from pricing.models import Service
+from usage.refusal_reasons import RefusalReason
 from usage.windows import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
 
 HOUR = dt.timedelta(hours=1)
@@ -236,6 +237,69 @@ class RefusedCalls(models.Model):
 
     def __str__(self) -> str:
         return f"{self.calls} {self.refusal}"
+
+
+class RefusedUsage(models.Model):
+    """How much usage was refused in an hour: of one customer, sent with one key, for one reason.
+
+    Only known customers have rows of their own, so what senders make up adds none. Nothing of a payload is
+    stored.
+    """
+
+    hour = models.DateTimeField("hour (UTC)")
+    key = models.ForeignKey(
+        ServiceKey,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Empty: the request had no valid key.",
+    )
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Empty: the request named no known customer, or could not be read.",
+    )
+    reason = models.CharField(max_length=32, choices=RefusalReason.choices)
+    requests = models.BigIntegerField(help_text="Refused requests with at least one such record.")
+    records = models.BigIntegerField(help_text="A request that could not be read counts as one record.")
+    last_at = models.DateTimeField("last (UTC)")
+    latest = models.JSONField(help_text="The last few requests, newest first: when, where, how many records.")
+
+    class Meta:
+        ordering = ("-hour", "-last_at")
+        verbose_name = verbose_name_plural = "refused usage"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["hour", "key", "customer", "reason"],
+                name="refused_usage_is_counted_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(whole_hour("hour")), name="refused_usage_is_counted_by_whole_hours"
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=RefusalReason.values), name="refused_usage_has_a_known_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(requests__gt=0, records__gte=F("requests")),
+                name="a_refused_request_is_of_at_least_one_record",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M} UTC, {self.get_reason_display()}"
+
+
+class RefusedUsageTotal(models.Model):
+    """How many records were refused for a reason since the first; it never decreases."""
+
+    reason = models.CharField(primary_key=True, max_length=32, choices=RefusalReason.choices)
+    records = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.records} {self.reason}"
 
 
 class RedisAway(models.Model):

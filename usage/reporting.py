@@ -5,19 +5,23 @@ from collections.abc import Sequence
 
 from accounts.keys import customer_codes
 from accounts.models import ServiceKey
-from accounts.refusals import Problem
 from usage.ingest import Receipt, record_usage
-from usage.refusals import BadBatch
+from usage.refusal_reasons import RefusalReason
+from usage.refusals import BadBatch, RecordProblem, UsageRefused
 from usage.reports import UsageReport
 from usage.together import record_single
 
 
 def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:
     """Store what this key reports, whole or not at all; raise BadBatch or Conflict and store nothing."""
-    _refuse_foreign(reports=reports, key=key)
-    if len(reports) == 1:
-        return record_single(report=reports[0], now=now)
-    return record_usage(reports=reports, now=now)
+    try:
+        _refuse_foreign(reports=reports, key=key)
+        if len(reports) == 1:
+            return record_single(report=reports[0], now=now)
+        return record_usage(reports=reports, now=now)
+    except UsageRefused as refused:
+        refused.customers = {index: report.customer for index, report in enumerate(reports)}
+        raise
 
 
 def _refuse_foreign(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
@@ -27,4 +31,5 @@ def _refuse_foreign(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
     foreign = [index for index, report in enumerate(reports) if report.customer not in codes]
     if foreign:
         # The same for a customer that does not exist, so that a key learns nothing about others.
-        raise BadBatch([Problem(index, "customer", "this key may not report for it") for index in foreign])
+        problem = ("customer", "this key may not report for it", RefusalReason.CUSTOMER_NOT_OF_KEY)
+        raise BadBatch([RecordProblem(index, *problem) for index in foreign])

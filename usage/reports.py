@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from accounts.refusals import Problem, Unreadable
+from accounts.refusals import Unreadable
 from accounts.strict_json import (
     TOO_FINE,
     BadItem,
@@ -25,7 +25,7 @@ from accounts.strict_json import (
     require_text,
 )
 from pricing.measures import MAX_QUANTITY
-from usage.refusals import BadBatch
+from usage.refusals import BadBatch, RecordProblem
 
 MAX_BATCH = 10_000
 
@@ -62,7 +62,6 @@ class ArrivalReport(UsageReport, frozen=True, kw_only=True):
     """A report whose sender said no time: `occurred_at` is its arrival, which differs when it is resent."""
 
 
-Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 _REPORTS = msgspec.json.Decoder(UsageReport | list[UsageReport])
@@ -76,7 +75,7 @@ def decode_reports(body: bytes) -> list[UsageReport]:
         said = read_json(body)
         items = said if isinstance(said, list) else [said]
         require_batch(items)
-        reports = each_item(items, report_of)
+        reports = each_item(items, report_of, customer_of=lambda item: item.get("customer"))
     return reports
 
 
@@ -98,17 +97,32 @@ def require_batch(items: Sequence[Any]) -> None:
         raise Unreadable("empty_batch", "The batch holds no records. Nothing was stored.")
 
 
-def each_item(items: Sequence[Item], read: Callable[[Item], Made]) -> list[Made]:
-    """Return what `read` makes of each item; raise BadBatch naming every one that it refuses with BadItem."""
-    made, problems = [], []
+def each_item(
+    items: Sequence[Any], read: Callable[[Any], Made], *, customer_of: Callable[[dict[str, Any]], Any]
+) -> list[Made]:
+    """Return what `read` makes of each item; raise BadBatch naming every one that it refuses with BadItem.
+
+    `customer_of` returns the customer that an object names, for counting what was refused. An item of which
+    `read` makes None is no usage.
+    """
+    made, problems, records = [], [], []
     for index, item in enumerate(items):
         try:
             made.append(read(item))
+            if made[-1] is None:
+                continue
         except BadItem as error:
-            problems.append(Problem(index, error.field, error.reason))
+            problems.append(RecordProblem(index, error.field, error.reason))
+        records.append(index)
     if problems:
-        raise BadBatch(problems)
+        refused = BadBatch(problems)
+        refused.customers = {index: _named(items[index], customer_of) for index in records}
+        raise refused
     return made
+
+
+def _named(item: Any, customer_of: Callable[[dict[str, Any]], Any]) -> Any:
+    return customer_of(item) if isinstance(item, dict) else None
 
 
 def report_of(fields: Any) -> UsageReport:

@@ -11,7 +11,7 @@ from accounts.keys import customer_codes
 from accounts.models import Customer, ServiceKey
 from accounts.strict_json import BadItem, Name, read_as, read_json, require_text
 from usage.models import UsageRecord
-from usage.refusals import NotReversible
+from usage.refusals import NotReversible, UsageRefused
 from usage.reversing import reverse_record
 
 Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
@@ -44,6 +44,14 @@ def reverse_usage(
     *, asked: ReversalRequest, key: ServiceKey, now: dt.datetime
 ) -> tuple[Customer, UsageRecord]:
     """Reverse what this key may; again for the same reason returns the same reversal."""
+    try:
+        return _reverse(asked=asked, key=key, now=now)
+    except UsageRefused as refused:
+        refused.customers = {0: asked.customer}
+        raise
+
+
+def _reverse(*, asked: ReversalRequest, key: ServiceKey, now: dt.datetime) -> tuple[Customer, UsageRecord]:
     codes = customer_codes(key=key)
     if codes is not None and asked.customer not in codes:
         # The same for a customer that does not exist, so that a key learns nothing about others.

@@ -10,9 +10,10 @@ from django.conf import settings
 from msgspec import UNSET
 
 from accounts.prepared import fetch_all
-from accounts.refusals import Problem
 from pricing.counting import count_characters
 from pricing.measures import Measure
+from usage.refusal_reasons import RefusalReason
+from usage.refusals import RecordProblem
 from usage.reports import ArrivalReport, UsageReport
 
 MEASURES = tuple(Measure)  # going through an enum is slow
@@ -83,26 +84,28 @@ class OnSale:
         return tuple(place for place, since in enumerate(self.since) if since is None)
 
 
-def resolve(*, reports: Sequence[UsageReport], now: dt.datetime) -> tuple[dict[int, Row], list[Problem]]:
+def resolve(
+    *, reports: Sequence[UsageReport], now: dt.datetime
+) -> tuple[dict[int, Row], list[RecordProblem]]:
     """Return a row for each report that can be taken, by its index, and what is wrong with the others."""
     customers, services = _known(
         codes={report.customer for report in reports}, names={report.service for report in reports}
     )
     oldest, newest = now - settings.USAGE_OLDEST, now + settings.USAGE_AHEAD
     rows: dict[int, Row] = {}
-    problems: list[Problem] = []
+    problems: list[RecordProblem] = []
     for index, report in enumerate(reports):
         occurred_at, quantities = report.occurred_at, _quantities(report)
         customer_id = customers.get(report.customer)
         service = services.get(report.service)
         if not oldest <= occurred_at <= newest:
-            problems.append(Problem(index, "occurred_at", _time_problem(occurred_at, now)))
+            problems.append(RecordProblem(index, *_time_problem(occurred_at, now)))
         elif customer_id is None:
-            problems.append(Problem(index, "customer", "there is no such customer"))
+            problems.append(RecordProblem(index, *_NO_CUSTOMER))
         elif service is None:
-            problems.append(Problem(index, "service", "there is no such service"))
+            problems.append(RecordProblem(index, *_NO_SERVICE))
         elif problem := _service_problem(occurred_at, quantities, service):
-            problems.append(Problem(index, *problem))
+            problems.append(RecordProblem(index, *problem))
         else:
             occurred_at = occurred_at.astimezone(dt.UTC)
             row_type = ArrivalRow if isinstance(report, ArrivalReport) else Row
@@ -166,24 +169,34 @@ def _quantities(report: UsageReport) -> tuple[int, ...]:
     return (report.input_tokens or 0, report.output_tokens or 0, characters)
 
 
-def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> str:
+# The field that is wrong, why, and under which reason it is counted.
+_Wrong = tuple[str, str, RefusalReason]
+_NO_CUSTOMER = ("customer", "there is no such customer", RefusalReason.UNKNOWN_CUSTOMER)
+_NO_SERVICE = ("service", "there is no such service", RefusalReason.UNKNOWN_SERVICE)
+
+
+def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Wrong:
     if occurred_at < now:
-        return f"is more than {settings.USAGE_OLDEST.days} days ago"
-    return f"is more than {settings.USAGE_AHEAD.seconds // 60} minutes ahead"
+        days = settings.USAGE_OLDEST.days
+        return "occurred_at", f"is more than {days} days ago", RefusalReason.TOO_OLD
+    minutes = settings.USAGE_AHEAD.seconds // 60
+    return "occurred_at", f"is more than {minutes} minutes ahead", RefusalReason.TOO_FAR_AHEAD
 
 
-def _service_problem(
-    occurred_at: dt.datetime, quantities: tuple[int, ...], service: OnSale
-) -> tuple[str, str] | None:
+def _service_problem(occurred_at: dt.datetime, quantities: tuple[int, ...], service: OnSale) -> _Wrong | None:
     if occurred_at >= service.complete and not any(map(quantities.__getitem__, service.not_sold)):
         return None  # as nearly always
     for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
         if not quantity:
             continue
+        name = measure.label.lower()
         if since is None:
-            return measure.value, f"{service.service} does not charge for {measure.label.lower()}"
+            text = f"{service.service} does not charge for {name}"
+            return measure.value, text, RefusalReason.NOT_CHARGED
         if occurred_at < since:
-            return "occurred_at", f"{service.service} did not charge for {measure.label.lower()} yet"
+            text = f"{service.service} did not charge for {name} yet"
+            return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
     if not any(quantities) and occurred_at < service.first:
-        return "occurred_at", f"{service.service} was not on sale yet"
+        text = f"{service.service} was not on sale yet"
+        return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
     return None

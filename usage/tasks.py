@@ -4,14 +4,19 @@ import logging
 
 from celery import shared_task
 
+from usage.hours import database_now
 from usage.postgres_windows import PostgresWindows
+from usage.refused_usage import forget_refused_usage
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task
 def forget_calls() -> None:
-    """Remove what PostgreSQL keeps for call limits and is too old; in Redis it ends by itself."""
+    """Remove calls and counters of refused usage that are too old; in Redis calls end by themselves."""
     removed = PostgresWindows().forget()
     if removed:
         logger.info("Removed %s admitted calls that can no longer be settled", f"{removed:,}")
+    forgotten = forget_refused_usage(now=database_now())
+    if forgotten:
+        logger.info("Removed %s counters of refused usage that are too old", f"{forgotten:,}")

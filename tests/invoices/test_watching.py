@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.keys import issue_service_key
 from invoices.closing import close_due_hours
 from invoices.parking import parked_hours, release
 from invoices.verifications import store_verification
@@ -14,6 +15,8 @@ from invoices.verifying import verify_books
 from invoices.watching import late_share, state_of_closing
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books import alter, keep_books
+from usage.refusal_reasons import RefusalReason
+from usage.refused_usage import RefusedRequest, count_refused
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +32,7 @@ def levels(*, now):
     return {one.name: str(one.level) for one in state_of_closing(now=now).alarms}
 
 
-ALL_WELL = {"unclosed": "ok", "parked": "ok", "late": "ok", "verification": "ok"}
+ALL_WELL = {"unclosed": "ok", "parked": "ok", "late": "ok", "refused": "ok", "verification": "ok"}
 
 
 def test_before_the_first_record_all_is_well(now):
@@ -143,6 +146,41 @@ def test_a_closed_hour_is_counted_once(acme):
         late_share()
 
     assert len(queries) == 1
+
+
+# --- Refused usage ---------------------------------------------------------------------------------
+
+
+def refuse(records, *, minute, key=None, reason=RefusalReason.UNKNOWN_SERVICE):
+    """Count so many refused records at a minute of THE_HOUR."""
+    count_refused(RefusedRequest(key, "/api/v1/usage", at(minute), {(reason, ""): records}))
+
+
+def test_usage_that_is_refused_of_one_key_rings_in_its_hour_and_the_next():
+    key, _ = issue_service_key(name="gateway")
+    refuse(3, minute=10, key=key)
+    refuse(3, minute=20, key=key, reason=RefusalReason.TOO_OLD)
+
+    told = f"6 usage records were refused since {at(0):%H:%M} UTC, 6 of them sent with one key."
+    assert alarm("refused", now=at(119)) == ("warning", told)
+    assert alarm("refused", now=at(120)) == ("ok", f"No usage was refused since {at(60):%H:%M} UTC.")
+
+
+def test_a_few_refused_records_of_each_key_do_not_ring():
+    for name in ("gateway-1", "gateway-2"):
+        refuse(5, minute=10, key=issue_service_key(name=name)[0])
+    refuse(4, minute=10)
+
+    told = f"14 usage records were refused since {at(0):%H:%M} UTC, 5 of them sent with one key."
+    assert alarm("refused", now=at(70)) == ("ok", told)
+
+
+def test_usage_that_is_sent_without_a_valid_key_rings_as_well(settings):
+    settings.ALARM_REFUSED_RECORDS = 0
+    refuse(1, minute=10, reason=RefusalReason.INVALID_KEY)
+
+    told = f"1 usage record was refused since {at(0):%H:%M} UTC, 1 of them sent without a valid key."
+    assert alarm("refused", now=at(70)) == ("warning", told)
 
 
 # --- Verification ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """How the closing stands, for machines: /metrics, /readyz, and the admin's first page for people."""
 
+import json
 import re
 from decimal import Decimal
 
@@ -10,9 +11,10 @@ from invoices.models import Verification
 from invoices.verifications import store_verification
 from invoices.verifying import verify_books
 from sensenova_billing.metrics import HELP, PREFIX
-from tests.builders import THE_HOUR, at, close, record, report
+from tests.builders import THE_HOUR, as_json, at, close, record, report
 from tests.invoices.books import alter, keep_books
 from tests.tables import code, table
+from usage.refusal_reasons import RefusalReason
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +24,9 @@ def metrics(client):
     answer = client.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     families = [*text_string_to_metric_families(answer.content.decode())]
-    assert all(family.documentation and family.type == "gauge" for family in families)
+    assert all(family.documentation for family in families)
+    counters = [family.name for family in families if family.type != "gauge"]
+    assert counters == ["sensenova_billing_refused_usage"]
     return {
         (sample.name.removeprefix("sensenova_billing_"), *sample.labels.values()): sample.value
         for family in families
@@ -38,8 +42,9 @@ def test_metrics_of_an_empty_product(client):
         ("alarm", "unclosed"): 0,
         ("alarm", "parked"): 0,
         ("alarm", "late"): 0,
+        ("alarm", "refused"): 0,
         ("alarm", "verification"): 0,
-    }
+    } | {("refused_usage_total", reason): 0 for reason in RefusalReason.values}
 
 
 def test_metrics_tell_how_long_an_hour_is_overdue(acme, client):
@@ -75,12 +80,25 @@ def test_metrics_tell_what_a_verification_found(acme, client):
     assert samples["verified_timestamp_seconds",] == at(5, hour=2).timestamp()
 
 
+def test_metrics_tell_how_much_usage_was_refused_for_each_reason(acme, post, client):
+    for number in range(29):
+        post(json.dumps(as_json(report(f"call-{number}", service="made-up"))))
+
+    samples = metrics(client)
+
+    assert (samples["refused_usage_total", "unknown_service"], samples["alarm", "refused"]) == (29, 1)
+    assert client.get("/readyz").json()["alarms"]["refused"]["level"] == "warning"
+
+
 def test_the_documentation_names_every_metric_and_every_alarm(client):
     documented = {code(name).partition("{")[0] for name, _ in table("operations.md", "metric", "says")}
     alarms = {code(name) for name, _ in table("operations.md", "alarm", "rings when")}
+    reasons = {code(name) for name, _ in table("operations.md", "reason", "says")}
 
     assert documented == {f"{PREFIX}_{name}" for name in HELP}
-    assert alarms == {label for _, *labels in metrics(client) for label in labels}
+    labels = {label for _, *labels in metrics(client) for label in labels}
+    assert (alarms | reasons, alarms & reasons) == (labels, set())
+    assert reasons == set(RefusalReason.values)
 
 
 def test_readyz_tells_the_alarms_and_is_not_made_unready_by_them(acme, client):
@@ -112,7 +130,7 @@ def test_the_admins_first_page_says_in_words_that_all_is_well(acme, operator_cli
 
     words, hrefs = cards(operator_client)
 
-    assert words.count("In order") == 5
+    assert words.count("In order") == 6
     assert {"/admin/usage/billinghour/", "/admin/invoices/verification/"} <= {*hrefs}
     assert len(hrefs) == len({*hrefs})  # a way within a way would be torn apart by the browser
 
@@ -124,6 +142,17 @@ def test_the_admins_first_page_says_what_is_overdue(acme, operator_client):
 
     assert "Alarm" in words
     assert f"The hour {THE_HOUR:%Y-%m-%d %H:%M} UTC ended" in words
+
+
+def test_the_admins_first_page_does_not_say_in_order_while_usage_is_refused(acme, post, operator_client):
+    for number in range(29):
+        post(json.dumps(as_json(report(f"call-{number}", customer="nobody"))))
+
+    words, hrefs = cards(operator_client)
+
+    assert re.search(r"Look at it 29 usage records were refused since \d\d:00 UTC, 29 of them", words)
+    assert words.count("In order") == 5
+    assert "/admin/usage/refusedusage/" in hrefs
 
 
 def test_the_first_page_of_staff_without_rights_has_no_ways_to_the_lists(operator, operator_client):
