@@ -259,5 +259,8 @@ class ServiceKeyAdmin(Kept):
 def own_password(request: HttpRequest) -> HttpResponse:
     """The admin's page for one's own new password, signed; it stands before that page in urls.py."""
     sign(by=request.user.get_username())
+    if request.method == "POST" and isinstance(request.user, User):
+        # Django saves every column of the person: none may be changed by another meanwhile.
+        request.user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
     answer: HttpResponse = admin.site.password_change(request)
     return answer

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.asked_lists import AskedList
 from accounts.audit import LONGEST_REASON, sign
+from accounts.edit_conflicts import Versioned
 from accounts.number_fields import NUMBER_FIELDS
 
 REASON = "reason"
@@ -56,8 +57,8 @@ class TracedHistory:
         return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
 
 
-class Signed(AskedList, TracedHistory):
-    """For a ModelAdmin: whatever is added, changed or deleted is signed."""
+class Signed(Versioned, AskedList, TracedHistory):
+    """For a ModelAdmin: what is added, changed or deleted is signed, and never over an unseen change."""
 
     formfield_overrides: Any = NUMBER_FIELDS
 
@@ -82,7 +83,7 @@ class Signed(AskedList, TracedHistory):
         listed = super().get_fieldsets(request, obj)  # type: ignore[misc]
         fieldsets = [(title, options | {"fields": _without_reason(options)}) for title, options in listed]
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
-        if may and REASON in self.form.declared_fields:  # type: ignore[attr-defined]
+        if may and REASON in self.form.declared_fields:
             fieldsets.append(("Why", {"fields": (REASON,)}))
         return fieldsets
 

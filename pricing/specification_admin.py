@@ -12,6 +12,7 @@ from django.urls import reverse
 from unfold.decorators import action, display
 
 from accounts import clock
+from accounts.edit_conflicts import version_to_send
 from accounts.signed_admin import Kept
 from pricing.applying import PlanRefused, catalogue_held
 from pricing.approval_admin import ObeysApproval
@@ -93,10 +94,10 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
     ) -> HttpResponse:
         """Nobody else changes the catalogue between what the form checks and what is written."""
         if request.method != "POST":
-            return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+            return super().changeform_view(request, object_id, form_url, extra_context)
         try:
             with catalogue_held():
-                return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[no-any-return]
+                return super().changeform_view(request, object_id, form_url, extra_context)
         except REFUSED as refused:
             _tell_refusal(request, refused)
             return redirect(request.get_full_path())
@@ -155,12 +156,17 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
                 "is_scheduled": state_of(held) == SCHEDULED,
                 "form": form,
                 "page": page,
+                "version": version_to_send(request, held),
                 "opts": self.opts,
             }
             return render(request, "admin/take_back_limits.html", context)
         by, reason = request.user.get_username(), form.cleaned_data["reason"]
         try:
-            changes = take_back_limits(specification=held, by=by, reason=reason)
+            with catalogue_held():
+                held = self.found(request, object_id)
+                if self.told_of_conflict(request, [held.pk]):
+                    return redirect(request.get_full_path())
+                changes = take_back_limits(specification=held, by=by, reason=reason)
         except REFUSED as refused:
             _tell_refusal(request, refused)
             return redirect(page)

@@ -13,6 +13,7 @@ from accounts import keys
 from accounts.keys import issue_service_key
 from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
+from tests.browsing import Browser
 from tests.builders import THE_HOUR
 from tests.redis_server import redis_server
 from usage import admission, refused_usage, window_stores
@@ -141,7 +142,7 @@ def _member(*, customer: Customer, email: str) -> User:
 
 
 def _signed_in(user: User) -> Client:
-    client = Client()
+    client = Browser()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     return client
 

@@ -14,6 +14,7 @@ from accounts.models import AuditEntry, Customer, Deed, ServiceKey, User
 from accounts.signed_admin import Signed
 from invoices.guarding import APPEND_ONLY
 from pricing.models import CallSpecification, Service, ServiceAlias
+from tests.browsing import version_of
 from tests.builders import item
 from tests.conftest import PASSWORD
 
@@ -139,6 +140,7 @@ def test_what_is_deleted_is_signed(way, operator_client):
     if way == "the list's action":
         page = reverse("admin:pricing_servicealias_changelist")
         body |= {"action": "delete_selected", "_selected_action": str(alias.pk)}
+        body |= {"version": version_of(operator_client.post(page, body | {"post": ""}))}
 
     operator_client.post(page, body)
 

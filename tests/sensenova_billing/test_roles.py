@@ -5,13 +5,13 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
-from django.test import Client
 from django.urls import reverse
 
 from accounts.keys import issue_service_key
 from accounts.models import AuditEntry, Customer, Member, Role, ServiceKey, User
 from invoices.models import ParkedHour
 from pricing.models import CallSpecification, Price, Service, ServiceAlias
+from tests.browsing import Browser
 from tests.builders import close, record, report
 from tests.conftest import PASSWORD
 from tests.tables import table
@@ -32,7 +32,7 @@ def person(role, **fields):
 
 def client_of(user):
     """This person's browser, signed in."""
-    client = Client()
+    client = Browser()
     client.force_login(user, backend=MODEL_BACKEND)
     return client
 
