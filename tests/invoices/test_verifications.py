@@ -9,18 +9,20 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
 from accounts.models import Customer
+from invoices.closing import close_hour
 from invoices.models import Verification
 from invoices.tasks import verify_last_day as verify_last_day_task
 from invoices.verifications import verify_last_day
-from tests.builders import THE_HOUR, at, close, raw_record, record, report
+from tests.builders import THE_HOUR, at, raw_record, record, report
 from tests.invoices.books import alter, keep_books
 from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db
 
 DAY = dt.timedelta(days=1)
-# The first midnight in Shanghai after THE_HOUR, and half past three of that night.
-MIDNIGHT = THE_HOUR.replace(hour=16) + (DAY if THE_HOUR.hour >= 16 else dt.timedelta(0))
+# Some hours before midnight in Shanghai, that midnight, and half past three of that night: the same each day.
+FIRST_HOUR = dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
+MIDNIGHT = dt.datetime(2026, 3, 2, 16, tzinfo=dt.UTC)
 NIGHT = MIDNIGHT + dt.timedelta(hours=3, minutes=30)
 
 
@@ -35,12 +37,16 @@ def verify(*arguments):
 
 
 def close_up_to(instant):
-    """One call in THE_HOUR, and every hour closed that ended at this instant or before."""
-    record(report())
-    hour = 0
-    while at(60, hour=hour) <= instant:
-        close(hour=hour)
-        hour += 1
+    """One call in FIRST_HOUR, and every hour closed that ended at this instant or before."""
+    record(report(occurred_at=FIRST_HOUR), now=FIRST_HOUR + HOUR)
+    close_hours(FIRST_HOUR, instant)
+
+
+def close_hours(begin, end):
+    """Close the hours from one instant to another, each five minutes after its end."""
+    for number in range((end - begin) // HOUR):
+        hour = begin + number * HOUR
+        close_hour(hour=hour, now=hour + HOUR + dt.timedelta(minutes=5))
 
 
 def verified(night):
@@ -125,7 +131,7 @@ def test_each_night_the_day_that_ended_is_verified(acme):
 
     result = verified(NIGHT)
 
-    assert (result.from_hour, result.until_hour) == (max(THE_HOUR, MIDNIGHT - DAY), MIDNIGHT)
+    assert (result.from_hour, result.until_hour) == (FIRST_HOUR, MIDNIGHT)
     assert (result.records, result.findings, result.first_findings) == (1, 0, [])
 
 
@@ -140,19 +146,18 @@ def test_a_second_run_of_a_night_adds_nothing(acme):
 
 def test_findings_of_the_night_are_kept(acme):
     close_up_to(MIDNIGHT)
-    raw_record(input_tokens=7)
+    raw_record(input_tokens=7, occurred_at=FIRST_HOUR, billing_hour=FIRST_HOUR)
 
     result = verified(NIGHT)
 
     assert result.findings == len(result.first_findings) > 0
-    assert result.first_findings[0]["hour"] == f"{THE_HOUR:%Y-%m-%d %H:%M}"
+    assert result.first_findings[0]["hour"] == f"{FIRST_HOUR:%Y-%m-%d %H:%M}"
 
 
 def test_hours_that_close_after_the_night_are_verified_in_the_next(acme):
     close_up_to(MIDNIGHT - HOUR)
     first = verified(NIGHT)
-    for hour in range((MIDNIGHT - THE_HOUR) // HOUR - 1, (MIDNIGHT + DAY - THE_HOUR) // HOUR):
-        close(hour=hour)
+    close_hours(MIDNIGHT - HOUR, MIDNIGHT + DAY)
 
     second = verified(NIGHT + DAY)
 
