@@ -23,7 +23,7 @@ gateway: .venv/requirements-gateway ## run LiteLLM's proxy before a running serv
 	.venv/gateway/bin/litellm --config examples/litellm/config.yaml --host 127.0.0.1 $(ARGS)
 
 test: .venv/requirements-dev ## run the tests, on a PostgreSQL of their own
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-clients: .venv/requirements-clients .venv/requirements-gateway ## run the tests with the real clients of other billing systems
 	$(BIN)/python -m pytest tests/clients $(ARGS)

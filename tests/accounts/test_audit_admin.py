@@ -228,7 +228,7 @@ def test_the_trail_shows_who_changed_what_and_why(acme, operator_client):
         ({"q": "clerk@"}, set()),
         ({"q": "nobody"}, set()),
     ],
-    ids=str,
+    ids=lambda given: " ".join(sorted(map(str, given))),
 )
 def test_the_trail_is_filtered_and_searched(query, found, acme, operator_client):
     with signed(by="clerk@sensenova.example"):

@@ -14,6 +14,8 @@ from sensenova_billing.data_directory import make_temporary
 from sensenova_billing.postgres import throwaway_server
 from tests.limits.hammer import BROKEN, POSTGRESQL, RUNS, SOUND, STORES, hammer, served
 
+pytestmark = pytest.mark.long
+
 SMALL = {name: run.smaller() for name, run in RUNS.items()}
 # Until the limits are reached, which is soon; on the slowest machine less than a window.
 SECONDS_AT_MOST = 50

@@ -421,7 +421,9 @@ def test_a_customer_has_one_call_specification_at_a_time(acme, globex):
         specification(customer=acme, begins_at=LATER - dt.timedelta(seconds=1), ends_at=LATER)
 
 
-@pytest.mark.parametrize("edit", [{"rpm": 61}, {"tpm": None}, {"begins_at": SOON}, {"ends_at": NOW}], ids=str)
+@pytest.mark.parametrize(
+    "edit", [{"rpm": 61}, {"tpm": None}, {"begins_at": SOON}, {"ends_at": NOW}], ids=list
+)
 def test_a_call_specification_that_has_begun_only_moves_its_end(edit):
     begun = CallSpecification.objects.filter(service__name="SenseChat")
     begun.update(ends_at=LATER)

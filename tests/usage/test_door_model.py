@@ -30,7 +30,7 @@ from invoices.models import ChargeLine, HourlyBill
 from tests.builders import THE_HOUR, at, close
 from usage.models import HOUR, BillingHour, UsageRecord
 
-RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60)
+RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 30)
 STEPS = 30
 MEASURES = ("input_tokens", "output_tokens", "input_characters")
 # What each of these services charges for.
@@ -244,6 +244,7 @@ class Door(RuleBasedStateMachine):
         return max(own, self.begins_at + self.closed * HOUR)
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_the_door_does_what_its_model_does(unbounded):
     connection.ensure_connection()
