@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sensenova_billing.lifeline import tied_to_caller
+from sensenova_billing.secret_key import new_secret_key
 
 
 def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str:
@@ -42,6 +43,7 @@ def web(
     ]
     environment = os.environ | {
         "DATABASE_URL": url,
+        "SECRET_KEY": new_secret_key(),
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         "SENSENOVA_UNDER_RUNNER": "1",
         "LOG_LEVEL": "ERROR",

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
+from sensenova_billing.secret_key import HOW_TO_CHOOSE, fault_of
 from usage.window_stores import WITHOUT_REDIS, is_address
 
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
@@ -139,3 +140,12 @@ def refuse_unsafe_database() -> None:
         connections["default"].close()
     if errors:
         raise ImproperlyConfigured("\n".join(f"{error.msg} {error.hint}" for error in errors))
+
+
+def refuse_unsafe_secret_key() -> None:
+    """Raise ImproperlyConfigured, before anything is served, where the key is published or temporary."""
+    fault = fault_of(settings.SECRET_KEY)
+    if settings.SECRET_KEY_IS_TEMPORARY:
+        fault = f"SECRET_KEY is not set. {HOW_TO_CHOOSE}"
+    if fault:
+        raise ImproperlyConfigured(fault)

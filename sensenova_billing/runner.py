@@ -26,6 +26,7 @@ from sensenova_billing.data_directory import (
     make_reachable,
 )
 from sensenova_billing.lifeline import UNDER_RUNNER, tied_to_caller
+from sensenova_billing.secret_key import store_secret_key
 
 Process = subprocess.Popen[bytes]
 Tell = Callable[[str], None]
@@ -79,6 +80,8 @@ def run(plan: Plan, tell: Tell) -> None:
     with held(plan.directory), ExitStack() as stops:
         children: list[Child] = []
         stops.callback(_stop_all, children, tell)
+        if not os.environ.get("SECRET_KEY"):
+            store_secret_key(plan.directory)
         _start_all(plan, children, tell)
         tell(f"SenseNova Billing is running at {plan.url} (Ctrl-C stops it).")
         if plan.demo:

@@ -11,8 +11,10 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from sensenova_billing.data_directory import data_directory
 from sensenova_billing.environment import Environment
 from sensenova_billing.postgres import default_database_url, plain_host, queue_connection
+from sensenova_billing.secret_key import new_secret_key, stored_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -21,8 +23,11 @@ env.read_env(BASE_DIR / ".env")
 # --- Where it runs -------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-# The quick start must work with no settings at all; `check --deploy` refuses this key in production.
-SECRET_KEY = env.str("SECRET_KEY", default="insecure-quick-start-key")
+# A key of its own for each process is refused by wsgi.py: nobody's session would outlast it.
+SECRET_KEY = env.str("SECRET_KEY", default="") or stored_secret_key(data_directory())
+SECRET_KEY_IS_TEMPORARY = not SECRET_KEY
+if SECRET_KEY_IS_TEMPORARY:
+    SECRET_KEY = new_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True where the site is served over TLS: secure cookies, HSTS, redirects.

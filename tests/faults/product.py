@@ -13,6 +13,7 @@ from pathlib import Path
 from sensenova_billing import postgres
 from sensenova_billing.data_directory import REPOSITORY, StartFailed
 from sensenova_billing.lifeline import UNDER_RUNNER, tied_to_caller
+from sensenova_billing.secret_key import new_secret_key
 from tests.faults.clock import FastClock
 from tests.sensenova_billing.processes import ask
 
@@ -36,6 +37,7 @@ class Product:
     clock: FastClock
     port: int
     closers: str = APPLICATION  # the Celery application of the workers
+    secret_key: str = field(default_factory=new_secret_key)
     offsets: dict[str, int] = field(default_factory=dict)  # by how many seconds a process's clock is wrong
     children: dict[str, Process] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
@@ -101,6 +103,7 @@ class Product:
         return os.environ | {
             "SENSENOVA_DATA_DIR": str(self.directory),
             "DATABASE_URL": self.url,
+            "SECRET_KEY": self.secret_key,
             "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
             UNDER_RUNNER: "1",
             "CLOCK_SPEED": str(self.clock.speed),

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from sensenova_billing.data_directory import StartFailed, data_directory
 from sensenova_billing.environment import Environment
 from sensenova_billing.runner import Plan, run
+from sensenova_billing.secret_key import fault_of
 
 THREADS_WITHOUT_POOL = 4  # each of them may then hold a connection of its own
 
@@ -25,8 +26,11 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run until told to stop; a start that is impossible ends with one line that says why."""
+        plan = self._plan(demo=not options["no_demo"])
+        if fault := fault_of(settings.SECRET_KEY, address=plan.address):
+            raise CommandError(fault)
         try:
-            run(self._plan(demo=not options["no_demo"]), self._tell)
+            run(plan, self._tell)
         except StartFailed as failure:
             raise CommandError(str(failure)) from failure
         except KeyboardInterrupt:
