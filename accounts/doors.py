@@ -1,53 +1,18 @@
-"""What the doors of the API share: they read a body as bytes, within bounds, and answer in JSON."""
+"""What the doors of the API share: they read a body as bytes, within its limit, and answer in JSON."""
 
 from collections.abc import Mapping
-from typing import IO, Any, cast
+from typing import Any
 
 import msgspec
-from django.conf import settings
 from django.utils.functional import Promise
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-_TOO_LARGE = "The body is larger than {} MiB. Nothing was stored; send smaller batches."
-
-
-class BodyTooLarge(APIException):
-    """413: the body is larger than the door takes."""
-
-    status_code = 413
-    default_code = "body_too_large"
-    default_detail = _TOO_LARGE.format(16)
-
-
-class WholeBody(BaseParser):
-    """Hands the JSON body on as bytes: the verb behind the door decodes it strictly."""
-
-    media_type = "application/json"
-    most_bytes: int | None = None  # None: DATA_UPLOAD_MAX_MEMORY_SIZE
-
-    def parse(  # type: ignore[override]  # the stubs know parsers of fields only
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        """Return the body; raise BodyTooLarge beyond what the door takes."""
-        limit = self.most_bytes or settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise BodyTooLarge(_TOO_LARGE.format(limit // 2**20))
-        return body
-
-
-def body_of(request: Request) -> bytes:
-    """Return what WholeBody read; nothing where there was no body, because then no parser is asked."""
-    return cast(bytes, request.data or b"")
+from accounts.request_body import BODY, RequestBody
 
 
 class AnswersInJson(DefaultContentNegotiation):
@@ -91,6 +56,15 @@ class Door(APIView):
     """A view of the API: it answers in JSON, and leaves nothing of a request for the collector to find."""
 
     content_negotiation_class = AnswersInJson
+    # The content types of the bodies that it takes.
+    media_types: tuple[str, ...] = ("application/json",)
+
+    def body_of(self, request: Request) -> bytes:
+        """Return the body, unpacked, or nothing where there is none; raise as `RequestBody.read_json`."""
+        body: RequestBody = request.META[BODY]
+        if body.is_there and request._request.content_type not in self.media_types:
+            raise UnsupportedMediaType(request.content_type)
+        return body.read_json()
 
     def finalize_response(
         self, request: Request, response: Response, *arguments: Any, **named: Any

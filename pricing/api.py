@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import clock
-from accounts.doors import Door, WholeBody, body_of
+from accounts.doors import Door
 from accounts.queries import read_query
 from accounts.shapes import shape
-from pricing.estimating import MOST_BYTES, decode_estimate, estimate
+from pricing.estimating import decode_estimate, estimate
 from pricing.on_sale import Catalog, catalog_at
 from pricing.public_forms import CatalogQuery
 from pricing.shapes import AT, IF_NONE_MATCH, catalog_answers, catalog_said, estimate_answers, estimate_said
@@ -61,16 +61,8 @@ class CatalogView(OpenView):
         return answer
 
 
-class EstimateBody(WholeBody):
-    """Small, because anybody may send it."""
-
-    most_bytes = MOST_BYTES
-
-
 class EstimatesView(OpenView):
     """What usage would cost."""
-
-    parser_classes = (EstimateBody,)
 
     @extend_schema(
         operation_id="estimate",
@@ -85,7 +77,7 @@ class EstimatesView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Parse, estimate, answer."""
-        usages, at = decode_estimate(body_of(request), now=clock.now())
+        usages, at = decode_estimate(self.body_of(request), now=clock.now())
         return Response(estimate_said(estimate(usages=usages, at=at)))
 
 

@@ -19,8 +19,6 @@ from pricing.models import Service
 from pricing.on_sale import facts_of, items_for_everybody
 
 MOST_USAGES = 100
-# A text of a whole book; whoever has more counts it in parts.
-MOST_BYTES = 1024 * 1024
 
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 

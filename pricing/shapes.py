@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from accounts.shapes import Shape, answer, shape
 from pricing.amounts import plain
 from pricing.choosing import PriceFact
-from pricing.estimating import MOST_BYTES, Estimate
+from pricing.estimating import Estimate
 from pricing.kinds import Kind
 from pricing.measures import Measure
 from pricing.models import UNIT_SIZES, unit_text
@@ -117,8 +117,8 @@ def estimate_answers() -> dict[Any, OpenApiResponse]:
     """Return every way in which an estimate answers."""
     refused = {
         400: "The body is not JSON, is no such object, or holds no usage or too much of it.",
-        413: f"The body is larger than {MOST_BYTES // 2**20} MiB.",
-        415: "The content type is not JSON.",
+        413: "The body is larger than 1 MiB, or holds more than 10,000 values.",
+        415: "The content type is not JSON, or the content encoding is not gzip.",
         422: "Some of the usage cannot be priced; every bad item is named by its index, with its reason.",
         503: _AWAY,
     }

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from accounts.doors import BodyTooLarge
 from accounts.refusals import BadQuery, Refused, Unreadable
 from pricing.estimating import BadEstimate
 from usage.call_shapes import refusal_headers
@@ -72,8 +71,6 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             return answer_error(exceptions.NotFound(), context)
         case PermissionDenied():
             return answer_error(exceptions.PermissionDenied(), context)
-        case RequestDataTooBig():
-            return answer_error(BodyTooLarge(), context)
         case exceptions.APIException():
             return _answer_api_exception(error)
     return None
@@ -87,6 +84,7 @@ def _is_away(error: Exception) -> bool:
 
 def _answer_api_exception(error: exceptions.APIException) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status_code == 503 else {}
+    headers |= getattr(error, "headers", {})
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     detail = error.detail
@@ -95,6 +93,17 @@ def _answer_api_exception(error: exceptions.APIException) -> Response:
     else:
         body = error_body("invalid", "The request is not valid. Nothing was done.", [detail])
     return Response(body, error.status_code, headers=headers)
+
+
+def refuse(request: HttpRequest, refusal: exceptions.APIException | Refused) -> HttpResponse:
+    """Answer outside the API's views as one of them would, with a page where a page was asked for."""
+    answer = answer_error(refusal, {})
+    assert answer is not None
+    error = answer.data["error"]
+    response = _page(request, answer.status_code, error["code"], error["message"])
+    for name in {"Accept-Encoding", "Retry-After"} & {*answer.headers}:
+        response.headers[name] = answer.headers[name]
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -60,6 +60,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    # Before whatever reads a body, which begins with the check against cross-site requests.
+    "sensenova_billing.body_limits.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -164,8 +166,10 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
-# A batch of 10,000 usage records fits; anything larger is refused with 413.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+# For the import of a catalogue, the only form that takes a file: it stays in memory, and the view names the
+# handler. Every other body has a smaller limit, or one of its own (sensenova_billing/body_limits.py).
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+FILE_UPLOAD_HANDLERS: list[str] = []
 
 # --- The API -------------------------------------------------------------------------------------
 

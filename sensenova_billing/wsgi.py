@@ -7,13 +7,14 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import resolve
 
 from sensenova_billing.checks import refuse_unsafe_database, refuse_unsafe_secret_key
+from sensenova_billing.draining import Draining
 from sensenova_billing.lifeline import die_with_parent_under_runner
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensenova_billing.settings")
 
 # The web server loads this in each of its worker processes.
 die_with_parent_under_runner()
-application = get_wsgi_application()
+application = Draining(get_wsgi_application())
 refuse_unsafe_secret_key()
 refuse_unsafe_database()
 

@@ -6,7 +6,6 @@ from rest_framework.response import Response
 
 from accounts import clock
 from accounts.authentication import key_of
-from accounts.doors import WholeBody, body_of
 from accounts.shapes import answer, shape
 from pricing.measures import Measure
 from usage.endpoints import UsageEndpoint
@@ -19,8 +18,6 @@ from usage.shapes import one_or_batch, refusals, reversal_refusals, wrapped
 
 class UsageView(UsageEndpoint):
     """Takes usage records, one or a batch."""
-
-    parser_classes = (WholeBody,)
 
     @extend_schema(
         operation_id="report_usage",
@@ -36,15 +33,13 @@ class UsageView(UsageEndpoint):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
-        reports = decode_reports(body_of(request))
+        reports = decode_reports(self.body_of(request))
         receipt = report_usage(reports=reports, key=key_of(request), now=clock.now())
         return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
 
 
 class ReversalView(UsageEndpoint):
     """Takes back one usage record."""
-
-    parser_classes = (WholeBody,)
 
     @extend_schema(
         operation_id="reverse_usage",
@@ -64,7 +59,7 @@ class ReversalView(UsageEndpoint):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, reverse, answer."""
-        asked = decode_reversal(body_of(request))
+        asked = decode_reversal(self.body_of(request))
         customer, reversal = reverse_usage(asked=asked, key=key_of(request), now=clock.now())
         told = {
             "event_id": reversal.event_id,

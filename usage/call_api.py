@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from accounts import clock
 from accounts.acting import customer_of_key
 from accounts.authentication import ServiceKeyAuthentication, key_of
-from accounts.doors import Door, SwiftJson, WholeBody, body_of
+from accounts.doors import Door, SwiftJson
 from accounts.keys import recognise_briefly
 from accounts.permissions import MayAdmitCalls, MayReadBilling
 from accounts.queries import CustomerQuery, OptionalCustomerQuery, read_query
@@ -39,8 +39,6 @@ class AdmissionView(Door):
 class CallsView(AdmissionView):
     """Admits calls."""
 
-    parser_classes = (WholeBody,)
-
     @extend_schema(
         operation_id="admit_call",
         summary="Ask whether a call is within the limits",
@@ -57,7 +55,7 @@ class CallsView(AdmissionView):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, admit, answer."""
-        asked = decode_call(body_of(request))
+        asked = decode_call(self.body_of(request))
         admission = admit_call(asked=asked, key=key_of(request), now=clock.now())
         headers = limit_headers(admission.limits, admission.standing)
         return Response(admission_said(admission), headers=headers)

@@ -14,7 +14,6 @@ from rest_framework.response import Response
 
 from accounts import clock
 from accounts.authentication import key_of
-from accounts.doors import WholeBody, body_of
 from accounts.shapes import answer, shape
 from usage import cloudevents, lago, litellm
 from usage.endpoints import UsageEndpoint
@@ -24,28 +23,9 @@ from usage.reporting import report_usage
 from usage.shapes import batch, one_or_batch, refusals, wrapped
 
 
-class OneCloudEvent(WholeBody):
-    """A single CloudEvent."""
-
-    media_type = "application/cloudevents+json"
-
-
-class CloudEventBatch(WholeBody):
-    """A batch of CloudEvents."""
-
-    media_type = "application/cloudevents-batch+json"
-
-
-class Lines(WholeBody):
-    """JSON, one value a line, from senders that say so."""
-
-    media_type = "application/x-ndjson"
-
-
 class ClientView(UsageEndpoint):
     """What the endpoints for clients share: refusals are put into their words."""
 
-    parser_classes: tuple[type[WholeBody], ...] = (WholeBody,)
     refusal_type = "application/json"
     # The client's words for our fields.
     names: Mapping[str, str] = {}
@@ -70,7 +50,7 @@ class ClientView(UsageEndpoint):
 class CloudEventsView(ClientView):
     """Takes CloudEvents, one or a batch, as OpenMeter does."""
 
-    parser_classes = (OneCloudEvent, CloudEventBatch, WholeBody)
+    media_types = ("application/cloudevents+json", "application/cloudevents-batch+json", "application/json")
     refusal_type = "application/problem+json"
     names = cloudevents.NAMES
 
@@ -92,7 +72,7 @@ class CloudEventsView(ClientView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = clock.now()
-        reports = cloudevents.decode_events(body_of(request), now=now)
+        reports = cloudevents.decode_events(self.body_of(request), now=now)
         report_usage(reports=reports, key=key_of(request), now=now)
         return Response(status=204)
 
@@ -163,7 +143,7 @@ class LagoEventView(LagoView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = clock.now()
-        answers = _record_lago(lago.decode_event(body_of(request), now=now), request=request, now=now)
+        answers = _record_lago(lago.decode_event(self.body_of(request), now=now), request=request, now=now)
         return Response({"event": answers[0]})
 
 
@@ -186,7 +166,9 @@ class LagoBatchView(LagoView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = clock.now()
-        answers = _record_lago(lago.decode_event_batch(body_of(request), now=now), request=request, now=now)
+        answers = _record_lago(
+            lago.decode_event_batch(self.body_of(request), now=now), request=request, now=now
+        )
         return Response({"events": answers})
 
 
@@ -201,7 +183,7 @@ _COUNTS = ("accepted", "duplicates", "skipped")
 class LiteLLMView(ClientView):
     """Takes what LiteLLM's `generic_api` callback sends."""
 
-    parser_classes = (WholeBody, Lines)
+    media_types = ("application/json", "application/x-ndjson")
     names = litellm.NAMES
 
     @extend_schema(
@@ -224,7 +206,7 @@ class LiteLLMView(ClientView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = clock.now()
-        delivery = litellm.decode_payloads(body_of(request), now=now)
+        delivery = litellm.decode_payloads(self.body_of(request), now=now)
         receipt = _record_delivery(delivery, request=request, now=now)
         counts = (receipt.accepted, receipt.duplicates, delivery.skipped)
         return Response(dict(zip(_COUNTS, counts, strict=True)))

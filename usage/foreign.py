@@ -23,6 +23,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 class WrittenFloat(float):
     """A JSON number with a fraction or an exponent that still knows how it was written."""
 
+    __slots__ = ("written",)  # a batch may hold a million
+
     written: str
 
     def __new__(cls, written: str) -> "WrittenFloat":

@@ -33,6 +33,11 @@ class RefusalReason(TextChoices):
 _REASONS_OF_CODES = {
     "malformed_json": RefusalReason.MALFORMED,
     "malformed_event": RefusalReason.MALFORMED,
+    "malformed_gzip": RefusalReason.MALFORMED,
+    "malformed_request": RefusalReason.MALFORMED,
+    "incomplete_body": RefusalReason.MALFORMED,
+    "too_many_values": RefusalReason.BODY_TOO_LARGE,
+    "unsupported_content_encoding": RefusalReason.UNSUPPORTED_MEDIA_TYPE,
     "authentication_failed": RefusalReason.INVALID_KEY,
     "not_authenticated": RefusalReason.NO_KEY,
 }

@@ -12,13 +12,14 @@ _REASONS = {
     400: "The body is not JSON, is empty, or holds too many records.",
     401: "No service key, or one that is not live.",
     403: "The key lacks the scope usage:write.",
-    413: "The body is larger than 16 MiB.",
-    415: "The content type is not one of those named.",
+    413: "The body is larger than 16 MiB, or holds more than 1,000,000 values.",
+    415: "The content type is not one of those named, or the content encoding is not gzip.",
     422: "Some records cannot be taken; each is named with its reason.",
-    503: "The database is away; send it again after Retry-After seconds.",
+    503: "The database is away, or too many large bodies are being read; send it again after Retry-After.",
 }
 _NO_REVERSAL = {
     400: "The body is not JSON.",
+    413: "The body is larger than 64 KiB.",
     409: "The record was reversed before, for another reason.",
     422: "There is no such record, or it cannot be reversed; the field and the reason are named.",
 }

@@ -16,6 +16,7 @@ from accounts.keys import issue_service_key, revoke_service_key
 from accounts.models import Customer, Scope, ServiceKey
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, Service
+from sensenova_billing.body_limits import LIMITS
 from tests.builders import as_json, at, record, report
 from tests.usage.refusing import ENDPOINTS, USAGE, a_record, counted, send
 from usage import refused_usage
@@ -84,10 +85,10 @@ def test_a_body_that_cannot_be_read_is_counted_as_one_record(body, endpoint, ser
 
 
 @by_endpoint
-def test_a_body_that_is_too_large_is_counted(endpoint, acme, service_key, settings):
-    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+def test_a_body_that_is_too_large_is_counted(endpoint, acme, service_key):
+    body = " " * (LIMITS[endpoint.path].most_bytes + 1)
 
-    assert send(endpoint.path, endpoint.one(a_record(endpoint)), service_key) == 413
+    assert send(endpoint.path, body, service_key) == 413
     assert counted() == [("body_too_large", None, "chat-gateway-1", 1, 1)]
 
 
