@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from accounts.kept_connection import KeptConnection
+from accounts.time_limits import Work
 
 Wish = TypeVar("Wish")
 Outcome = TypeVar("Outcome")
@@ -33,9 +34,11 @@ class Ferry(Generic[Wish, Outcome]):
     An outcome may be an error, which is then raised for that one alone.
     """
 
-    def __init__(self, carry: Callable[[Sequence[Wish]], Sequence[Outcome | Exception]]) -> None:
+    def __init__(
+        self, carry: Callable[[Sequence[Wish]], Sequence[Outcome | Exception]], *, work: Work = Work.PAGE
+    ) -> None:
         self._carry = carry
-        self._connection = KeptConnection()
+        self._connection = KeptConnection(work)
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[Wish, Outcome]] = []
         self._under_way = False

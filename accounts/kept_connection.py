@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from accounts.database.base import ended_by_server
+from accounts.time_limits import Work, startup_options
+
 
 class KeptConnection:
     """Stands in for a thread's own connection; for one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Work = Work.PAGE) -> None:
+        self._work = work
         self._kept: BaseDatabaseWrapper | None = None
 
     @contextmanager
@@ -30,7 +34,9 @@ class KeptConnection:
             yield
             return
         if self._kept is None:
-            self._kept = _copy_of(own)
+            self._kept = _copy_of(own, self._work)
+        if self._kept.connection is not None and ended_by_server(self._kept.connection):
+            self._kept.close()
         connections[DEFAULT_DB_ALIAS] = self._kept
         try:
             yield
@@ -45,9 +51,22 @@ class KeptConnection:
             self._kept.close()
 
 
-def _copy_of(own: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+@contextmanager
+def separate_connection(work: Work) -> Iterator[None]:
+    """Let this thread use a connection that is opened for the block: it waits for none of the pool."""
+    separate = KeptConnection(work)
+    try:
+        with separate.lent():
+            yield
+    finally:
+        separate.close()
+
+
+def _copy_of(own: BaseDatabaseWrapper, work: Work) -> BaseDatabaseWrapper:
     kept = own.copy()
-    kept.settings_dict["OPTIONS"].pop("pool")
+    options = kept.settings_dict["OPTIONS"]
+    options.pop("pool")
+    options["options"] = startup_options(options.get("options", ""), work)
     # As the pool renews its own each hour: one may lead to a server that has become a replica.
     kept.settings_dict["CONN_MAX_AGE"] = 3600
     kept.inc_thread_sharing()

@@ -17,6 +17,7 @@ from django.db import transaction
 from accounts.ferry import Ferry
 from accounts.models import Customer, Scope, ServiceKey
 from accounts.prepared import fetch_all
+from accounts.time_limits import Work
 
 KEY_FORM = re.compile(r"sk_live_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 NOTED_EVERY = dt.timedelta(minutes=1)
@@ -124,7 +125,7 @@ def _if_genuine(key: ServiceKey | None, shown: _Shown) -> ServiceKey | None:
 # Requests that arrive at the same time look their keys up together.
 _FIELDS = [field.attname for field in ServiceKey._meta.concrete_fields]
 _FIND = f"SELECT {', '.join(_FIELDS)} FROM accounts_servicekey WHERE public_id = ANY(%s)"  # noqa: S608
-_FERRY = Ferry[_Shown, ServiceKey | None](_recognise)
+_FERRY = Ferry[_Shown, ServiceKey | None](_recognise, work=Work.ADMISSION)
 
 
 def _note_use(keys: Iterable[ServiceKey], *, now: dt.datetime) -> None:

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
+from accounts.client_address import is_network
 from sensenova_billing.secret_key import HOW_TO_CHOOSE, fault_of
 from usage.window_stores import WITHOUT_REDIS, is_address
 
@@ -105,6 +106,21 @@ def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return errors
+
+
+@register()
+def check_networks(**kwargs: Any) -> list[CheckMessage]:
+    """What is no network contains nobody, without a word."""
+    return [
+        Error(
+            f"{name} holds {text!r}, which is no network and no address.",
+            hint="Write networks as 10.0.0.0/8 or fd00::/8, and addresses as they are, with commas between.",
+            id="billing.E020",
+        )
+        for name in ("TRUSTED_PROXIES", "MONITORING_ADDRESSES")
+        for text in getattr(settings, name)
+        if not is_network(text)
+    ]
 
 
 @register(Tags.database)

@@ -1,9 +1,10 @@
 """One shape for every failure: {"error": {"code": ..., "message": ..., "details": [...]}}."""
 
+import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
@@ -42,6 +43,8 @@ _STATUS: dict[type[Refused], int] = {
 RETRY_AFTER_SECONDS = 5
 # SQLSTATE classes that pass: connections, rollbacks of the server's choice, too few resources, its stopping.
 _PASSING = {"08", "40", "53", "57"}
+# A statement, a wait for a lock or an idle transaction that took longer than its limit.
+_TIMED_OUT = {"57014", "55P03", "25P03"}
 
 
 def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
@@ -56,17 +59,12 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             # `type` is what clients of OpenAI look for.
             body = error_body(error.code, error.message, type="rate_limit_error")
             return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
-        case StoreAway():
-            body = error_body(
-                "limits_unavailable", "The store of the call limits is away: nothing is admitted."
-            )
-            return Response(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        case StoreAway() | OperationalError() | InterfaceError() | InternalError() if outage := outage_of(
+            error
+        ):
+            return Response(error_body(*outage), 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         case Refused():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
-        case OperationalError() | InterfaceError() if _is_away(error):
-            # Not "nothing was stored": the commit may have been done and only its answer lost.
-            body = error_body("database_away", "The database is away. Send it again until it is answered.")
-            return Response(body, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         case Http404():
             return answer_error(exceptions.NotFound(), context)
         case PermissionDenied():
@@ -76,10 +74,18 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     return None
 
 
-def _is_away(error: Exception) -> bool:
-    """Whether the database may answer later, as against a statement that it will never do."""
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate is None or sqlstate[:2] in _PASSING
+def outage_of(error: BaseException | None) -> tuple[str, str] | None:
+    """Return the code and message of a failure that passes: a database or Redis that may answer later."""
+    sqlstate = getattr(getattr(error, "__cause__", None), "sqlstate", None)
+    match error:
+        case StoreAway():
+            return "limits_unavailable", "The store of the call limits is away: nothing is admitted."
+        # Not "nothing was stored": the commit may have been done and only its answer lost.
+        case OperationalError() | InternalError() if sqlstate in _TIMED_OUT:
+            return "database_timeout", "The database took too long. Send it again until it is answered."
+        case OperationalError() | InterfaceError() if sqlstate is None or sqlstate[:2] in _PASSING:
+            return "database_away", "The database is away. Send it again until it is answered."
+    return None
 
 
 def _answer_api_exception(error: exceptions.APIException) -> Response:
@@ -122,11 +128,20 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: a fault of ours."""
+    """500: a fault of ours; 503 where the database or Redis does not answer, on whatever page."""
+    if outage := outage_of(sys.exception()):
+        code, message = outage
+        response = _page(request, 503, code, message if _is_api(request) else "Not available at the moment.")
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
     return _page(request, 500, "server_error", "Something broke on our side. Nothing was changed; try again.")
 
 
 def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
-    if request.path.startswith(("/api/", "/lago/")):
+    if _is_api(request):
         return JsonResponse(error_body(code, message), status=status)
     return render(None, "error.html", {"status": status, "message": message}, status=status)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/lago/"))

@@ -1,12 +1,21 @@
 """For supervisors and load balancers: does the process answer, and can it do its work?"""
 
-from django.db import DatabaseError
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 
+from accounts.kept_connection import separate_connection
+from accounts.time_limits import Work
 from invoices.watching import state_of_closing
 from sensenova_billing.checks import check_durability
 from usage.hours import database_now
+
+PROBES_AT_ONCE = 2
+SECONDS_FOR_A_TURN = 2
 
 
 class HealthView(View):
@@ -27,8 +36,9 @@ class ReadyView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Ask the database whether what it commits survives a crash, and how the closing stands."""
         try:
-            errors = check_durability(databases=["default"])
-            state = state_of_closing(now=database_now())
+            with probe():
+                errors = check_durability(databases=["default"])
+                state = state_of_closing(now=database_now())
         except DatabaseError as error:
             return JsonResponse({"ready": False, "database": type(error).__name__}, status=503)
         alarms = {alarm.name: {"level": alarm.level, "text": alarm.text} for alarm in state.alarms}
@@ -36,3 +46,21 @@ class ReadyView(View):
             names = [error.id for error in errors]
             return JsonResponse({"ready": False, "database": names, "alarms": alarms}, status=503)
         return JsonResponse({"ready": True, "alarms": alarms})
+
+
+@contextmanager
+def probe() -> Iterator[None]:
+    """Let a health check ask the database within its time limits, over a connection of its own.
+
+    The pool may be used up by what waits for a lock. Raise OperationalError if other probes take too long.
+    """
+    if not _TURNS.acquire(timeout=SECONDS_FOR_A_TURN):
+        raise OperationalError("Earlier health checks are still waiting for the database.")
+    try:
+        with separate_connection(Work.HEALTH):
+            yield
+    finally:
+        _TURNS.release()
+
+
+_TURNS = threading.BoundedSemaphore(PROBES_AT_ONCE)

@@ -1,11 +1,11 @@
 """For Prometheus: how the closing and the books stand, as numbers.
 
-Open to whoever reaches it, so it names no customer and tells no amount; a proxy should still not publish it
-(docs/operations.md).
+It asks for no key, only for an address of MONITORING_ADDRESSES, and so names no customer and tells no amount.
 """
 
 from collections.abc import Iterable, Mapping
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views import View
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from invoices.watching import ClosingState, Level, state_of_closing
+from sensenova_billing.health import probe
 from usage.hours import database_now
 from usage.refused_usage import refused_in_all
 
@@ -73,5 +74,10 @@ class MetricsView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Read the state once and write it out."""
         registry = CollectorRegistry()
-        registry.register(ClosingCollector(state_of_closing(now=database_now()), refused_in_all()))
+        try:
+            with probe():
+                collector = ClosingCollector(state_of_closing(now=database_now()), refused_in_all())
+        except DatabaseError:
+            return HttpResponse("The database does not answer.\n", content_type="text/plain", status=503)
+        registry.register(collector)
         return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -141,7 +141,7 @@ def _launch(plan: Plan, name: str, command: list[str]) -> Process:
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=REPOSITORY,
-            env=_environment(plan),
+            env=_environment(plan, "page" if name == "web" else "closing"),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -152,12 +152,12 @@ def _launch(plan: Plan, name: str, command: list[str]) -> Process:
         os.close(log)
 
 
-def _environment(plan: Plan) -> dict[str, str]:
+def _environment(plan: Plan, work: str) -> dict[str, str]:
     """Return the children's environment: they may be asked for by any name under which they are reachable."""
     names = ["localhost", "127.0.0.1", "[::1]", plan.address]
     if plan.address in WILDCARDS:
         names += _names_of_this_machine()
-    return {"ALLOWED_HOSTS": ",".join(names), UNDER_RUNNER: "1", **os.environ}
+    return {"ALLOWED_HOSTS": ",".join(names), UNDER_RUNNER: "1", "SENSENOVA_WORK": work, **os.environ}
 
 
 def _names_of_this_machine() -> list[str]:

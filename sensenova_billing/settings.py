@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from accounts.time_limits import TimeLimits, Work
 from sensenova_billing.data_directory import data_directory
 from sensenova_billing.environment import Environment
 from sensenova_billing.postgres import default_database_url, plain_host, queue_connection
@@ -32,6 +33,14 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True where the site is served over TLS: secure cookies, HSTS, redirects.
 HTTPS = env.bool("HTTPS", default=False)
+
+# The networks of the proxies in front: what they say of a client's address is believed, nobody else's is.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# The networks from which /readyz and /metrics answer: this machine and private ones, unless set.
+MONITORING_ADDRESSES = env.list(
+    "MONITORING_ADDRESSES",
+    default=["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+)
 
 INSTALLED_APPS = [
     "sensenova_billing",
@@ -56,6 +65,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "sensenova_billing.headers.response_headers",  # first: refusals of the others have them too
+    # Host names and redirects to https do not concern health checks.
+    "sensenova_billing.monitoring.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,14 +100,41 @@ TEMPLATES = [
 # --- The database --------------------------------------------------------------------------------
 
 DATABASES = {"default": plain_host(env.db_url("DATABASE_URL", default=default_database_url()))}
+DATABASES["default"]["ENGINE"] = "accounts.database"
 # A kept connection is worth six times a new one; the pool bounds how many a web process holds.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
 DATABASES["default"].setdefault("OPTIONS", {})
 # Lets accounts/prepared.py keep its statements planned; Django's own are not touched by it.
 DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 if DATABASE_POOL_SIZE:
-    # Who gets no connection in time is answered 503, and comes again.
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL_SIZE,
+        # A request that gets no connection within so many seconds is answered 503.
+        "timeout": env.int("DATABASE_POOL_WAIT", default=5),
+        # By default a connection that cannot be opened is tried for five minutes, after ever longer pauses:
+        # a database that is back would not be noticed.
+        "reconnect_timeout": 1,
+    }
+# For each kind of work: seconds that a statement, a wait for a lock and an idle transaction may take.
+DATABASE_TIME_LIMITS = {
+    Work.PAGE: TimeLimits.read(env.str("DATABASE_LIMITS_PAGE", default="30,5,60")),
+    Work.REPORT: TimeLimits.read(env.str("DATABASE_LIMITS_REPORT", default="30,10,60")),
+    Work.ADMISSION: TimeLimits.read(env.str("DATABASE_LIMITS_ADMISSION", default="5,3,10")),
+    Work.HEALTH: TimeLimits.read(env.str("DATABASE_LIMITS_HEALTH", default="2,1,5")),
+    Work.CLOSING: TimeLimits.read(env.str("DATABASE_LIMITS_CLOSING", default="3600,60,600")),
+    Work.COMMAND: TimeLimits.read(env.str("DATABASE_LIMITS_COMMAND", default="0,600,0")),
+}
+# What this process does: "page" is set by wsgi.py, "closing" by whatever starts a Celery worker.
+WORK_OF_PROCESS = Work(env.str("SENSENOVA_WORK", default=Work.COMMAND))
+QUEUE_CONNECTION = queue_connection(DATABASES["default"])
+DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+DATABASES["default"]["OPTIONS"]["options"] = " ".join(
+    [
+        *filter(None, [DATABASES["default"]["OPTIONS"].get("options")]),
+        DATABASE_TIME_LIMITS[WORK_OF_PROCESS].startup_options(),
+    ]
+)
 # Reports that wait share a commit and hold no connection, so far more threads than connections pay
 # (docs/benchmarks.md has figures for 8 and 32).
 WEB_THREADS = env.int("WEB_THREADS", default=64)
@@ -246,7 +284,7 @@ CLOCK_MAY_BE_WRONG = False
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 if CELERY_BROKER_URL.startswith("pgmq"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "conn_string": queue_connection(DATABASES["default"]),
+        "conn_string": QUEUE_CONNECTION,
         "init_extension": False,  # the queue's tables come from our migration, not from an extension
         "visibility_timeout": 600,
         "polling_interval": 0.5,

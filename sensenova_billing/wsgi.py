@@ -11,6 +11,7 @@ from sensenova_billing.draining import Draining
 from sensenova_billing.lifeline import die_with_parent_under_runner
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensenova_billing.settings")
+os.environ.setdefault("SENSENOVA_WORK", "page")
 
 # The web server loads this in each of its worker processes.
 die_with_parent_under_runner()

@@ -15,6 +15,7 @@ from accounts.ferry import Ferry
 from accounts.keys import customer_ids
 from accounts.models import ServiceKey
 from accounts.strict_json import BadItem, Name, read_as, read_at_once, read_json, require_text
+from accounts.time_limits import Work
 from pricing.measures import MAX_QUANTITY
 from usage.call_rights import AskedRight, CallRight, CallRights
 from usage.refusals import CallRefused, CallTaken, CallUnclear, CallUnknown, LimitsExhausted
@@ -154,4 +155,4 @@ def _outcome(wish: _Wish, right: CallRight, standing: Standing) -> Admission | C
     )
 
 
-_FERRY = Ferry[_Wish, Admission](_carry)
+_FERRY = Ferry[_Wish, Admission](_carry, work=Work.ADMISSION)

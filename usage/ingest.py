@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, OperationalError, transaction
 from psycopg.errors import UniqueViolation
 
+from accounts.time_limits import Work, limit_transaction
 from usage.hours import hold_hours_open
 from usage.refusals import BadBatch, Conflict, UsageRefused
 from usage.reports import UsageReport
@@ -85,12 +86,14 @@ def _again(deed: Callable[[], Outcome]) -> Outcome:
 
 @transaction.atomic
 def _copy(*, rows: Sequence[Row], now: dt.datetime) -> Sequence[Row]:
+    limit_transaction(Work.REPORT)
     copy_rows(rows=rows, billing_hours=hold_hours_open({row.hour for row in rows}), now=now)
     return rows
 
 
 @transaction.atomic
 def _insert_whole(*, rows: Mapping[int, Row], now: dt.datetime) -> Sequence[Row]:
+    limit_transaction(Work.REPORT)
     new, differences = _insert(rows=rows, now=now)
     if differences:
         raise Conflict([difference for found in differences.values() for difference in found])

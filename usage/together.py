@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from accounts.ferry import Ferry
+from accounts.time_limits import Work
 from usage.ingest import Receipt, record_each
 from usage.refusals import UsageRefused
 from usage.reports import UsageReport
@@ -20,4 +21,4 @@ def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageRefused]:
     return record_each(reports=[report for report, _ in reported], now=max(now for _, now in reported))
 
 
-_FERRY = Ferry[_Reported, Receipt](_carry)
+_FERRY = Ferry[_Reported, Receipt](_carry, work=Work.REPORT)

@@ -41,6 +41,11 @@ def lent_backend(kept):
         return backend()
 
 
+def ended_by_itself(kept):
+    with kept.lent(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 def test_whichever_thread_comes_is_lent_the_same_one(kept):
     with ThreadPoolExecutor(1) as pool:
         others = pool.submit(lent_backend, kept).result()
@@ -58,14 +63,20 @@ def test_where_no_connection_is_to_be_kept_none_is():
     assert lent_backend(KeptConnection()) == backend()
 
 
-def test_after_one_that_failed_the_next_is_lent_another(kept):
-    failed = lent_backend(kept)
+def test_one_that_the_server_has_ended_is_replaced_before_it_is_used(kept):
+    ended = lent_backend(kept)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [failed])
-    with pytest.raises(OperationalError):
-        lent_backend(kept)
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [ended])
 
-    assert lent_backend(kept) not in (failed, backend())
+    assert lent_backend(kept) not in (ended, backend())
+
+
+def test_after_one_that_failed_the_next_is_lent_another(kept):
+    first = lent_backend(kept)
+    with pytest.raises(OperationalError):
+        ended_by_itself(kept)
+
+    assert lent_backend(kept) not in (first, backend())
 
 
 def test_a_ferry_takes_everybody_over_a_connection_of_its_own(with_a_pool):
