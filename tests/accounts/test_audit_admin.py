@@ -7,6 +7,7 @@ import pytest
 from django.contrib import admin
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.audit import signed
@@ -17,6 +18,7 @@ from pricing.models import CallSpecification, Service, ServiceAlias
 from tests.browsing import version_of
 from tests.builders import item
 from tests.conftest import PASSWORD
+from tests.querying import get_within
 
 pytestmark = pytest.mark.django_db
 
@@ -263,10 +265,11 @@ def test_an_entrys_page_shows_before_and_after(acme, operator_client):
     assert reverse("admin:accounts_customer_change", args=[acme.pk]) in answer.content.decode()
 
 
-def test_a_page_of_the_trail_counts_nothing(acme, operator_client, django_assert_max_num_queries):
-    with django_assert_max_num_queries(40) as queries:
-        operator_client.get(reverse(TRAIL))
+def test_a_page_of_the_trail_counts_nothing(acme, operator_client):
+    with CaptureQueriesContext(connection) as queries:
+        page = get_within(operator_client, reverse(TRAIL), queries=40)
 
+    assert page.context["cl"].result_list
     assert not [one for one in queries if "COUNT(" in one["sql"]]
 
 

@@ -14,6 +14,7 @@ from invoices.overview import overview_of
 from invoices.templatetags.amounts import exact, hour_text, rmb
 from pricing.amounts import plain
 from tests.builders import THE_HOUR, at, close, price, record, report
+from tests.querying import get_within
 from usage.hours import hour_of
 from usage.models import HOUR
 
@@ -222,7 +223,7 @@ def test_a_bill_names_late_lines_own_prices_and_free_trials(alice_client, acme):
     assert "free trial" in shown
 
 
-def test_a_bills_queries_do_not_grow_with_its_lines(alice_client, acme, django_assert_num_queries):
+def test_a_bills_queries_do_not_grow_with_its_lines(alice_client, acme):
     record(
         *(
             report(f"{n}", service=name)
@@ -233,8 +234,9 @@ def test_a_bills_queries_do_not_grow_with_its_lines(alice_client, acme, django_a
 
     url = reverse("bill", args=[HourlyBill.objects.get().number])
 
-    with django_assert_num_queries(5):
-        alice_client.get(url)
+    page = get_within(alice_client, url, queries=5)
+
+    assert len(page.context["sections"]) == 3
 
 
 @pytest.mark.parametrize("page", ["bill", "bill_csv"])
@@ -249,14 +251,13 @@ def test_anothers_bill_looks_like_one_that_does_not_exist(bob_client, acme, page
     assert there.content == nowhere.content
 
 
-def test_bills_are_paged_by_key_and_come_back(alice_client, acme, monkeypatch, django_assert_num_queries):
+def test_bills_are_paged_by_key_and_come_back(alice_client, acme, monkeypatch):
     monkeypatch.setattr("invoices.views.BILLS_A_PAGE", 2)
     a_day_of_bills(5)
     url = reverse("customer_bills", args=["acme"])
     numbers = list(HourlyBill.objects.order_by("-hour_id").values_list("number", flat=True))
 
-    with django_assert_num_queries(5):
-        newest = alice_client.get(url)
+    newest = get_within(alice_client, url, queries=5)
     middle = alice_client.get(url, {"older_than": newest.context["page"].older_than})
     oldest = alice_client.get(url, {"older_than": middle.context["page"].older_than})
     back = alice_client.get(url, {"newer_than": oldest.context["page"].newer_than})
@@ -340,14 +341,15 @@ def test_hours_and_bills_can_be_read_but_not_changed(operator_client, acme):
         assert operator_client.post(reverse(f"{page}_delete", args=[key]), {"post": "yes"}).status_code == 403
 
 
-def test_the_admin_reads_a_bills_lines_at_once(operator_client, acme, django_assert_max_num_queries):
+def test_the_admin_reads_a_bills_lines_at_once(operator_client, acme):
     names = ["SenseChat-5", "SenseChat", "SenseChat-32K", "SenseChat-128K", "SenseChat-Turbo"]
     record(*(report(name, service=name) for name in names))
     close()
     url = reverse("admin:invoices_hourlybill_change", args=[HourlyBill.objects.get().pk])
 
-    with django_assert_max_num_queries(6):
-        operator_client.get(url)
+    page = get_within(operator_client, url, queries=6)
+
+    assert all(name in page.content.decode() for name in names)
 
 
 def test_a_closed_hour_links_to_its_bills(operator_client, acme):

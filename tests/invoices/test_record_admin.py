@@ -8,6 +8,7 @@ from django.urls import reverse
 from invoices.models import HourlyBill
 from tests.builders import at, close, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
+from tests.querying import get_within
 from usage.models import UsageRecord
 from usage.reversing import reverse_record
 
@@ -23,11 +24,10 @@ def take_back(client, reason="Sent twice.", event_id="call-1"):
     return client.post(url, {"reason": reason}, follow=True)
 
 
-def test_without_a_customer_and_an_id_no_record_is_read(operator_client, acme, django_assert_max_num_queries):
+def test_without_a_customer_and_an_id_no_record_is_read(operator_client, acme):
     record()
 
-    with django_assert_max_num_queries(3):
-        page = operator_client.get(reverse("usage_record"))
+    page = get_within(operator_client, reverse("usage_record"), queries=3)
 
     assert page.context["record"] is None
     assert "call-1" not in text(page)

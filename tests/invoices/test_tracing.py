@@ -174,7 +174,9 @@ def test_both_ways_agree(acme, globex, unbounded):
 def test_every_record_is_on_a_line_once_for_each_billing_item(acme, globex, unbounded):
     an_eventful_day(acme, globex)
 
-    for each in UsageRecord.objects.select_related("customer"):
+    records = list(UsageRecord.objects.select_related("customer"))
+    assert len(records) > 10
+    for each in records:
         found = traced(each.customer, each.event_id)
         assert found.standing == Standing.BILLED
         assert [share.line.measure for share in found.lines] == [IN, OUT]
@@ -264,7 +266,9 @@ def test_corrections_on_bills_that_were_parked_lead_to_their_records(acme, setti
         release(parked=parked, reason="Checked by phone.", by=BY, now=at(10, hour=3))
     close(hour=3)
 
-    for one in ChargeLine.objects.select_related("bill", "corrects__bill"):
+    lines = list(ChargeLine.objects.select_related("bill", "corrects__bill"))
+    assert {one.correction for one in lines} == set(Correction.values)
+    for one in lines:
         assert sum(each.quantity for each in records_of(line=one)) == one.quantity
     assert ids(records_of(line=line("charged_anew"))) == ["reversed", "right"]
     assert traced(acme, "reversed").amount == 0
@@ -277,7 +281,9 @@ def test_an_hours_records_are_found_by_its_index(acme):
     rerate("0.03")
     close(hour=1)
 
-    for one in ChargeLine.objects.select_related("bill", "corrects__bill"):
+    lines = list(ChargeLine.objects.select_related("bill", "corrects__bill"))
+    assert {one.correction for one in lines} == set(Correction.values)
+    for one in lines:
         plan = plan_of(records_of(line=one).order_by("occurred_at", "event_id")[:101])
         assert "Seq Scan on usage_usagerecord" not in plan
         assert "records_of_an_hour" in plan or "reversals_of_an_hour" in plan

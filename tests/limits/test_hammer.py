@@ -54,7 +54,9 @@ def verdicts(database, directory, request):
 
 @pytest.mark.parametrize("store", STORES)
 def test_however_many_call_at_once_no_more_are_admitted_than_the_limits_allow(store, verdicts):
-    for name, verdict in verdicts(store, SMALL, SECONDS_AT_MOST).items():
+    found = verdicts(store, SMALL, SECONDS_AT_MOST)
+    assert found
+    for name, verdict in found.items():
         assert verdict.faults() == {}, (name, verdict)
         assert verdict.used() > Fraction(95, 100), (name, verdict)
         assert verdict.refused > 0

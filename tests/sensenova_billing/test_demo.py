@@ -41,7 +41,9 @@ def test_a_later_start_agrees_on_the_hours_that_both_know() -> None:
 
     known = {(report.customer, report.event_id): report for report in later}
     first = NOON - HOURS * HOUR + HOUR
-    assert all(known[(one.customer, one.event_id)] == one for one in earlier if one.occurred_at >= first)
+    shared = [one for one in earlier if one.occurred_at >= first]
+    assert shared == [known[one.customer, one.event_id] for one in shared]
+    assert len({one.customer for one in shared}) == 3
 
 
 @pytest.mark.parametrize("hour", range(24))
@@ -106,6 +108,7 @@ def test_a_start_that_did_not_reach_the_server_is_completed_by_the_next(tmp_path
     demo = _play(directory=tmp_path, now=timezone.now())
 
     assert demo.service_key
+    assert demo.sign_ins
     assert all(who.password for who in demo.sign_ins)
     assert (Member.objects.count(), ServiceKey.objects.count()) == (people, 1)
     assert UsageRecord.objects.exists()
@@ -115,6 +118,7 @@ def test_a_start_that_did_not_reach_the_server_is_completed_by_the_next(tmp_path
 def test_everybody_can_sign_in_and_only_the_admin_may_use_the_admin(tmp_path: Path) -> None:
     demo = _play(directory=tmp_path, now=timezone.now())
 
+    assert ADMIN in {who.email for who in demo.sign_ins}
     for who in demo.sign_ins:
         assert Client().login(username=who.email, password=who.password)
     assert list(User.objects.filter(is_superuser=True).values_list("email", flat=True)) == [ADMIN]
