@@ -166,3 +166,11 @@ def test_a_revoked_key_that_is_kept_is_refused_once_anybody_has_looked_it_up(now
     found = [recognise_briefly(text=text, now=now + A_SECOND * part) for part in (0.4, 0.5, 0.6)]
 
     assert found == [key, None, None]
+
+
+def test_an_expired_key_that_is_kept_is_refused_from_its_instant_on(now):
+    key, text = issue_service_key(name="chat-gateway-1", expires_at=now + A_SECOND / 4)
+
+    found = [recognise_briefly(text=text, now=now + A_SECOND * part) for part in (0, 0.2, 0.25)]
+
+    assert found == [key, key, None]

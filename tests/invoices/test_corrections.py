@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from invoices.charging import charges_so_far
-from invoices.models import ChargeLine, HourlyBill, HourSeal
+from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour
 from invoices.rerating import order_rerating, preview_rerating
 from invoices.sealing import seal_of
 from pricing.measures import Measure
@@ -79,8 +79,9 @@ def test_a_reversals_lines_name_the_lines_that_they_correct(acme):
     reverse(acme)
     close(hour=1)
 
-    for line in ChargeLine.objects.filter(correction="reversal"):
-        assert line.corrects == ChargeLine.objects.get(bill__hour=THE_HOUR, measure=line.measure)
+    reversals = {line.measure: line.corrects for line in ChargeLine.objects.filter(correction="reversal")}
+    assert reversals == {line.measure: line for line in ChargeLine.objects.filter(bill__hour=THE_HOUR)}
+    assert reversals.keys() == {IN, OUT}
 
 
 def test_a_record_of_an_hour_that_is_open_is_reversed_on_the_bill_after(acme):
@@ -114,6 +115,16 @@ def test_reversing_again_for_another_reason_is_refused(acme):
         reverse(acme, reason="A test run.")
 
     assert refused.value.details[0]["stored"] == "Reported twice by us."
+
+
+def test_a_record_of_another_customer_with_the_same_id_stays(acme, globex):
+    record(report(), report(customer="globex"))
+    first = reverse(acme), reverse(globex, reason="A test run.")
+
+    again = reverse(acme), reverse(globex, reason="A test run.")
+
+    assert first == again
+    assert [reversal.customer for reversal in again] == [acme, globex]
 
 
 def test_a_reversal_is_not_reversed(acme):
@@ -293,6 +304,22 @@ def test_no_rerating_is_ordered_while_one_before_it_is_parked(acme, settings):
 
     with pytest.raises(ValidationError, match="have it billed first"):
         rerate("0.04", hour=2)
+
+
+def test_a_rerating_waits_while_an_earlier_hour_of_the_customer_is_parked(acme, settings):
+    settings.PARK_ABOVE_AMOUNT = Decimal(10)
+    record(report("much", input_tokens=275_000, occurred_at=at(-50)), now=at(-49))
+    close(hour=-1)
+    record(report())
+    close()
+
+    rerate("0.03")
+    close(hour=1)
+
+    assert not HourlyBill.objects.filter(hour=at(60)).exists()
+    assert ParkedHour.objects.get(hour=at(60)).reason == (
+        "It corrects what was charged before, and an earlier hour of this customer is still parked."
+    )
 
 
 def test_the_seals_hold_for_corrections(acme):

@@ -82,6 +82,58 @@ def test_what_is_usual_is_not_known_of_a_new_customer(acme, settings):
     assert not ParkedHour.objects.exists()
 
 
+def test_what_is_usual_is_that_of_the_customer_and_of_nobody_else(acme, globex, settings):
+    settings.PARK_ABOVE_TIMES_USUAL, settings.PARK_UNUSUAL_FROM = Decimal(8), Decimal(5)
+    for hour in range(-24, 0):
+        fields = {"occurred_at": at(10, hour=hour)}
+        record(costs(1, f"hour {hour}", **fields), now=at(11, hour=hour))
+        record(costs(9, f"hour {hour}", customer="globex", **fields), now=at(11, hour=hour))
+    record(costs(9), costs(9, customer="globex"))
+
+    close_due_hours(now=at(65))
+
+    assert ParkedHour.objects.get().customer == acme
+
+
+def test_a_credit_above_the_bound_is_parked_as_a_charge_is(acme, settings):
+    settings.PARK_ABOVE_AMOUNT = Decimal(20)
+    record(costs(11))
+    close()
+    settings.PARK_ABOVE_AMOUNT = Decimal(10)
+
+    reverse_record(customer=acme, event_id="call-1", reason="A test run.", by=BY, now=at(70))
+    close(hour=1)
+
+    assert ParkedHour.objects.get().reason == "-11 RMB in an hour is more than 10 RMB."
+
+
+def test_a_credit_far_above_what_is_usual_is_parked_as_a_charge_is(acme, settings):
+    for hour in range(-24, 0):
+        rmb = 9 if hour == -1 else 1
+        record(costs(rmb, f"hour {hour}", occurred_at=at(10, hour=hour)), now=at(11, hour=hour))
+    reverse_record(customer=acme, event_id="hour -1", reason="A test run.", by=BY, now=at(20))
+    close_due_hours(now=at(-1))
+    settings.PARK_ABOVE_TIMES_USUAL, settings.PARK_UNUSUAL_FROM = Decimal(5), Decimal(5)
+
+    close_due_hours(now=at(65))
+
+    assert ParkedHour.objects.get().reason == (
+        "-9 RMB is more than 5 times the usual 1.33 RMB an hour of this customer."
+    )
+
+
+def test_usage_is_billed_while_an_earlier_hour_is_parked_though_another_customer_reverses(acme, globex):
+    record(costs(11), costs(1, customer="globex"))
+    close()
+
+    reverse_record(customer=globex, event_id="call-1", reason="A test run.", by=BY, now=at(70))
+    record(costs(2, "next", occurred_at=at(75)), now=at(76))
+    close(hour=1)
+
+    assert ParkedHour.objects.get().hour_id == THE_HOUR
+    assert HourlyBill.objects.get(customer=acme).amount == 2
+
+
 def test_a_released_hour_is_billed_with_the_next_closing(acme):
     record(costs(11))
     close()

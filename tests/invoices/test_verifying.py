@@ -1,14 +1,17 @@
 """Whoever alters closed books behind their back, even with a superuser's rights, is told on by name."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 
 from invoices.closing import close_hour
 from invoices.models import ChargeLine, HourlyBill, ParkedHour
 from invoices.repeating import repeat_rating
+from invoices.rerating import order_rerating
 from invoices.verifying import verify_books
-from tests.builders import THE_HOUR, at, raw_record
-from tests.invoices.books import alter, behind_its_back, delete, found, kinds, seal_anew
+from tests.builders import THE_HOUR, at, close, raw_record
+from tests.invoices.books import BY, alter, behind_its_back, delete, found, keep_books, kinds, seal_anew
 from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db
@@ -229,6 +232,23 @@ def test_a_bill_of_a_parked_hour_without_a_release_is_found(busy):
     assert {(what, bill[-6:]) for what, bill, _ in found()} == {("parking", "globex")}
 
 
+def test_a_bill_that_was_sealed_before_its_release_is_found(busy):
+    alter("invoices_release", f"billing_hour = '{at(0, hour=3)}'")
+
+    texts = {text for what, _, text in found() if what == "parking"}
+    assert texts == {"was billed with a later hour, but was not parked and released"}
+
+
+def test_a_bill_beside_a_parked_hour_is_found(plain, acme):
+    behind_its_back(
+        "invoices_parkedhour",
+        f"""INSERT INTO invoices_parkedhour (customer_id, hour_id, reason, records, amount, parked_at)
+            VALUES ({acme.pk}, '{THE_HOUR}', 'None.', 1, 0.09, now())""",  # noqa: S608
+    )
+
+    assert ("parking", f"{THE_HOUR:%Y%m%dT%HZ}-acme", "was parked and billed") in found()
+
+
 def test_records_that_vanish_while_they_are_parked_are_found(busy):
     delete("usage_usagerecord", where="event_id = 'much'")
 
@@ -289,3 +309,17 @@ def test_rating_again_is_not_misled_by_hours_closed_since(busy):
         verify_books(from_hour=THE_HOUR, until_hour=THE_HOUR + HOUR, besides=repeat_rating).findings.count
         == 0
     )
+
+
+def test_reratings_of_unlike_spans_on_the_same_bills_verify(acme):
+    keep_books()
+    for measure, hours in (("input_tokens", 1), ("output_tokens", 2)):
+        price = ChargeLine.objects.filter(measure=measure).earliest("id").price
+        order_rerating(
+            price=price, from_hour=THE_HOUR, until_hour=at(0, hour=hours), unit_price=Decimal("0.03"),
+            reason="The price list said so.", by=BY, now=at(10, hour=2),
+        )  # fmt: skip
+    close(hour=2)
+
+    assert found() == []
+    assert ChargeLine.objects.filter(correction="charged_anew").count() == 3

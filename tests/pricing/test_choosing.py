@@ -133,6 +133,18 @@ def test_a_successor_on_the_same_terms_is_no_change():
     assert changes_after(prices, customer=None, at=NEW_YEAR) == ()
 
 
+@pytest.mark.parametrize(
+    "terms",
+    [{"unit_size": 10_000}, {"unit_price": Decimal("0.05")}, {"kind": Kind.FREE_TRIAL}],
+)
+def test_a_successor_on_other_terms_is_a_change(terms):
+    prices = [fact(1, ends_at=NEW_YEAR + DAY), fact(2, begins_at=NEW_YEAR + DAY, **terms)]
+
+    changes = changes_after(prices, customer=None, at=NEW_YEAR)
+
+    assert changes == (Change(NEW_YEAR + DAY, prices[1]),)
+
+
 # --- The same as in SQL --------------------------------------------------------------------------
 
 

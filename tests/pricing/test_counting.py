@@ -88,3 +88,16 @@ def test_a_text_made_of_tags_that_never_end_is_counted_in_one_go(open_tag):
     counted = count_characters(text)  # by the plain expression: hours
 
     assert counted >= 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n<speak>Hi</speak>",
+        '<speak\nversion="1.1">Hi</speak>',
+        '<?xml version="1.0"?>\n<speak>Hi</speak>',
+        '\n<?xml version="1.0"?><speak>Hi</speak>',
+    ],
+)
+def test_the_tags_of_ssml_are_none_wherever_its_lines_break(text):
+    assert count_characters(text) == 2

@@ -7,9 +7,9 @@ from django.db import IntegrityError, connection
 
 from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating
 from pricing.measures import Measure
-from pricing.models import BillingItem, Price, Service
+from pricing.models import BillingItem, Price, Service, ServiceAlias
 from tests.builders import THE_HOUR, at, close, commit, record, report
-from usage.ingest import Receipt
+from usage.ingest import Receipt, record_each, record_usage
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
 from usage.refusals import BadBatch, Conflict
 
@@ -377,3 +377,23 @@ def test_a_bill_is_not_deleted_with_its_customer(acme):
 
     with pytest.raises(IntegrityError, match="foreign key"):
         commit()
+
+
+def test_a_late_record_that_is_stored_by_itself_belongs_to_the_earliest_open_hour(acme):
+    record()
+    close()
+
+    (outcome,) = record_each(reports=[report("late")], now=at(70))
+
+    assert outcome == Receipt(accepted=1, duplicates=0)
+    assert UsageRecord.objects.get(event_id="late").billing_hour == at(60)
+
+
+@pytest.mark.parametrize("stored", [record_usage, record_each])
+def test_a_service_comes_before_an_alias_of_the_same_name(stored, acme):
+    other = Service.objects.get(name="SenseChat-Vision")
+    ServiceAlias.objects.create(alias="SenseChat-5", service=other)
+
+    stored(reports=[report()], now=at(61))
+
+    assert UsageRecord.objects.get().service.name == "SenseChat-5"

@@ -11,6 +11,7 @@ from pricing.models import Service
 from tests import builders
 from tests.builders import report
 from tests.concurrency.threads import PATIENCE, together
+from usage.ingest import record_each
 from usage.models import AdmittedCall
 from usage.reversing import reverse_record
 from usage.settling import wait_until_settled
@@ -77,6 +78,14 @@ def test_what_is_sent_again_counts_once(acme):
     record(sent, used("b"))
 
     assert counted(acme) == (2, 800)
+
+
+def test_what_is_sent_again_by_itself_counts_once(acme):
+    sent = used("a")
+    for _ in range(2):
+        record_each(reports=[sent], now=timezone.now())
+
+    assert counted(acme) == (1, 400)
 
 
 def test_a_call_that_was_settled_counts_once_and_its_further_tokens_too(acme):
