@@ -10,7 +10,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser fault hammer check format lock openapi \
+.PHONY: help run gateway test test-clients test-browser fault hammer fuzz check format lock openapi \
 	bench-ingest bench-close bench-effect bench-admission
 
 help: ## list the targets
@@ -37,6 +37,9 @@ fault: .venv/requirements-dev ## break everything while usage is posted, and che
 
 hammer: .venv/requirements-dev ## press on call limits with many processes, and check every 60 seconds (SECONDS)
 	$(BIN)/python -m tests.limits $(ARGS)
+
+fuzz: .venv/requirements-dev ## send damaged bodies to every endpoint and form of a server of its own (--count, --seed, --seconds)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 check: .venv/requirements-dev ## format, lint, types, layers, migrations, deployment settings, OpenAPI document
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 from unfold.forms import UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
@@ -39,6 +39,8 @@ class SignInForm(AuthenticationForm):
 
 class AdminSignInForm(UnfoldAuthenticationForm):  # type: ignore[misc]
     """The same for the admin; its page wears the admin's look."""
+
+    username = UsernameField(max_length=254, widget=forms.TextInput(attrs={"autofocus": True}))
 
     def clean_username(self) -> str:
         """Write the address in one case, so that wrong passwords are counted together whatever was typed."""

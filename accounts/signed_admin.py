@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.asked_lists import AskedList
 from accounts.audit import LONGEST_REASON, sign
 from accounts.edit_conflicts import Versioned
+from accounts.key_fields import KEY_FIELDS
 from accounts.number_fields import NUMBER_FIELDS
 
 REASON = "reason"
@@ -60,7 +61,7 @@ class TracedHistory:
 class Signed(Versioned, AskedList, TracedHistory):
     """For a ModelAdmin: what is added, changed or deleted is signed, and never over an unseen change."""
 
-    formfield_overrides: Any = NUMBER_FIELDS
+    formfield_overrides: Any = NUMBER_FIELDS | KEY_FIELDS
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Sign before anything is written: this is the first that Django calls once the form is valid."""

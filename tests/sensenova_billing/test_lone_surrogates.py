@@ -8,38 +8,13 @@ from django.test import Client
 from accounts.keys import issue_service_key
 from accounts.models import Scope
 from tests.builders import THE_HOUR
+from tests.valid_bodies import valid_bodies
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
 
 LONE = "\ud800"
-MOMENT = THE_HOUR.isoformat()
-REPORT = {
-    "event_id": "a", "customer": "acme", "service": "SenseChat-5", "occurred_at": MOMENT, "input_tokens": 1,
-    "metadata": {"user": "u"}, "call_id": "c", "input_text": "",
-}  # fmt: skip
-CLOUD_EVENT = {
-    "specversion": "1.0", "type": "t", "source": "s", "id": "a", "subject": "acme", "time": MOMENT,
-    "data": {"model": "SenseChat-5", "tokens": 1, "type": "input"},
-}  # fmt: skip
-LAGO_EVENT = {
-    "transaction_id": "a", "external_subscription_id": "acme", "code": "llm_input_tokens", "timestamp": "1",
-    "precise_total_amount_cents": "1", "properties": {"model": "SenseChat-5", "value": 1},
-}  # fmt: skip
-PAYLOAD = {
-    "id": "a", "status": "success", "end_user": "acme", "model": "SenseChat-5", "model_group": "SenseChat-5",
-    "endTime": 1.5, "prompt_tokens": 1, "metadata": {"user_api_key_end_user_id": "acme"},
-}  # fmt: skip
-BODIES = {
-    "/api/v1/usage": REPORT,
-    "/api/v1/calls": {"customer": "acme", "service": "SenseChat-5", "estimated_tokens": 1, "call_id": "c"},
-    "/api/v1/reversals": {"customer": "acme", "event_id": "a", "reason": "wrong"},
-    "/api/v1/estimates": {"usage": [{"service": "SenseChat-5", "input_tokens": 1}], "at": MOMENT},
-    "/api/v1/events": CLOUD_EVENT,
-    "/lago/api/v1/events": {"event": LAGO_EVENT},
-    "/lago/api/v1/events/batch": {"events": [LAGO_EVENT]},
-    "/api/v1/litellm": PAYLOAD,
-}
+BODIES = valid_bodies(moment=THE_HOUR.isoformat())
 EACH_ENDPOINT = pytest.mark.parametrize("path", BODIES)
 
 

@@ -111,3 +111,28 @@ def test_a_table_that_is_not_under_audit_filters_nothing(acme, operator_client):
     assert [one.pk for one in filtered.context["cl"].result_list] == [
         one.pk for one in everything.context["cl"].result_list
     ]
+
+
+ROW_FIELDS = [
+    (CallSpecification, "service"),
+    (CallSpecification, "customer"),
+    (ServiceAlias, "service"),
+    (ServiceKey, "customers"),
+]
+
+
+@pytest.mark.parametrize("odd", [*ODD, "9" * 30], ids=repr)
+@pytest.mark.parametrize(("model", "name"), ROW_FIELDS)
+def test_a_form_that_chooses_what_is_no_row_is_shown_again(model, name, odd, operator_client):
+    answer = operator_client.post(reverse(route(model, "add")), {name: odd})
+
+    assert answer.status_code == 200
+    assert answer.context["errors"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "a" * 300, "😀" * 300])
+@pytest.mark.parametrize("page", ["sign_in", "admin:login"])
+def test_nobody_signs_in_under_a_name_that_is_too_long(page, name, client, settings):
+    settings.AXES_ENABLED = True  # it stores the name
+
+    assert client.post(reverse(page), {"username": name, "password": "x"}).status_code == 200

@@ -41,10 +41,10 @@ pytestmark = [
 ]
 
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
-REQUESTS = 40_000 if SOAK else 400  # to each operation
+CASES = int(os.environ.get("OPENAPI_CASES", "0"))  # requests to all operations together; 0: a few
 BODIES = 400 if SOAK else 3  # of each operation, damaged in every place
 SETTINGS = settings(
-    derandomize=not SOAK, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    derandomize=not (SOAK or CASES), database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 MUST_BE_REFUSED = [negative_data_rejection]
 # What a single small request does not bring about; test_api_usage.py does.
@@ -111,6 +111,7 @@ FILLED["components"]["schemas"]["ServiceLimits"] = SERVED["components"]["schemas
 DOCUMENT = schemathesis.openapi.from_dict(FILLED, config=schemathesis.Config.from_dict(CONFIG))
 DOCUMENT.app = APPLICATION
 OPERATIONS = [DOCUMENT[path][method] for path in DOCUMENT for method in DOCUMENT[path]]
+REQUESTS = -(-CASES // len(OPERATIONS)) or (40_000 if SOAK else 400)  # to each operation
 POSTS = [operation for operation in OPERATIONS if operation.method == "post"]
 READS = [operation for operation in OPERATIONS if operation.method == "get"]
 RELEASES = [operation for operation in OPERATIONS if operation.method == "delete"]
