@@ -1,6 +1,6 @@
 """The body of a request, read within its limit and within what one process may hold for all requests.
 
-Nothing is read before it is asked for: a request that is refused for its key or its length costs no memory.
+An endpoint reads it after its own checks: a request refused for its key or its length costs no memory.
 """
 
 import re

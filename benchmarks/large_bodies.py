@@ -218,7 +218,7 @@ _KEY = "from accounts.keys import issue_service_key; print(issue_service_key(nam
 
 
 def main() -> None:
-    """Print a line for each load whose name holds what was given as an argument, all without one."""
+    """Print a line for each load, or for those with the first argument in their name."""
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     with throwaway_server() as url:
         manage(url, "migrate", "--verbosity", "0")

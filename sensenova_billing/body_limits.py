@@ -16,7 +16,7 @@ from sensenova_billing.errors import refuse
 BATCH = BodyLimit(most_bytes=16 * MIB, most_values=1_000_000)
 # Fields of bounded length, each character escaped.
 SMALL = BodyLimit(most_bytes=64 * KIB, most_values=1_000)
-# Open to anybody. Room for the text of a whole book.
+# Needs no key. Room for the text of a whole book.
 ESTIMATE = BodyLimit(most_bytes=MIB, most_values=10_000)
 FORM = BodyLimit(most_bytes=256 * KIB)
 # A file of 5 MiB, or what was read of it, which comes back when the import is confirmed.
@@ -71,7 +71,7 @@ class BodyLimitMiddleware:
 def _prepare_form(request: HttpRequest, body: RequestBody) -> None:
     body.require_allowed()
     if body.is_chunked:
-        # Django takes a body without a length for none. Anybody may send one, so it is never a large one.
+        # Django takes a body without a length for none. The sender is not known yet, so it is read as a form.
         form = RequestBody(request.META, FORM).read()
         request._stream = BytesIO(form)
         request.META["CONTENT_LENGTH"] = str(len(form))

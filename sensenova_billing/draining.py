@@ -10,7 +10,7 @@ from typing import Any
 
 PIECE = 256 * 1024
 SECONDS = 5
-# Each takes one of the web process's threads; whoever finds no place is cut off.
+# Each takes one of the web process's threads; beyond them connections are closed at once.
 PLACES = threading.BoundedSemaphore(16)
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -26,7 +26,7 @@ class Draining:
         """Answer as the application does."""
         answer = self._application(environ, start_response)
         has_body = environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-        # Whoever waits for "100 Continue" sends nothing after a final answer.
+        # A client that waits for "100 Continue" sends nothing after a final answer.
         if has_body and "HTTP_EXPECT" not in environ:
             return _Drained(answer, environ["wsgi.input"].read)
         return answer

@@ -229,11 +229,11 @@ def test_no_more_memory_is_taken_than_is_reserved(sent):
 
 
 @pytest.fixture
-def nobody_waits(monkeypatch):
+def no_waiting(monkeypatch):
     monkeypatch.setattr("accounts.request_body.SECONDS_TO_WAIT", 0)
 
 
-def test_what_does_not_fit_at_the_same_time_comes_again(nobody_waits):
+def test_what_does_not_fit_at_the_same_time_comes_again(no_waiting):
     budget = MemoryBudget(10)
 
     with budget.reserve(6), pytest.raises(MemoryExhausted), budget.reserve(5):
@@ -255,14 +255,14 @@ def test_who_waits_gets_what_is_given_back(monkeypatch):
         pass
 
 
-def test_what_is_larger_than_the_budget_is_alone(nobody_waits):
+def test_what_is_larger_than_the_budget_is_alone(no_waiting):
     budget = MemoryBudget(10)
 
     with budget.reserve(99), pytest.raises(MemoryExhausted), budget.reserve(1):
         pass
 
 
-def test_what_a_body_reserved_is_given_back_whatever_happens(monkeypatch, nobody_waits):
+def test_what_a_body_reserved_is_given_back_whatever_happens(monkeypatch, no_waiting):
     budget = MemoryBudget(3 * MIB)
     monkeypatch.setattr("accounts.request_body._READING", budget)
 

@@ -74,15 +74,15 @@ def send(port: int, request: Request) -> str:
 
 
 def main() -> None:
-    """Send as many as are asked for, within the seconds given, and say what was answered."""
+    """Send the requests, within the time limit, and print the answers by status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10**9)
     parser.add_argument("--seconds", type=int, default=1200)
     parser.add_argument("--only", type=int)
-    asked = parser.parse_args()
-    numbers = iter(range(asked.count) if asked.only is None else [asked.only])
-    tally, deadline, taking = Tally(), time.monotonic() + asked.seconds, threading.Lock()
+    options = parser.parse_args()
+    numbers = iter(range(options.count) if options.only is None else [options.only])
+    tally, deadline, taking = Tally(), time.monotonic() + options.seconds, threading.Lock()
     with throwaway_server() as url:
         manage(url, "migrate", "--verbosity", "0")
         manage(url, "load_catalogue")
@@ -96,7 +96,7 @@ def main() -> None:
                     number = next(numbers, None)
                 if number is None:
                     return
-                request = request_of(asked.seed, number, key=key, cookie=cookie, moment=moment)
+                request = request_of(options.seed, number, key=key, cookie=cookie, moment=moment)
                 tally.count(number, request, send(port, request))
 
         with web(url, LOG_LEVEL="CRITICAL") as (port, _):
@@ -106,9 +106,11 @@ def main() -> None:
             for thread in threads:
                 thread.join()
     answers = ", ".join(f"{number} x {status}" for status, number in sorted(tally.statuses.items()))
-    sys.stdout.write(f"seed {asked.seed}: {tally.statuses.total():,} requests, answered {answers}\n")
+    sys.stdout.write(f"seed {options.seed}: {tally.statuses.total():,} requests, answered {answers}\n")
     sys.stdout.writelines(f"fault {fault}\n" for fault in tally.faults)
-    sys.exit(1 if tally.faults or tally.statuses.total() < (asked.count if asked.only is None else 1) else 0)
+    sys.exit(
+        1 if tally.faults or tally.statuses.total() < (options.count if options.only is None else 1) else 0
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ print(issue_service_key(name="chat-gateway-1")[1])
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[tuple[str, str]]:
-    """A database that keeps what it is told, as the product demands of it, and a service key."""
+    """A database with fsync on, which the web server insists on, and a service key."""
     with throwaway_server() as url:
         manage(url, "migrate", "--verbosity", "0")
         manage(url, "load_catalogue")
@@ -42,11 +42,11 @@ def served(database: tuple[str, str]) -> Iterator[tuple[int, int, str]]:
 
 
 def call(event_id: str) -> bytes:
-    told = {
+    record = {
         "event_id": event_id, "customer": "acme", "service": "SenseChat-5",
         "occurred_at": dt.datetime.now(dt.UTC).isoformat(), "input_tokens": 7,
     }  # fmt: skip
-    return json.dumps(told).encode()
+    return json.dumps(record).encode()
 
 
 def test_usage_is_stored_chunked_packed_and_both(served, database):

@@ -257,8 +257,8 @@ def gateway(acme):
 
 def code_of(answer):
     """The code of a refusal, in whatever words the endpoint refuses."""
-    told = answer.json()
-    return told.get("code") or told["error"]["code"]
+    refusal = answer.json()
+    return refusal.get("code") or refusal["error"]["code"]
 
 
 @EACH_ENDPOINT

@@ -132,7 +132,7 @@ def test_a_form_that_chooses_what_is_no_row_is_shown_again(model, name, odd, ope
 
 @pytest.mark.parametrize("name", ["a" * 255, "a" * 300, "😀" * 300])
 @pytest.mark.parametrize("page", ["sign_in", "admin:login"])
-def test_nobody_signs_in_under_a_name_that_is_too_long(page, name, client, settings):
+def test_a_name_too_long_to_store_does_not_sign_in(page, name, client, settings):
     settings.AXES_ENABLED = True  # it stores the name
 
     assert client.post(reverse(page), {"username": name, "password": "x"}).status_code == 200
