@@ -53,6 +53,12 @@ class Correction(models.TextChoices):
     TAKEN_BACK = "taken_back", "taken back"
     CHARGED_ANEW = "charged_anew", "charged anew"
 
+    @property
+    def words(self) -> str:
+        """As bills and their files word it; empty for usage."""
+        anew = " at a corrected price" if self is Correction.CHARGED_ANEW else ""
+        return f"{self.label}{anew}" if self.value else ""
+
 
 def _range(begin: str, end: str, bounds: str = "[)") -> Func:
     return Func(F(begin), F(end), Value(bounds), function="TSTZRANGE", output_field=DateTimeRangeField())

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, Sum
 
+from accounts.local_time import start_of_day
 from accounts.models import Customer
 from invoices.charging import Charge, charges_so_far
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
@@ -100,9 +101,9 @@ def overview_of(*, customer: Customer, now: dt.datetime) -> Overview:
     last_closed = last_closed_hour() or EPOCH
     this_hour = hour_of(now)
     day = [this_hour - n * HOUR for n in range(24)]
-    month = now.astimezone(ZoneInfo(customer.time_zone)).replace(
-        day=1, hour=0, minute=0, second=0, microsecond=0
-    )
+    zone = ZoneInfo(customer.time_zone)
+    first_day = now.astimezone(zone).date().replace(day=1)
+    month = start_of_day(first_day, zone)
     open_hours = read_open_hours(customer=customer, after=last_closed, this_hour=this_hour)
     bills = HourlyBill.objects.filter(customer=customer, hour_id__lte=last_closed)
     latest = list(bills.order_by("-hour_id")[: len(day)])
@@ -126,7 +127,7 @@ def overview_of(*, customer: Customer, now: dt.datetime) -> Overview:
         rows=rows,
         amount_of_day=exact_sum(row.amount for row in rows),
         amount_of_month=exact_sum([closed_in_month or Decimal(0), *open_in_month]),
-        month=month.date(),
+        month=first_day,
         latest_bills=latest[:LATEST_BILLS],
     )
 

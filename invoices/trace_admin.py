@@ -97,7 +97,7 @@ class TracedLineAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 def _line(pk: str | int) -> ChargeLine:
-    lines = ChargeLine.objects.select_related("bill", "corrects__bill")
+    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill")
     return get_object_or_404(lines, pk=pk if is_key(str(pk)) else 0)
 
 

@@ -74,8 +74,10 @@ class LineRecordsFileView(TraceView):
         summary="Records of a charge line, as CSV",
         tags=["tracing"],
         description=(
-            "All of them, oldest first, with a head. Text that a spreadsheet would take for a formula has an "
-            "apostrophe in front."
+            "All of them, oldest first, with a head, in UTF-8 with a byte order mark. Local times are those "
+            "of the customer's clock. Text that a spreadsheet would take for a formula has an apostrophe in "
+            "front; so has text that would be one without the apostrophes with which it begins. Taking one "
+            "off is the reverse."
         ),
         parameters=[LINE_ID],
         responses=answers(OpenApiResponse(cast(Any, OpenApiTypes.STR), "The file."), media_type="text/csv"),
@@ -109,7 +111,7 @@ class RecordView(TraceView):
 
 def _line_for(request: Request, pk: int) -> ChargeLine:
     """Return the line, if the key may see it; another's looks like one that does not exist."""
-    lines = ChargeLine.objects.select_related("bill", "corrects__bill")
+    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill")
     codes = customer_codes(key=key_of(request))
     if codes is not None:
         lines = lines.filter(bill__customer__code__in=codes)

@@ -1,17 +1,14 @@
 """A customer's pages: the overview, the bills, a bill. Nobody sees another customer's: 404."""
 
-import csv
-import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -20,16 +17,18 @@ from django.views.decorators.http import require_safe
 from accounts import clock
 from accounts.acting import customer_of_person
 from accounts.models import Customer
-from invoices.forms import KEY_FORMAT, BillsForm
+from invoices.bill_lists import BillRow, Selection, in_order_of_page
+from invoices.csv_tables import BILL_COLUMNS, LINE_COLUMNS, bill_rows, line_rows, selected_line_rows
+from invoices.downloads import csv_download_or_page
+from invoices.forms import KEY_FORMAT, BillsForm, SelectionForm
 from invoices.models import ChargeLine, HourlyBill
 from invoices.overview import Overview, overview_of
 from invoices.templatetags.amounts import decimals_of, exact, hour_text, series
 from pricing.amounts import exact_sum, plain
+from pricing.models import Service
 from usage.models import UsageRecord
 
 BILLS_A_PAGE = 50
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @never_cache
@@ -72,34 +71,36 @@ def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
 @login_required
 @require_safe
 def customer_bills(request: HttpRequest, code: str) -> HttpResponse:
-    """The customer's bills, newest first, by page or by day."""
+    """The customer's bills, newest first: all, or those of a span of days and of a service."""
     customer = customer_of_person(person=request.user, code=code)
-    form = BillsForm(request.GET)
-    page = _bills_page(customer=customer, form=form)
-    with timezone.override(customer.time_zone):
-        context = {
-            "customer": customer,
-            "form": form,
-            "page": page,
-            "amount_decimals": decimals_of(bill.amount for bill in page.bills),
-            "query": request.GET.urlencode(),
-        }
-        return render(request, "bills.html", context, status=200 if form.is_valid() else 400)
+    form = BillsForm(request.GET, services=_services())
+    return _bills_response(request, customer=customer, form=form)
 
 
 @never_cache
 @login_required
 @require_safe
-def customer_bills_csv(request: HttpRequest, code: str) -> HttpResponse:
-    """The table that `customer_bills` shows for the same query."""
+def customer_bills_csv(request: HttpRequest, code: str) -> HttpResponseBase:
+    """All bills of the span, as `customer_bills` shows them page by page."""
     customer = customer_of_person(person=request.user, code=code)
-    page = _bills_page(customer=customer, form=BillsForm(request.GET))
-    head = ["bill", "hour_utc", "issued_at", "records", "amount_rmb"]
-    rows = (
-        [bill.number, bill.hour_id.isoformat(), bill.issued_at.isoformat(), bill.records, bill.amount]
-        for bill in page.bills
-    )
-    return _csv(f"bills-{customer.code}", head, rows)
+    form = SelectionForm(request.GET, services=_services())
+    if not form.is_valid():
+        return _bills_response(request, customer=customer, form=form)
+    rows = bill_rows(form.selection(customer))
+    return csv_download_or_page(name=_file_name("bills", customer, form), head=BILL_COLUMNS, rows=rows)
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_lines_csv(request: HttpRequest, code: str) -> HttpResponseBase:
+    """All charge lines of the bills of the span."""
+    customer = customer_of_person(person=request.user, code=code)
+    form = SelectionForm(request.GET, services=_services())
+    if not form.is_valid():
+        return _bills_response(request, customer=customer, form=form)
+    rows = selected_line_rows(form.selection(customer))
+    return csv_download_or_page(name=_file_name("charge-lines", customer, form), head=LINE_COLUMNS, rows=rows)
 
 
 @never_cache
@@ -128,32 +129,11 @@ def bill(request: HttpRequest, number: str) -> HttpResponse:
 @never_cache
 @login_required
 @require_safe
-def bill_csv(request: HttpRequest, number: str) -> HttpResponse:
+def bill_csv(request: HttpRequest, number: str) -> HttpResponseBase:
     """A bill's lines."""
     found = _own_bill(request, number)
-    head = ["bill", "hour_utc", "usage_hour_utc", "service", "billing_item", "records", "quantity"]
-    head += ["unit_price_rmb", "unit_size", "price_kind", "own_price", "amount_rmb"]
-    head += ["correction", "corrected_bill"]
-    return _csv(found.number, head, (_line_cells(found, line) for line in _lines(found)))
-
-
-def _line_cells(found: HourlyBill, line: ChargeLine) -> list[Any]:
-    return [
-        found.number,
-        found.hour_id.isoformat(),
-        line.usage_hour.isoformat(),
-        line.service_name,
-        line.measure,
-        line.records,
-        line.quantity,
-        line.unit_price,
-        line.unit_size,
-        line.price_kind,
-        "yes" if line.is_own_price else "no",
-        line.amount,
-        line.correction,
-        line.corrects.bill.number if line.corrects else "",
-    ]
+    rows = line_rows(_lines(found), time_zone=found.customer.time_zone)
+    return csv_download_or_page(name=found.number, head=LINE_COLUMNS, rows=rows)
 
 
 def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
@@ -162,17 +142,7 @@ def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
 
 
 def _lines(found: HourlyBill) -> list[ChargeLine]:
-    by_service = ("service__group__position", "service__position", "service_id")
-    # What is reversed, then what is taken back, then what is charged anew instead.
-    corrections_last = (F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True))
-    lines = list(
-        found.lines.select_related("corrects__bill").order_by(
-            *by_service, "-usage_hour", "billing_item_id", "price_id", *corrections_last, "-correction"
-        )
-    )
-    for line in lines:
-        line.bill = found  # so that no line reads its bill again
-    return lines
+    return list(in_order_of_page(found.lines.all()))
 
 
 def _reversals(found: HourlyBill) -> int:
@@ -211,35 +181,55 @@ def _section(service: str, service_id: int, lines: list[ChargeLine]) -> Section:
 class BillsPage:
     """Some bills, newest first, and the keys of the pages next to them."""
 
-    bills: list[HourlyBill]
-    newer_than: str | None
-    older_than: str | None
+    bills: list[BillRow]
+    newer_than: str | None = None
+    older_than: str | None = None
 
 
-def _bills_page(*, customer: Customer, form: BillsForm) -> BillsPage:
-    if not form.is_valid():
-        return BillsPage([], None, None)
-    bills = HourlyBill.objects.filter(customer=customer)
-    day, older, newer = (form.cleaned_data[name] for name in ("day", "older_than", "newer_than"))
-    if day:
-        begin = dt.datetime.combine(day, dt.time(), tzinfo=ZoneInfo(customer.time_zone))
-        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=begin.tzinfo)
-        bills = bills.filter(hour_id__gte=begin, hour_id__lt=end)
+def _services() -> list[Service]:
+    return list(Service.objects.select_related("group").order_by("group__position", "position", "pk"))
+
+
+def _bills_response(request: HttpRequest, *, customer: Customer, form: SelectionForm) -> HttpResponse:
+    """Answer with the page of bills for this query; 400 with what is wrong with it."""
+    is_valid = form.is_valid()
+    page = _bills_page(form=form, selection=form.selection(customer)) if is_valid else BillsPage([])
+    with timezone.override(customer.time_zone):
+        context = {
+            "customer": customer,
+            "form": form,
+            "page": page,
+            "amount_decimals": decimals_of(bill.amount for bill in page.bills),
+            "selected": urlencode(form.selected()),
+        }
+        return render(request, "bills.html", context, status=200 if is_valid else 400)
+
+
+def _bills_page(*, form: SelectionForm, selection: Selection) -> BillsPage:
+    bills = selection.bills()
+    older, newer = (form.cleaned_data.get(name) for name in ("older_than", "newer_than"))
     if newer:
         # One more than a page holds tells whether there is another page beyond it.
-        found = list(bills.filter(hour_id__gt=newer).order_by("hour_id")[: BILLS_A_PAGE + 1])
-        shown = found[:BILLS_A_PAGE][::-1]
-        has_newer, has_older = len(found) > BILLS_A_PAGE, bool(shown)
-    else:
-        bills = bills.filter(hour_id__lt=older) if older else bills
-        found = list(bills.order_by("-hour_id")[: BILLS_A_PAGE + 1])
-        shown = found[:BILLS_A_PAGE]
-        has_newer, has_older = bool(older and shown), len(found) > BILLS_A_PAGE
+        bills = bills.filter(hour_id__gt=newer).order_by("hour_id")
+    elif older:
+        bills = bills.filter(hour_id__lt=older)
+    found = [BillRow(*row) for row in selection.rows(bills)[: BILLS_A_PAGE + 1]]
+    shown, is_more = found[:BILLS_A_PAGE], len(found) > BILLS_A_PAGE
+    if newer:
+        shown.reverse()
+    has_newer = is_more if newer else bool(older and shown)
+    has_older = bool(shown) if newer else is_more
     return BillsPage(
         bills=shown,
         newer_than=f"{shown[0].hour_id:{KEY_FORMAT}}" if has_newer else None,
         older_than=f"{shown[-1].hour_id:{KEY_FORMAT}}" if has_older else None,
     )
+
+
+def _file_name(what: str, customer: Customer, form: SelectionForm) -> str:
+    """Return e.g. `bills-acme-from-2026-11-01-to-2026-11-30`."""
+    span = [f"{name}-{form.cleaned_data[name]}" for name in ("from", "to") if form.cleaned_data[name]]
+    return "-".join([what, customer.code, *span])
 
 
 def _chart(read: Overview) -> dict[str, Any]:
@@ -257,21 +247,3 @@ def _chart(read: Overview) -> dict[str, Any]:
             for place, service in enumerate(read.services)
         ],
     }
-
-
-def _csv(name: str, head: list[str], rows: Iterable[list[Any]]) -> HttpResponse:
-    answer = HttpResponse(
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
-    )
-    writer = csv.writer(answer)
-    writer.writerow(head)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return answer
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return plain(value)  # below 0 it begins with a minus, and is no formula
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

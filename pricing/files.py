@@ -8,8 +8,9 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from io import StringIO
+from io import BytesIO, StringIO
 
+from pricing.csv_files import unescaped, write_csv
 from pricing.sheets import SHEETS, BadCell, Row, cells_of, columns_of, row_of
 from pricing.workbooks import BadWorkbook, Cell, Line, NoText, read_workbook, write_workbook
 
@@ -23,8 +24,6 @@ COLUMNS = [SHEET, *dict.fromkeys(column for sheet in SHEETS for column in column
 _ZIP, _OLD_EXCEL = b"PK", b"\xd0\xcf\x11\xe0"
 _NEITHER = "It is neither a workbook (.xlsx) nor text in UTF-8"
 _CONTINUED = re.compile(r"(\w+) \(continued \d+\)")
-# What a spreadsheet may take for a formula, after any apostrophes of ours.
-_RISKY = re.compile(r"'*\s*[=+\-@\t\r＝＋－＠]")
 
 csv.field_size_limit(MAX_BYTES)  # a description may be as long as the file
 
@@ -60,14 +59,11 @@ class Reading:
 
 
 def csv_file(rows: Iterable[Row]) -> bytes:
-    """Return the rows as one CSV file, in UTF-8 with the mark by which Excel knows it."""
-    written = StringIO(newline="")
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    for row in rows:
-        cells = {SHEET: row.sheet, **cells_of(row)}
-        writer.writerow([_guarded(cells.get(column, "")) for column in COLUMNS])
-    return written.getvalue().encode("utf-8-sig")
+    """Return the rows as one CSV file (pricing/csv_files.py)."""
+    written = BytesIO()
+    cells = ({SHEET: row.sheet, **cells_of(row)} for row in rows)
+    write_csv(to=written, head=COLUMNS, rows=([row.get(column) for column in COLUMNS] for row in cells))
+    return written.getvalue()
 
 
 def xlsx_file(rows: Iterable[Row]) -> bytes:
@@ -102,7 +98,7 @@ def _read_table(title: str, lines: Iterator[Line], reading: Reading) -> None:
     names = [cell.strip() if isinstance(cell, str) else "" for cell in head]
     if SHEET in names:  # a CSV file, or one that was saved as a workbook
         title = ""
-        lines = ((line, [_unguarded(cell) for cell in cells]) for line, cells in lines)
+        lines = ((line, [_unescaped(cell) for cell in cells]) for line, cells in lines)
     if problems := list(_head_problems(title, first, names)):
         reading.problems += problems
         return
@@ -205,13 +201,8 @@ def _decoded(data: bytes) -> str:
     return text
 
 
-def _guarded(text: str) -> str:
-    return f"'{text}" if _RISKY.match(text) else text
-
-
-def _unguarded(cell: Cell) -> Cell:
-    is_guarded = isinstance(cell, str) and cell.startswith("'") and _RISKY.match(cell)
-    return cell[1:] if isinstance(cell, str) and is_guarded else cell
+def _unescaped(cell: Cell) -> Cell:
+    return unescaped(cell) if isinstance(cell, str) else cell
 
 
 def _broken_up(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[list[str]]:

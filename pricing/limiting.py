@@ -8,11 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import QuerySet
 
+from accounts.local_time import minute_text
 from accounts.models import Customer
 from pricing.applying import Change, State, apply_rows, catalogue_held
 from pricing.arranging import Before, overlaid, taken_back
 from pricing.models import CallSpecification, Service
-from pricing.periods import to_the_minute
 from pricing.replaced import deed_of
 from pricing.sheets import SpecificationRow, key_of
 from pricing.stored import specification_row
@@ -132,7 +132,7 @@ def others_in_words(changes: Sequence[Change], *, but: SpecificationRow | None =
 
 def instant_words(instant: dt.datetime) -> str:
     """E.g. `2026-12-01 00:00 UTC`; with seconds where there are some."""
-    return f"{to_the_minute(instant)} UTC"
+    return f"{minute_text(instant, dt.UTC)} UTC"
 
 
 def _sentence(row: SpecificationRow, state: State) -> str:

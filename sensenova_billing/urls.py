@@ -40,6 +40,7 @@ urlpatterns = [
     path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
     path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
+    path("customers/<str:code>/lines.csv", invoices.customer_lines_csv, name="customer_lines_csv"),
     path("customers/<str:code>/limits", customer_limits, name="customer_limits"),
     path("customers/<str:code>/records", tracing.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", tracing.charge_line, name="charge_line"),

@@ -29,6 +29,7 @@ OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),
     "customer_bills": ({"code": "globex"}, {"code": "nobody"}),
     "customer_bills_csv": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_lines_csv": ({"code": "globex"}, {"code": "nobody"}),
     "bill": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
     "bill_csv": ({"number": BILL}, {"number": "20200101T00Z-nobody"}),
     "charge_line": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),

@@ -7,11 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from django import template
 from django.utils import timezone
 
+from accounts import local_time
 from invoices.charging import Charge
+from invoices.models import Correction
 from pricing.amounts import plain
 from pricing.measures import Measure
 from pricing.models import unit_text
-from usage.models import HOUR, UsageRecord
+from usage.models import UsageRecord
 
 register = template.Library()
 register.filter(plain)
@@ -48,6 +50,12 @@ def billing_item(measure: str) -> str:
 
 
 @register.filter
+def correction_words(correction: str) -> str:
+    """Return what a line does to an earlier one, e.g. `taken back`."""
+    return Correction(correction).words
+
+
+@register.filter
 def unit(charge: Charge) -> str:
     """Return what a charge's unit price is for, e.g. `thousand tokens`."""
     return unit_text(measure=Measure(charge.measure), unit_size=charge.unit_size)
@@ -56,27 +64,25 @@ def unit(charge: Charge) -> str:
 @register.filter
 def hour_text(hour: dt.datetime) -> str:
     """Return an hour by the page's clock, e.g. `2026-11-23 10:00-11:00`."""
-    begin, end = timezone.localtime(hour), timezone.localtime(hour + HOUR)
-    return f"{begin:%Y-%m-%d %H:%M}-{end:%H:%M}"
+    return local_time.hour_text(hour, timezone.get_current_timezone())
 
 
 @register.filter
 def hour_text_utc(hour: dt.datetime) -> str:
     """Return an hour in UTC, e.g. `2026-11-23 02:00-03:00 UTC`."""
-    with timezone.override(dt.UTC):
-        return f"{hour_text(hour)} UTC"
+    return f"{local_time.hour_text(hour, dt.UTC)} UTC"
 
 
 @register.filter
 def instant_text(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the second."""
-    return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S}"
+    return local_time.instant_text(instant, timezone.get_current_timezone())
 
 
 @register.filter
 def precise_text(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the microsecond."""
-    return f"{timezone.localtime(instant):%Y-%m-%d %H:%M:%S.%f}"
+    return local_time.instant_text(instant, timezone.get_current_timezone(), timespec="microseconds")
 
 
 @register.filter

@@ -5,9 +5,9 @@ import datetime as dt
 from django import template
 from django.utils import timezone
 
+from accounts import local_time
 from pricing.estimating import EstimateLine
 from pricing.models import unit_text
-from pricing.periods import to_the_minute
 
 register = template.Library()
 
@@ -15,7 +15,7 @@ register = template.Library()
 @register.filter
 def moment(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the minute where it falls on one: `2026-12-01 00:00`."""
-    return to_the_minute(timezone.localtime(instant))
+    return local_time.minute_text(instant, timezone.get_current_timezone())
 
 
 @register.filter

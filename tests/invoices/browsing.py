@@ -1,6 +1,8 @@
 """What tests of pages need: who looks, and what they read."""
 
+import csv
 import html
+import io
 import re
 
 from django.contrib.auth.models import Permission
@@ -14,6 +16,11 @@ OPERATOR = "operator@sensenova.example"
 def text(answer):
     """What a page says, without its tags."""
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer.content.decode())).split())
+
+
+def csv_rows(answer):
+    """The rows of a CSV file, each by its head."""
+    return list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"), newline="")))
 
 
 def staff_client(*permissions):

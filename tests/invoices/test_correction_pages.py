@@ -1,6 +1,5 @@
 """What a customer sees of corrections and of parked hours."""
 
-import csv
 import datetime as dt
 import re
 from decimal import Decimal
@@ -167,26 +166,6 @@ def test_a_bills_queries_do_not_grow_with_its_corrections(alice_client, acme):
     assert text(page).count("reversed corrects bill") == 6
 
 
-def test_the_lines_of_a_correction_are_downloaded_as_numbers(alice_client, acme):
-    record(report())
-    close()
-    corrected = latest_bill().number
-    rerate("0.03")
-    close(hour=1)
-
-    answer = alice_client.get(reverse("bill_csv", args=[latest_bill().number]))
-
-    rows = list(csv.DictReader(answer.content.decode().splitlines()))
-    told = [
-        (row["quantity"], row["amount_rmb"], row["correction"], row["corrected_bill"], row["records"])
-        for row in rows
-    ]
-    assert told == [
-        ("-1000", "-0.04", "taken_back", corrected, "0"),
-        ("1000", "0.03", "charged_anew", corrected, "0"),
-    ]
-
-
 def test_the_bills_show_amounts_below_nothing(alice_client, acme):
     record(report())
     close()
@@ -194,10 +173,8 @@ def test_the_bills_show_amounts_below_nothing(alice_client, acme):
     close(hour=1)
 
     page = text(alice_client.get(reverse("customer_bills", args=["acme"])))
-    table = alice_client.get(reverse("customer_bills_csv", args=["acme"])).content.decode()
 
     assert "1 -0.09" in page
-    assert table.splitlines()[1].endswith(",1,-0.09")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A program follows an amount to its records and a record to its amounts, with a key that may."""
 
-import csv
-import io
 from decimal import Decimal
 
 import pytest
@@ -14,6 +12,7 @@ from invoices.models import ChargeLine
 from invoices.record_pages import RecordKey
 from pricing.measures import Measure
 from tests.builders import THE_HOUR, at, close, record, report
+from tests.invoices.browsing import csv_rows
 from usage.reversing import reverse_record
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +106,7 @@ def test_the_file_holds_every_record(get, acme):
     close()
 
     answer = get(READS[1].format(line().pk))
-    found = list(csv.DictReader(io.StringIO(answer.getvalue().decode(), newline="")))
+    found = csv_rows(answer)
 
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert [row["event_id"] for row in found] == [f"{n}" for n in range(60)]

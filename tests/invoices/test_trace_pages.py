@@ -1,7 +1,6 @@
 """The pages on which a customer follows an amount to its calls, and a call to its amounts."""
 
-import csv
-import io
+import datetime as dt
 import re
 from contextlib import ExitStack
 from decimal import Decimal
@@ -15,9 +14,11 @@ from invoices import downloads, trace_forms
 from invoices.models import ChargeLine, HourlyBill
 from invoices.record_pages import RecordKey
 from invoices.rerating import order_rerating
+from pricing.csv_files import unescaped
 from pricing.measures import Measure
 from pricing.models import Price
 from tests.builders import THE_HOUR, at, close, item, record, report
+from tests.invoices.browsing import csv_rows
 from usage.reversing import reverse_record
 
 pytestmark = pytest.mark.django_db
@@ -202,16 +203,12 @@ def test_a_line_is_found_on_its_own_bill_only(alice_client, bob_client, acme, gl
 # --- Its file --------------------------------------------------------------------------------------
 
 
-def rows(answer):
-    return list(csv.DictReader(io.StringIO(answer.getvalue().decode(), newline="")))
-
-
 def test_the_file_holds_every_call_and_adds_up_to_the_line(alice_client, acme):
     record(*(report(f"{n:02}", occurred_at=at(n), input_tokens=n) for n in range(1, 60)))
     close()
 
     answer = alice_client.get(path(line(), "charge_line_csv"))
-    found = rows(answer)
+    found = csv_rows(answer)
 
     name = f"{line().bill.number}-line-{line().pk}.csv"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
@@ -225,17 +222,20 @@ def test_a_row_of_the_file(alice_client, acme):
     record(report(input_tokens=7))
     close()
 
-    (row,) = rows(alice_client.get(path(line(), "charge_line_csv")))
+    (row,) = csv_rows(alice_client.get(path(line(), "charge_line_csv")))
 
     assert row == {
         "bill": line().bill.number,
         "customer": "acme",
         "charge_line": str(line().pk),
         "service": "SenseChat-5",
-        "billing_item": "input_tokens",
+        "billing_item": "Input tokens",
         "event_id": "call-1",
-        "occurred_at": f"{at(10):%Y-%m-%dT%H:%M:%S.%fZ}",
-        "received_at": f"{at(61):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "occurred_local": f"{at(10) + dt.timedelta(hours=8):%Y-%m-%d %H:%M:%S.%f}",
+        "occurred_utc": f"{at(10):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "received_local": f"{at(61) + dt.timedelta(hours=8):%Y-%m-%d %H:%M:%S.%f}",
+        "received_utc": f"{at(61):%Y-%m-%dT%H:%M:%S.%fZ}",
+        "time_zone": "Asia/Shanghai",
         "reverses": "",
         "quantity": "7",
         "unit_price_rmb": "0.04",
@@ -251,11 +251,22 @@ def test_the_file_holds_no_formula(alice_client, acme, event_id):
     reverse_call(acme, event_id)
     close(hour=1)
 
-    (call,) = rows(alice_client.get(path(line(), "charge_line_csv")))
-    (reversal,) = rows(alice_client.get(path(line("reversal"), "charge_line_csv")))
+    (call,) = csv_rows(alice_client.get(path(line(), "charge_line_csv")))
+    (reversal,) = csv_rows(alice_client.get(path(line("reversal"), "charge_line_csv")))
 
     assert call["event_id"] == reversal["reverses"] == f"'{event_id}"
     assert reversal["quantity"] == "-1000"  # a number, not a formula
+
+
+def test_two_event_ids_are_never_one_cell(alice_client, acme):
+    ids = ["''=1+1", "'=1+1", "=1+1"]
+    record(*(report(event_id) for event_id in ids))
+    close()
+
+    cells = [row["event_id"] for row in csv_rows(alice_client.get(path(line(), "charge_line_csv")))]
+
+    assert sorted(cells) == sorted(f"'{event_id}" for event_id in ids)
+    assert sorted(map(unescaped, cells)) == sorted(ids)
 
 
 @pytest.mark.parametrize("event_id", [odd for odd in ODD_IDS if odd[0] not in "=+-@"])
@@ -263,7 +274,7 @@ def test_the_file_holds_event_ids_as_they_are(alice_client, acme, event_id):
     record(report(event_id))
     close()
 
-    (row,) = rows(alice_client.get(path(line(), "charge_line_csv")))
+    (row,) = csv_rows(alice_client.get(path(line(), "charge_line_csv")))
 
     assert row["event_id"] == event_id
 
@@ -296,7 +307,7 @@ def test_so_many_files_are_written_at_a_time_and_others_are_asked_to_come_again(
     afterwards = alice_client.get(url)
 
     assert (busy.status_code, "ask again in a minute" in text(busy)) == (503, True)
-    assert len(rows(afterwards)) == 1
+    assert len(csv_rows(afterwards)) == 1
 
 
 # --- A call ----------------------------------------------------------------------------------------
