@@ -8,7 +8,9 @@ import psycopg
 from django.core.management import execute_from_command_line
 from django.db.utils import OperationalError
 
-HOW_TO_START = "start it with `make run` (or `manage.py run`), or check DATABASE_URL"
+from sensenova_billing.data_directory import data_directory
+
+HOW_TO_START = "start it with `make run`, or `manage.py run`"
 
 
 def run_command(arguments: Sequence[str]) -> None:
@@ -23,7 +25,16 @@ def run_command(arguments: Sequence[str]) -> None:
         if not is_connection_failure(failure):
             raise
         reason = " ".join(str(failure).splitlines()[:1])
-        sys.exit(f"The database cannot be reached: {HOW_TO_START}. ({reason})")
+        sys.exit(f"The database cannot be reached: {_what_to_do()} ({reason})")
+
+
+def _what_to_do() -> str:
+    if "DATABASE_URL" in os.environ:
+        return "check DATABASE_URL, which this command has."
+    return (
+        f"{HOW_TO_START}. This command looks in {data_directory()}: if the server runs on another directory "
+        "or database, give the command the same SENSENOVA_DATA_DIR or DATABASE_URL."
+    )
 
 
 def is_connection_failure(failure: OperationalError) -> bool:

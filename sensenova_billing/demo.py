@@ -1,4 +1,4 @@
-"""The demo: three customers, their people, an admin, and two days of usage with the bills for it.
+"""The demo: four customers, their people, an admin, and two days of three customers' usage, with the bills.
 
 The usage goes through the HTTP API in one batch, which is stored whole or not at all. So the clock can never
 close an hour of which only a part has arrived, and a demo that was interrupted starts again from nothing.
@@ -24,7 +24,7 @@ from accounts.models import Customer, Member, Scope, User
 from invoices.closing import close_due_hours
 from pricing.catalogue import load_catalogue
 from pricing.models import BillingItem, Price
-from sensenova_billing.demo_usage import CAST, HOURS, demo_usage
+from sensenova_billing.demo_usage import CAST, HOURS, NEWCOMER, demo_usage
 from usage.hours import database_now, hour_of
 from usage.models import HOUR, UsageRecord
 from usage.sending import send_batch
@@ -84,7 +84,7 @@ def _is_played() -> bool:
 def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
     sign(by=DEMO)
     kept = _read(directory)
-    for one in CAST:
+    for one in (*CAST, NEWCOMER):
         customer, _ = Customer.objects.get_or_create(code=one.code, defaults={"name": one.name})
         Member.objects.get_or_create(customer=customer, user=_person(one.email, kept))
     _person(ADMIN, kept, is_staff=True, is_superuser=True)
@@ -115,7 +115,7 @@ def _negotiate(*, now: dt.datetime) -> None:
 
 
 def _show(*, kept: Kept, now: dt.datetime) -> Demo:
-    people = [(one.code, one.email) for one in CAST] + [("admin", ADMIN)]
+    people = [(one.code, one.email) for one in (*CAST, NEWCOMER)] + [("admin", ADMIN)]
     is_live = recognise_service_key(text=kept.service_key, now=now) is not None
     return Demo(
         sign_ins=[SignIn(what, email, _valid_password(email, kept)) for what, email in people],

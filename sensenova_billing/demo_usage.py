@@ -85,6 +85,9 @@ CAST = (
     ),
 )
 
+# Has no usage of its own: a trace is replayed as its usage (README), and no hour of it is unusual.
+NEWCOMER = DemoCustomer("tidal-research", "Tidal Research", "sofia@tidal-research.example", 0, (), ())
+
 
 def demo_usage(*, hour: dt.datetime, now: dt.datetime) -> list[UsageReport]:
     """Return what all customers used from 48 hours before this hour until now, oldest first."""

@@ -332,6 +332,11 @@ def with_throwaway(command: Sequence[str]) -> int:
         return subprocess.run(command, check=False, env=environment, preexec_fn=tied_to_caller()).returncode
 
 
+def _print(line: str) -> int:
+    sys.stdout.write(f"{line}\n")
+    return 0
+
+
 def stop_in_order_on_signals() -> None:
     """Let SIGTERM, SIGHUP and SIGINT unwind the stack, so that everything is stopped in order."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -341,7 +346,7 @@ def stop_in_order_on_signals() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve, or run a command with a throwaway server."""
+    """Serve, run a command with a throwaway server, or print where the programs or the database are."""
     stop_in_order_on_signals()
     try:
         match list(arguments):
@@ -349,12 +354,17 @@ def main(arguments: Sequence[str]) -> int:
                 return serve()
             case ["with-throwaway", *command] if command:
                 return with_throwaway(command)
+            case ["programs"]:
+                return _print(str(find_programs()))
+            case ["url"]:
+                return _print(default_database_url())
     except StartFailed as failure:
         sys.stderr.write(f"{failure}\n")
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    sys.stderr.write("usage: python -m sensenova_billing.postgres serve | with-throwaway COMMAND...\n")
+    usage = "serve | with-throwaway COMMAND... | programs | url"
+    sys.stderr.write(f"usage: python -m sensenova_billing.postgres {usage}\n")
     return 2
 
 

@@ -6,6 +6,7 @@ through `lifeline` if it is killed.
 
 import http.client
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -22,11 +23,13 @@ from sensenova_billing.data_directory import (
     FOR_UNREACHABLE_CHECKOUTS,
     REPOSITORY,
     StartFailed,
+    data_directory,
     held,
     make_reachable,
 )
 from sensenova_billing.lifeline import UNDER_RUNNER, tied_to_caller
 from sensenova_billing.secret_key import store_secret_key
+from sensenova_billing.server_address import announced, local_url
 
 Process = subprocess.Popen[bytes]
 Tell = Callable[[str], None]
@@ -56,8 +59,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Return the address for a browser on this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return local_url(address=self.address, port=self.port)
 
 
 @dataclass
@@ -83,19 +85,32 @@ def run(plan: Plan, tell: Tell) -> None:
         if not os.environ.get("SECRET_KEY"):
             store_secret_key(plan.directory)
         _start_all(plan, children, tell)
+        stops.enter_context(announced(plan.directory, plan.url))
         tell(f"SenseNova Billing is running at {plan.url} (Ctrl-C stops it).")
         if plan.demo:
             # It is filled through the public API while everything already runs, and ends by itself.
             demo = _manage("demo", "--url", plan.url)
             stops.callback(demo.kill)
+        else:
+            tell("If nobody can sign in yet, make the first admin in another terminal:")
+            tell(f"  {_variables()}.venv/bin/python manage.py createsuperuser")
+            tell(f"and sign in at {plan.url}/admin/.")
         while True:
             for child in children:
                 _look_after(child, plan.directory, tell)
             time.sleep(0.2)
 
 
+def _variables() -> str:
+    """Return what another terminal has to set for manage.py to find the same data."""
+    chosen = os.environ.get("SENSENOVA_DATA_DIR")
+    return f"SENSENOVA_DATA_DIR={shlex.quote(str(data_directory()))} " if chosen else ""
+
+
 def _start_all(plan: Plan, children: list[Child], tell: Tell) -> None:
     tell(f"Data and logs are in {plan.directory}.")
+    if "SENSENOVA_DATA_DIR" in os.environ:
+        tell(f"Commands in other terminals find them with {_variables().strip()} set as well.")
     if FOR_UNREACHABLE_CHECKOUTS in plan.directory.parents:
         tell("(Not in the checkout: run by root, PostgreSQL runs as nobody, who cannot reach it.)")
     if plan.own_database:

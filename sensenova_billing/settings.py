@@ -16,6 +16,7 @@ from sensenova_billing.data_directory import data_directory
 from sensenova_billing.environment import Environment
 from sensenova_billing.postgres import default_database_url, plain_host, queue_connection
 from sensenova_billing.secret_key import new_secret_key, stored_secret_key
+from sensenova_billing.server_address import announced_url, local_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -31,6 +32,10 @@ if SECRET_KEY_IS_TEMPORARY:
     SECRET_KEY = new_secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Where commands send usage: the running server's address, else the one on which `make run` would listen.
+SERVER_URL = announced_url(data_directory()) or local_url(
+    address=env.str("ADDRESS", default="127.0.0.1"), port=env.int("PORT", default=8000)
+)
 # True where the site is served over TLS: secure cookies, HSTS, redirects.
 HTTPS = env.bool("HTTPS", default=False)
 

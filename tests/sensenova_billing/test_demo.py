@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db.models import F, Sum
 from django.test import Client
@@ -14,9 +15,11 @@ from django.utils import timezone
 
 from accounts.keys import revoke_service_key
 from accounts.models import Customer, Member, ServiceKey, User
-from invoices.models import ChargeLine, HourlyBill
+from invoices.closing import close_due_hours
+from invoices.models import ChargeLine, HourlyBill, ParkedHour
 from sensenova_billing.demo import ADMIN, FILE, play_demo
-from sensenova_billing.demo_usage import CAST, CLOCK, HOURS, demo_usage
+from sensenova_billing.demo_usage import CAST, CLOCK, HOURS, NEWCOMER, demo_usage
+from tests.builders import record, report
 from tests.transport import client_with
 from usage.hours import hour_of
 from usage.models import HOUR, BillingHour, UsageRecord
@@ -76,6 +79,23 @@ def test_every_closed_hour_has_a_bill_for_each_of_the_three_customers(tmp_path: 
     assert BillingHour.objects.count() >= HOURS - 1
     assert HourlyBill.objects.count() == len(CAST) * BillingHour.objects.count()
     assert not ChargeLine.objects.exclude(usage_hour=F("bill__hour")).exists()
+
+
+@pytest.mark.django_db
+def test_an_hour_of_a_large_trace_is_billed_to_the_newcomer_and_parked_for_another(
+    tmp_path: Path,
+) -> None:
+    now = timezone.now()
+    _play(directory=tmp_path, now=now)
+    codes = (NEWCOMER.code, "harbour-books")
+    record(
+        *(report("trace", customer=code, occurred_at=now, input_tokens=30_000_000) for code in codes), now=now
+    )
+
+    close_due_hours(now=now + 2 * HOUR)
+
+    assert HourlyBill.objects.get(customer__code=NEWCOMER.code).amount > settings.PARK_UNUSUAL_FROM
+    assert ParkedHour.objects.get().customer == Customer.objects.get(code="harbour-books")
 
 
 @pytest.mark.django_db

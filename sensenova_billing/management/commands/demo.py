@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     help = "Fills the demo through the HTTP API at the first start, and shows its sign-ins at every start."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="The server (%(default)s).")
+        parser.add_argument("--url", default=settings.SERVER_URL, help="The server (%(default)s).")
 
     def handle(self, *args: Any, **options: Any) -> None:
         url, now = options["url"].rstrip("/"), clock.now()

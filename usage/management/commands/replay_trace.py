@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
             type=_whole_hour,
             help="The hour of the first call, e.g. 2026-01-31T18:00Z.",
         )
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="The server (%(default)s).")
+        parser.add_argument("--url", default=settings.SERVER_URL, help="The server (%(default)s).")
         parser.add_argument("--key", default="", help=f"A service key; else ${KEY_VARIABLE} is used.")
         parser.add_argument(
             "--batch", type=_batch_size, default=1000, help="Calls in one request (%(default)s)."
