@@ -38,14 +38,13 @@ SERVER_URL = announced_url(data_directory()) or local_url(
 )
 # True where the site is served over TLS: secure cookies, HSTS, redirects.
 HTTPS = env.bool("HTTPS", default=False)
-
-# The networks of the proxies in front: what they say of a client's address is believed, nobody else's is.
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# True behind a proxy that sets X-Forwarded-Proto and X-Forwarded-For.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+PRIVATE_NETWORKS = ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+# The networks of the proxies in front, whose X-Forwarded-For is believed (accounts/client_address.py).
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=PRIVATE_NETWORKS if BEHIND_PROXY else [])
 # The networks from which /readyz and /metrics answer: this machine and private ones, unless set.
-MONITORING_ADDRESSES = env.list(
-    "MONITORING_ADDRESSES",
-    default=["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
-)
+MONITORING_ADDRESSES = env.list("MONITORING_ADDRESSES", default=PRIVATE_NETWORKS)
 
 INSTALLED_APPS = [
     "sensenova_billing",
@@ -167,8 +166,15 @@ PASSWORD_HASHERS = [
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign_in"
-# Ten wrong passwords for one account from one address: wait a quarter of an hour.
+# Wrong passwords within a quarter of an hour, after which no password is looked at: for one account from one
+# address, from one address over all accounts, for one account from all (accounts/sign_in_limits.py).
 AXES_FAILURE_LIMIT = 10
+SIGN_IN_FAILURES_OF_ADDRESS = 30
+SIGN_IN_FAILURES_OF_ACCOUNT = 100
+AXES_HANDLER = "accounts.sign_in_limits.SignInLimits"
+AXES_CLIENT_IP_CALLABLE = "accounts.sign_in_limits.counted_address"
+# What is tried during a lock is not recorded, and so does not make it longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # By default axes looks for "email", our USERNAME_FIELD, but Django's forms and signals say "username": it
@@ -199,9 +205,7 @@ WHITENOISE_USE_FINDERS = True
 # --- Security ------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
-)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

@@ -6,7 +6,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin import own_password
-from accounts.views import SignInView, home
+from accounts.views import SignInView, admin_sign_in, home
 from invoices import price_admin as deeds
 from invoices import trace_views as tracing
 from invoices import views as invoices
@@ -73,6 +73,7 @@ urlpatterns = [
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
+    path("admin/login/", admin_sign_in, name="admin_sign_in"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
     path("admin/prices/change", admin.site.admin_view(deeds.change_price), name="change_price"),
     path("admin/prices/offer", admin.site.admin_view(deeds.announce_offer), name="announce_offer"),

@@ -20,7 +20,17 @@ BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 FIRST = "the first line of this bill"
 
 # Shows everybody the same, and so nothing of anybody's.
-PUBLIC = {"home", "sign_in", "prices", "healthz", "readyz", "metrics", "api_schema", "api_docs"}
+PUBLIC = {
+    "home",
+    "sign_in",
+    "admin_sign_in",
+    "prices",
+    "healthz",
+    "readyz",
+    "metrics",
+    "api_schema",
+    "api_docs",
+}
 PUBLIC |= {"api_catalog"}
 # Shows people what is theirs; takes no argument.
 PERSONAL = {"overview"}

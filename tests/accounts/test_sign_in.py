@@ -42,10 +42,55 @@ def test_after_signing_in_a_person_gets_the_page_that_was_asked_for(alice):
     assert sign_in(client, alice.email, next=wanted).headers["Location"] == wanted
 
 
-def test_signing_in_never_leads_to_another_site(alice):
-    answer = sign_in(Client(), alice.email, next="https://evil.example/")
+NOWHERE = [
+    "/sign-in",
+    "/sign-in?next=/sign-in",
+    "/sign-in?next=/sign-in%3Fnext%3D%2Fsign-in",
+    "/sign-in#top",
+    "/./sign-in",
+    "/prices/../sign-in",
+    "/prices\\..\\sign-in",
+    "/%73ign-in",
+    "/sign-out",
+    "/admin/login/?next=/sign-in",
+    "/admin/logout/",
+    "https://evil.example/",
+    "//evil.example/sign-in",
+    "/\\evil.example",
+    "///evil.example",
+    "javascript:alert(1)",
+    "http:evil.example",
+    "\t//evil.example",
+    "/prices?" + "x" * 3000,
+    "",
+]
 
-    assert answer.headers["Location"] == reverse("overview")
+
+@pytest.mark.parametrize("wanted", NOWHERE)
+def test_an_address_that_is_no_page_to_come_back_to_leads_home(alice, wanted):
+    client = Client()
+    posted = sign_in(client, alice.email, next=wanted)
+    again = client.get(reverse("sign_in"), {"next": wanted})
+
+    assert [answer.status_code for answer in (posted, again)] == [302, 302]
+    assert [answer.headers["Location"] for answer in (posted, again)] == [reverse("overview")] * 2
+
+
+@pytest.mark.parametrize("wanted", ["/prices", "/overview?a=1", "/no-such-page", "/customers/a%00b", "/"])
+def test_any_other_page_of_this_site_is_led_to_also_a_person_who_is_signed_in(alice_client, wanted):
+    answer = alice_client.get(reverse("sign_in"), {"next": wanted})
+
+    assert answer.headers["Location"] == wanted
+
+
+@pytest.mark.parametrize("wanted", ["/admin/login/?next=/admin/login/", "/sign-in", "/admin/"])
+def test_no_way_of_signing_in_leads_in_circles(operator_client, alice_client, wanted):
+    for client in (operator_client, alice_client, Client()):
+        for start in ("/admin/login/", "/sign-in", "/", "/overview", "/admin/"):
+            answer = client.get(start, {"next": wanted}, follow=True)
+
+            assert answer.status_code == 200
+            assert len(answer.redirect_chain) <= 4
 
 
 def test_a_wrong_password_is_said_at_the_form(alice):
