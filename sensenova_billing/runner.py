@@ -37,7 +37,7 @@ Tell = Callable[[str], None]
 WEB_PROCESSES = 2
 # Ten seconds are promised for a stop; these patiences together stay below. A worker that is killed loses
 # nothing: its transaction is rolled back, and the next sweep finds what there is to do.
-SECONDS_TO_STOP = {"beat": 1.0, "worker": 3.0, "web": 2.0, "postgresql": 2.0}
+SECONDS_TO_STOP = {"beat": 1.0, "worker": 3.0, "web": 3.5, "postgresql": 2.0}
 SECONDS_TO_ANSWER = 60
 LONGEST_PAUSE = 30
 # A child that has run this long was well: its next failure counts as its first.
@@ -139,7 +139,7 @@ def _commands(plan: Plan) -> dict[str, list[str]]:
             *("granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
             *("--host", plan.address, "--port", str(plan.port)),
             *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(plan.threads)),
-            *("--respawn-failed-workers", "--workers-kill-timeout", "1"),
+            *("--respawn-failed-workers", "--workers-kill-timeout", "3"),
             "sensenova_billing.wsgi:application",
         ],
         "worker": [

@@ -26,7 +26,7 @@ from usage.windows import WINDOW, CallWindows, CountedCalls, SettledCall, State,
 PACE = dt.timedelta(milliseconds=200)
 TIMES_AS_LONG = 30  # it pauses so many times as long as it took
 LONGEST_PAUSE = dt.timedelta(seconds=2)
-AT_THE_END = dt.timedelta(milliseconds=500)  # the runner kills a web worker after a second
+AT_THE_END = dt.timedelta(milliseconds=500)  # a web worker is killed after three seconds
 MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
 
 logger = logging.getLogger(__name__)

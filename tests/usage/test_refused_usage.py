@@ -98,6 +98,23 @@ def test_another_content_type_is_counted(endpoint, acme, service_key):
     assert counted() == [("unsupported_media_type", None, "chat-gateway-1", 1, 1)]
 
 
+NOT_UNPACKED = {
+    "gzip": (400, "malformed"),
+    "br": (415, "unsupported_media_type"),
+}
+
+
+@by_endpoint
+@pytest.mark.parametrize("encoding", NOT_UNPACKED)
+def test_a_body_that_cannot_be_unpacked_is_counted(encoding, endpoint, service_key):
+    headers = {"Authorization": f"Bearer {service_key}", "Content-Encoding": encoding}
+    answer = Client().post(endpoint.path, "not packed", content_type="application/json", headers=headers)
+
+    status, reason = NOT_UNPACKED[encoding]
+    assert answer.status_code == status
+    assert counted() == [(reason, None, "chat-gateway-1", 1, 1)]
+
+
 @by_endpoint
 def test_a_key_without_the_scope_is_counted(endpoint):
     key = issue_service_key(name="reader", scopes=[Scope.BILLING_READ])[1]
