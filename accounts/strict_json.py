@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
+from accounts.names import UNFIT, is_fit_for_a_name
 from accounts.refusals import Unreadable
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -75,6 +76,13 @@ def require_text(field: str, text: str) -> None:
         raise BadItem(field, "must not hold a NUL character")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise BadItem(field, "is not valid Unicode")
+
+
+def require_name(field: str, text: str) -> None:
+    """Raise BadItem for a character that no name or id may hold."""
+    require_text(field, text)
+    if not is_fit_for_a_name(text):
+        raise BadItem(field, UNFIT)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from accounts.acting import customer_of_key
 from accounts.ferry import Ferry
 from accounts.keys import customer_ids
 from accounts.models import ServiceKey
-from accounts.strict_json import BadItem, Name, read_as, read_at_once, read_json, require_text
+from accounts.names import is_fit_for_a_name, is_fit_for_a_path
+from accounts.strict_json import BadItem, Name, read_as, read_at_once, read_json, require_name, require_text
 from accounts.time_limits import Work
 from pricing.measures import MAX_QUANTITY
 from usage.call_rights import AskedRight, CallRight, CallRights
@@ -53,18 +54,23 @@ class Admission:
 
 def decode_call(body: bytes) -> CallRequest:
     """Return what a JSON object asks for; raise Unreadable, or CallUnclear naming the field."""
-    at_once = read_at_once(_CALL, body)
-    if at_once is not None:
-        return at_once
-    said = read_json(body)
+    asked = read_at_once(_CALL, body)
     try:
-        asked = read_as(CallRequest, said)
-        for field in ("customer", "service"):
-            require_text(field, getattr(asked, field))
-        require_text("call_id", asked.call_id or "")
+        if asked is None:
+            asked = read_as(CallRequest, read_json(body))
+            for field in ("customer", "service"):
+                require_text(field, getattr(asked, field))
+        _require_releasable(asked.call_id or "")
     except BadItem as error:
         raise CallUnclear(error.field, error.reason) from error
     return asked
+
+
+def _require_releasable(call_id: str) -> None:
+    """Raise BadItem for an id that the address of a release cannot hold."""
+    require_name("call_id", call_id)
+    if not is_fit_for_a_path(call_id):
+        raise BadItem("call_id", "must not hold . or .. between slashes or alone: an address cannot carry it")
 
 
 def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admission:
@@ -83,7 +89,7 @@ def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
 
     Without the customer's code it is the call of the only customer of this key that has one of this id.
     """
-    if "\0" in call_id:
+    if not is_fit_for_a_name(call_id):
         raise CallUnknown
     released = SettledCall(_customer_id(call_id, customer, key), call_id, None)
     (before,) = call_windows().settle([released])

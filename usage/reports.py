@@ -22,6 +22,7 @@ from accounts.strict_json import (
     read_as,
     read_at_once,
     read_json,
+    require_name,
     require_text,
 )
 from pricing.measures import MAX_QUANTITY
@@ -86,7 +87,7 @@ def _decode_at_once(body: bytes) -> list[UsageReport] | None:
         return None
     reports = said if isinstance(said, list) else [said]
     require_batch(reports)
-    return None if any(map(_gives_characters_twice, reports)) else reports
+    return None if any(map(_is_doubtful, reports)) else reports
 
 
 def require_batch(items: Sequence[Any]) -> None:
@@ -130,15 +131,21 @@ def report_of(fields: Any) -> UsageReport:
     if isinstance(fields, dict) and isinstance(instant := fields.get("occurred_at"), str):
         fields = fields | {"occurred_at": TOO_FINE.sub(r"\1", instant, count=1)}
     report = read_as(UsageReport, fields)
-    for field in ("event_id", "customer", "service"):
-        require_text(field, getattr(report, field))
+    for field in ("customer", "service", "input_text"):
+        require_text(field, getattr(report, field) or "")
+    for field in ("event_id", "call_id"):
+        require_name(field, getattr(report, field) or "")
     for key, value in (report.metadata or {}).items():
-        require_text("metadata", key + value)
-    require_text("input_text", report.input_text or "")
-    require_text("call_id", report.call_id or "")
+        require_name("metadata", key)
+        require_text("metadata", value)
     if _gives_characters_twice(report):
         raise BadItem("input_text", "give either input_characters or input_text")
     return report
+
+
+def _is_doubtful(report: UsageReport) -> bool:
+    names = [report.event_id, report.call_id or "", *(report.metadata or ())]
+    return _gives_characters_twice(report) or not all(map(str.isprintable, names))
 
 
 def _gives_characters_twice(report: UsageReport) -> bool:

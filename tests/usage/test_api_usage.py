@@ -112,7 +112,6 @@ LITERAL = [
     "<script>",
     "\u202egpj",
     " ",
-    "\t",
 ]
 
 

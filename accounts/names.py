@@ -1,0 +1,18 @@
+"""Which characters names and ids may not hold."""
+
+import unicodedata
+
+# Control characters, line and paragraph separators, and half of a surrogate pair: a path cannot carry a line
+# break, logs and files would be broken by it, and the others are invisible.
+_REFUSED = {"Cc", "Zl", "Zp", "Cs"}
+UNFIT = "must not hold control characters or line breaks"
+
+
+def is_fit_for_a_name(text: str) -> bool:
+    """Whether names and ids may hold all of these characters."""
+    return text.isprintable() or not any(unicodedata.category(one) in _REFUSED for one in text)
+
+
+def is_fit_for_a_path(text: str) -> bool:
+    """Whether an address can carry this as its end: clients resolve the segments `.` and `..` themselves."""
+    return not {".", ".."} & set(text.split("/"))
