@@ -22,6 +22,8 @@ from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
+from accounts.names import validate_name
+
 
 def validate_time_zone(name: str) -> None:
     """Refuse a name that the time zone database does not know."""
@@ -61,8 +63,8 @@ class Role(models.TextChoices):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in with an e-mail address."""
 
-    email = models.EmailField("e-mail")
-    name = models.CharField(max_length=100, blank=True)
+    email = models.EmailField("e-mail", validators=[validate_name])
+    name = models.CharField(max_length=100, blank=True, validators=[validate_name])
     is_active = models.BooleanField("active", default=True)
     is_staff = models.BooleanField("may use the admin", default=False)
     role = models.CharField(
@@ -117,7 +119,7 @@ class Customer(models.Model):
         ],
         help_text="Names the customer in the API and on bills; never changes.",
     )
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[validate_name])
     time_zone = models.CharField(
         max_length=64,
         default="Asia/Shanghai",
@@ -180,7 +182,9 @@ def default_scopes() -> list[str]:
 class ServiceKey(models.Model):
     """A model service's or gateway's key; only the SHA-256 of its secret is kept."""
 
-    name = models.CharField(max_length=100, help_text="Who holds it, e.g. chat-gateway-1.")
+    name = models.CharField(
+        max_length=100, validators=[validate_name], help_text="Who holds it, e.g. chat-gateway-1."
+    )
     public_id = models.CharField(max_length=16, editable=False)
     secret_sha256 = models.BinaryField(max_length=32, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

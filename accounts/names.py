@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from django.core.exceptions import ValidationError
+
 # Control characters, line and paragraph separators, and half of a surrogate pair: a path cannot carry a line
 # break, logs and files would be broken by it, and the others are invisible.
 _REFUSED = {"Cc", "Zl", "Zp", "Cs"}
@@ -16,3 +18,11 @@ def is_fit_for_a_name(text: str) -> bool:
 def is_fit_for_a_path(text: str) -> bool:
     """Whether an address can carry this as its end: clients resolve the segments `.` and `..` themselves."""
     return not {".", ".."} & set(text.split("/"))
+
+
+def validate_name(text: str) -> None:
+    """Raise ValidationError for what no name may hold, or for blanks around it."""
+    if not is_fit_for_a_name(text):
+        raise ValidationError(f"This {UNFIT}.")
+    if text != text.strip():
+        raise ValidationError("This must not begin or end with a blank.")

@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from accounts import clock
 from accounts.asked_lists import AskedList
 from accounts.read_only import ReadOnly
-from accounts.signed_admin import Kept, ReasonedForm, Signed, TracedHistory
+from accounts.signed_admin import Kept, Signed, TracedHistory
 from pricing.approval_admin import ObeysApproval
 from pricing.choosing import changes_after, price_in_force
 from pricing.dated_lists import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
@@ -31,6 +31,7 @@ from pricing.models import (
 )
 from pricing.on_sale import facts_of
 from pricing.outlook import outlook_now
+from pricing.service_forms import ServiceAliasForm, ServiceForm
 from pricing.specification_admin import CallSpecificationAdmin
 
 SOON = dt.timedelta(days=30)
@@ -121,7 +122,7 @@ class ServiceGroupAdmin(ObeysApproval, Kept):
 class ServiceAliasAdmin(ObeysApproval, Signed, ModelAdmin):  # type: ignore[misc]
     """Other names under which senders report services; one that is not wanted any more may go."""
 
-    form = ReasonedForm
+    form = ServiceAliasForm
     list_display = ("alias", "service")
     list_select_related = ("service",)
     search_fields = ("alias", "service__name")
@@ -132,6 +133,7 @@ class ServiceAliasAdmin(ObeysApproval, Signed, ModelAdmin):  # type: ignore[misc
 class ServiceAdmin(LeadsToDeeds, ObeysApproval, Kept):
     """Models on sale."""
 
+    form = ServiceForm
     list_display = ("name", "group", "position")
     list_filter = ("group",)
     list_select_related = ("group",)

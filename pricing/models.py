@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from accounts.audit import LONGEST_REASON
 from accounts.models import Customer
+from accounts.names import validate_name
 from pricing.kinds import Kind
 from pricing.measures import Measure
 from pricing.periods import END, FIRST, OUTSIDE
@@ -54,8 +55,14 @@ _WITHIN_THE_YEARS = Q(begins_at__gte=FIRST, begins_at__lt=END) & (
 class ServiceGroup(models.Model):
     """A section of the price page, e.g. General within SenseNova LLM."""
 
-    family = models.CharField(max_length=100, help_text="The page's heading, e.g. SenseNova LLM.")
-    name = models.CharField(max_length=100, help_text="The heading below it; the same where there is none.")
+    family = models.CharField(
+        max_length=100, validators=[validate_name], help_text="The page's heading, e.g. SenseNova LLM."
+    )
+    name = models.CharField(
+        max_length=100,
+        validators=[validate_name],
+        help_text="The heading below it; the same where there is none.",
+    )
     description = models.TextField(blank=True)
     position = models.PositiveSmallIntegerField(help_text="Order on the price page.")
 
@@ -70,7 +77,11 @@ class ServiceGroup(models.Model):
 class Service(models.Model):
     """A model on sale."""
 
-    name = models.CharField(max_length=100, help_text="Names the service in the API, e.g. SenseChat-5.")
+    name = models.CharField(
+        max_length=100,
+        validators=[validate_name],
+        help_text="Names the service in the API, e.g. SenseChat-5.",
+    )
     group = models.ForeignKey(ServiceGroup, on_delete=models.PROTECT, related_name="services")
     position = models.PositiveSmallIntegerField(default=0, help_text="Order within its group.")
 
@@ -85,7 +96,9 @@ class Service(models.Model):
 class ServiceAlias(models.Model):
     """Another name under which a sender reports a service, e.g. the model name of a gateway."""
 
-    alias = models.CharField(max_length=255, help_text="As the sender writes it, byte for byte.")
+    alias = models.CharField(
+        max_length=255, validators=[validate_name], help_text="As the sender writes it, byte for byte."
+    )
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="aliases")
 
     class Meta:

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from pricing.models import PriceKind, Service, ServiceAlias
-from tests.builders import price
+from tests.builders import alias_from_before, price
 from tests.tables import code, table
 from usage.models import UsageRecord
 
@@ -122,7 +122,7 @@ def test_a_customers_own_price_is_not_told(acme):
 def test_a_service_may_be_named_by_an_alias():
     ServiceAlias.objects.create(alias="gateway/chat", service=Service.objects.get(name="SenseChat"))
     # Its name is another's alias: the name comes first.
-    ServiceAlias.objects.create(alias="SenseChat-5", service=Service.objects.get(name="SenseChat"))
+    alias_from_before("SenseChat-5", service=Service.objects.get(name="SenseChat"))
 
     said = estimate(
         {"service": "gateway/chat", "input_tokens": 1}, {"service": "SenseChat-5", "input_tokens": 1}

@@ -1,7 +1,7 @@
 import pytest
 
 from pricing.models import ServiceAlias
-from tests.builders import as_json, item, record, report
+from tests.builders import alias_from_before, as_json, item, record, report
 from usage.models import UsageRecord
 from usage.refusals import Conflict
 
@@ -76,7 +76,7 @@ def test_a_record_reported_under_an_alias_is_the_same_record(acme):
 
 def test_a_service_comes_before_an_alias_of_its_name(acme):
     turbo = item("SenseChat-Turbo", "input_tokens").service
-    ServiceAlias.objects.create(alias="SenseChat-5", service=turbo)
+    alias_from_before("SenseChat-5", service=turbo)
 
     record(report())
 

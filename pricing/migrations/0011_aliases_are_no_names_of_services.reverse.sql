@@ -1,0 +1,3 @@
+DROP TRIGGER a_service_name_is_not_an_alias ON pricing_service;
+DROP TRIGGER an_alias_is_not_the_name_of_a_service ON pricing_servicealias;
+DROP FUNCTION keep_aliases_apart_from_names();
