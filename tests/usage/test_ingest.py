@@ -7,8 +7,8 @@ from django.db import IntegrityError, connection
 
 from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating
 from pricing.measures import Measure
-from pricing.models import BillingItem, Price, Service, ServiceAlias
-from tests.builders import THE_HOUR, at, close, commit, record, report
+from pricing.models import BillingItem, Price, Service
+from tests.builders import THE_HOUR, alias_from_before, at, close, commit, record, report
 from usage.ingest import Receipt, record_each, record_usage
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
 from usage.refusals import BadBatch, Conflict
@@ -392,7 +392,7 @@ def test_a_late_record_that_is_stored_by_itself_belongs_to_the_earliest_open_hou
 @pytest.mark.parametrize("stored", [record_usage, record_each])
 def test_a_service_comes_before_an_alias_of_the_same_name(stored, acme):
     other = Service.objects.get(name="SenseChat-Vision")
-    ServiceAlias.objects.create(alias="SenseChat-5", service=other)
+    alias_from_before("SenseChat-5", service=other)
 
     stored(reports=[report()], now=at(61))
 
