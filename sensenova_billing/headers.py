@@ -25,8 +25,14 @@ _ADMIN = _PAGE | {"script-src": "'self' 'unsafe-eval'", "style-src": "'self' 'un
 # Swagger UI's page has a style element.
 _API_DOCS = _PAGE | {"style-src": "'self' 'unsafe-inline'"}
 
-PRIVATE = "no-store"
-_NO_FEATURES = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+_FOR_ALL = {
+    "Cache-Control": "no-store",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    # Django's own middleware adds these too, but not to what is answered before it.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 def _written(policy: dict[str, str]) -> str:
@@ -50,10 +56,9 @@ def response_headers(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        headers = response.headers
-        headers.setdefault("Content-Security-Policy", policy_of(request.path_info))
-        headers.setdefault("Permissions-Policy", _NO_FEATURES)
-        headers.setdefault("Cache-Control", PRIVATE)
+        response.headers.setdefault("Content-Security-Policy", policy_of(request.path_info))
+        for name, value in _FOR_ALL.items():
+            response.headers.setdefault(name, value)
         return response
 
     return middleware
