@@ -10,7 +10,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser fault hammer fuzz check format lock openapi \
+.PHONY: help run gateway test test-clients test-browser fault hammer fuzz mutants check format lock openapi \
 	bench-ingest bench-close bench-effect bench-admission
 
 help: ## list the targets
@@ -40,6 +40,9 @@ hammer: .venv/requirements-dev ## press on call limits with many processes, and 
 
 fuzz: .venv/requirements-dev ## send damaged bodies to every endpoint and form of a server of its own (--count, --seed, --seconds)
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+mutants: .venv/requirements-dev ## put single small faults into the money paths, and see whether a test fails
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 check: .venv/requirements-dev ## format, lint, types, layers, migrations, deployment settings, OpenAPI document
 	$(BIN)/ruff check .

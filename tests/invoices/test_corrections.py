@@ -196,6 +196,22 @@ def test_the_preview_is_what_is_then_billed(acme, globex):
     }
 
 
+def test_a_preview_adds_up_the_lines_of_all_hours(acme):
+    record(report(), report("next", input_tokens=3000, occurred_at=at(70)), now=at(71))
+    close()
+    close(hour=1)
+
+    (effect,) = preview_rerating(
+        price=wrong_price(), from_hour=THE_HOUR, until_hour=at(120), unit_price=Decimal("0.03")
+    )
+
+    assert effect.lines == 2
+    assert effect.quantity == 4000
+    assert (effect.charged, effect.corrected, effect.difference) == (
+        Decimal("0.16"), Decimal("0.12"), Decimal("-0.04"),
+    )  # fmt: skip
+
+
 def test_a_preview_stores_nothing_and_is_empty_before_the_first_closing(acme):
     record(report())
 

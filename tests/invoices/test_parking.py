@@ -185,6 +185,20 @@ def service_without_items():
     return Service.objects.create(name="unfinished", group=ServiceGroup.objects.get(name="General"))
 
 
+def test_parked_hours_are_listed_oldest_first(acme, globex):
+    record(report(occurred_at=at(-50)), now=at(-49))
+    close_due_hours(now=at(5, hour=3))
+    places = [(at(0, hour=2), acme), (THE_HOUR, globex), (THE_HOUR, acme)]
+    for hour, customer in places:
+        ParkedHour.objects.create(
+            customer=customer, hour_id=hour, reason="Odd.", records=1, amount=1, parked_at=at(5, hour=3)
+        )
+
+    found = [(parked.hour_id, parked.customer) for parked in parked_hours()]
+
+    assert found == places[::-1]
+
+
 def test_a_release_needs_a_reason(acme):
     record(costs(11))
     close()
