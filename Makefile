@@ -11,7 +11,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 
 .DEFAULT_GOAL := help
 .PHONY: help run gateway test test-clients test-browser fault hammer fuzz mutants check format lock openapi \
-	bench-ingest bench-close bench-effect bench-admission
+	bench-ingest bench-close bench-effect bench-admission bench-edges
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -69,6 +69,9 @@ bench-effect: .venv/requirements-dev ## measure how long the effect of planned p
 
 bench-admission: .venv/requirements-dev ## measure how fast calls are admitted, beside an empty view
 	$(BIN)/python -m benchmarks.admission $(ARGS)
+
+bench-edges: .venv/requirements-dev ## measure what slow and large requests do to others, with the proxy and without
+	$(BIN)/python -m benchmarks.edges $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml

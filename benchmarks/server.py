@@ -38,7 +38,8 @@ def web(
         port = free.getsockname()[1]
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--blocking-threads", "64"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--blocking-threads", "512"),
+        *("--backlog", "1024", "--backpressure", "512"),
         *("--log-level", "error", application),
     ]
     environment = os.environ | {

@@ -137,6 +137,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _page(request, 500, "server_error", "Something broke on our side. Nothing was changed; try again.")
 
 
+def busy(path: str) -> HttpResponse:
+    """503: the process works on as many requests as it may."""
+    request = HttpRequest()
+    request.path = path
+    response = _page(request, 503, "busy", "Too many requests at once. Nothing was done; send it again.")
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
 def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
     if _is_api(request):
         return JsonResponse(error_body(code, message), status=status)

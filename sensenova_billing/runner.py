@@ -28,6 +28,7 @@ from sensenova_billing.data_directory import (
     make_reachable,
 )
 from sensenova_billing.lifeline import UNDER_RUNNER, tied_to_caller
+from sensenova_billing.proxy import proxy_command, proxy_environment
 from sensenova_billing.secret_key import store_secret_key
 from sensenova_billing.server_address import announced, local_url
 
@@ -37,7 +38,7 @@ Tell = Callable[[str], None]
 WEB_PROCESSES = 2
 # Ten seconds are promised for a stop; these patiences together stay below. A worker that is killed loses
 # nothing: its transaction is rolled back, and the next sweep finds what there is to do.
-SECONDS_TO_STOP = {"beat": 1.0, "worker": 3.0, "web": 3.5, "postgresql": 2.0}
+SECONDS_TO_STOP = {"beat": 1.0, "worker": 3.0, "proxy": 0.3, "web": 3.5, "postgresql": 2.0}
 SECONDS_TO_ANSWER = 60
 LONGEST_PAUSE = 30
 # A child that has run this long was well: its next failure counts as its first.
@@ -54,7 +55,9 @@ class Plan:
     port: int
     own_database: bool  # nobody named another, so the embedded server is ours to run
     demo: bool
-    threads: int  # of each web process
+    connections: int  # of each web process
+    proxy: str | None = None  # HAProxy's program; without one clients reach the web server itself
+    web_port: int = 0  # where the web server listens behind the proxy
 
     @property
     def url(self) -> str:
@@ -123,8 +126,12 @@ def _start_all(plan: Plan, children: list[Child], tell: Tell) -> None:
     tell("Starting the web server, the worker and the clock...")
     for name, command in _commands(plan).items():
         children.append(_child(name, partial(_launch, plan, name, command)))
-        if name == "web":
+        if name in ("web", "proxy"):
             _wait_for_answer(plan, children[-1])
+    if plan.proxy:
+        tell("HAProxy is in front: requests that take longer than 20 s to arrive are ended.")
+    else:
+        tell("No proxy is in front: slow connections are not ended (docs/operations.md, Slow connections).")
 
 
 def _child(name: str, start: Callable[[], Process]) -> Child:
@@ -132,13 +139,16 @@ def _child(name: str, start: Callable[[], Process]) -> Child:
 
 
 def _commands(plan: Plan) -> dict[str, list[str]]:
-    celery = ["celery", "-A", "sensenova_billing"]
+    python = [sys.executable, "-m"]
+    celery = [*python, "celery", "-A", "sensenova_billing"]
     schedule = str(plan.directory / "celerybeat-schedule")
-    return {
+    address, port = ("127.0.0.1", plan.web_port) if plan.proxy else (plan.address, plan.port)
+    commands = {
         "web": [
-            *("granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-            *("--host", plan.address, "--port", str(plan.port)),
-            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(plan.threads)),
+            *(*python, "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
+            *("--host", address, "--port", str(port)),
+            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(plan.connections)),
+            *("--backlog", "1024", "--backpressure", str(plan.connections)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "3"),
             "sensenova_billing.wsgi:application",
         ],
@@ -148,15 +158,18 @@ def _commands(plan: Plan) -> dict[str, list[str]]:
         ],
         "beat": [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"],
     }
+    if plan.proxy:
+        return {"web": commands.pop("web"), "proxy": proxy_command(plan.proxy), **commands}
+    return commands
 
 
 def _launch(plan: Plan, name: str, command: list[str]) -> Process:
     log = postgres.open_log(plan.directory, name)
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
             cwd=REPOSITORY,
-            env=_environment(plan, "page" if name == "web" else "closing"),
+            env=_environment(plan, name),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -167,12 +180,19 @@ def _launch(plan: Plan, name: str, command: list[str]) -> Process:
         os.close(log)
 
 
-def _environment(plan: Plan, work: str) -> dict[str, str]:
+def _environment(plan: Plan, name: str) -> dict[str, str]:
     """Return the children's environment: they may be asked for by any name under which they are reachable."""
     names = ["localhost", "127.0.0.1", "[::1]", plan.address]
     if plan.address in WILDCARDS:
         names += _names_of_this_machine()
-    return {"ALLOWED_HOSTS": ",".join(names), UNDER_RUNNER: "1", "SENSENOVA_WORK": work, **os.environ}
+    work = "page" if name == "web" else "closing"
+    environment = {"ALLOWED_HOSTS": ",".join(names), UNDER_RUNNER: "1", "SENSENOVA_WORK": work, **os.environ}
+    if plan.proxy and name == "web":
+        trusted = ["127.0.0.1", os.environ.get("TRUSTED_PROXIES", "")]
+        environment["TRUSTED_PROXIES"] = ",".join(filter(None, trusted))
+    if plan.proxy and name == "proxy":
+        environment |= proxy_environment(address=plan.address, port=plan.port, upstream=plan.web_port)
+    return environment
 
 
 def _names_of_this_machine() -> list[str]:
@@ -191,6 +211,14 @@ def _manage(*arguments: str) -> Process:
     return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, preexec_fn=tied_to_caller())
 
 
+def free_port() -> int:
+    """Return a port of this machine's own address that nothing listens on."""
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
 def _check_port(plan: Plan) -> None:
     family = socket.AF_INET6 if ":" in plan.address else socket.AF_INET
     with socket.socket(family) as trial:
@@ -205,20 +233,22 @@ def _check_port(plan: Plan) -> None:
 
 
 def _wait_for_answer(plan: Plan, web: Child) -> None:
+    host = plan.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    port = plan.port
+    if plan.proxy and web.name == "web":
+        host, port = "127.0.0.1", plan.web_port
     deadline = time.monotonic() + SECONDS_TO_ANSWER
     while time.monotonic() < deadline and web.process.poll() is None:
-        if _answers(plan):
+        if _answers(host, port):
             return
         time.sleep(0.05)
-    raise StartFailed(f"The web server does not answer, see {plan.directory / 'log' / 'web.log'}.")
+    raise StartFailed(f"The web server does not answer, see {plan.directory / 'log' / web.name}.log.")
 
 
-def _answers(plan: Plan) -> bool:
-    host = plan.url.removeprefix("http://").rpartition(":")[0].strip("[]")
-    connection = http.client.HTTPConnection(host, plan.port, timeout=5)
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/healthz")
-        # Even a refusal of this host name, or a redirect to https, comes from a running application.
         return connection.getresponse().status < 500
     except (OSError, http.client.HTTPException):
         return False

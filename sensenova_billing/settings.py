@@ -142,6 +142,10 @@ DATABASES["default"]["OPTIONS"]["options"] = " ".join(
 # Reports that wait share a commit and hold no connection, so far more threads than connections pay
 # (docs/benchmarks.md has figures for 8 and 32).
 WEB_THREADS = env.int("WEB_THREADS", default=64)
+# Without a pool each request may open a connection of its own.
+REQUESTS_AT_ONCE = WEB_THREADS if DATABASE_POOL_SIZE else 4
+# Of each web process. Each has a thread, which waits for its bodies (sensenova_billing/concurrency.py).
+WEB_CONNECTIONS = env.int("WEB_CONNECTIONS", default=512)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People --------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 import gc
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import resolve
+from django.utils.module_loading import import_string
 
 from sensenova_billing.checks import refuse_unsafe_database, refuse_unsafe_secret_key
+from sensenova_billing.concurrency import ConcurrencyLimit
 from sensenova_billing.draining import Draining
 from sensenova_billing.lifeline import die_with_parent_under_runner
 
@@ -15,7 +18,13 @@ os.environ.setdefault("SENSENOVA_WORK", "page")
 
 # The web server loads this in each of its worker processes.
 die_with_parent_under_runner()
-application = Draining(get_wsgi_application())
+application = Draining(
+    ConcurrencyLimit(
+        get_wsgi_application(),
+        requests=settings.REQUESTS_AT_ONCE,
+        busy=import_string("sensenova_billing.errors.busy"),
+    )
+)
 refuse_unsafe_secret_key()
 refuse_unsafe_database()
 

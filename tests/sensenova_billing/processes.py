@@ -142,7 +142,7 @@ def run_until_up(directory: Path, **environment: str) -> "tuple[subprocess.Popen
     """Start everything on a data directory and wait until it runs."""
     before = output_of(directory).count("is running at") if (directory / "output").exists() else 0
     runner, port = run(directory, **environment)
-    assert eventually(lambda: output_of(directory).count("is running at") > before, seconds=60), output_of(
+    assert eventually(lambda: output_of(directory).count("is running at") > before, seconds=180), output_of(
         directory
     )
     return runner, port

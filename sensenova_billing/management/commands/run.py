@@ -8,10 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from sensenova_billing.data_directory import StartFailed, data_directory
 from sensenova_billing.environment import Environment
-from sensenova_billing.runner import Plan, run
+from sensenova_billing.proxy import find_proxy
+from sensenova_billing.runner import Plan, free_port, run
 from sensenova_billing.secret_key import fault_of
-
-THREADS_WITHOUT_POOL = 4  # each of them may then hold a connection of its own
 
 
 class Command(BaseCommand):
@@ -44,7 +43,9 @@ class Command(BaseCommand):
             port=env.int("PORT", default=8000),
             own_database="DATABASE_URL" not in os.environ,
             demo=demo,
-            threads=settings.WEB_THREADS if settings.DATABASE_POOL_SIZE else THREADS_WITHOUT_POOL,
+            connections=settings.WEB_CONNECTIONS,
+            proxy=find_proxy(),
+            web_port=free_port(),
         )
 
     def _tell(self, line: str) -> None:

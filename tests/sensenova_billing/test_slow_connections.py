@@ -1,0 +1,45 @@
+"""A running server with more slow connections than it works on requests at once."""
+
+import contextlib
+import http.client
+import socket
+import time
+
+import pytest
+
+from sensenova_billing.proxy import find_proxy
+from tests.sensenova_billing.processes import output_of, run_until_up, temporary_data_directory
+
+SLOW = 300
+HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na"
+
+
+@pytest.fixture(params=["0", "1"], ids=["directly", "through the proxy"])
+def server(request):
+    if request.param == "1" and not find_proxy():
+        pytest.skip("Debian's haproxy is not installed.")
+    with temporary_data_directory() as directory:
+        runner, port = run_until_up(directory, PROXY=request.param)
+        assert ("HAProxy is in front" in output_of(directory)) == (request.param == "1")
+        yield port
+        runner.terminate()
+        runner.wait(15)
+
+
+def asked(port, path):
+    """The status of an answer, and the seconds that it took."""
+    begun = time.monotonic()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status, time.monotonic() - begun
+
+
+def test_health_checks_and_pages_are_answered_beside_slow_bodies(server):
+    with contextlib.ExitStack() as held:
+        for _ in range(SLOW):
+            slow = held.enter_context(socket.create_connection(("127.0.0.1", server), timeout=20))
+            slow.sendall(HEAD)
+        answers = [asked(server, path) for path in ("/healthz", "/prices", "/readyz") for _ in range(5)]
+
+    assert {status for status, _ in answers} == {200}
+    assert sum(seconds for _, seconds in answers) < 20  # a waiting one would take that alone
