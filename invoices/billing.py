@@ -164,8 +164,7 @@ _BILL = f"""WITH {CHARGED}, by_customer AS (
  RETURNING quantity, amount
 ), waiting AS (
     SELECT count(*) AS customers, coalesce(sum(records), 0)::bigint AS records,
-           coalesce(sum(lines), 0)::bigint AS lines, coalesce(sum(quantity), 0) AS quantity,
-           coalesce(sum(amount), 0) AS amount
+           coalesce(sum(lines), 0)::bigint AS lines, coalesce(sum(quantity), 0) AS quantity
       FROM judged WHERE reason IS NOT NULL
 ), billed AS (
     SELECT count(*) AS bills, coalesce(sum(records), 0)::bigint AS records, coalesce(sum(amount), 0) AS amount

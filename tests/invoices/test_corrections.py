@@ -84,6 +84,19 @@ def test_a_reversals_lines_name_the_lines_that_they_correct(acme):
     assert reversals.keys() == {IN, OUT}
 
 
+def test_the_reversal_of_a_late_record_corrects_the_line_of_its_own_hour(acme):
+    record(report("first"))
+    close()
+    record(report("late"), report("next", occurred_at=at(70)), now=at(71))
+    close(hour=1)
+
+    reverse(acme, "late", now=at(10, hour=2))
+    close(hour=2)
+
+    reversals = ChargeLine.objects.filter(correction="reversal")
+    assert [line.corrects.usage_hour for line in reversals] == [THE_HOUR, THE_HOUR]
+
+
 def test_a_record_of_an_hour_that_is_open_is_reversed_on_the_bill_after(acme):
     record(report())
 

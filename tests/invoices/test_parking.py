@@ -1,6 +1,7 @@
 """What looks wrong waits for somebody; everybody else is billed."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError
@@ -12,6 +13,7 @@ from invoices.sealing import seal_of
 from pricing.measures import Measure
 from pricing.models import Service, ServiceGroup
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
+from usage.models import HOUR, BillingHour
 from usage.reversing import reverse_record
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +82,45 @@ def test_what_is_usual_is_not_known_of_a_new_customer(acme, settings):
     close_due_hours(now=at(65))
 
     assert not ParkedHour.objects.exists()
+
+
+def a_day_of_bills(customer, *, first):
+    """Bills of 1 RMB in 24 hours in turn, from this one on, and hours without any up to THE_HOUR."""
+    hours = [THE_HOUR + n * HOUR for n in range(first, 0)]
+    BillingHour.objects.bulk_create(
+        BillingHour(hour=hour, previous_id=before, closed_at=THE_HOUR)
+        for before, hour in pairwise([None, *hours])
+    )
+    HourlyBill.objects.bulk_create(
+        HourlyBill(
+            number=f"{hour:%Y%m%dT%HZ}-{customer.code}", customer=customer, hour_id=hour, sealed_in_id=hour,
+            customer_code=customer.code, customer_name=customer.name, records=1, amount=1, issued_at=THE_HOUR,
+        )
+        for hour in hours[:24]
+    )  # fmt: skip
+    HourSeal.objects.create(
+        hour_id=hours[-1], sha256=bytes(32), bills=0, lines=0, records=0, parked=0, amount=0
+    )
+
+
+@pytest.mark.parametrize(("first", "parked"), [(-7 * 24, True), (-7 * 24 - 1, False)])
+def test_what_is_usual_is_that_of_24_bills_within_seven_days(first, parked, acme, settings):
+    settings.PARK_ABOVE_TIMES_USUAL, settings.PARK_UNUSUAL_FROM = Decimal(8), Decimal(5)
+    a_day_of_bills(acme, first=first)
+    record(costs(9))
+
+    close_due_hours(now=at(65))
+
+    assert ParkedHour.objects.exists() is parked
+
+
+def test_a_record_that_no_line_bills_parks_the_hour_whatever_else_is_billed(acme):
+    record()
+    raw_record(service=service_without_items())
+
+    close()
+
+    assert ParkedHour.objects.get().reason == "Records: 2 consumed, 1 billed."
 
 
 def test_what_is_usual_is_that_of_the_customer_and_of_nobody_else(acme, globex, settings):

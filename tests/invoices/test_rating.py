@@ -111,3 +111,13 @@ def test_a_late_call_is_charged_where_it_will_be_billed(acme):
     record(report("late"), now=at(70))
 
     assert charges_so_far(customer_id=acme.pk, hour=THE_HOUR + HOUR)[0].hour == THE_HOUR
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit_price", "is_free"),
+    [(PriceKind.FREE_TRIAL, 0, True), (PriceKind.FREE_TRIAL, 1, False), (PriceKind.LIST_PRICE, 0, False)],
+)
+def test_a_charge_is_free_by_a_trial_that_charges_nothing(kind, unit_price, is_free):
+    charge = Charge(THE_HOUR, "SenseChat", IN, kind, Decimal(unit_price), 1000, 1, Decimal(1), Decimal(0), "")
+
+    assert charge.is_free_trial is is_free

@@ -71,7 +71,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/invoices/test_correction_pages.py",
     ),
     "invoices/rating.py": _BILLING,
-    "invoices/closing.py": (*_BILLING, "tests/concurrency/test_closing_races.py"),
+    "invoices/closing.py": (
+        *_BILLING,
+        "tests/invoices/test_task_logs.py",
+        "tests/concurrency/test_closing_races.py",
+    ),
     "invoices/sealing.py": ("tests/invoices/test_closing.py", *_VERIFYING),
     "invoices/recomputing.py": _VERIFYING,
     "invoices/comparing.py": _VERIFYING,
