@@ -1,7 +1,6 @@
 """What looks wrong waits for somebody; everybody else is billed."""
 
 from decimal import Decimal
-from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError
@@ -89,17 +88,18 @@ def a_day_of_bills(customer, *, first):
     hours = [THE_HOUR + n * HOUR for n in range(first, 0)]
     BillingHour.objects.bulk_create(
         BillingHour(hour=hour, previous_id=before, closed_at=THE_HOUR)
-        for before, hour in pairwise([None, *hours])
+        for before, hour in zip([None, *hours], hours, strict=False)
     )
     HourlyBill.objects.bulk_create(
         HourlyBill(
             number=f"{hour:%Y%m%dT%HZ}-{customer.code}", customer=customer, hour_id=hour, sealed_in_id=hour,
-            customer_code=customer.code, customer_name=customer.name, records=1, amount=1, issued_at=THE_HOUR,
+            customer_code=customer.code, customer_name=customer.name, records=1,
+            amount=Decimal(1), issued_at=THE_HOUR,
         )
         for hour in hours[:24]
     )  # fmt: skip
     HourSeal.objects.create(
-        hour_id=hours[-1], sha256=bytes(32), bills=0, lines=0, records=0, parked=0, amount=0
+        hour_id=hours[-1], sha256=bytes(32), bills=0, lines=0, records=0, parked=0, amount=Decimal(0)
     )
 
 

@@ -77,7 +77,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/concurrency/test_closing_races.py",
     ),
     "invoices/sealing.py": ("tests/invoices/test_closing.py", *_VERIFYING),
-    "invoices/recomputing.py": _VERIFYING,
+    "invoices/recomputing.py": ("tests/invoices/test_recomputing.py", *_VERIFYING),
     "invoices/comparing.py": _VERIFYING,
     "invoices/verifying.py": _VERIFYING,
     "invoices/rereading.py": _VERIFYING,
