@@ -88,6 +88,27 @@ def test_what_is_sent_again_by_itself_counts_once(acme):
     assert counted(acme) == (1, 400)
 
 
+def test_a_report_that_is_sent_again_settles_its_call_once(acme):
+    admit("call-1", acme)
+    admit("call-2", acme)
+    single, batch = used("a", call_id="call-1"), [used("b", call_id="call-2"), used("c")]
+
+    for _ in range(2):
+        record_each(reports=[single], now=timezone.now())
+        record(*batch)
+
+    assert counted(acme) == (3, 1200)
+
+
+def test_a_batch_that_settles_calls_of_two_customers_settles_to_each_its_own(acme, globex):
+    for call_id in ("call-1", "call-2"):
+        admit(call_id, globex)
+
+    record(used("a", call_id="call-1"), used("b", call_id="call-2", customer="globex"))
+
+    assert (counted(acme), counted(globex)) == ((1, 400), (2, 1400))
+
+
 def test_a_call_that_was_settled_counts_once_and_its_further_tokens_too(acme):
     admit("call-1", acme)
 
