@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.server import Measured, drive, manage, web
 from sensenova_billing.postgres import throwaway_server
-from tests.redis_server import redis_server
+from tests.redis_server import know_server, redis_server
 
 CONNECTIONS = 128  # as for single posts of usage: as many as the server has threads
 ROUNDS = 3
@@ -124,6 +124,7 @@ def served(url: str) -> Iterator[dict[str, int]]:
     """Serve the same database twice, by a store each, and give their ports."""
     with ExitStack() as stack:
         redis_url = os.environ.get("REDIS_URL") or stack.enter_context(redis_server())
+        know_server(redis_url)
         chosen = {POSTGRESQL: "", REDIS: redis_url}
         yield {store: stack.enter_context(web(url, REDIS_URL=at))[0] for store, at in chosen.items()}
 

@@ -24,7 +24,7 @@ from usage.refusals import (
     LimitsExhausted,
     NotReversible,
 )
-from usage.windows import StoreAway
+from usage.windows import StoreAway, WindowsLost
 
 _STATUS: dict[type[Refused], int] = {
     Unreadable: 400,
@@ -62,7 +62,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         case StoreAway() | OperationalError() | InterfaceError() | InternalError() if outage := outage_of(
             error
         ):
-            return Response(error_body(*outage), 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+            seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
+            return Response(error_body(*outage), 503, headers={"Retry-After": str(seconds)})
         case Refused():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
         case Http404():
@@ -78,6 +79,8 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
     """Return the code and message of a failure that passes: a database or Redis that may answer later."""
     sqlstate = getattr(getattr(error, "__cause__", None), "sqlstate", None)
     match error:
+        case WindowsLost():
+            return "limits_unavailable", str(error)
         case StoreAway():
             return "limits_unavailable", "The store of the call limits is away: nothing is admitted."
         # Not "nothing was stored": the commit may have been done and only its answer lost.

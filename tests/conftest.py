@@ -15,7 +15,7 @@ from accounts.models import Customer, Member, User
 from pricing.catalogue import load_catalogue
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
-from tests.redis_server import redis_server
+from tests.redis_server import know_server, redis_server
 from usage import admission, refused_usage, window_stores
 from usage.call_rights import CallRights
 from usage.refused_usage import RefusalCounters
@@ -132,6 +132,7 @@ def redis_url(redis_of_all_tests: str) -> str:
     """An empty Redis."""
     with redis.Redis.from_url(redis_of_all_tests) as client:
         client.flushall()
+    know_server(redis_of_all_tests)
     return redis_of_all_tests
 
 

@@ -21,7 +21,10 @@ _REASONS = {
     415: "The content type is not application/json, or the content encoding is not gzip.",
     422: "There is no such customer or service, or a field is not what it has to be; it is named.",
     429: "The call is beyond the limits; Retry-After says when it would not be, unless it never fits.",
-    503: "The store of the limits is away, so nothing is admitted; ask again after Retry-After seconds.",
+    503: (
+        "The store of the limits is away, or may have lost calls of the last 60 seconds, so nothing is "
+        "admitted; ask again after Retry-After seconds."
+    ),
 }
 _RELEASES = {
     400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
@@ -46,6 +49,7 @@ _NOT_READ = {
 def admission_said(admission: Admission) -> dict[str, Any]:
     """Return what the door answers to a call that is admitted."""
     standing, limits = admission.standing, admission.limits
+    ahead = standing.second - standing.present
     return {
         "call_id": admission.call_id,
         "customer": admission.customer,
@@ -53,8 +57,8 @@ def admission_said(admission: Admission) -> dict[str, Any]:
         "limits": {"requests": limits.rpm, "tokens": limits.tpm},
         "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left},
         "resets_at": {
-            "requests": instant_of(standing.calls_reset),
-            "tokens": None if limits.tpm is None else instant_of(standing.tokens_reset),
+            "requests": instant_of(standing.calls_reset - ahead),
+            "tokens": None if limits.tpm is None else instant_of(standing.tokens_reset - ahead),
         },
     }
 
@@ -85,13 +89,13 @@ def limit_headers(limits: CallLimits, standing: Standing) -> dict[str, str]:
     headers = {
         "x-ratelimit-limit-requests": str(limits.rpm),
         "x-ratelimit-remaining-requests": str(standing.calls_left),
-        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.present}s",
+        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.second}s",
     }
     if limits.tpm is not None:
         headers |= {
             "x-ratelimit-limit-tokens": str(limits.tpm),
             "x-ratelimit-remaining-tokens": str(standing.tokens_left),
-            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.present}s",
+            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.second}s",
         }
     return headers
 

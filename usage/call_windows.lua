@@ -1,19 +1,21 @@
 -- The windows of call limits in Redis; docs/call-limits.md. The same rules as in
 -- migrations/0011_call_ids_of_customers.sql, and one suite of tests for both.
 --
---   ARGV: one text in MessagePack: the deed, the second (if a test gives it), for how many seconds a call is kept,
---   and the calls, each a list of what the deed needs. The answer is a list of as many, in MessagePack too.
+--   ARGV: one text in MessagePack: the deed, the second (if a test gives it), the latest second that the caller
+--   expects (if it knows one), for how many seconds a call is kept, and the calls, each a list of what the deed needs.
+--   The answer, in MessagePack too: for how many seconds nothing is admitted, the present second, and as many answers.
 --
 -- All is read first, and then written: windows before the calls that count in them. So where something fails, such as
 -- a key that is somebody else's, nothing is held that does not count.
 --
--- A window is {newest second, calls, tokens, setbacks, calls in each place, tokens in each place}; second s stands in
--- place s mod 61. The calls of one id are a hash: for each customer {service, second, setbacks, tokens, state}. No number
--- exceeds 2 to the 53.
+-- A window is {newest second, calls, tokens, setbacks, calls in each place, tokens in each place, by how many seconds
+-- it is ahead of a clock that was set back}; second s stands in place s mod 61. The setbacks tell a window from one
+-- that was lost before. The calls of one id are a hash: for each customer {service, second, setbacks, tokens, state}. No
+-- number exceeds 2 to the 53.
 
 local asked = cmsgpack.unpack(ARGV[1])
 local given, kept_for = asked.second, asked.kept_for
-local SECOND, CALLS, TOKENS, SETBACKS, CALLS_IN, TOKENS_IN = 1, 2, 3, 4, 5, 6
+local SECOND, CALLS, TOKENS, SETBACKS, CALLS_IN, TOKENS_IN, AHEAD = 1, 2, 3, 4, 5, 6, 7
 local PREFIX = KEYS[1]
 
 -- One second for the whole trip: nobody else does anything meanwhile.
@@ -34,16 +36,16 @@ local function place_of(second)
     return second % 61 + 1
 end
 
--- It never goes back, so that a clock which does lets nobody call twice; only one that was more than a window ahead
--- is believed, and then everything counts in the present second.
+-- A window's time never goes back. While the clock shows a second before the window's, the window goes on with the
+-- clock, ahead of it; once the clock shows a later one, the window follows the clock itself.
 local function advance(window, present)
-    if present < window[SECOND] - 60 then
-        window[CALLS_IN], window[TOKENS_IN] = nothing(), nothing()
-        window[CALLS_IN][place_of(present)] = window[CALLS]
-        window[TOKENS_IN][place_of(present)] = window[TOKENS]
-        window[SETBACKS] = window[SETBACKS] + 1
-        window[SECOND] = present
-    elseif present > window[SECOND] + 60 then
+    if present >= window[SECOND] then
+        window[AHEAD] = 0
+    else
+        window[AHEAD] = math.max(window[AHEAD] or 0, window[SECOND] - present)
+        present = present + window[AHEAD]
+    end
+    if present > window[SECOND] + 60 then
         window[CALLS_IN], window[TOKENS_IN] = nothing(), nothing()
         window[CALLS], window[TOKENS] = 0, 0
         window[SECOND] = present
@@ -68,10 +70,11 @@ local function window_now(customer, service)
     local key = window_key(customer, service)
     if not windows[key] then
         local kept = redis.call('GET', key)
-        local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, first_setbacks, nothing(), nothing() }
-        local second_kept = window[SECOND]
+        local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, first_setbacks, nothing(), nothing(), 0 }
+        local second_kept, ahead_kept = window[SECOND], window[AHEAD]
         advance(window, present_second)
-        windows[key], is_changed[key] = window, window[SECOND] ~= second_kept
+        windows[key] = window
+        is_changed[key] = window[SECOND] ~= second_kept or window[AHEAD] ~= ahead_kept
     end
     return windows[key], key
 end
@@ -249,8 +252,8 @@ end
 
 local function look(customer, service)
     local window = window_now(customer, service)
-    return { window[SECOND], window[CALLS], window[TOKENS], empty_from(window, CALLS_IN),
-             empty_from(window, TOKENS_IN) }
+    return { present_second, window[CALLS], window[TOKENS], empty_from(window, CALLS_IN) - window[AHEAD],
+             empty_from(window, TOKENS_IN) - window[AHEAD] }
 end
 
 -- Names and numbers in turn, for each of these hours.
@@ -266,11 +269,33 @@ end
 
 local deeds = { admit = admit, settle = settle, customers_of = customers_of, count = count, look = look,
                 refusals = refusals }
+
+-- For how many seconds nothing is admitted. A hold begins where the server's process is not the one that the key names,
+-- so that calls may be lost; where the clock shows a second before the last hold; and where it is beyond the latest
+-- second that the caller expects, unless a hold has begun since: then time seems to have passed that has not, and keys
+-- may have expired. A server that does not tell its process is taken for the same one.
+local function seconds_held()
+    local key, server = PREFIX .. 'store', redis.pcall('INFO', 'server')
+    local process = type(server) == 'string' and server:match('run_id:(%x+)') or ''
+    local kept = redis.call('GET', key)
+    local known_process, from, till = unpack(kept and cmsgpack.unpack(kept) or {})
+    if known_process ~= process or present_second < from
+       or asked.latest and present_second > asked.latest and from <= asked.latest then
+        from, till = present_second, present_second + 61
+        redis.call('SET', key, cmsgpack.pack({ process, from, till }))
+    end
+    return math.max(till - present_second, 0)
+end
+
 local answers = {}
+local held = (asked.deed == 'admit' or asked.deed == 'look') and seconds_held() or 0
+if held > 0 then
+    return cmsgpack.pack({ held, present_second, answers })
+end
 for place, call in ipairs(asked.calls) do
     answers[place] = deeds[asked.deed](call[1], call[2], call[3], call[4], call[5], call[6])
 end
 if asked.deed ~= 'look' then
     keep_all()
 end
-return cmsgpack.pack(answers)
+return cmsgpack.pack({ 0, present_second, answers })

@@ -158,8 +158,8 @@ class CallWindow(models.Model):
     """The calls and tokens of one customer and service in each of the last 61 seconds.
 
     Second s, counted from 1970, stands in place s mod 61. Only functions of the database write it
-    (migrations/0011_call_ids_of_customers.sql). The table is unlogged: after a crash of the
-    server it is empty.
+    (migrations/0011_call_ids_of_customers.sql, 0014_clock_set_back.sql). The table is unlogged: after a
+    crash of the server it is empty, and nothing is admitted for a window (0013_hold_after_restart.sql).
     """
 
     pk = models.CompositePrimaryKey("customer_id", "service_id")
@@ -170,7 +170,10 @@ class CallWindow(models.Model):
     tokens = ArrayField(models.BigIntegerField())
     calls_in_all = models.BigIntegerField()
     tokens_in_all = models.BigIntegerField()
-    setbacks = models.IntegerField(help_text="How often the clock was set back by more than a window.")
+    setbacks = models.IntegerField(help_text="Its generation: a call of another one does not count in it.")
+    ahead = models.BigIntegerField(
+        db_default=0, help_text="By how many seconds it is ahead of a clock that was set back."
+    )
 
     class Meta:
         constraints = (
@@ -196,7 +199,7 @@ class AdmittedCall(models.Model):
     customer = _whose()
     service = _of_which()
     second = models.BigIntegerField(help_text="The second in which it counts.")
-    setbacks = models.IntegerField(help_text="Those of the window when it was admitted.")
+    setbacks = models.IntegerField(help_text="The generation of its window.")
     tokens = models.BigIntegerField(help_text="As estimated, or as used once it is settled.")
     state = models.CharField(max_length=8)
 

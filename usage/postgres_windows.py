@@ -1,7 +1,8 @@
 """The windows of call limits in PostgreSQL: one trip for many calls, by functions of the database.
 
 They lock the window of a customer and service until the transaction ends, so nothing here may be called
-inside a longer one. The tables are unlogged: no commit waits for the disk, and after a crash they are empty.
+inside a longer one. The tables are unlogged: no commit waits for the disk. After a crash they are empty, and
+nothing is admitted for a window.
 """
 
 import datetime as dt
@@ -13,6 +14,7 @@ from django.db import IntegrityError, connection
 from psycopg.errors import UniqueViolation
 
 from accounts.prepared import fetch_all
+from usage.store_clock import StoreClock
 from usage.windows import (
     HOURS_OF_REFUSALS,
     KEPT_FOR,
@@ -26,11 +28,15 @@ from usage.windows import (
     State,
     Use,
     bounded,
+    held_for,
 )
 
 
 class PostgresWindows:
     """Keeps the windows in the product's own database."""
+
+    def __init__(self, clock: StoreClock | None = None) -> None:
+        self._clock = clock
 
     def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
         """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
@@ -45,7 +51,8 @@ class PostgresWindows:
             }
             for call in asked
         ]
-        return [Standing(Refusal(refusal), *rest) for refusal, *rest in _admit(_json(sent), at)]
+        rows = self._admit(_json(sent), at) if sent else []
+        return [Standing(Refusal(refusal), *rest) for refusal, *rest in rows]
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
@@ -80,7 +87,7 @@ class PostgresWindows:
     def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
         """Return what counts now for each customer and service, and change nothing."""
         sent = [{"customer": customer, "service": service} for customer, service in whose]
-        return [Use(*row) for row in fetch_all(_LOOK, _json(sent), at)]
+        return [Use(*row) for row in self._unless_held(_LOOK, _json(sent), at)] if sent else []
 
     def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
         """Return what was refused within the last day, to this customer or to all."""
@@ -93,15 +100,26 @@ class PostgresWindows:
         ((removed,),) = fetch_all(_FORGET, at, KEPT_FOR // dt.timedelta(seconds=1))
         return int(removed)
 
+    def _admit(self, sent: str, at: dt.datetime | None) -> list[Any]:
+        while True:
+            try:
+                return self._unless_held(_ADMIT, sent, at)
+            except IntegrityError as error:
+                # One of the ids was admitted for another service meanwhile. That is committed, and seen now.
+                if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation):
+                    raise
 
-def _admit(sent: str, at: dt.datetime | None) -> list[Any]:
-    while True:
-        try:
-            return fetch_all(_ADMIT, sent, at)
-        except IntegrityError as error:
-            # At this moment one of the ids was admitted for another service. That is committed, and seen now.
-            if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation):
-                raise
+    def _unless_held(self, statement: str, sent: str, at: dt.datetime | None) -> list[Any]:
+        """Run a statement that first checks whether calls may be lost; raise WindowsLost if so."""
+        # An instant that a test gives has nothing to do with this process's clock.
+        clock = self._clock or (_CLOCK if at is None else StoreClock())
+        sent_at = clock.monotonic()
+        rows = fetch_all(statement, at, clock.latest(sent_at=sent_at), sent, at)
+        seconds_held, present = rows[0][:2]
+        clock.observe(present, sent_at=sent_at)
+        if seconds_held:
+            raise held_for(seconds_held)
+        return [row for _, _, *row in rows]
 
 
 def _in_trips(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
@@ -114,16 +132,24 @@ def _json(sent: list[dict[str, Any]]) -> str:
     return msgspec.json.encode(sent).decode()
 
 
+_CLOCK = StoreClock()
 _ADMIT = """
-SELECT refusal, second, present, calls_left, tokens_left, calls_reset, tokens_reset, passes_at
-  FROM admit_trip(%s::json, %s::timestamptz)
+SELECT seconds_held, hold.present, refusal, second, standing.present, calls_left, tokens_left, calls_reset,
+       tokens_reset, passes_at
+  FROM hold_windows(%s::timestamptz, %s::bigint) AS hold
+  LEFT JOIN LATERAL admit_trip(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
+       AS standing ON true
  ORDER BY place
 """
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
-_CUSTOMERS = "SELECT customer_id FROM usage_admittedcall WHERE call_id = %s"
+_CUSTOMERS = "SELECT customers_of_call(%s)"
 _COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"
 _LOOK = """
-SELECT second, calls, tokens, calls_reset, tokens_reset FROM look_at_windows(%s::json, %s::timestamptz)
+SELECT seconds_held, present, second, calls, tokens, calls_reset, tokens_reset
+  FROM hold_windows(%s::timestamptz, %s::bigint)
+  LEFT JOIN LATERAL look_at_windows(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
+       WITH ORDINALITY AS its (second, calls, tokens, calls_reset, tokens_reset, place) ON true
+ ORDER BY place
 """
 _REFUSALS = """
 WITH asked AS (

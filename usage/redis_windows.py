@@ -3,7 +3,9 @@
 What is asked and answered is one text in MessagePack: as arguments and values of their own, they would cost
 more than all the rest.
 
-Everything there ends by itself: windows after two minutes, calls after KEPT_FOR, refusals after a day.
+Everything there ends by itself: windows after two minutes, calls after KEPT_FOR, refusals after a day. Only
+the key that names the server's process stays. After a restart, a failover or FLUSHALL the process is another
+or the key is gone; calls may be lost then, and nothing is admitted for a window (WindowsLost).
 
 Whatever goes wrong with the server raises StoreAway, soon: nobody may take a store that does not answer for
 one without limits. So does a server that may evict keys when its memory is full: a window that is gone limits
@@ -24,6 +26,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
+from usage.store_clock import StoreClock
 from usage.windows import (
     HOURS_OF_REFUSALS,
     KEPT_FOR,
@@ -38,6 +41,7 @@ from usage.windows import (
     StoreAway,
     Use,
     bounded,
+    held_for,
     second_of,
 )
 
@@ -53,7 +57,7 @@ logger = logging.getLogger(__name__)
 class RedisWindows:
     """Keeps the windows in the Redis at this address."""
 
-    def __init__(self, url: str, *, timeout: dt.timedelta) -> None:
+    def __init__(self, url: str, *, timeout: dt.timedelta, clock: StoreClock | None = None) -> None:
         seconds = timeout.total_seconds()
         self._redis = redis.Redis.from_url(
             url,
@@ -62,6 +66,8 @@ class RedisWindows:
             retry=Retry(NoBackoff(), 0),  # what was sent may have been done: not everything may be done twice
         )
         self._sha = self._redis.register_script(_SCRIPT).sha
+        self._clock = clock
+        self._own_clock = StoreClock()
         self._trusted_until = 0  # by the monotonic clock, in nanoseconds
         self._has_warned = False
 
@@ -127,13 +133,21 @@ class RedisWindows:
         """
         answers: list[Any] = []
         for first in range(0, len(sent), MOST_A_TRIP):
+            # An instant that a test gives has nothing to do with this process's clock.
+            clock = self._clock or (self._own_clock if at is None else StoreClock())
+            sent_at = clock.monotonic()
             trip = {
                 "deed": deed,
                 "second": second_of(at),
+                "latest": clock.latest(sent_at=sent_at),
                 "kept_for": KEPT_FOR // dt.timedelta(seconds=1),
                 "calls": sent[first : first + MOST_A_TRIP],
             }
-            answers += msgspec.msgpack.decode(self._trip(msgspec.msgpack.encode(trip)))
+            seconds_held, present, more = msgspec.msgpack.decode(self._trip(msgspec.msgpack.encode(trip)))
+            clock.observe(int(present), sent_at=sent_at)
+            if seconds_held:
+                raise held_for(int(seconds_held))
+            answers += more
         return answers
 
     def _trip(self, sent: bytes) -> Any:

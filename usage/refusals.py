@@ -137,7 +137,7 @@ class LimitsExhausted(CallRefused):
     def retry_after(self) -> int | None:
         """In how many seconds the same call would be admitted; None: never."""
         passes_at = self.standing.passes_at
-        return None if passes_at is None else max(passes_at - self.standing.present, 1)
+        return None if passes_at is None else max(passes_at - self.standing.second, 1)
 
 
 def _words(limits: CallLimits, standing: Standing, service: str, estimated_tokens: int) -> str:

@@ -7,10 +7,13 @@ for that clock in tests.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+logger = logging.getLogger(__name__)
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # No TPM is larger, so to a limit any larger quantity is the same; and sums of it cannot overflow.
@@ -72,7 +75,7 @@ class AskedCall:
 class Standing:
     """How a customer stands with a service after it has asked for a call.
 
-    The second is the newest of the window; the present one is earlier where the store's clock went back.
+    The second is the newest of the window; the present one is earlier where the store's clock was set back.
     """
 
     refusal: Refusal
@@ -137,6 +140,21 @@ class Refused:
 class StoreAway(Exception):
     """The store of the windows cannot be asked, so nobody knows whether a call is within its limits."""
 
+    retry_after: int | None = None  # seconds, if they are known
+
+
+class WindowsLost(StoreAway):
+    """The store may have lost calls of the last 60 seconds, and admits none until those are over."""
+
+    retry_after: int
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "The store of the call limits may have lost calls of the last 60 seconds, in a restart or by a "
+            f"jump of its clock: calls are admitted again in {seconds} seconds."
+        )
+        self.retry_after = seconds
+
 
 class CallWindows(Protocol):
     """A store of windows; each method is one trip, and answers in the order in which it was asked."""
@@ -163,6 +181,14 @@ class CallWindows(Protocol):
 def second_of(at: dt.datetime | None) -> int | None:
     """Return the whole second that holds this instant."""
     return None if at is None else (at - EPOCH) // dt.timedelta(seconds=1)
+
+
+def held_for(seconds: int) -> WindowsLost:
+    """Return the refusal of everything for so many seconds, which is logged where the hold has just begun."""
+    lost = WindowsLost(seconds)
+    if seconds == PLACES_IN_A_WINDOW:
+        logger.warning("%s", lost)
+    return lost
 
 
 def bounded(tokens: int) -> int:

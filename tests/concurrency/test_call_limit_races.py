@@ -12,7 +12,16 @@ from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from usage.models import CallWindow
 from usage.postgres_windows import PostgresWindows
 from usage.redis_windows import RedisWindows
-from usage.windows import AskedCall, CallLimits, CallWindows, CountedCalls, Refusal, SettledCall, State
+from usage.windows import (
+    AskedCall,
+    CallLimits,
+    CallWindows,
+    CountedCalls,
+    Refusal,
+    SettledCall,
+    State,
+    WindowsLost,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -168,7 +177,7 @@ def test_who_settles_waits_for_all_windows_before_it_holds_an_id():
     assert settling.result(PATIENCE) == [State.HELD, State.HELD]
 
 
-def test_a_crash_leaves_empty_windows_and_nobody_is_refused_for_it():
+def test_a_crash_empties_the_windows_and_what_they_admit_is_held_back():
     """What PostgreSQL does to unlogged tables when it starts after a crash."""
     ask("before")
     with connection.cursor() as cursor:
@@ -179,8 +188,12 @@ def test_a_crash_leaves_empty_windows_and_nobody_is_refused_for_it():
         unlogged = {name for (name,) in cursor.fetchall()}
         cursor.execute(f"TRUNCATE {', '.join(sorted(unlogged))}")
 
-    assert unlogged == {"usage_callwindow", "usage_admittedcall", "usage_refusedcalls"}
+    assert unlogged == {"usage_callwindow", "usage_admittedcall", "usage_refusedcalls", "usage_windowstore"}
     assert PostgresWindows().settle([SettledCall(ACME, "before", 5)], at=NOON) == [State.UNKNOWN]
+    with pytest.raises(WindowsLost):
+        ask("after")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE usage_windowstore SET held_from = 0, held_until = 0")
     assert ask("after").refusal is Refusal.NONE
     assert CallWindow.objects.get().calls_in_all == 1
 

@@ -15,7 +15,7 @@ from sensenova_billing.data_directory import make_temporary
 from sensenova_billing.postgres import throwaway_server
 from tests.limits.checker import WINDOW, Verdict
 from tests.limits.hammer import BROKEN, CALLERS, REDIS, RUNS, SOUND, STORES, Build, Run, hammer, served
-from tests.redis_server import redis_server
+from tests.redis_server import know_server, redis_server
 
 SECONDS = 180
 SECONDS_BROKEN = 12
@@ -49,6 +49,7 @@ def _one(url: str, store: str, build: Build, runs: dict[str, Run], seconds: int)
         redis_url = ""
         if store == REDIS:
             redis_url = os.environ.get("REDIS_URL") or stack.enter_context(redis_server())
+            know_server(redis_url)
         target = stack.enter_context(served(url, redis_url=redis_url, build=build))
         verdicts = hammer(target, runs, seconds=seconds, directory=directory)
     _say(HEAD)

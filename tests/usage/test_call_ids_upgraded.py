@@ -12,7 +12,7 @@ from usage.windows import AskedCall, SettledCall, State
 
 pytestmark = pytest.mark.django_db
 
-BEFORE, AFTER = ("usage", "0010_fewer_statements"), ("usage", "0011_call_ids_of_customers")
+BEFORE, AFTER = ("usage", "0010_fewer_statements"), ("usage", "0015_customers_of_a_call")
 CALL = f"acme-{NAME}-0"
 
 

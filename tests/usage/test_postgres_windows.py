@@ -1,4 +1,4 @@
-"""What only PostgreSQL's windows have to keep: plans that stay good."""
+"""What only PostgreSQL's windows have to keep: plans that stay good, and a hold after tables were emptied."""
 
 import datetime as dt
 
@@ -7,7 +7,7 @@ from django.db import connection
 
 from usage.models import AdmittedCall, CallWindow, RefusedCalls
 from usage.postgres_windows import PostgresWindows
-from usage.windows import AskedCall, CallLimits, CountedCalls, SettledCall
+from usage.windows import AskedCall, CallLimits, CountedCalls, Refusal, SettledCall, WindowsLost
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +72,33 @@ def test_no_table_is_read_as_a_whole_however_small_it_was_when_the_plans_were_ma
     do_everything(windows, "second")
 
     assert read_as_a_whole() == before
+
+
+@pytest.mark.parametrize(
+    "emptied", ["TRUNCATE usage_windowstore", "UPDATE usage_windowstore SET table_id = 'pg_class'::regclass"]
+)
+def test_without_its_own_row_of_the_store_nothing_is_admitted_for_a_window(emptied):
+    """As after a crash, where unlogged tables are empty, and after pg_restore, where the table is another."""
+    with connection.cursor() as cursor:
+        cursor.execute(emptied)
+    windows, ask = PostgresWindows(), [AskedCall(ACME, CHAT, "a", 10, ONE)]
+
+    for seconds, left in ((0, 61), (1, 60), (60, 1)):
+        with pytest.raises(WindowsLost) as held:
+            windows.admit(ask, at=NOON + dt.timedelta(seconds=seconds))
+        assert held.value.retry_after == left
+    with pytest.raises(WindowsLost):
+        windows.look([(ACME, CHAT)], at=NOON)
+    assert windows.admit(ask, at=NOON + dt.timedelta(seconds=61))[0].admitted
+
+
+def test_usage_that_is_reported_meanwhile_counts():
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE usage_windowstore")
+    windows = PostgresWindows()
+    windows.count([CountedCalls(ACME, CHAT, 1, 10)], at=NOON + dt.timedelta(seconds=30))
+    with pytest.raises(WindowsLost):
+        windows.look([(ACME, CHAT)], at=NOON)
+
+    refused = windows.admit([AskedCall(ACME, CHAT, "a", 10, ONE)], at=NOON + dt.timedelta(seconds=61))
+    assert refused[0].refusal is Refusal.RPM

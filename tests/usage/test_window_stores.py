@@ -3,6 +3,7 @@
 import datetime as dt
 import socket
 
+import msgspec
 import pytest
 import redis
 
@@ -22,12 +23,15 @@ from usage.windows import (
     SettledCall,
     State,
     StoreAway,
+    WindowsLost,
 )
 
 pytestmark = pytest.mark.django_db
 
 ACME, CHAT = 1, 1
 ONE = CallLimits(rpm=1, tpm=None)
+STORE = "sensenova:limits:store"
+OTHER = msgspec.msgpack.encode(["0123456789abcdef", 0, 0])  # the process of another server
 SOON = dt.timedelta(milliseconds=250)
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 NOON_HOUR = (NOON - EPOCH) // dt.timedelta(hours=1)
@@ -87,7 +91,7 @@ def test_a_redis_that_does_not_answer_is_not_waited_for(settings):
 
 
 def test_a_redis_that_takes_no_more_admits_nobody(settings):
-    full = redis_server("--maxmemory", "1", "--maxmemory-policy", "noeviction")
+    full = redis_server("--maxmemory", "1", "--maxmemory-policy", "noeviction", is_known=False)
     with full as settings.REDIS_URL, pytest.raises(StoreAway, match="memory"):
         ask("a")
 
@@ -157,6 +161,69 @@ def test_a_key_of_somebody_else_admits_nobody_and_holds_nothing(settings, key):
 
         assert call_windows().look([(ACME, CHAT)], at=NOON)[0].calls == 0
         assert call_windows().settle([SettledCall(ACME, "a", None)], at=NOON) == [State.UNKNOWN]
+
+
+@pytest.mark.parametrize("persistence", ["--appendonly no", "--appendonly yes --appendfsync everysec"])
+def test_a_redis_that_was_killed_and_started_again_admits_nothing_for_a_minute(tmp_path, persistence):
+    many, options = CallLimits(rpm=10, tpm=None), [*persistence.split(), "--dir", str(tmp_path)]
+    with redis_server(*options) as url:
+        admitted = RedisWindows(url, timeout=8 * SOON).admit([AskedCall(ACME, CHAT, "a", 10, many)])
+    with redis_server(*options, is_known=False) as url:
+        windows = RedisWindows(url, timeout=8 * SOON)
+        for call_id in "bc":
+            with pytest.raises(WindowsLost) as held:
+                windows.admit([AskedCall(ACME, CHAT, call_id, 10, many)])
+            assert 60 <= held.value.retry_after <= 61
+        with pytest.raises(WindowsLost):
+            windows.look([(ACME, CHAT)])
+
+    assert admitted[0].admitted
+
+
+@pytest.mark.parametrize("emptied", [lambda redis: redis.flushall(), lambda redis: redis.set(STORE, OTHER)])
+def test_a_redis_that_was_emptied_or_is_a_replica_that_took_over_admits_nothing_for_a_minute(
+    redis_url, emptied
+):
+    with redis.Redis.from_url(redis_url) as client:
+        emptied(client)
+    windows = RedisWindows(redis_url, timeout=8 * SOON)
+    call = [AskedCall(ACME, CHAT, "a", 10, ONE)]
+    for seconds, left in ((0, 61), (60, 1)):
+        with pytest.raises(WindowsLost) as held:
+            windows.admit(call, at=NOON + dt.timedelta(seconds=seconds))
+        assert held.value.retry_after == left
+
+    assert windows.admit(call, at=NOON + dt.timedelta(seconds=61))[0].admitted
+
+
+def test_a_redis_that_does_not_tell_its_process_admits_until_it_is_emptied(redis_url):
+    with redis_server() as url, redis.Redis.from_url(url) as client:
+        client.set(STORE, msgspec.msgpack.encode(["", 0, 0]))
+        client.execute_command("ACL", "SETUSER", "default", "-info")
+        windows = RedisWindows(url, timeout=8 * SOON)
+
+        assert windows.admit([AskedCall(ACME, CHAT, "a", 10, ONE)])[0].admitted
+        client.flushall()
+        with pytest.raises(WindowsLost):
+            windows.admit([AskedCall(ACME, CHAT, "b", 10, ONE)])
+
+
+def test_where_redis_started_empty_postgresql_takes_over_if_it_may(settings):
+    settings.CALL_LIMITS_WITHOUT_REDIS = "postgresql"
+    with redis_server(is_known=False) as settings.REDIS_URL:
+        refusals = [ask(call_id).refusal for call_id in "ab"]
+
+    assert refusals == [Refusal.NONE, Refusal.RPM]
+    assert PostgresWindows().look([(ACME, CHAT)])[0].calls == 1
+
+
+def test_a_window_in_redis_lives_for_longer_than_a_call_counts(redis_url):
+    windows = RedisWindows(redis_url, timeout=8 * SOON)
+    windows.admit([AskedCall(ACME, CHAT, "a", 10, ONE)])
+    with redis.Redis.from_url(redis_url) as client:
+        left = client.ttl(f"sensenova:limits:window:{ACME}:{CHAT}")
+
+    assert 61 < left <= 122
 
 
 def test_with_the_fall_back_postgresql_limits_calls_while_redis_is_away(settings, redis_gone, caplog):

@@ -141,13 +141,13 @@ def test_a_call_whose_usage_was_reported_is_not_admitted_again(play):
     assert play.windows.refusals(customer_id=play.acme, at=after(100)) == []
 
 
-def test_a_call_of_before_the_clock_was_set_back_asks_again_as_a_new_one(play):
+def test_a_call_of_before_the_clock_was_set_back_is_still_the_same_call(play):
     play.ask("a", at=after(100))
     play.ask("b", at=NOON)
 
-    assert play.ask("a", at=NOON).calls_left == 0
-    assert play.ask("a", at=NOON).admitted
-    assert play.used() == (3, 30)
+    assert play.ask("a", at=NOON).calls_left == 1
+    assert play.settle("a", 30, at=after(1)) is State.HELD
+    assert play.used(at=after(1)) == (2, 40)
 
 
 def test_a_refused_call_consumes_nothing_and_leaves_its_id_free(play):
@@ -305,16 +305,57 @@ def test_a_clock_that_goes_back_lets_nobody_call_twice(play):
     assert refused.passes_at == second_of(after(91))
 
 
-def test_a_clock_that_was_far_ahead_is_believed_again_and_what_counted_counts_for_a_minute_more(play):
+def test_a_clock_that_was_far_ahead_holds_no_call_for_longer_than_a_minute(play):
     for call_id in "abc":
         play.ask(call_id, at=after(100))
 
     refused = play.ask("d", at=NOON)
-    assert (refused.refusal, refused.passes_at) == (Refusal.RPM, second_of(after(61)))
+    assert (refused.refusal, refused.passes_at - refused.second) == (Refusal.RPM, 61)
     assert play.used(at=after(60)) == (3, 30)
     assert play.ask("d", at=after(61)).admitted
-    assert play.settle("a", 1000, at=after(100)) is State.HELD  # it counted in a second that never was
+    assert play.settle("a", 1000, at=after(100)) is State.HELD  # it has left the window
     assert play.used(at=after(100)) == (1, 10)
+
+
+@pytest.mark.parametrize("seconds_back", [1, 30, 60, 61, 62, 3600])
+@pytest.mark.parametrize("back_again", [1, 5, 59])
+def test_a_clock_that_is_set_back_and_put_right_empties_no_window(play, seconds_back, back_again):
+    for call_id in "ab":
+        play.ask(call_id, at=NOON)
+    play.ask("c", at=after(1 - seconds_back))
+
+    assert play.used(at=after(back_again)) == (3, 30)
+    assert play.ask("d", at=after(back_again)).refusal is Refusal.RPM
+    assert play.ask("d", at=after(back_again + 62)).admitted
+
+
+def test_a_clock_that_was_set_back_goes_on_from_there(play):
+    for call_id in "abc":
+        play.ask(call_id, at=NOON)
+    refused = [play.ask("d", at=after(seconds - 600)) for seconds in (0, 1, 60)]
+
+    assert [one.passes_at - one.second for one in refused] == [61, 60, 1]
+    assert play.ask("d", at=after(61 - 600)).admitted
+    assert play.used(at=after(122 - 600)) == (0, 0)
+
+
+def test_a_clock_that_is_put_right_after_the_window_was_empty_keeps_what_was_admitted_since(play):
+    play.ask("a", at=NOON)
+    play.ask("b", at=after(-600))
+    for call_id in "cde":
+        play.ask(call_id, at=after(90 - 600))
+
+    assert play.ask("f", at=after(91)).refusal is Refusal.RPM
+    assert play.used(at=after(91)) == (3, 30)
+
+
+def test_the_clock_of_a_window_that_is_ahead_is_not_shown(play):
+    play.ask("a", at=NOON)
+    play.ask("b", at=after(-600))
+    (use,) = play.windows.look([(play.acme, CHAT)], at=after(1 - 600))
+
+    assert use.second == second_of(after(1 - 600))
+    assert use.calls_reset == second_of(after(61 - 600))
 
 
 def test_many_calls_are_asked_for_in_one_trip_and_answered_in_their_order(play):

@@ -26,9 +26,10 @@ class Entry:
 
 @dataclass
 class ListedWindow:
-    """What one customer and service did; its time never goes back."""
+    """What one customer and service did; its time never goes back, and goes on with a clock that did."""
 
     time: dt.datetime = EPOCH
+    ahead: int = 0  # by so many seconds, of the clock
     entries: list[Entry] = field(default_factory=list)
     by_id: dict[str, Entry] = field(default_factory=dict)
 
@@ -37,9 +38,15 @@ class ListedWindow:
         """The present second."""
         return (self.time - EPOCH) // SECOND
 
+    def time_at(self, at):
+        """What time it is here when the clock shows this instant, and by how many seconds it is ahead."""
+        behind = self.second - (at - EPOCH) // SECOND
+        ahead = max(self.ahead, behind) if behind > 0 else 0
+        return max(self.time, at + ahead * SECOND), ahead
+
     def touch(self, at):
-        """Let it be this instant, unless it is later already."""
-        self.time = max(self.time, at)
+        """Let the clock show this instant."""
+        self.time, self.ahead = self.time_at(at)
 
     def add(self, *, calls, tokens, call_id=None):
         """Count calls now."""

@@ -1,0 +1,2 @@
+DROP FUNCTION hold_windows(timestamptz, bigint);
+DROP TABLE usage_windowstore;

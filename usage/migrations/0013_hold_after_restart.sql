@@ -1,0 +1,33 @@
+-- Call limits (docs/call-limits.md). Windows are unlogged: after a crash, a promotion of a replica or a restore of a
+-- base backup they are empty. So is this table then, for it is unlogged too; and a row that pg_restore brings along
+-- names a table that is not this one. Without its row nothing is admitted for 61 seconds, so that no 60 seconds hold
+-- more than the limits. It begins with its row: what was admitted before this migration is in the windows.
+CREATE UNLOGGED TABLE usage_windowstore (
+    is_only boolean PRIMARY KEY DEFAULT true CONSTRAINT there_is_one_store_of_windows CHECK (is_only),
+    table_id oid NOT NULL,
+    held_from bigint NOT NULL,
+    held_until bigint NOT NULL,
+    CONSTRAINT a_hold_ends_after_it_begins CHECK (held_until >= held_from)
+);
+INSERT INTO usage_windowstore (table_id, held_from, held_until) VALUES ('usage_windowstore'::regclass, 0, 0);
+
+-- For how many seconds nothing is admitted, and the present second. A hold begins where the row is missing; where the
+-- clock shows a second before the last hold; and where it is beyond the latest second that the caller expects, unless a
+-- hold has begun since: then time seems to have passed that has not.
+CREATE FUNCTION hold_windows(given timestamptz, latest bigint, OUT seconds_held bigint, OUT present bigint)
+    LANGUAGE plpgsql AS $$
+DECLARE
+    its usage_windowstore;
+BEGIN
+    present := present_second(given);
+    SELECT * INTO its FROM usage_windowstore WHERE is_only AND table_id = tableoid;
+    IF NOT FOUND OR present < its.held_from OR present > latest AND its.held_from <= latest THEN
+        INSERT INTO usage_windowstore AS known (table_id, held_from, held_until)
+        VALUES ('usage_windowstore'::regclass, present, present + 61)
+            ON CONFLICT (is_only) DO UPDATE
+           SET table_id = excluded.table_id, held_from = excluded.held_from, held_until = excluded.held_until
+        RETURNING known.* INTO its;
+    END IF;
+    seconds_held := greatest(its.held_until - present, 0);
+END
+$$;

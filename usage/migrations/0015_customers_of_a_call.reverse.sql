@@ -1,0 +1,1 @@
+DROP FUNCTION customers_of_call(text);
