@@ -164,7 +164,7 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
         try:
             with catalogue_held():
                 held = self.found(request, object_id)
-                if self.told_of_conflict(request, [held.pk]):
+                if state_of(held) == SCHEDULED and self.told_of_conflict(request, [held.pk]):
                     return redirect(request.get_full_path())
                 changes = take_back_limits(specification=held, by=by, reason=reason)
         except REFUSED as refused:
