@@ -34,7 +34,7 @@ LOOK_AGAIN = (
 )
 
 # With the start of the server, because another one counts transactions anew; and with the number of the
-# reading transaction and the last entry that it has written itself.
+# reading transaction and the last entry that it has written itself: a snapshot does not tell those apart.
 _VERSION = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::text, pg_current_snapshot()::text,
        coalesce(pg_current_xact_id_if_assigned()::text, '0'),
@@ -44,8 +44,8 @@ SELECT extract(epoch FROM pg_postmaster_start_time())::text, pg_current_snapshot
 _SINCE = """(
 SELECT id FROM accounts_auditentry
  WHERE transaction >= pg_snapshot_xmin(%s::pg_snapshot)::text::bigint
-   AND NOT pg_visible_in_snapshot(transaction::text::xid8, %s::pg_snapshot)
-   AND NOT (transaction = %s AND id <= %s)
+   AND CASE transaction WHEN %s THEN id > %s
+            ELSE NOT pg_visible_in_snapshot(transaction::text::xid8, %s::pg_snapshot) END
 )"""
 _SIGNER = Signer(salt="accounts.edit_conflicts")
 
@@ -70,7 +70,7 @@ def entries_since(version: str, *, about: Q) -> list[AuditEntry] | None:
         return None
     if server != current_version().split()[0]:
         return None
-    since = RawSQL(_SINCE, [snapshot, snapshot, int(reader), int(last)])
+    since = RawSQL(_SINCE, [snapshot, int(reader), int(last), snapshot])
     return list(AuditEntry.objects.filter(about, pk__in=since).order_by("pk"))
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from django.contrib import admin
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from accounts.models import AuditEntry, Customer, Member, Scope, ServiceKey, Use
 from accounts.signed_admin import Signed
 from pricing.models import CallSpecification, Service, ServiceAlias, ServiceGroup
 from tests.browsing import fields_of
+from tests.concurrency.threads import PATIENCE, together
 
 pytestmark = pytest.mark.django_db
 
@@ -194,6 +196,18 @@ def test_a_member_who_was_removed_meanwhile_does_not_come_back(acme, alice, oper
 
     assert "removed member" in errors(answer)[1]
     assert not acme.members.exists()
+
+
+def test_a_transaction_that_ends_meanwhile_hides_no_change(acme, operator_client):
+    """The version is a snapshot; whatever else runs in the database must not move it."""
+    with together() as threads:
+        threads.start(lambda: connection.cursor().execute("SELECT pg_current_xact_id()")).result(PATIENCE)
+    fields = opened(operator_client, acme)
+    change(acme, is_suspended=True)
+
+    answer = send(operator_client, acme, fields)
+
+    assert "suspended: no → yes." in errors(answer)[1]
 
 
 @pytest.mark.parametrize("version", [None, "", "0", "forged"])
