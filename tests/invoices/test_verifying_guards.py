@@ -64,6 +64,18 @@ def test_a_deleted_hour_is_found(acme):
     ]
 
 
+def test_an_hour_that_names_another_before_it_is_found(acme):
+    keep_books(hours=3)
+    alter(
+        "usage_billinghour",
+        f"previous_id = '{at(120)}'",
+        where=f"hour = '{at(120)}'",
+        without="a_billing_hour_follows_the_hour_before",
+    )
+
+    assert ("gap", "", f"does not follow the hour {at(60):%Y-%m-%d %H:%M} UTC") in found()
+
+
 def test_hours_missing_at_the_end_are_found_once_they_were_verified(plain):
     store_verification(verified=verify_books(), now=at(5, hour=2))
     for table in ("invoices_chargeline", "invoices_hourlybill", "invoices_hourseal", "usage_billinghour"):

@@ -13,6 +13,7 @@ _BILLING = (
 )
 _VERIFYING = (
     "tests/invoices/test_verifying.py",
+    "tests/invoices/test_verifying_guards.py",
     "tests/invoices/test_verifications.py",
     "tests/invoices/test_verifying_histories.py",
 )
@@ -78,7 +79,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "invoices/sealing.py": ("tests/invoices/test_closing.py", *_VERIFYING),
     "invoices/recomputing.py": ("tests/invoices/test_recomputing.py", *_VERIFYING),
-    "invoices/comparing.py": _VERIFYING,
+    "invoices/comparing.py": ("tests/invoices/test_comparing.py", *_VERIFYING),
     "invoices/verifying.py": _VERIFYING,
     "invoices/rereading.py": _VERIFYING,
     "invoices/views.py": (
