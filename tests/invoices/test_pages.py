@@ -268,6 +268,7 @@ def test_bills_are_paged_by_key_and_come_back(alice_client, acme, monkeypatch):
     assert pages == [numbers[:2], numbers[2:4], numbers[4:], numbers[2:4]]
     assert newest.context["page"].newer_than is None
     assert oldest.context["page"].older_than is None
+    assert back.context["page"].newer_than == middle.context["page"].newer_than is not None
 
 
 def test_a_day_of_bills_is_the_customers_day(alice_client, acme):

@@ -10,9 +10,10 @@ from invoices.models import ChargeLine, HourlyBill, ParkedHour
 from invoices.repeating import repeat_rating
 from invoices.rerating import order_rerating
 from invoices.verifying import verify_books
-from tests.builders import THE_HOUR, at, close, raw_record
+from tests.builders import THE_HOUR, at, close, commit, raw_record, record, report
 from tests.invoices.books import BY, alter, behind_its_back, delete, found, keep_books, kinds, seal_anew
 from usage.models import HOUR
+from usage.reversing import reverse_record
 
 pytestmark = pytest.mark.django_db
 
@@ -237,6 +238,16 @@ def test_a_bill_that_was_sealed_before_its_release_is_found(busy):
 
     texts = {text for what, _, text in found() if what == "parking"}
     assert texts == {"was billed with a later hour, but was not parked and released"}
+
+
+def test_a_reversal_of_an_id_that_two_customers_use_verifies(acme, globex):
+    record(report(), report(customer="globex", service="SenseChat", input_tokens=7))
+    close()
+    reverse_record(customer=globex, event_id="call-1", reason="A test run.", by=BY, now=at(70))
+    close(hour=1)
+    commit()
+
+    assert found() == []
 
 
 def test_a_bill_beside_a_parked_hour_is_found(plain, acme):

@@ -586,8 +586,10 @@ def test_json_is_utf_8_without_a_mark(sent, encoding, acme, post):
     assert nothing_is_stored()
 
 
-def test_a_batch_that_is_too_large_is_refused(acme, post):
-    batch = [CALL | {"event_id": f"call-{n}"} for n in range(10_001)]
+# With an escape each item is looked at by itself.
+@pytest.mark.parametrize("user", ["Zoe", "Zoë"])
+def test_a_batch_that_is_too_large_is_refused(user, acme, post):
+    batch = [CALL | {"event_id": f"call-{n}", "metadata": {"user": user}} for n in range(10_001)]
 
     error = error_of(post(json.dumps(batch)), 400)
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.models import Customer
 from pricing.catalogue import load_catalogue
 from pricing.models import CallSpecification, Service
+from tests.builders import alias_from_before
 from tests.concurrency.threads import PATIENCE, together
 from usage.call_rights import AskedRight, CallRights, NoRight
 from usage.windows import CallLimits
@@ -91,3 +92,14 @@ def test_a_clock_that_is_set_back_makes_nothing_last_longer(rights):
     suspend()
 
     assert isinstance(ask(rights, 50), NoRight)
+
+
+@pytest.mark.parametrize("other", ["SenseChat", "SenseChat-Vision"])
+def test_a_service_comes_before_an_alias_of_the_same_name(other, rights):
+    with transaction.atomic():
+        alias_from_before("SenseChat-5", service=Service.objects.get(name=other))
+
+    asked = [ASKED, AskedRight("acme", other, None)]
+    found = CallRights().of(asked, now=NOW)
+
+    assert [getattr(right, "service", right) for right in found] == ["SenseChat-5", other]

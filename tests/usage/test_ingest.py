@@ -3,13 +3,14 @@ import unicodedata
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
+from psycopg.errors import AdminShutdown, DeadlockDetected, SerializationFailure
 
 from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating
 from pricing.measures import Measure
 from pricing.models import BillingItem, Price, Service
 from tests.builders import THE_HOUR, alias_from_before, at, close, commit, record, report
-from usage.ingest import Receipt, record_each, record_usage
+from usage.ingest import ATTEMPTS, Receipt, _again, record_each, record_usage
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
 from usage.refusals import BadBatch, Conflict
 
@@ -297,6 +298,33 @@ def test_an_own_price_does_not_put_a_service_on_sale_earlier(acme):
     assert refusal.value.details[0]["reason"] == "SenseChat-6 did not charge for input tokens yet"
 
 
+def test_a_call_that_used_nothing_before_its_service_was_on_sale_is_refused(acme):
+    new = Service.objects.create(name="SenseChat-6", group=Service.objects.get(name="SenseChat").group)
+    sold = BillingItem.objects.create(service=new, measure=Measure.INPUT_TOKENS)
+    Price.objects.create(billing_item=sold, unit_price=1, begins_at=at(30))
+    nothing: dict[str, Any] = {"service": "SenseChat-6", "input_tokens": 0, "output_tokens": 0}
+
+    record(report("on sale", occurred_at=at(30), **nothing))
+    with pytest.raises(BadBatch) as refusal:
+        record(report(occurred_at=at(29), **nothing))
+
+    assert refusal.value.details[0]["reason"] == "SenseChat-6 was not on sale yet"
+
+
+def test_a_service_charges_for_each_measure_from_its_own_first_price_on(acme):
+    new = Service.objects.create(name="SenseChat-6", group=Service.objects.get(name="SenseChat").group)
+    for measure, begins_at in ((Measure.INPUT_TOKENS, at(10)), (Measure.OUTPUT_TOKENS, at(30))):
+        sold = BillingItem.objects.create(service=new, measure=measure)
+        Price.objects.create(billing_item=sold, unit_price=1, begins_at=begins_at)
+
+    record(report("nothing", service="SenseChat-6", input_tokens=0, output_tokens=0))
+    record(report("input", service="SenseChat-6", output_tokens=0))
+    with pytest.raises(BadBatch) as refusal:
+        record(report("output", service="SenseChat-6", occurred_at=at(29)))
+
+    assert refusal.value.details[0]["reason"] == "SenseChat-6 did not charge for output tokens yet"
+
+
 def test_the_largest_quantity_is_stored_exactly(acme):
     record(report(input_tokens=MAX_QUANTITY, output_tokens=MAX_QUANTITY - 1))
 
@@ -406,3 +434,32 @@ def test_records_are_written_in_the_order_of_their_keys(stored, acme):
     with connection.cursor() as cursor:
         cursor.execute("SELECT event_id FROM usage_usagerecord ORDER BY ctid")
         assert [event_id for (event_id,) in cursor.fetchall()] == ["a", "b", "c"]
+
+
+# --- Transactions that PostgreSQL ended ------------------------------------------------------------
+
+
+def failing(times, cause):
+    """A function that fails so many times before it returns, with the calls that it counts."""
+    calls = []
+
+    def fail():
+        calls.append(1)
+        if len(calls) <= times:
+            raise OperationalError from cause
+        return len(calls)
+
+    return fail
+
+
+@pytest.mark.parametrize("cause", [DeadlockDetected(), SerializationFailure()])
+def test_a_transaction_that_another_one_ended_is_tried_again_a_few_times(cause):
+    assert _again(failing(ATTEMPTS - 1, cause)) == ATTEMPTS
+    with pytest.raises(OperationalError):
+        _again(failing(ATTEMPTS, cause))
+
+
+@pytest.mark.parametrize("cause", [AdminShutdown(), None])
+def test_what_failed_otherwise_is_not_tried_again(cause):
+    with pytest.raises(OperationalError):
+        _again(failing(1, cause))

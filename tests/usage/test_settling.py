@@ -14,7 +14,7 @@ from tests.concurrency.threads import PATIENCE, together
 from usage.ingest import record_each
 from usage.models import AdmittedCall
 from usage.reversing import reverse_record
-from usage.settling import wait_until_settled
+from usage.settling import AdmittedRow, Happened, wait_until_settled
 from usage.window_stores import call_windows
 from usage.windows import AskedCall, CallLimits
 
@@ -176,3 +176,28 @@ def test_by_default_a_thread_of_its_own_settles(acme, settings):
 
     wait_until_settled()
     assert (before, counted(acme)) == ("held", (1, 400))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_thread_settles_again_after_it_has_rested(acme, settings):
+    settings.SETTLE_CALLS_BESIDE = True
+
+    for event_id in ("a", "b"):
+        record(used(event_id))
+        with together() as threads:
+            threads.start(wait_until_settled).result(PATIENCE)
+
+    assert counted(acme) == (2, 800)
+
+
+def test_what_waits_to_be_settled_adds_up():
+    first, second = Happened(), Happened()
+    first.add((1, 2), 1, 10)
+    second.add((1, 2), 2, 30)
+    second.add((1, 3), 1, 5)
+    second.admitted.append(AdmittedRow("call-1", 1, 2, 7, is_recent=True))
+
+    first.take(second)
+
+    assert first.others == {(1, 2): (3, 40), (1, 3): (1, 5)}
+    assert first.admitted == second.admitted
