@@ -264,6 +264,17 @@ def test_a_price_cannot_end_in_an_hour_that_is_closed(acme):
         Price.objects.filter(pk=offer.pk).update(ends_at=at(30, hour=4))
 
 
+def test_a_price_that_began_in_closed_hours_can_end_in_an_open_one(acme):
+    offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=PriceKind.LIMITED_TIME_OFFER)
+    record(report(service="SenseChat"))
+    close()
+
+    Price.objects.filter(pk=offer.pk).update(ends_at=at(0, hour=5))
+
+    offer.refresh_from_db()
+    assert offer.ends_at == at(0, hour=5)
+
+
 def test_a_price_can_begin_with_the_earliest_open_hour(acme):
     record(report(service="SenseChat"))
     close()

@@ -1,7 +1,7 @@
 import datetime as dt
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 
 from tests.builders import THE_HOUR, at, close, commit, raw_record, record, report
 from usage.hours import (
@@ -82,6 +82,26 @@ def test_a_closed_hours_records_are_billed_in_the_earliest_open_hour(acme):
         at(0, hour=2): at(0, hour=2),
         at(0, hour=3): at(0, hour=3),
     }
+
+
+def test_a_late_record_holds_its_own_hour_and_the_one_in_which_it_is_billed(acme):
+    record()
+    close()
+    before = shared_hours()
+
+    hold_hours_open([at(0, hour=-5)])
+
+    assert shared_hours() - before == {at(0, hour=-5), at(60)}
+
+
+def shared_hours():
+    """The hours that this transaction keeps from closing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT to_timestamp(objid::bigint * 3600) FROM pg_locks
+                WHERE locktype = 'advisory' AND mode = 'ShareLock' AND pid = pg_backend_pid()"""
+        )
+        return {hour for (hour,) in cursor.fetchall()}
 
 
 def test_no_hours_are_held_for_nothing():
