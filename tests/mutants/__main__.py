@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sensenova_billing.postgres import stop_in_order_on_signals, throwaway_server
-from tests.mutants.catalogue import mutants_in, sampled
+from tests.mutants.catalogue import mutants_in
 from tests.mutants.databases import keep_as_template, read_no_statistics, template_of
 from tests.mutants.functions import bodies_in_force
 from tests.mutants.mutant import Mutant
@@ -19,6 +19,7 @@ from tests.mutants.running import ROOT, Outcome, Result, TestsBroken, Workplace
 from tests.mutants.survivors import harmless
 
 PAGE = ROOT / "docs" / "mutants.md"
+SAMPLE = Path(__file__).with_name("sample.txt")
 LEAST_SHARE = 95
 
 
@@ -42,10 +43,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "words", nargs="*", help="only mutants with one of these in their names, such as a file"
     )
-    parser.add_argument(
-        "--every", type=int, default=8, help="only each n-th, and all chosen ones (default: 8)"
-    )
-    parser.add_argument("--first", type=int, default=0, help="begin with this one (default: 0)")
+    parser.add_argument("--every", type=int, help="not the sample, but each n-th that there is")
+    parser.add_argument("--first", type=int, default=0, help="...beginning with this one (default: 0)")
     parser.add_argument("--list", action="store_true", help="print the names and run nothing")
     parser.add_argument("--anew", action="store_true", help="forget earlier results")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -65,11 +64,14 @@ def _run(options: argparse.Namespace, server: str, directory: Path) -> int:
     mutants, stale = mutants_in(ROOT, in_force=bodies_in_force(template_of(server)))
     reasons = harmless(PAGE)
     stale += sorted(f"docs/mutants.md: {name}" for name in set(reasons) - {mutant.name for mutant in mutants})
-    mutants = [
-        mutant
-        for mutant in sampled(mutants, every=options.every, first=options.first)
-        if not options.words or any(word in mutant.name for word in options.words)
-    ]
+    if options.every:
+        mutants = mutants[options.first :: options.every]
+    else:
+        sample = set(SAMPLE.read_text(encoding="utf-8").splitlines())
+        stale += sorted(f"{SAMPLE.name}: {name}" for name in sample - {mutant.name for mutant in mutants})
+        mutants = [mutant for mutant in mutants if mutant.is_chosen or mutant.name in sample]
+    if options.words:
+        mutants = [mutant for mutant in mutants if any(word in mutant.name for word in options.words)]
     if options.list:
         _say("\n".join([*(mutant.name for mutant in mutants), *(f"STALE  {line}" for line in stale)]))
         return 1 if stale else 0

@@ -63,15 +63,6 @@ def _generated(path: str, source: _Source) -> list[Edit]:
     return [*edits, *python_edits(source.text)] if path.endswith(".py") else edits
 
 
-def sampled(mutants: list[Mutant], *, every: int, first: int) -> Iterator[Mutant]:
-    """Yield all that were chosen, and of the others each n-th, beginning with this one."""
-    place = 0
-    for mutant in mutants:
-        if mutant.is_chosen or place % every == first:
-            yield mutant
-        place += not mutant.is_chosen
-
-
 def tests_of(path: str) -> tuple[str, ...]:
     """Return the tests that have to see a fault in this file."""
     return next(tests for pattern, tests in TESTS.items() if Path(path).match(pattern))

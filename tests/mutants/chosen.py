@@ -64,7 +64,7 @@ CHOSEN = [
         "",
     ),
     # Text is counted beside a count of characters.
-    Chosen("usage/reports.py", "None if any(map(_gives_characters_twice, reports)) else reports", "reports"),
+    Chosen("usage/reports.py", "None if any(map(_is_doubtful, reports)) else reports", "reports"),
     # Tags are charged.
     Chosen("pricing/counting.py", r'r"\s*(<\?xml', r'r"(<\?xml'),
     Chosen("pricing/counting.py", r"[^>]*\?>\s*)?", r"[^>]*\?>)?"),

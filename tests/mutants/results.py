@@ -26,7 +26,12 @@ class Results:
         """Read those that are known."""
         file.parent.mkdir(parents=True, exist_ok=True)
         known = {} if anew or not file.exists() else _read(file)
-        self.by_name = {one.name: known[key] for one in mutants for key in _keys(one) if key in known}
+        self.by_name = {
+            one.name: known[key]
+            for one in mutants
+            for key in _keys(one)
+            if key in known and _is_there(known[key].test)
+        }
         self.broken: set[str] = set()
         self._mutants = mutants
         self._file = file
@@ -90,6 +95,15 @@ def _keys(mutant: Mutant) -> tuple[str, str]:
     not_seen = seen.copy()
     not_seen.update(_contents(tests_of(mutant.path)))
     return seen.hexdigest(), not_seen.hexdigest()
+
+
+@cache
+def _is_there(test: str) -> bool:
+    """Whether a test that has killed a mutant still exists."""
+    path, _, name = test.partition("::")
+    return not name or (
+        (ROOT / path).exists() and f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
+    )
 
 
 @cache

@@ -85,6 +85,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "invoices/views.py": (
         "tests/invoices/test_pages.py",
         "tests/invoices/test_correction_pages.py",
+        "tests/invoices/test_downloads.py",
     ),
     "usage/hours.py": _HOURS,
     "usage/reversing.py": (
