@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 _FILE = re.compile(r"### `(?P<path>[^`]+)`")
-_FAULT = re.compile(r"- `(?P<name>.+? -> .+?)`: (?P<reason>.+)")
+_FAULT = re.compile(r"- `(?P<name>.+? -> .*?)`: (?P<reason>.+)")
 
 
 def harmless(page: Path) -> dict[str, str]:
