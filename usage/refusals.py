@@ -42,7 +42,8 @@ class UsageRefused(Refused):
 class BadBatch(UsageRefused):
     """Some records cannot be taken as they are; every bad one is named, the first hundred in detail."""
 
-    def __init__(self, problems: Sequence[RecordProblem]) -> None:
+    def __init__(self, problems: Sequence[RecordProblem], customers: Mapping[int, Any] | None = None) -> None:
+        self.customers = customers or {}
         self.reasons = {problem.index: problem.counted_as for problem in reversed(problems)}
         bad = len(self.reasons)
         noun = "record" if bad == 1 else "records"

@@ -116,9 +116,7 @@ def each_item(
             problems.append(RecordProblem(index, error.field, error.reason))
         records.append(index)
     if problems:
-        refused = BadBatch(problems)
-        refused.customers = {index: _named(items[index], customer_of) for index in records}
-        raise refused
+        raise BadBatch(problems, customers={index: _named(items[index], customer_of) for index in records})
     return made
 
 
