@@ -40,20 +40,28 @@ def changes_since(*, snapshot: str | None) -> tuple[str, bool]:
 
 
 # With when the server began: another one counts transactions anew. Numbers that it has not come to are those
-# of the server from which the entries were moved.
+# of the server from which the entries were moved. With the reader's own transaction and its last entry,
+# because pg_visible_in_snapshot counts a transaction's own writes as seen once any later one has ended.
 _CHANGED = """
 WITH earlier AS (
-    SELECT split_part(said, ' ', 1) AS server, nullif(split_part(said, ' ', 2), '')::pg_snapshot AS snapshot
-      FROM (SELECT coalesce(%s::text, '')) AS given (said)
+    SELECT split_part(given, ' ', 1) AS server,
+           nullif(split_part(given, ' ', 2), '')::pg_snapshot AS snapshot,
+           nullif(split_part(given, ' ', 3), '')::bigint AS reader,
+           nullif(split_part(given, ' ', 4), '')::bigint AS last
+      FROM (SELECT coalesce(%s::text, '')) AS parameters (given)
 ), present AS (
-    SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server, pg_current_snapshot() AS snapshot
+    SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server, pg_current_snapshot() AS snapshot,
+           coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS reader,
+           coalesce((SELECT max(id) FROM accounts_auditentry
+                      WHERE transaction = pg_current_xact_id_if_assigned()::text::bigint), 0) AS last
 )
-SELECT present.server || ' ' || present.snapshot::text,
+SELECT concat_ws(' ', present.server, present.snapshot, present.reader, present.last),
        present.server <> earlier.server OR EXISTS (
        SELECT FROM accounts_auditentry
         WHERE transaction >= pg_snapshot_xmin(earlier.snapshot)::text::bigint
           AND (transaction < pg_snapshot_xmax(present.snapshot)::text::bigint
                OR transaction = pg_current_xact_id_if_assigned()::text::bigint)
-          AND NOT pg_visible_in_snapshot(transaction::text::xid8, earlier.snapshot))
+          AND CASE WHEN transaction = earlier.reader THEN id > earlier.last
+                   ELSE NOT pg_visible_in_snapshot(transaction::text::xid8, earlier.snapshot) END)
   FROM present, earlier
 """
