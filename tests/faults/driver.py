@@ -185,7 +185,8 @@ class _Sender:
         if status == 200:
             receipt: dict[str, int] = json.loads(body)
             return receipt
-        if status == 503 and headers["Retry-After"]:
+        # 502 and 504 come of the proxy alone, where the web server ended before it answered.
+        if status in (502, 503, 504) and headers["Retry-After"]:
             return None
         if status == 422 and self._driver.target.may_be_behind and _is_only_early(body):
             return None
