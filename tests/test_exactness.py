@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# They send usage and wait between attempts; the floats there are seconds.
-SENDERS = {ROOT / "usage" / "sending.py", ROOT / "usage" / "replay.py"}
+# They wait, or measure how long something took; the floats there are seconds.
+SECONDS = {ROOT / "usage" / name for name in ("sending.py", "replay.py", "refusal_log.py", "store_clock.py")}
 # Its one float type keeps the characters of a client's JSON number, and instants are read from those; its
 # quantities are whole numbers, so a fraction among them is refused.
 KEEPS_CHARACTERS = {ROOT / "usage" / "foreign.py"}
@@ -15,7 +15,7 @@ SOURCES = sorted(
     path
     for app in ("accounts", "pricing", "usage", "invoices")
     for path in (ROOT / app).rglob("*.py")
-    if "migrations" not in path.parts and path not in SENDERS | KEEPS_CHARACTERS
+    if "migrations" not in path.parts and path not in SECONDS | KEEPS_CHARACTERS
 ) + sorted((ROOT / "examples").rglob("*.py"))
 
 

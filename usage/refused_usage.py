@@ -29,7 +29,7 @@ from usage.refusal_log import RefusalLog
 from usage.refusal_reasons import RefusalReason
 from usage.refusals import UsageRefused
 
-SECONDS_BETWEEN_WRITES = 1.0
+SECONDS_BETWEEN_WRITES = 1
 LATEST_KEPT = 5  # of each counter; count_refused_usage.sql cuts at the same number
 MOST_COUNTERS = 1_000  # that wait in memory; beyond, records are counted without their customer
 LONGEST_CODE = 64

@@ -240,6 +240,6 @@ def test_a_keys_text_is_in_no_table_and_no_log(acme, caplog):
 
     assert statuses == [200, 409, 401]
     assert key.public_id in kept
-    assert "/api/v1/usage" in caplog.text
+    assert "Usage refused: conflicting_usage" in caplog.text
     for form in (secret, secret.encode().hex()):
         assert form not in kept

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management.utils import get_random_secret_key
 from django.db import connection
 
 from sensenova_billing import postgres
@@ -17,7 +18,12 @@ def start_serving(url):
     return subprocess.run(
         [sys.executable, "-c", SERVE],
         cwd=REPOSITORY,
-        env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings"},
+        env={
+            **os.environ,
+            "DATABASE_URL": url,
+            "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings",
+            "SECRET_KEY": get_random_secret_key(),
+        },
         capture_output=True,
         text=True,
         check=False,
