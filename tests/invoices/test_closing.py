@@ -576,6 +576,12 @@ def line_as_sealed(line):
     return (f"{line.usage_hour:%Y-%m-%d %H:%M:%S.%f}", *names, *prices, *sums)
 
 
+def test_a_closing_takes_as_long_as_it_takes(acme):
+    record()
+
+    assert dt.timedelta(0) < close().took < dt.timedelta(minutes=10)
+
+
 def test_the_chain_of_seals_verifies(acme):
     for hour in (-2, 0):
         record(report(f"hour {hour}", occurred_at=at(10, hour=hour)), now=at(11, hour=hour))

@@ -1,6 +1,7 @@
 """What reported usage does to the windows of call limits: it settles an admitted call, or counts."""
 
 import datetime as dt
+from threading import Thread
 
 import pytest
 from django.db import connection, transaction
@@ -184,8 +185,9 @@ def test_the_thread_settles_again_after_it_has_rested(acme, settings):
 
     for event_id in ("a", "b"):
         record(used(event_id))
-        with together() as threads:
-            threads.start(wait_until_settled).result(PATIENCE)
+        waiting = Thread(target=wait_until_settled, daemon=True)
+        waiting.start()
+        waiting.join(PATIENCE)
 
     assert counted(acme) == (2, 800)
 
