@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 
 from accounts.prepared import fetch_all
 
@@ -39,17 +40,36 @@ def changes_since(*, snapshot: str | None) -> tuple[str, bool]:
     return now, is_changed
 
 
-# With when the server began: another one counts transactions anew. Numbers that it has not come to are those
-# of the server from which the entries were moved. With the reader's own transaction and its last entry,
-# because pg_visible_in_snapshot counts a transaction's own writes as seen once any later one has ended.
-_CHANGED = """
-WITH earlier AS (
+def unseen_entries(snapshot: str) -> RawSQL:
+    """Return the ids of the audit trail's entries that a snapshot of this server lacks, as a subquery."""
+    return RawSQL(_UNSEEN_ENTRIES, [snapshot])
+
+
+def is_of_this_server(snapshot: str) -> bool:
+    """Whether a snapshot was taken since the database server started; another counts transactions anew."""
+    ((started,),) = fetch_all("SELECT extract(epoch FROM pg_postmaster_start_time())::text")
+    return snapshot.split(" ")[0] == started
+
+
+# A snapshot of ours begins with when the server began, because another one counts transactions anew; numbers
+# that it has not come to are those of the server from which the entries were moved. It ends with the reader's
+# own transaction and the last entry of that, because pg_visible_in_snapshot counts a transaction's own writes
+# as seen once any later one has ended.
+_EARLIER = """
     SELECT split_part(given, ' ', 1) AS server,
            nullif(split_part(given, ' ', 2), '')::pg_snapshot AS snapshot,
            nullif(split_part(given, ' ', 3), '')::bigint AS reader,
            nullif(split_part(given, ' ', 4), '')::bigint AS last
       FROM (SELECT coalesce(%s::text, '')) AS parameters (given)
-), present AS (
+"""
+_UNSEEN = """
+        transaction >= pg_snapshot_xmin(earlier.snapshot)::text::bigint
+          AND CASE WHEN transaction = earlier.reader THEN id > earlier.last
+                   ELSE NOT pg_visible_in_snapshot(transaction::text::xid8, earlier.snapshot) END
+"""
+_UNSEEN_ENTRIES = f"(SELECT id FROM accounts_auditentry, ({_EARLIER}) AS earlier WHERE {_UNSEEN})"  # noqa: S608 - made of constants
+_CHANGED = f"""
+WITH earlier AS ({_EARLIER}), present AS (
     SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server, pg_current_snapshot() AS snapshot,
            coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS reader,
            coalesce((SELECT max(id) FROM accounts_auditentry
@@ -58,10 +78,8 @@ WITH earlier AS (
 SELECT concat_ws(' ', present.server, present.snapshot, present.reader, present.last),
        present.server <> earlier.server OR EXISTS (
        SELECT FROM accounts_auditentry
-        WHERE transaction >= pg_snapshot_xmin(earlier.snapshot)::text::bigint
-          AND (transaction < pg_snapshot_xmax(present.snapshot)::text::bigint
+        WHERE (transaction < pg_snapshot_xmax(present.snapshot)::text::bigint
                OR transaction = pg_current_xact_id_if_assigned()::text::bigint)
-          AND CASE WHEN transaction = earlier.reader THEN id > earlier.last
-                   ELSE NOT pg_visible_in_snapshot(transaction::text::xid8, earlier.snapshot) END)
+          AND {_UNSEEN})
   FROM present, earlier
-"""
+"""  # noqa: S608 - made of constants

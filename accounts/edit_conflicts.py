@@ -17,11 +17,11 @@ from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts.audit import changes_since, is_of_this_server, unseen_entries
 from accounts.models import AuditEntry, Deed
 from accounts.trail import changes_of, rows_in_words, table_in_words
 
@@ -33,28 +33,13 @@ LOOK_AGAIN = (
     "If it is right like this, save again."
 )
 
-# With the start of the server, because another one counts transactions anew; and with the number of the
-# reading transaction and the last entry that it has written itself: a snapshot does not tell those apart.
-_VERSION = """
-SELECT extract(epoch FROM pg_postmaster_start_time())::text, pg_current_snapshot()::text,
-       coalesce(pg_current_xact_id_if_assigned()::text, '0'),
-       coalesce((SELECT max(id) FROM accounts_auditentry
-                  WHERE transaction = pg_current_xact_id_if_assigned()::text::bigint), 0)::text
-"""
-_SINCE = """(
-SELECT id FROM accounts_auditentry
- WHERE transaction >= pg_snapshot_xmin(%s::pg_snapshot)::text::bigint
-   AND CASE transaction WHEN %s THEN id > %s
-            ELSE NOT pg_visible_in_snapshot(transaction::text::xid8, %s::pg_snapshot) END
-)"""
 _SIGNER = Signer(salt="accounts.edit_conflicts")
 
 
 def current_version() -> str:
     """Return the version that a page which is read from now on has."""
-    with connection.cursor() as cursor:
-        cursor.execute(_VERSION)
-        return _SIGNER.sign(" ".join(cursor.fetchone()))
+    snapshot, _ = changes_since(snapshot=None)
+    return _SIGNER.sign(snapshot)
 
 
 def version_to_send(request: HttpRequest, found: Any) -> str:
@@ -65,13 +50,12 @@ def version_to_send(request: HttpRequest, found: Any) -> str:
 def entries_since(version: str, *, about: Q) -> list[AuditEntry] | None:
     """Return the entries of the audit trail that a version lacks, oldest first; None if that is unknown."""
     try:
-        server, snapshot, reader, last = _SIGNER.unsign(version).split()
+        snapshot = _SIGNER.unsign(version)
     except BadSignature:
         return None
-    if server != current_version().split()[0]:
+    if not is_of_this_server(snapshot):
         return None
-    since = RawSQL(_SINCE, [snapshot, int(reader), int(last), snapshot])
-    return list(AuditEntry.objects.filter(about, pk__in=since).order_by("pk"))
+    return list(AuditEntry.objects.filter(about, pk__in=unseen_entries(snapshot)).order_by("pk"))
 
 
 def entries_about(model: type[models.Model], keys: Iterable[Any], parts: Mapping[str, str]) -> Q:
