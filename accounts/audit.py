@@ -48,7 +48,7 @@ def unseen_entries(snapshot: str) -> RawSQL:
 def is_of_this_server(snapshot: str) -> bool:
     """Whether a snapshot was taken since the database server started; another counts transactions anew."""
     ((started,),) = fetch_all("SELECT extract(epoch FROM pg_postmaster_start_time())::text")
-    return snapshot.split(" ")[0] == started
+    return bool(snapshot.split(" ")[0] == started)
 
 
 # A snapshot of ours begins with when the server began, because another one counts transactions anew; numbers

@@ -19,7 +19,7 @@ import pytest
 import schemathesis
 from django.core import signals
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ pytestmark = [
 
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 CASES = int(os.environ.get("OPENAPI_CASES", "0"))  # requests to all operations together; 0: a few
-BODIES = 400 if SOAK else 3  # of each operation, damaged in every place
+BODIES = 400 if SOAK else 2  # of each operation, damaged in every place
 SETTINGS = settings(
     derandomize=not (SOAK or CASES), database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
@@ -111,7 +111,7 @@ FILLED["components"]["schemas"]["ServiceLimits"] = SERVED["components"]["schemas
 DOCUMENT = schemathesis.openapi.from_dict(FILLED, config=schemathesis.Config.from_dict(CONFIG))
 DOCUMENT.app = APPLICATION
 OPERATIONS = [DOCUMENT[path][method] for path in DOCUMENT for method in DOCUMENT[path]]
-REQUESTS = -(-CASES // len(OPERATIONS)) or (40_000 if SOAK else 400)  # to each operation
+REQUESTS = -(-CASES // len(OPERATIONS)) or (40_000 if SOAK else 150)  # to each operation
 POSTS = [operation for operation in OPERATIONS if operation.method == "post"]
 READS = [operation for operation in OPERATIONS if operation.method == "get"]
 RELEASES = [operation for operation in OPERATIONS if operation.method == "delete"]
@@ -172,6 +172,9 @@ def stage(acme, globex):
     """Both are customers and have used something; requests come over the test's own connection."""
     stored = [*KNOWN_IDS, *(f"{source} {own_id}" for source in KNOWN_IDS for own_id in KNOWN_IDS)]
     record(*(report(event_id, customer=code) for event_id in stored for code in CUSTOMER["enum"]))
+    with connection.cursor() as cursor:
+        # Storing usage sets it for its transaction, which here is the test's own and may last for minutes.
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     # Django closes it before and after each request.
     for signal in (signals.request_started, signals.request_finished):
         signal.disconnect(close_old_connections)
@@ -258,7 +261,7 @@ def test_a_body_that_is_damaged_anywhere_is_answered_as_documented(operation, st
     @given(case=operation.as_strategy(), other=st.sampled_from(DAMAGES))
     def send(case, other):
         body = json.dumps(case.body).encode()
-        assume(len(body) < 1000)
+        assume(len(body) < 600)
         for place in [found.end() for found in re.finditer(rb'[":,[{]', body)]:
             for damage in (HALF_A_PAIR, other):
                 sent = body[:place] + damage + body[place + 1 :]
@@ -287,7 +290,7 @@ def test_whatever_is_asked_is_answered_as_documented(operation, stage, record_pr
         case=good | bad,
         line=st.sampled_from([None, *lines]),
         known=st.sampled_from([{}, {"customer": "acme", "event_id": "a"}]),
-        key=st.sampled_from([(reader, None)] * 10 + [(reporter, 403), ("sk_live_unknown", 401), ("", 401)]),
+        key=st.sampled_from([(reader, None)] * 5 + [(reporter, 403), ("sk_live_unknown", 401), ("", 401)]),
         headers=st.sampled_from([{}] * 6 + HEADERS),
     )
     def send(case, line, known, key, headers):
