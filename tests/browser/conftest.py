@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from pricing.catalogue import load_catalogue
-from tests.conftest import PASSWORD
 
 WHY = "there is no Chromium and Playwright: make test-browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -54,8 +55,8 @@ def page(browser: Any, live_server: Any) -> Iterator[Any]:
     faults: list[str] = []
     context.expose_binding("violated", lambda source, words: faults.append(f"{source['page'].url}: {words}"))
     context.add_init_script(TELL_OF_VIOLATIONS)
+    context.on("weberror", lambda fault: faults.append(str(fault.error)))  # of all its tabs
     opened = context.new_page()
-    opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.faults = faults
     opened.set_default_timeout(10_000)
     yield opened
@@ -64,15 +65,15 @@ def page(browser: Any, live_server: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def admin(page: Any) -> Any:
-    """Sign a person in to the admin with that page."""
+def admin(page: Any, live_server: Any) -> Any:
+    """Give a person that page, signed in to the admin."""
 
     def sign_in(person: Any) -> Any:
-        page.goto("/admin/login/")
-        page.fill("[name=username]", person.email)
-        page.fill("[name=password]", PASSWORD)
-        page.click("[type=submit]")
-        page.wait_for_url("**/admin/")
+        client = Client()
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        name = settings.SESSION_COOKIE_NAME
+        cookie = {"name": name, "value": client.cookies[name].value, "url": live_server.url}
+        page.context.add_cookies([cookie])
         return page
 
     return sign_in
