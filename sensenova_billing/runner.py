@@ -120,9 +120,8 @@ def _start_all(plan: Plan, children: list[Child], tell: Tell) -> None:
         tell("Starting PostgreSQL...")
         children.append(_child("postgresql", partial(postgres.start, plan.directory)))
     tell("Preparing the database...")
-    for command in (["migrate", "--verbosity", "0"], ["load_catalogue"]):
-        if _manage(*command).wait() != 0:
-            raise StartFailed(f"`manage.py {command[0]}` failed, so nothing was started.")
+    if _manage("prepare").wait() != 0:
+        raise StartFailed("`manage.py prepare` failed, so nothing was started.")
     tell("Starting the web server, the worker and the clock...")
     for name, command in _commands(plan).items():
         children.append(_child(name, partial(_launch, plan, name, command)))
