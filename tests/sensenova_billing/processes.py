@@ -1,6 +1,7 @@
 """Real processes for tests: start one, find its descendants, wait until something holds."""
 
 import fcntl
+import http.client
 import os
 import re
 import shutil
@@ -9,14 +10,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from benchmarks.server import manage
+from sensenova_billing import postgres
 from sensenova_billing.data_directory import REPOSITORY, make_temporary
+
+# What was started for each data directory, to be killed with it.
+_STARTED: defaultdict[Path, "list[subprocess.Popen[str]]"] = defaultdict(list)
 
 
 def eventually(holds: Callable[[], object], *, seconds: float) -> bool:
@@ -104,37 +111,79 @@ def free_port() -> int:
 
 
 @contextmanager
-def temporary_data_directory() -> Iterator[Path]:
-    """Give a data directory that PostgreSQL's account can reach, and end whatever still runs on it."""
+def temporary_data_directory(prepared: Path | None = None) -> Iterator[Path]:
+    """Give a data directory, empty or with a copy of a cluster, and kill whatever still runs on it."""
     directory = make_temporary()
     try:
+        if prepared:
+            subprocess.run(["cp", "--archive", prepared, directory / "postgresql"], check=True)
         yield directory
     finally:
-        for number in postmasters(directory):
-            os.kill(number, signal.SIGKILL)
-        eventually(lambda: not users_of(directory), seconds=10)
+        _kill_all(directory)
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def start(*arguments: str, directory: Path, **environment: str) -> "subprocess.Popen[str]":
+def _kill_all(directory: Path) -> None:
+    for process in _STARTED.pop(directory, []):
+        process.kill()
+        process.wait()
+    # Told to end at once it does not write a checkpoint, but removes its shared memory.
+    _signal(postmasters(directory), signal.SIGQUIT)
+    if not eventually(lambda: not postmasters(directory) and not users_of(directory), seconds=10):
+        _signal([number for number, _ in _using(directory)] + postmasters(directory), signal.SIGKILL)
+
+
+def _signal(numbers: list[int], signal_number: signal.Signals) -> None:
+    for number in numbers:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal_number)
+
+
+@contextmanager
+def server_on_copy(prepared: Path, *, fsync: bool = True) -> Iterator[str]:
+    """Give the URL of a database on a server of its own, as a start of the product leaves it."""
+    with temporary_data_directory(prepared) as directory:
+        process = postgres.start(directory, fsync=fsync)
+        try:
+            yield postgres.database_url(directory)
+        finally:
+            process.send_signal(signal.SIGQUIT)  # without a checkpoint, which nobody will need
+            process.wait()
+
+
+def prepare_cluster(cluster: Path) -> None:
+    """Make a cluster as the first start of the product does, to be copied: that takes a tenth of the time."""
+    with temporary_data_directory() as directory:
+        process = postgres.start(directory, fsync=False)
+        try:
+            settings = {"DJANGO_SETTINGS_MODULE": "sensenova_billing.settings"}
+            manage(postgres.database_url(directory), "prepare", **settings)
+        finally:
+            postgres.stop(process)
+        subprocess.run(["mv", directory / "postgresql", cluster], check=True)
+
+
+def start(*arguments: str, directory: Path, output: str = "", **environment: str) -> "subprocess.Popen[str]":
     """Start Python on a data directory, with the embedded database, its output going to a file there."""
     inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     chosen = {"SENSENOVA_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings"}
-    with (directory / "output").open("a") as output:
-        return subprocess.Popen(
+    with Path(output or directory / "output").open("a") as told:
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=REPOSITORY,
             env={**inherited, **chosen, **environment},
-            stdout=output,
-            stderr=output,
+            stdout=told,
+            stderr=told,
             text=True,
         )
+    _STARTED[directory].append(process)
+    return process
 
 
-def run(directory: Path, **environment: str) -> "tuple[subprocess.Popen[str], int]":
+def run(directory: Path, *, output: str = "", **environment: str) -> "tuple[subprocess.Popen[str], int]":
     """Start everything on a data directory, and return the runner and the port."""
     environment = {"PORT": str(free_port()), **environment}
-    runner = start("manage.py", "run", "--no-demo", directory=directory, **environment)
+    runner = start("manage.py", "run", "--no-demo", directory=directory, output=output, **environment)
     return runner, int(environment["PORT"])
 
 
@@ -142,10 +191,20 @@ def run_until_up(directory: Path, **environment: str) -> "tuple[subprocess.Popen
     """Start everything on a data directory and wait until it runs."""
     before = output_of(directory).count("is running at") if (directory / "output").exists() else 0
     runner, port = run(directory, **environment)
-    assert eventually(lambda: output_of(directory).count("is running at") > before, seconds=180), output_of(
-        directory
-    )
+
+    def is_up() -> bool:
+        return output_of(directory).count("is running at") > before
+
+    eventually(lambda: is_up() or runner.poll() is not None, seconds=180)
+    assert is_up(), output_of(directory)
     return runner, port
+
+
+def status(port: int, path: str = "/healthz") -> int:
+    """Ask a server for a path, and return the status of its answer."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status
 
 
 def ask(url: str, statement: str) -> Any:

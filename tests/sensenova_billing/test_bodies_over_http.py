@@ -5,14 +5,14 @@ import gzip
 import http.client
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from benchmarks.large_bodies import FORM, MIB, Load, measure, repeated, send
 from benchmarks.server import manage, web
-from sensenova_billing.postgres import throwaway_server
-from tests.sensenova_billing.processes import ask
+from tests.sensenova_billing.processes import ask, server_on_copy
 
 MOST_MIB = 120  # what a load may add to the memory of the web server; it was more than 10,000
 PREPARE = """
@@ -24,11 +24,9 @@ print(issue_service_key(name="chat-gateway-1")[1])
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[tuple[str, str]]:
+def database(prepared: Path) -> Iterator[tuple[str, str]]:
     """A database with fsync on, which the web server insists on, and a service key."""
-    with throwaway_server() as url:
-        manage(url, "migrate", "--verbosity", "0")
-        manage(url, "load_catalogue")
+    with server_on_copy(prepared) as url:
         yield url, manage(url, "shell", "--no-imports", code=PREPARE).split()[-1]
 
 

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from django.core.management.utils import get_random_secret_key
 from django.db import connection
 
-from sensenova_billing import postgres
 from sensenova_billing.data_directory import REPOSITORY
+from sensenova_billing.secret_key import new_secret_key
+from tests.sensenova_billing.processes import server_on_copy
 
 SERVE = "import sensenova_billing.wsgi"
 
@@ -22,7 +22,7 @@ def start_serving(url):
             **os.environ,
             "DATABASE_URL": url,
             "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings",
-            "SECRET_KEY": get_random_secret_key(),
+            "SECRET_KEY": new_secret_key(),
         },
         capture_output=True,
         text=True,
@@ -31,14 +31,14 @@ def start_serving(url):
 
 
 @pytest.fixture(scope="module")
-def safe():
-    with postgres.throwaway_server() as url:
+def safe(prepared):
+    with server_on_copy(prepared) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def without_fsync():
-    with postgres.throwaway_server(fsync=False) as url:
+def without_fsync(prepared):
+    with server_on_copy(prepared, fsync=False) as url:
         yield url
 
 

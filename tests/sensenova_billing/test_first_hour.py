@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import pytest
 
 from sensenova_billing import postgres
 from sensenova_billing.server_address import announced, announced_url, local_url
-from tests.sensenova_billing.processes import ask, output_of, run_until_up, start, temporary_data_directory
+from tests.sensenova_billing.conftest import Product
+from tests.sensenova_billing.processes import ask, output_of, start, temporary_data_directory
 
 ADMIN = "first@example.com"
+SUPERUSERS = "SELECT string_agg(email, ' ') FROM accounts_user WHERE is_superuser"
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def directory() -> Iterator[Path]:
         yield made
 
 
-def test_a_server_without_a_demo_is_found_and_gets_its_first_admin(directory: Path) -> None:
-    runner, port = run_until_up(directory)
+def test_a_server_without_a_demo_is_found_and_gets_its_first_admin(product: Product) -> None:
+    directory = product.directory
     told = re.search(r"^  SENSENOVA_DATA_DIR=(\S+) \S+ (manage.py .*)$", output_of(directory), re.MULTILINE)
     assert told is not None
     assert told[1] == str(directory)
@@ -32,11 +33,8 @@ def test_a_server_without_a_demo_is_found_and_gets_its_first_admin(directory: Pa
     helped = start("manage.py", "replay_trace", "--help", directory=directory)
 
     assert (made.wait(30), helped.wait(30)) == (0, 0), output_of(directory)
-    assert ask(postgres.database_url(directory), "SELECT is_superuser FROM accounts_user") is True
-    assert f"The server (http://127.0.0.1:{port})" in " ".join(output_of(directory).split())
-    runner.send_signal(signal.SIGINT)
-    runner.wait(10)
-    assert announced_url(directory) is None
+    assert ask(postgres.database_url(directory), SUPERUSERS) == ADMIN
+    assert f"The server (http://127.0.0.1:{product.port})" in " ".join(output_of(directory).split())
 
 
 def test_a_command_that_finds_no_server_says_where_it_looked_and_what_to_set(directory: Path) -> None:

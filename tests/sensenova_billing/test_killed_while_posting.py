@@ -37,8 +37,8 @@ CARELESS = {"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_
 
 
 @pytest.fixture(scope="module")
-def directory() -> Iterator[Path]:
-    with temporary_data_directory() as made:
+def directory(prepared: Path) -> Iterator[Path]:
+    with temporary_data_directory(prepared) as made:
         yield made
 
 

@@ -27,7 +27,13 @@ from tests.sensenova_billing.processes import (
 
 
 @pytest.fixture
-def directory() -> Iterator[Path]:
+def directory(prepared: Path) -> Iterator[Path]:
+    with temporary_data_directory(prepared) as made:
+        yield made
+
+
+@pytest.fixture
+def empty() -> Iterator[Path]:
     with temporary_data_directory() as made:
         yield made
 
@@ -101,15 +107,15 @@ def test_a_second_start_waits_until_a_killed_launchers_server_has_gone(directory
     launcher.wait(10)
 
 
-def test_a_directory_is_held_by_one_process_at_a_time(directory):
-    with held(directory), pytest.raises(StartFailed, match="already running"), held(directory):
+def test_a_directory_is_held_by_one_process_at_a_time(empty):
+    with held(empty), pytest.raises(StartFailed, match="already running"), held(empty):
         pass
 
 
-def test_a_cluster_left_half_made_is_made_anew(directory):
-    (directory / "postgresql.unfinished").mkdir()
-    (directory / "postgresql.unfinished" / "PG_VERSION").write_text("18\n")
-    process = postgres.start(directory)
+def test_a_cluster_left_half_made_is_made_anew(empty):
+    (empty / "postgresql.unfinished").mkdir()
+    (empty / "postgresql.unfinished" / "PG_VERSION").write_text("18\n")
+    process = postgres.start(empty)
     postgres.stop(process)
     assert process.returncode == 0
 
@@ -139,8 +145,8 @@ def test_a_throwaway_server_leaves_no_files():
     assert not directory.exists()
 
 
-def test_a_directory_name_with_spaces_capitals_and_great_length_can_be_connected_to(directory):
-    deep = directory / "Data, of 'A' \"B\" & c" / ("x" * 90)
+def test_a_directory_name_with_spaces_capitals_and_great_length_can_be_connected_to(empty):
+    deep = empty / "Data, of 'A' \"B\" & c" / ("x" * 90)
     process = postgres.start(deep)
     assert ask(postgres.database_url(deep), "SELECT 1") == 1
     postgres.stop(process)
@@ -190,8 +196,8 @@ def test_a_command_with_a_throwaway_server_passes_on_its_exit_code():
     assert subprocess.run([sys.executable, *command], check=False).returncode == 3
 
 
-def test_without_a_database_a_command_says_how_to_start_one(directory):
-    command = start("manage.py", "migrate", directory=directory)
+def test_without_a_database_a_command_says_how_to_start_one(empty):
+    command = start("manage.py", "migrate", directory=empty)
     assert command.wait(20) == 1
-    assert "make run" in output_of(directory)
-    assert len(output_of(directory).splitlines()) == 1
+    assert "make run" in output_of(empty)
+    assert len(output_of(empty).splitlines()) == 1

@@ -5,13 +5,7 @@ import os
 import signal
 
 from sensenova_billing import postgres
-from tests.sensenova_billing.processes import (
-    ask,
-    eventually,
-    run_until_up,
-    temporary_data_directory,
-    web_servers,
-)
+from tests.sensenova_billing.processes import ask, eventually, web_servers
 
 REQUESTS = 200
 COUNTED = "SELECT coalesce(sum(records), 0)::bigint FROM usage_refusedusagetotal"
@@ -30,16 +24,12 @@ def refuse(port, requests):
     return statuses
 
 
-def test_a_web_server_that_is_stopped_writes_its_counters_first():
-    with temporary_data_directory() as directory:
-        runner, port = run_until_up(directory)
-        try:
-            (server,) = web_servers(directory)
-            assert refuse(port, REQUESTS) == {401}
-            os.kill(server, signal.SIGTERM)
-            assert eventually(lambda: server not in web_servers(directory), seconds=20)
+def test_a_web_server_that_is_stopped_writes_its_counters_first(product):
+    url = postgres.database_url(product.directory)
+    before = ask(url, COUNTED)
+    (server,) = web_servers(product.directory)
+    assert refuse(product.port, REQUESTS) == {401}
+    os.kill(server, signal.SIGTERM)
+    assert eventually(lambda: server not in web_servers(product.directory), seconds=20)
 
-            assert ask(postgres.database_url(directory), COUNTED) == REQUESTS
-        finally:
-            runner.terminate()
-            runner.wait(20)
+    assert ask(url, COUNTED) - before == REQUESTS

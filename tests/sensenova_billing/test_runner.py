@@ -1,17 +1,14 @@
 """The one command that starts everything: it answers, it stops in order, and killed it leaves nothing."""
 
-import contextlib
-import http.client
 import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sensenova_billing import postgres
+from sensenova_billing.server_address import announced_url
 from tests.sensenova_billing.processes import (
     ask,
     eventually,
@@ -20,21 +17,16 @@ from tests.sensenova_billing.processes import (
     postmasters,
     run,
     run_until_up,
+    status,
     temporary_data_directory,
     users_of,
 )
 
 
 @pytest.fixture
-def directory() -> Iterator[Path]:
+def empty():
     with temporary_data_directory() as made:
         yield made
-
-
-def status(port, path="/healthz"):
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        connection.request("GET", path)
-        return connection.getresponse().status
 
 
 def has_started_all(directory):
@@ -45,60 +37,56 @@ def has_started_all(directory):
     )
 
 
-def test_it_answers_and_is_gone_within_ten_seconds_of_ctrl_c(directory):
-    runner, port = run_until_up(directory)
-    assert status(port) == 200
-    assert status(port, "/readyz") == 200
-    assert eventually(lambda: has_started_all(directory), seconds=20)
-    begun = time.monotonic()
-    runner.send_signal(signal.SIGINT)
-    assert runner.wait(10) == 0
-    assert nothing_runs_on(directory)
-    assert time.monotonic() - begun < 10
+def test_from_nothing_it_starts_answers_and_is_gone_within_ten_seconds_of_ctrl_c():
+    with temporary_data_directory() as directory:
+        runner, port = run_until_up(directory, PROXY="0")
+        assert "No proxy is in front" in output_of(directory)
+        assert (status(port), status(port, "/readyz")) == (200, 200)
+        assert eventually(lambda: has_started_all(directory), seconds=20)
+        begun = time.monotonic()
+        runner.send_signal(signal.SIGINT)
+        assert runner.wait(10) == 0
+        assert nothing_runs_on(directory)
+        assert time.monotonic() - begun < 10
+        assert announced_url(directory) is None
 
 
-def test_killed_it_leaves_nothing_and_starts_again_with_all_rows(directory):
-    runner, _ = run_until_up(directory)
-    ask(postgres.database_url(directory), "CREATE TABLE kept AS SELECT 1")
-    assert eventually(lambda: has_started_all(directory), seconds=20)
-    runner.kill()
-    runner.wait()
-    assert eventually(lambda: nothing_runs_on(directory), seconds=10), users_of(directory)
-    runner, port = run_until_up(directory)
-    assert ask(postgres.database_url(directory), "SELECT count(*) FROM kept") == 1
-    assert status(port) == 200
-    runner.terminate()
-    assert runner.wait(10) == 128 + signal.SIGTERM
-    assert nothing_runs_on(directory)
+def test_killed_it_leaves_nothing_and_starts_again_with_all_rows(prepared):
+    with temporary_data_directory(prepared) as directory:
+        runner, _ = run_until_up(directory)
+        ask(postgres.database_url(directory), "CREATE TABLE kept AS SELECT 1")
+        assert eventually(lambda: has_started_all(directory), seconds=20)
+        runner.kill()
+        runner.wait()
+        assert eventually(lambda: nothing_runs_on(directory), seconds=10), users_of(directory)
+        runner, port = run_until_up(directory)
+        assert ask(postgres.database_url(directory), "SELECT count(*) FROM kept") == 1
+        assert status(port) == 200
+        runner.terminate()
+        assert runner.wait(10) == 128 + signal.SIGTERM
+        assert nothing_runs_on(directory)
 
 
-def test_a_killed_postgresql_is_started_again(directory):
-    runner, port = run_until_up(directory)
-    killed = postmasters(directory)[0]
+def test_a_killed_postgresql_is_started_again(product):
+    killed = postmasters(product.directory)[0]
     os.kill(killed, signal.SIGKILL)
-    assert eventually(lambda: postmasters(directory) not in ([], [killed]), seconds=20)
-    assert eventually(lambda: status(port, "/readyz") == 200, seconds=20)
-    assert "postgresql ended" in output_of(directory)
-    runner.terminate()
-    runner.wait(10)
+    assert eventually(lambda: postmasters(product.directory) not in ([], [killed]), seconds=20)
+    assert eventually(product.is_ready, seconds=20)
+    assert "postgresql ended" in output_of(product.directory)
 
 
-def test_a_second_one_on_the_same_data_says_so_in_one_line(directory):
-    runner, _ = run_until_up(directory)
-    before = output_of(directory)
-    second, _ = run(directory)
+def test_a_second_one_on_the_same_data_says_so_in_one_line(product, tmp_path):
+    second, _ = run(product.directory, output=str(tmp_path / "output"))
     assert second.wait(20) != 0
-    assert "already running" in output_of(directory).removeprefix(before)
-    assert len(output_of(directory).removeprefix(before).splitlines()) == 1
-    runner.terminate()
-    runner.wait(10)
+    assert "already running" in output_of(tmp_path)
+    assert len(output_of(tmp_path).splitlines()) == 1
 
 
-def test_a_taken_port_is_named_in_one_line_and_nothing_is_started(directory):
+def test_a_taken_port_is_named_in_one_line_and_nothing_is_started(empty):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        runner, _ = run(directory, PORT=str(port))
+        runner, _ = run(empty, PORT=str(port))
         assert runner.wait(20) != 0
-    assert f"port {port}" in output_of(directory)
-    assert len(output_of(directory).splitlines()) == 1
-    assert not (directory / "postgresql").exists()
+    assert f"port {port}" in output_of(empty)
+    assert len(output_of(empty).splitlines()) == 1
+    assert not (empty / "postgresql").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from sensenova_billing.data_directory import REPOSITORY
 from sensenova_billing.secret_key import FILE, fault_of, new_secret_key, store_secret_key, stored_secret_key
-from tests.sensenova_billing.processes import output_of, run, run_until_up, temporary_data_directory
+from tests.sensenova_billing.processes import output_of, run, temporary_data_directory
 
 PUBLISHED = "insecure-quick-start-key"
 ELSEWHERE = ["0.0.0.0", "::", "192.168.1.5", "fd00::1", "billing.example.com"]
@@ -92,15 +92,11 @@ def test_a_key_that_can_be_guessed_is_refused_where_others_reach_it(key):
     assert {bool(fault_of(key, address=address)) for address in HERE} == {False}
 
 
-def test_what_runs_has_the_key_of_its_data_directory():
-    with temporary_data_directory() as directory:
-        runner, _ = run_until_up(directory)
-        made = stored_secret_key(directory)
-        runner.terminate()
-        runner.wait(10)
+def test_what_runs_has_the_key_of_its_data_directory(product):
+    made = stored_secret_key(product.directory)
 
-        assert len(made) >= 50
-        assert made not in output_of(directory)
+    assert len(made) >= 50
+    assert made not in output_of(product.directory)
 
 
 @pytest.mark.parametrize("key", [PUBLISHED, "changeme"])

@@ -2,28 +2,32 @@
 
 import contextlib
 import http.client
+import re
 import socket
 import time
 
 import pytest
 
 from sensenova_billing.proxy import find_proxy
-from tests.sensenova_billing.processes import output_of, run_until_up, temporary_data_directory
+from tests.sensenova_billing.processes import output_of, users_of
 
 SLOW = 300
 HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na"
 
 
-@pytest.fixture(params=["0", "1"], ids=["directly", "through the proxy"])
-def server(request):
-    if request.param == "1" and not find_proxy():
-        pytest.skip("Debian's haproxy is not installed.")
-    with temporary_data_directory() as directory:
-        runner, port = run_until_up(directory, PROXY=request.param)
-        assert ("HAProxy is in front" in output_of(directory)) == (request.param == "1")
-        yield port
-        runner.terminate()
-        runner.wait(15)
+@pytest.fixture(params=["web", "proxy"], ids=["directly", "through the proxy"])
+def server(request, product):
+    """The port of the web server itself, or of the proxy in front of it."""
+    if not find_proxy():
+        if request.param == "proxy":
+            pytest.skip("Debian's haproxy is not installed.")
+        return product.port
+    assert "HAProxy is in front" in output_of(product.directory)
+    if request.param == "proxy":
+        return product.port
+    own = re.findall(r"granian .*--port (\d+)", "\n".join(users_of(product.directory)))
+    assert product.port not in map(int, own)
+    return int(own[0])
 
 
 def asked(port, path):
