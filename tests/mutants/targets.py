@@ -117,9 +117,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     "usage/migrations/0006_*.sql": (*_PRICE_RULES, "tests/concurrency/test_price_races.py"),
     "usage/migrations/*.sql": (*_LIMITS, "tests/concurrency/test_call_limit_races.py"),
     "pricing/migrations/*.sql": (
-        *_PRICE_RULES,
-        "tests/pricing/test_specification_admin.py",
-        "tests/pricing/test_limiting.py",
+        "tests/pricing/test_price_rules.py",
+        "tests/pricing/test_service_names.py",
+        "tests/concurrency/test_price_races.py",
+        "tests/concurrency/test_name_races.py",
     ),
     "pricing/choosing.py": (
         "tests/pricing/test_choosing.py",

@@ -63,6 +63,7 @@ def test_messages_annotations_and_docstrings_are_left_alone(source):
     [
         ("WHERE a < b", "WHERE a <= b"),
         ("WHERE a = 1 AND b = c", "WHERE a = 1 "),
+        ("IF a AND b THEN\n", "IF a  THEN\n"),
         ("WHERE a = %s AND b = c", "WHERE %s::text IS NOT NULL AND b = c"),
         ("SELECT sum(a)", "SELECT max(a)"),
         ("LEFT JOIN a", "JOIN a"),

@@ -61,7 +61,7 @@ _LUA = {
 _LUA_STATEMENT = r"^ +((?!local|return|for|while|if|else)[\w.\[\]]+(?: = .+|\(.+\)))$"
 _NUMBER = r"(?<![\w.$%{\[-])(\d+)(?![\w.}])"
 _CONDITION = r"\b(AND|OR|WHERE|ON|HAVING) (?!CONFLICT|DELETE|UPDATE|COMMIT)"
-_CONDITION_ENDS = re.compile(r" (AND|OR|THEN|GROUP|ORDER|RETURNING|LOOP|LIMIT|UNION) ")
+_CONDITION_ENDS = re.compile(r" (AND|OR|THEN|GROUP|ORDER|RETURNING|LOOP|LIMIT|UNION)\b")
 
 
 def sql_edits(source: str, spans: Iterable[tuple[int, int]]) -> list[Edit]:

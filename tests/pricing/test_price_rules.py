@@ -128,6 +128,14 @@ def test_a_price_that_has_begun_is_not_given_to_one_customer(acme):
         begun.update(customer=acme)
 
 
+def test_a_price_has_begun_at_its_first_instant(acme):
+    price(*IN, "0.01", begins_at=SOON, customer=acme)
+    acme.prices.update(begins_at=TransactionNow())
+
+    with pytest.raises(IntegrityError, match="only its end can still be moved"):
+        acme.prices.update(unit_price=Decimal("0.011"))
+
+
 def test_a_price_that_has_begun_is_not_deleted():
     begun = list_price().get()
 
@@ -183,6 +191,15 @@ def test_an_item_is_not_left_without_a_price():
     list_price().update(ends_at=SOON)
 
     with pytest.raises(IntegrityError, match="would be without a price for everybody"):
+        commit()
+
+
+@pytest.mark.parametrize("measure", [Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS])
+def test_the_item_that_would_be_without_a_price_is_named(measure):
+    item("SenseChat", measure).prices.update(ends_at=SOON)
+    named = f"SenseChat: {measure.label.lower()} would be without a price for everybody from {SOON:%Y-%m-%d}"
+
+    with pytest.raises(IntegrityError, match=named):
         commit()
 
 
@@ -432,6 +449,13 @@ def test_a_call_specification_that_has_begun_only_moves_its_end(edit):
         begun.update(**edit)
 
     begun.update(ends_at=None)
+
+
+def test_a_call_specification_has_begun_at_its_first_instant(acme):
+    specification(customer=acme, begins_at=TransactionNow())
+
+    with pytest.raises(IntegrityError, match="only its end can still be moved"):
+        CallSpecification.objects.filter(customer=acme).update(rpm=61)
 
 
 def test_a_call_specification_ends_at_once_but_not_before():
