@@ -21,7 +21,9 @@ SMALL = {name: run.smaller() for name, run in RUNS.items()}
 SECONDS_AT_MOST = 50
 # They go on, to see what becomes of the limits.
 SECONDS_OF_IMPATIENCE = 8
-IMPATIENT = {"impatient": replace(SMALL["impatient"], refusals=None)}
+IMPATIENT = replace(SMALL["impatient"], refusals=None)
+# What is broken from the beginning is found out by those who go once they are refused, too.
+CALLING = {"own-counting": SMALL["impatient"], "doubled": IMPATIENT}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,7 @@ def test_however_many_call_at_once_no_more_are_admitted_than_the_limits_allow(st
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_build_is_found_out(name, verdicts):
-    (verdict,) = verdicts(POSTGRESQL, IMPATIENT, SECONDS_OF_IMPATIENCE, BROKEN[name]).values()
+    runs = {"impatient": CALLING[name]}
+    (verdict,) = verdicts(POSTGRESQL, runs, SECONDS_OF_IMPATIENCE, BROKEN[name]).values()
 
     assert verdict.by_callers.exceeded, verdict
