@@ -50,6 +50,8 @@ DECIMALS: dict[str, Decimal | None] = {
     "007.50": Decimal("7.5"),
     "1500": Decimal(1500),
     "999999.5": Decimal("999999.5"),
+    "1." + "0" * 28: Decimal(1),
+    "1." + "0" * 29: None,
     "1_0": None,
     "0.1_0": None,
     "1e3": None,

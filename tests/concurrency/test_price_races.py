@@ -97,6 +97,18 @@ def test_of_two_who_each_take_away_what_the_other_relies_on_one_is_refused(visio
     assert gap(vision) is None
 
 
+def test_rows_that_meet_a_change_past_the_rows_are_refused_as_rows_are(vision):
+    with together() as threads:
+        with transaction.atomic():
+            end_by_hand(vision)
+            cancelling = threads.start(lambda: cancel_the_list_price(vision))
+            wait_until_waiting(1, locktype="transactionid")
+        with pytest.raises(PlanRefused, match="would be without a price for everybody"):
+            cancelling.result(PATIENCE)
+
+    assert gap(vision) is None
+
+
 def test_past_the_rows_the_database_refuses_it_too(vision):
     with together() as threads:
         with transaction.atomic():

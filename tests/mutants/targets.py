@@ -128,7 +128,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/pricing/test_timeline.py",
     ),
     "pricing/counting.py": ("tests/pricing/test_counting.py", "tests/usage/test_ingest.py"),
-    "pricing/amounts.py": ("tests/pricing/test_amounts.py", "tests/invoices/test_amounts.py"),
+    "pricing/amounts.py": (
+        "tests/pricing/test_amounts.py",
+        "tests/pricing/test_unit_prices.py",
+        "tests/invoices/test_amounts.py",
+    ),
     "pricing/measures.py": (
         "tests/pricing/test_measures.py",
         "tests/pricing/test_estimates_api.py",
@@ -143,6 +147,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/pricing/test_arranging.py",
         "tests/pricing/test_proposing.py",
         "tests/pricing/test_limiting.py",
+        "tests/concurrency/test_price_races.py",
     ),
     "pricing/arranging.py": (
         "tests/pricing/test_arranging.py",

@@ -100,6 +100,13 @@ def test_a_gap_that_ends_says_when(acme):
     }
 
 
+def test_beside_a_gap_each_row_says_what_is_wrong_with_itself():
+    gap, negative = preview([replace(IN_FORCE, ends_at=SOON), replace(CHEAPER, unit_price=Decimal(-1))])
+
+    assert "would be without a price for everybody" in gap.reason
+    assert "is 0 or more" in negative.reason
+
+
 def test_an_overlap_names_the_other_price():
     (change,) = preview([CHEAPER])
 

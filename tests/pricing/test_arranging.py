@@ -242,6 +242,14 @@ def test_where_there_is_only_an_offer_the_percentage_is_off_that():
     assert course(0, 1, 2, of=on_offer) == ["0.04", "0.02", "0.04"]
 
 
+def test_an_offer_over_another_is_so_many_percent_off_the_list_price():
+    do(change("0.006", 1, 5, kind=OFFER))
+
+    do(announce_offer(items=[item(*SENSECHAT)], percent_off=Decimal(25), begins_at=day(2), ends_at=day(3)))
+
+    assert course(1, 2, 3, 5) == ["0.006", "0.009", "0.006", "0.012"]
+
+
 @pytest.mark.parametrize(
     ("of", "percent_off", "reason"),
     [
