@@ -172,7 +172,8 @@ def test_a_database_error_reaches_everybody_aboard_and_nobody_after(acme):
 def end_whoever_waits(cursor):
     """End the connections that wait for the table, as a database does that is shut down."""
     cursor.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+        "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        " WHERE NOT granted AND locktype = 'relation' AND datname = current_database()"
     )
     assert cursor.fetchall() == [(True,)]
 
