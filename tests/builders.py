@@ -13,7 +13,8 @@ from usage.ingest import Receipt, record_usage
 from usage.models import UsageRecord
 from usage.reports import UsageReport
 
-# An hour that has ended but is young enough for the door, whatever day the tests run.
+# An hour that has ended but is young enough for the API, whatever day the tests run. The clock may pass into
+# another hour or day while they run, so what has to lie ahead lies several hours ahead.
 THE_HOUR = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=3)
 
 

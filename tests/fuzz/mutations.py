@@ -144,7 +144,7 @@ def _frame(rng: random.Random, request: Request) -> None:
     if rng.random() < 0.15:
         coding = request.headers["Content-Encoding"] = rng.choice(CODINGS)
         if "gzip" in coding.lower():
-            request.body = gzip.compress(request.body, 1)
+            request.body = gzip.compress(request.body, 1, mtime=0)
             if rng.random() < 0.3:
                 request.body = _damaged(rng, request.body)
     request.chunked = rng.random() < 0.2

@@ -245,10 +245,10 @@ def test_no_price_can_be_entered_for_hours_that_are_closed(acme):
 
 
 def test_a_scheduled_price_cannot_be_taken_back_once_its_hour_is_closed(acme):
-    soon = at(0, hour=4)  # not begun for the database's clock, begun for a closing whose clock is ahead
+    soon = at(0, hour=6)  # not begun for the database's clock, begun for a closing whose clock is ahead
     scheduled = price("SenseChat", IN, "9", begins_at=soon, kind=PriceKind.LIMITED_TIME_OFFER)
     record(report())
-    close_due_hours(now=at(65, hour=4))
+    close_due_hours(now=at(65, hour=6))
 
     for change in (scheduled.delete, lambda: Price.objects.filter(pk=scheduled.pk).update(unit_price=8)):
         with pytest.raises(IntegrityError, match="closed already"), transaction.atomic():
@@ -258,10 +258,10 @@ def test_a_scheduled_price_cannot_be_taken_back_once_its_hour_is_closed(acme):
 def test_a_price_cannot_end_in_an_hour_that_is_closed(acme):
     offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=PriceKind.LIMITED_TIME_OFFER)
     record(report())
-    close_due_hours(now=at(65, hour=4))
+    close_due_hours(now=at(65, hour=6))
 
     with pytest.raises(IntegrityError, match="closed already"):
-        Price.objects.filter(pk=offer.pk).update(ends_at=at(30, hour=4))
+        Price.objects.filter(pk=offer.pk).update(ends_at=at(30, hour=6))
 
 
 def test_a_price_that_began_in_closed_hours_can_end_in_an_open_one(acme):
@@ -269,10 +269,10 @@ def test_a_price_that_began_in_closed_hours_can_end_in_an_open_one(acme):
     record(report(service="SenseChat"))
     close()
 
-    Price.objects.filter(pk=offer.pk).update(ends_at=at(0, hour=5))
+    Price.objects.filter(pk=offer.pk).update(ends_at=at(0, hour=7))
 
     offer.refresh_from_db()
-    assert offer.ends_at == at(0, hour=5)
+    assert offer.ends_at == at(0, hour=7)
 
 
 def test_a_price_can_begin_with_the_earliest_open_hour(acme):

@@ -205,7 +205,7 @@ def _command(**options: str) -> None:
     [
         ({"start": "2026-01-31T18:00"}, "lacks an offset"),
         ({"start": "2026-01-31T18:00+05:30"}, "not the beginning of an hour in UTC"),
-        ({"start": at(0, hour=3).isoformat()}, "still to come; nothing was sent"),
+        ({"start": at(0, hour=6).isoformat()}, "still to come; nothing was sent"),
         ({"start": "soon"}, "is not a time"),
         ({"batch": "10001"}, "not a number from 1 to 10,000"),
         ({"key": ""}, "in the admin, under Service keys"),
