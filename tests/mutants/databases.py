@@ -2,8 +2,10 @@
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import ObjectInUse
 
 _TEMPLATE = "migrated"
+_ATTEMPTS = 12  # each waits for five seconds for sessions to end
 
 
 def url_of(server: str, database: str) -> str:
@@ -26,8 +28,20 @@ def keep_as_template(server: str, database: str) -> None:
 
 def copy_template(server: str, database: str) -> None:
     """Make a database anew as a copy of the template."""
-    _execute(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+    _drop(server, database)
     _execute(server, "CREATE DATABASE {} TEMPLATE {}", database, _TEMPLATE)
+
+
+def _drop(server: str, database: str) -> None:
+    for attempt in range(_ATTEMPTS):
+        try:
+            _execute(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+        except ObjectInUse:
+            # Where others use the machine, a session that is told to end may not have come to it yet.
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def template_of(server: str) -> str:

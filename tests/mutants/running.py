@@ -30,7 +30,7 @@ BYTES = 6 * 2**30
 _PYTEST = [
     *(sys.executable, "-m", "pytest", "-o", "addopts=", "--ds=tests.settings", "-q", "-rfE", "--tb=no"),
     *("-p", "pytest_django.plugin", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider"),
-    *("--reuse-db", "--hypothesis-seed=0"),
+    *("-p", "tests.mutants.unshrunk", "--reuse-db", "--hypothesis-seed=0"),
 ]
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from pricing.applying import PlanRefused, State, apply_rows, planned
 from pricing.catalogue import BEGINS_AT
 from pricing.measures import Measure
-from pricing.models import Price, PriceKind, ServiceGroup
+from pricing.models import Price, PriceKind, Service, ServiceGroup
 from pricing.sheets import AliasRow, PriceRow, ServiceRow, SpecificationRow, cells_of, row_of
 from pricing.stored import all_rows
 from tests.builders import commit, item, price
@@ -70,6 +70,17 @@ def test_a_preview_changes_nothing():
 
 def test_rows_that_are_stored_already_change_nothing():
     assert set(states(apply(all_rows()))) == {State.UNCHANGED}
+
+
+def test_a_plan_is_the_same_after_services_have_changed_places():
+    rows = [CHEAPER, replace(CHEAPER, service="SenseChat-32K")]
+    with planned(rows=rows, now=NOW) as before:
+        pass
+
+    Service.objects.filter(name="SenseChat").update(position=1_000)
+
+    with planned(rows=rows, now=NOW) as after:
+        assert after == before
 
 
 def test_one_refused_row_refuses_all():
