@@ -25,7 +25,7 @@ _FAILURES = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 # A loop without an end is a fault that is seen; a machine that is busy with something else is not.
 SECONDS = 600
 # A loop that also keeps something does not take the memory of everything else.
-BYTES = 6 * 2**30
+BYTES = 2**30
 # Only what the tests need: the other plugins take longer to begin than most tests take.
 _PYTEST = [
     *(sys.executable, "-m", "pytest", "-o", "addopts=", "--ds=tests.settings", "-q", "-rfE", "--tb=no"),
@@ -140,7 +140,7 @@ class Workplace:
             start_new_session=True,
             preexec_fn=tied_to_caller(),
         )
-        resource.prlimit(process.pid, resource.RLIMIT_AS, (BYTES, BYTES))
+        resource.prlimit(process.pid, resource.RLIMIT_DATA, (BYTES, BYTES))
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
