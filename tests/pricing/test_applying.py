@@ -92,6 +92,15 @@ def test_one_refused_row_refuses_all():
     assert all_rows() == before
 
 
+def test_a_refusal_says_each_reason_once():
+    unknown = replace(CHEAPER, service="SenseChat-9")
+
+    with pytest.raises(PlanRefused) as refused:
+        apply([unknown, replace(unknown, begins_at=LATER), replace(CHEAPER, remove=True)])
+
+    assert str(refused.value) == "There is no service 'SenseChat-9'. There is no such row to remove."
+
+
 def test_a_gap_is_named_with_its_item_and_time():
     (change,) = preview([replace(IN_FORCE, ends_at=SOON)])
 
