@@ -12,7 +12,7 @@ from django.urls import reverse
 from pricing.files import csv_file
 from pricing.migrations import __file__ as migrations
 from pricing.models import CallSpecification, Decision, Price, PriceKind, Proposal, Service
-from pricing.sheets import SpecificationRow, cells_of
+from pricing.sheets import SpecificationRow, cells_of, row_of
 from tests.builders import commit, item, price
 from tests.invoices.browsing import text
 from tests.invoices.test_price_admin import cheaper, do, show
@@ -51,6 +51,13 @@ def test_the_database_keeps_call_specifications_within_the_years(period, acme):
         CallSpecification.objects.create(
             service=service, customer=acme, rpm=1, begins_at=begins_at, ends_at=ends_at
         )
+
+
+def test_the_first_and_the_last_instant_that_there_are_can_be_written_and_kept(acme):
+    row = replace(OFFER, customer="acme", begins_at=FIRST, ends_at=END - TICK)
+    price(*IN, "0.01", begins_at=FIRST, ends_at=END - TICK, customer=acme)
+
+    assert row_of(row.sheet, cells_of(row)) == row
 
 
 ROWS = {
