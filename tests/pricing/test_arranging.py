@@ -189,6 +189,18 @@ def test_what_was_removed_for_a_price_is_back_when_it_is_taken_back(kind):
     ]  # it is in two parts now
 
 
+def test_what_was_removed_for_the_time_after_a_new_end_does_not_come_back():
+    do(change("0.009", 1, kind=OFFER), "First")
+    do(change("0.008", 10, kind=OFFER), "Second")
+    do(change("0.007", 5, 12, kind=OFFER), "Third, instead of the second until then")
+    third = Price.objects.with_names().get(begins_at=day(5))
+    do(end_prices(prices=[third], ends_at=day(8)), "Sooner")
+
+    do(cancel_price(price=Price.objects.with_names().get(pk=third.pk)))
+
+    assert course(4, 5, 7.9, 8, 11, 12) == ["0.009"] * 3 + ["0.012"] * 2 + ["0.008"]
+
+
 def test_an_own_list_price_that_gave_way_to_the_one_taken_back_goes_on(acme):
     do(change("0.002", 10, customer=acme))
     do(change("0.0015", 5, customer=acme), "Earlier")
