@@ -5,6 +5,8 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 WITH_DATABASE := $(BIN)/python -m sensenova_billing.postgres with-throwaway
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+# What needs more than the default environment has targets of its own.
+ELSEWHERE := --ignore tests/browser --ignore tests/clients
 # As in production; the key only has to look like one.
 PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
@@ -23,7 +25,7 @@ gateway: .venv/requirements-gateway ## run LiteLLM's proxy before a running serv
 	.venv/gateway/bin/litellm --config examples/litellm/config.yaml --host 127.0.0.1 $(ARGS)
 
 test: .venv/requirements-dev ## run the tests, on a PostgreSQL of their own
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ELSEWHERE) $(ARGS)
 
 test-clients: .venv/requirements-clients .venv/requirements-gateway ## run the tests with the real clients of other billing systems
 	$(BIN)/python -m pytest tests/clients $(ARGS)

@@ -1,6 +1,7 @@
 """The cast and the stage: who appears in the tests, and at which instant they play."""
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -134,6 +135,12 @@ def redis_url(redis_of_all_tests: str) -> str:
         client.flushall()
     know_server(redis_of_all_tests)
     return redis_of_all_tests
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use one process more than there are cores: tests that start servers wait for much of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
