@@ -112,7 +112,7 @@ FILLED["components"]["schemas"]["ServiceLimits"] = SERVED["components"]["schemas
 DOCUMENT = schemathesis.openapi.from_dict(FILLED, config=schemathesis.Config.from_dict(CONFIG))
 DOCUMENT.app = APPLICATION
 OPERATIONS = [DOCUMENT[path][method] for path in DOCUMENT for method in DOCUMENT[path]]
-REQUESTS = -(-CASES // len(OPERATIONS)) or (40_000 if SOAK else 120)  # to each operation
+REQUESTS = -(-CASES // len(OPERATIONS)) or (40_000 if SOAK else 150)  # to each operation
 POSTS = [operation for operation in OPERATIONS if operation.method == "post"]
 READS = [operation for operation in OPERATIONS if operation.method == "get"]
 RELEASES = [operation for operation in OPERATIONS if operation.method == "delete"]
