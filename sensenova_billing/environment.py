@@ -24,6 +24,10 @@ class Environment(environ.Env):  # type: ignore[misc]
         """Return a decimal number."""
         return self._number(var, default, read_decimal)
 
+    def secret(self, var: str) -> str:
+        """Return a text as it is set, or nothing; `str` reads `$NAME` as the value of another variable."""
+        return str(self.ENVIRON.get(var, ""))
+
     def _number(self, var: str, default: Number, read: Callable[[str], Number]) -> Number:
         text: Any = self.str(var, default="")
         try:

@@ -26,7 +26,7 @@ env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=False)
 # A key of its own for each process is refused by wsgi.py: nobody's session would outlast it.
-SECRET_KEY = env.str("SECRET_KEY", default="") or stored_secret_key(data_directory())
+SECRET_KEY = env.secret("SECRET_KEY") or stored_secret_key(data_directory())
 SECRET_KEY_IS_TEMPORARY = not SECRET_KEY
 if SECRET_KEY_IS_TEMPORARY:
     SECRET_KEY = new_secret_key()

@@ -36,3 +36,16 @@ def test_what_is_no_decimal_number_is_refused_by_the_name_of_its_variable(text, 
 
     with pytest.raises(ImproperlyConfigured, match="ALARM_LATE_SHARE is"):
         Environment().decimal("ALARM_LATE_SHARE", default=Decimal("0.05"))
+
+
+@pytest.mark.parametrize("key", ["$cz1-of-django's-own-alphabet", "$SECRET_KEY", r"\$a", "", " a "])
+def test_a_secret_is_taken_as_it_is_set(key, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", key)
+
+    assert Environment().secret("SECRET_KEY") == key
+
+
+def test_a_secret_that_is_not_set_is_nothing(monkeypatch):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+
+    assert Environment().secret("SECRET_KEY") == ""
