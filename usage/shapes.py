@@ -210,7 +210,7 @@ SHAPES: dict[str, Shape] = {
                 "type": ["string", "null"],
                 "description": "The customer's code; if there is none, one of `metadata` is taken.",
             },
-            "metadata": {"type": ["object", "null"]},
+            "metadata": {"description": "An object that may name the customer; anything else names none."},
             "endTime": shape("UnixTime"),
             "prompt_tokens": _QUANTITY | {"type": ["integer", "null"]},
             "completion_tokens": _QUANTITY | {"type": ["integer", "null"]},
