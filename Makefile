@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
-WITH_DATABASE := $(BIN)/python -m sensenova_billing.postgres with-throwaway
+WITH_DATABASE := $(BIN)/python -m sensenova_billing.dev_server.postgres with-throwaway
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 # What needs more than the default environment has targets of its own.
 ELSEWHERE := --ignore tests/browser --ignore tests/clients

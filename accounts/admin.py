@@ -14,13 +14,13 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 
-from accounts import clock
-from accounts.audit import sign, signed
-from accounts.audit_admin import AuditEntryAdmin
+from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate_service_key
+from accounts.audit.admin import AuditEntryAdmin
+from accounts.audit.audited_admin import Kept, WhyForm
+from accounts.audit.context import sign, signed
 from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
-from accounts.keys import issue_service_key, revoke_service_key, rotate_service_key
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
-from accounts.signed_admin import Kept, WhyForm
+from sensenova_billing.lib import clock
 
 STATES = {"live": "success", "expired": "warning", "revoked": "danger"}
 

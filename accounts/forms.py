@@ -8,9 +8,9 @@ from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 from unfold.forms import UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from accounts.keys import new_public_id
+from accounts.api_keys.keys import new_public_id
+from accounts.audit.audited_admin import SignedForm, WhyForm, reason_field
 from accounts.models import Scope, ServiceKey, User
-from accounts.signed_admin import SignedForm, WhyForm, reason_field
 
 PUBLIC_ID_FORM = r"^[a-z0-9]{8,16}\Z"
 ALREADY_MADE = (

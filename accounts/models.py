@@ -22,7 +22,7 @@ from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from accounts.names import validate_name
+from sensenova_billing.lib.names import validate_name
 
 
 def validate_time_zone(name: str) -> None:

@@ -12,7 +12,7 @@ from django.urls import Resolver404, resolve
 from django.views.decorators.http import require_safe
 
 from accounts.forms import SignInForm
-from accounts.known_devices import remember_device
+from accounts.sign_in.known_devices import remember_device
 
 # Pages that lead on to others, or end the session: nobody wants to come back to them.
 _NO_DESTINATIONS = {"sign_in", "sign_out", "admin_sign_in", "admin:login", "admin:logout"}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.server import Measured, drive, manage, web
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 from tests.redis_server import know_server, redis_server
 
 CONNECTIONS = 128  # as for single posts of usage: as many as the server has threads
@@ -66,8 +66,8 @@ def ratio(pair: Pair) -> float:
 # Limits that nobody reaches, and one customer's that are reached at once.
 PREPARE = f"""
 import datetime as dt
-from accounts.audit import signed
-from accounts.keys import issue_service_key
+from accounts.audit.context import signed
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from django.db import transaction
 from django.utils import timezone

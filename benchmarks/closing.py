@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.server import manage
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 
 CUSTOMERS = 10_000
 SERVICES_OF_A_CUSTOMER = 3
@@ -67,7 +67,7 @@ SELECT hour, sha256('the beginning'), 0, 0, 0, 0, 0 FROM closed
 CLOSE = """
 import resource, sys, time
 from django.utils.dateparse import parse_datetime
-from invoices.closing import close_hour
+from invoices.closing.close import close_hour
 from usage.models import HOUR
 hour = parse_datetime({hour!r})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -26,9 +26,9 @@ from typing import Any
 
 from benchmarks.large_bodies import Load, loads, memory_of, send
 from benchmarks.server import manage, web
-from sensenova_billing.lifeline import tied_to_caller
-from sensenova_billing.postgres import throwaway_server
-from sensenova_billing.proxy import find_proxy, proxy_command, proxy_environment
+from sensenova_billing.dev_server.parent_death import tied_to_caller
+from sensenova_billing.dev_server.postgres import throwaway_server
+from sensenova_billing.dev_server.proxy import find_proxy, proxy_command, proxy_environment
 
 MOST_CONNECTIONS = 500
 MOST_SECONDS = 60
@@ -37,8 +37,8 @@ SECONDS_BETWEEN_PROBES = 0.1
 
 PREPARE = """
 import datetime as dt
-from accounts.audit import signed
-from accounts.keys import issue_service_key
+from accounts.audit.context import signed
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from django.db import transaction
 from django.utils import timezone

@@ -15,7 +15,7 @@ import psycopg
 
 from benchmarks.closing import HOUR, PREPARE, WORK_MEM, Say, bare_seconds, fill_history
 from benchmarks.server import manage
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 
 DAYS = 30
 TIMES = 3
@@ -25,7 +25,7 @@ import datetime as dt
 from decimal import Decimal
 from accounts.models import Customer
 from pricing.models import BillingItem, Price
-from usage.hours import hour_of
+from usage.billing_hours import hour_of
 now, day, items = hour_of(dt.datetime.now(dt.UTC)), dt.timedelta(days=1), list(BillingItem.objects.all())
 for n, customer in enumerate(Customer.objects.order_by("pk")[:300]):
     Price.objects.bulk_create(
@@ -49,11 +49,11 @@ SELECT customer_id, service_id, count(*), sum(input_tokens), sum(output_tokens),
 ASK = """
 import datetime as dt, resource, time
 from dataclasses import replace
-from invoices.simulating import price_effects
-from pricing.differing import stretches_of
+from invoices.price_impact.simulate import price_effects
+from pricing.timeline.differences import stretches_of
 from pricing.models import BillingItem
-from pricing.on_sale import fact_of
-from pricing.outlook import prices_of
+from pricing.catalogue.offering import fact_of
+from pricing.timeline.view import prices_of
 now = dt.datetime.fromisoformat({now!r})
 for _ in range({times}):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.server import drive, manage, web
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 
 CUSTOMERS = 1000
 SERVICES = ("SenseChat-5", "SenseChat-Turbo", "SenseChat")
@@ -134,7 +134,7 @@ def fill(url: str, records: int) -> None:
 
 PREPARE = f"""
 from accounts.models import Customer
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 many = range({CUSTOMERS})
 Customer.objects.bulk_create(Customer(code=f"customer-{{n}}", name=f"Customer {{n}}") for n in many)
 from django.db import connection

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.server import manage, web
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 
 MIB = 2**20
 FORM = b"application/x-www-form-urlencoded"
@@ -214,7 +214,9 @@ def measure(port: int, server: int, load: Load, key: str) -> Outcome:
     return outcome
 
 
-_KEY = "from accounts.keys import issue_service_key; print(issue_service_key(name='large bodies')[1])"
+_KEY = (
+    "from accounts.api_keys.keys import issue_service_key; print(issue_service_key(name='large bodies')[1])"
+)
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sensenova_billing.lifeline import tied_to_caller
-from sensenova_billing.secret_key import new_secret_key
+from sensenova_billing.dev_server.parent_death import tied_to_caller
+from sensenova_billing.dev_server.secret_key import new_secret_key
 
 
 def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str:

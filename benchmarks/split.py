@@ -17,10 +17,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 django.setup()
 
 from benchmarks.ingest import SEEDED, random_id, reports  # noqa: E402
-from usage.hours import hold_hours_open  # noqa: E402
-from usage.reports import decode_reports  # noqa: E402
-from usage.rows import resolve  # noqa: E402
-from usage.storing import copy_rows  # noqa: E402
+from usage.billing_hours import hold_hours_open  # noqa: E402
+from usage.ingest.payload import decode_reports  # noqa: E402
+from usage.ingest.resolve import resolve  # noqa: E402
+from usage.ingest.store import copy_rows  # noqa: E402
 
 STEPS = ("decode", "check", "copy", "commit")
 

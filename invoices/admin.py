@@ -10,16 +10,16 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from accounts.asked_lists import AskedList
-from accounts.read_only import ReadOnly
+from invoices.books.admin import VerificationAdmin
+from invoices.closing.parking_admin import ParkedHourAdmin
+from invoices.corrections.admin import ReratingAdmin
+from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
-from invoices.parking_admin import ParkedHourAdmin
-from invoices.proposal_admin import ProposalAdmin
-from invoices.rerating_admin import ReratingAdmin
+from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
-from invoices.trace_admin import LinksToRecords, TracedLineAdmin
-from invoices.verification_admin import VerificationAdmin
 from pricing.models import Proposal
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
 from usage.models import BillingHour
 
 admin.site.register(ParkedHour, ParkedHourAdmin)

@@ -9,11 +9,11 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts.audit import LONGEST_REASON
+from accounts.audit.context import LONGEST_REASON
 from invoices.models import Rerating
-from pricing.deed_form import InstantField, is_key, unit_price_field
+from pricing.changes.base_form import InstantField, is_key, unit_price_field
 from pricing.models import Price
-from usage.hours import last_closed_hour
+from usage.billing_hours import last_closed_hour
 from usage.models import HOUR
 
 

@@ -24,11 +24,11 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
-from accounts.audit import LONGEST_REASON
+from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
-from pricing.measures import Measure
 from pricing.models import UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
-from pricing.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+from pricing.rules.measures import Measure
+from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 from usage.models import BillingHour, whole_hour
 
 # Unit prices have 8 decimals and unit sizes reach 10^6, so 14 decimals hold every amount exactly.

@@ -4,9 +4,10 @@ import logging
 
 from celery import shared_task
 
-from invoices import closing, verifications
+from invoices.books import results
+from invoices.closing import close
 from invoices.models import Verification
-from usage.hours import database_now
+from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
 
@@ -14,10 +15,10 @@ logger = logging.getLogger(__name__)
 @shared_task
 def close_due_hours() -> None:
     """Close every hour that is due."""
-    closing.close_due_hours(now=database_now(), on_closed=_log_closed)
+    close.close_due_hours(now=database_now(), on_closed=_log_closed)
 
 
-def _log_closed(closed: closing.ClosedHour) -> None:
+def _log_closed(closed: close.ClosedHour) -> None:
     level = logging.WARNING if closed.parked else logging.INFO
     logger.log(level, "Closed the hour %s", closed)
 
@@ -27,7 +28,7 @@ def _log_closed(closed: closing.ClosedHour) -> None:
 @shared_task(acks_late=False)
 def verify_last_day() -> None:
     """Verify the day that ended last."""
-    log_verification(verifications.verify_last_day(now=database_now()))
+    log_verification(results.verify_last_day(now=database_now()))
 
 
 def log_verification(verification: Verification | None) -> None:

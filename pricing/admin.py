@@ -12,14 +12,12 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
-from accounts import clock
-from accounts.asked_lists import AskedList
-from accounts.read_only import ReadOnly
-from accounts.signed_admin import Kept, Signed, TracedHistory
-from pricing.approval_admin import ObeysApproval
-from pricing.choosing import changes_after, price_in_force
-from pricing.dated_lists import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
-from pricing.kinds import Kind
+from accounts.audit.audited_admin import Kept, Signed, TracedHistory
+from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
+from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
+from pricing.catalogue.offering import facts_of
+from pricing.changes.approval_admin import ObeysApproval
+from pricing.changes.limit_admin import CallSpecificationAdmin
 from pricing.models import (
     BillingItem,
     CallSpecification,
@@ -29,15 +27,17 @@ from pricing.models import (
     ServiceGroup,
     in_force,
 )
-from pricing.on_sale import facts_of
-from pricing.outlook import outlook_now
-from pricing.service_forms import ServiceAliasForm, ServiceForm
-from pricing.specification_admin import CallSpecificationAdmin
+from pricing.rules.kinds import Kind
+from pricing.rules.precedence import changes_after, price_in_force
+from pricing.timeline.view import outlook_now
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
 
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
 MAY = "deed"  # not the permission itself: unfold would look for it in a database that is still empty
-# The pages on which prices are changed (invoices/price_admin.py), with the words on the buttons.
+# The pages on which prices are changed (invoices/price_impact/price_admin.py), with the words on the buttons.
 DEED_WORDS = {
     "change_price": "Change a price",
     "announce_offer": "Announce an offer",

@@ -21,13 +21,13 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.audit import LONGEST_REASON
+from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer
-from accounts.names import validate_name
-from pricing.kinds import Kind
-from pricing.measures import Measure
-from pricing.periods import END, FIRST, OUTSIDE
-from pricing.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+from pricing.rules.kinds import Kind
+from pricing.rules.measures import Measure
+from pricing.rules.periods import END, FIRST, OUTSIDE
+from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+from sensenova_billing.lib.names import validate_name
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
 ITEM_ORDER = ("service__group__position", "service__position", "id")

@@ -9,9 +9,9 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
-from accounts.client_address import is_network
-from sensenova_billing.secret_key import HOW_TO_CHOOSE, fault_of
-from usage.window_stores import WITHOUT_REDIS, is_address
+from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
+from sensenova_billing.lib.client_address import is_network
+from usage.limits.stores.choice import WITHOUT_REDIS, is_address
 
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")

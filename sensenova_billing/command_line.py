@@ -8,7 +8,7 @@ import psycopg
 from django.core.management import execute_from_command_line
 from django.db.utils import OperationalError
 
-from sensenova_billing.data_directory import data_directory
+from sensenova_billing.dev_server.data_directory import data_directory
 
 HOW_TO_START = "start it with `make run`, or `manage.py run`"
 

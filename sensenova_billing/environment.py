@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.numbers import read_whole_number
-from pricing.amounts import read_decimal
+from pricing.rules.amounts import read_decimal
+from sensenova_billing.lib.numbers import read_whole_number
 
 Number = TypeVar("Number", int, Decimal)
 

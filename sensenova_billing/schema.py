@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from invoices.trace_shapes import TRACE_SHAPES
-from pricing.estimating import EstimateRequest
-from pricing.measures import Measure
-from pricing.shapes import PRICE_SHAPES
-from usage.admission import CallRequest
-from usage.call_shapes import CALL_SHAPES
-from usage.reports import UsageReport
-from usage.reversals import ReversalRequest
-from usage.shapes import SHAPES
+from invoices.drilldown.schemas import TRACE_SHAPES
+from pricing.catalogue.estimates import EstimateRequest
+from pricing.catalogue.schemas import PRICE_SHAPES
+from pricing.rules.measures import Measure
+from usage.ingest.payload import UsageReport
+from usage.ingest.reversal_requests import ReversalRequest
+from usage.ingest.schemas import SHAPES
+from usage.limits.admission import CallRequest
+from usage.limits.schemas import CALL_SHAPES
 
 ERROR = {
     "type": "object",

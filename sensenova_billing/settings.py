@@ -11,12 +11,12 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from accounts.time_limits import TimeLimits, Work
-from sensenova_billing.data_directory import data_directory
+from sensenova_billing.dev_server.data_directory import data_directory
+from sensenova_billing.dev_server.postgres import default_database_url, plain_host, queue_connection
+from sensenova_billing.dev_server.secret_key import new_secret_key, stored_secret_key
+from sensenova_billing.dev_server.server_address import announced_url, local_url
 from sensenova_billing.environment import Environment
-from sensenova_billing.postgres import default_database_url, plain_host, queue_connection
-from sensenova_billing.secret_key import new_secret_key, stored_secret_key
-from sensenova_billing.server_address import announced_url, local_url
+from sensenova_billing.lib.database.time_limits import TimeLimits, Work
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -41,7 +41,7 @@ HTTPS = env.bool("HTTPS", default=False)
 # True behind a proxy that sets X-Forwarded-Proto and X-Forwarded-For.
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 PRIVATE_NETWORKS = ["127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
-# The networks of the proxies in front, whose X-Forwarded-For is believed (accounts/client_address.py).
+# The networks of the proxies in front, whose X-Forwarded-For is believed (lib/client_address.py).
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=PRIVATE_NETWORKS if BEHIND_PROXY else [])
 # The networks from which /readyz and /metrics answer: this machine and private ones, unless set.
 MONITORING_ADDRESSES = env.list("MONITORING_ADDRESSES", default=PRIVATE_NETWORKS)
@@ -68,15 +68,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "sensenova_billing.headers.response_headers",  # first: refusals of the others have them too
+    "sensenova_billing.http.headers.response_headers",  # first: refusals of the others have them too
     # Host names and redirects to https do not concern health checks.
-    "sensenova_billing.monitoring.MonitoringMiddleware",
+    "sensenova_billing.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Before whatever reads a body, which begins with the check against cross-site requests.
-    "sensenova_billing.body_limits.BodyLimitMiddleware",
+    "sensenova_billing.http.body_limits.BodyLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -104,11 +104,11 @@ TEMPLATES = [
 # --- The database --------------------------------------------------------------------------------
 
 DATABASES = {"default": plain_host(env.db_url("DATABASE_URL", default=default_database_url()))}
-DATABASES["default"]["ENGINE"] = "accounts.database"
+DATABASES["default"]["ENGINE"] = "sensenova_billing.lib.database"
 # A kept connection is worth six times a new one; the pool bounds how many a web process holds.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
 DATABASES["default"].setdefault("OPTIONS", {})
-# Lets accounts/prepared.py keep its statements planned; Django's own are not touched by it.
+# Lets lib/database/prepared_statements.py keep its statements planned; Django's own are not touched by it.
 DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
@@ -144,7 +144,7 @@ DATABASES["default"]["OPTIONS"]["options"] = " ".join(
 WEB_THREADS = env.int("WEB_THREADS", default=64)
 # Without a pool each request may open a connection of its own.
 REQUESTS_AT_ONCE = WEB_THREADS if DATABASE_POOL_SIZE else 4
-# Of each web process. Each has a thread, which waits for its bodies (sensenova_billing/concurrency.py).
+# Of each web process. Each has a thread, which waits for its bodies (sensenova_billing/http/concurrency.py).
 WEB_CONNECTIONS = env.int("WEB_CONNECTIONS", default=512)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -171,12 +171,12 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "sign_in"
 # Wrong passwords within a quarter of an hour, after which no password is looked at: for one account from one
-# address, from one address over all accounts, for one account from all (accounts/sign_in_limits.py).
+# address, from one address over all accounts, for one account from all (accounts/sign_in/limits.py).
 AXES_FAILURE_LIMIT = 10
 SIGN_IN_FAILURES_OF_ADDRESS = 30
 SIGN_IN_FAILURES_OF_ACCOUNT = 100
-AXES_HANDLER = "accounts.sign_in_limits.SignInLimits"
-AXES_CLIENT_IP_CALLABLE = "accounts.sign_in_limits.counted_address"
+AXES_HANDLER = "accounts.sign_in.limits.SignInLimits"
+AXES_CLIENT_IP_CALLABLE = "accounts.sign_in.limits.counted_address"
 # What is tried during a lock is not recorded, and so does not make it longer.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
@@ -218,19 +218,19 @@ CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 # For the import of a catalogue, the only form that takes a file: it stays in memory, and the view names the
-# handler. Every other body has a smaller limit, or one of its own (sensenova_billing/body_limits.py).
+# handler. Every other body has a smaller limit, or one of its own (sensenova_billing/http/body_limits.py).
 DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 FILE_UPLOAD_HANDLERS: list[str] = []
 
 # --- The API -------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ServiceKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api_keys.authentication.ServiceKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "sensenova_billing.errors.answer_error",
+    "EXCEPTION_HANDLER": "sensenova_billing.http.errors.answer_error",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -267,8 +267,8 @@ CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 
-# Who keeps the windows of call limits (usage/window_stores.py): PostgreSQL unless a Redis is named; and while
-# that Redis is away, is no call admitted ("refuse"), or does PostgreSQL take over ("postgresql")?
+# The store of the windows of call limits (usage/limits/stores/choice.py): PostgreSQL unless a Redis is named;
+# while that Redis is unavailable, no call is admitted ("refuse") or PostgreSQL takes over ("postgresql").
 REDIS_URL = env.str("REDIS_URL", default="")
 REDIS_TIMEOUT = dt.timedelta(milliseconds=env.int("REDIS_TIMEOUT_MILLISECONDS", default=250))
 CALL_LIMITS_WITHOUT_REDIS = env.str("CALL_LIMITS_WITHOUT_REDIS", default="refuse")
@@ -278,15 +278,15 @@ SETTLE_CALLS_BESIDE = env.bool("SETTLE_CALLS_BESIDE", default=True)
 # Whether refused usage is counted by a thread, so that no refused request waits for the database.
 COUNT_REFUSED_USAGE_IN_BACKGROUND = env.bool("COUNT_REFUSED_USAGE_IN_BACKGROUND", default=True)
 
-# Alarms (invoices/watching.py): an hour is not closed so long after its end, a larger share of the usage
-# comes late, the books were not verified for so long, more records of one key were refused in this hour and
-# the one before it.
+# Alarms (invoices/monitoring/alarms.py): an hour is not closed so long after its end, a larger share of the
+# usage comes late, the books were not verified for so long, more records of one key were refused in this hour
+# and the one before it.
 ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
 ALARM_LATE_SHARE = env.decimal("ALARM_LATE_SHARE", default=Decimal("0.05"))
 ALARM_REFUSED_RECORDS = env.int("ALARM_REFUSED_RECORDS", default=5)
 ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
 
-# For tests (accounts/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
+# For tests (lib/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
 # CLOCK_OFFSET_SECONDS is by how much this process is wrong about it. A system check refuses them elsewhere.
 CLOCK_SPEED = env.int("CLOCK_SPEED", default=1)
 CLOCK_ORIGIN = dt.datetime.fromisoformat(env.str("CLOCK_ORIGIN", default="2026-01-01T00:00:00+00:00"))
@@ -390,7 +390,7 @@ UNFOLD = {
             "950": "#1e1b4b",
         }
     },
-    "DASHBOARD_CALLBACK": "invoices.dashboard.show_state",
+    "DASHBOARD_CALLBACK": "invoices.monitoring.dashboard.show_state",
     "LOGIN": {"form": "accounts.forms.AdminSignInForm"},
     "SIDEBAR": {
         "navigation": [

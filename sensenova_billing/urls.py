@@ -7,22 +7,22 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.admin import own_password
 from accounts.views import SignInView, admin_sign_in, home
-from invoices import price_admin as deeds
-from invoices import trace_views as tracing
-from invoices import views as invoices
-from invoices.record_admin import usage_record
-from invoices.trace_api import LineRecordsFileView, LineRecordsView, RecordView
-from pricing.api import CatalogView, EstimatesView
-from pricing.sheet_admin import catalogue_csv, catalogue_import, catalogue_xlsx
-from pricing.views import prices
-from sensenova_billing import errors
-from sensenova_billing.health import HealthView, ReadyView
-from sensenova_billing.metrics import MetricsView
-from usage.api import ReversalView, UsageView
-from usage.call_api import CallsView, CallView, LimitsView
-from usage.client_api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
-from usage.refusal_admin import refused_calls
-from usage.views import customer_limits
+from invoices.drilldown import views as tracing
+from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
+from invoices.drilldown.record_admin import usage_record
+from invoices.portal import views as invoices
+from invoices.price_impact import price_admin as deeds
+from pricing.catalogue.api import CatalogView, EstimatesView
+from pricing.catalogue.views import prices
+from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
+from sensenova_billing.http import errors
+from sensenova_billing.monitoring.health import HealthView, ReadyView
+from sensenova_billing.monitoring.metrics import MetricsView
+from usage.clients.api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
+from usage.ingest.api import ReversalView, UsageView
+from usage.limits.admin import refused_calls
+from usage.limits.api import CallsView, CallView, LimitsView
+from usage.limits.views import customer_limits
 
 urlpatterns = [
     # The busiest first: a path is compared with each of these in turn, and that is a fifth of such a request.

@@ -9,9 +9,9 @@ from django.urls import resolve
 from django.utils.module_loading import import_string
 
 from sensenova_billing.checks import refuse_unsafe_database, refuse_unsafe_secret_key
-from sensenova_billing.concurrency import ConcurrencyLimit
-from sensenova_billing.draining import Draining
-from sensenova_billing.lifeline import die_with_parent_under_runner
+from sensenova_billing.dev_server.parent_death import die_with_parent_under_runner
+from sensenova_billing.http.concurrency import ConcurrencyLimit
+from sensenova_billing.http.draining import Draining
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensenova_billing.settings")
 os.environ.setdefault("SENSENOVA_WORK", "page")
@@ -22,7 +22,7 @@ application = Draining(
     ConcurrencyLimit(
         get_wsgi_application(),
         requests=settings.REQUESTS_AT_ONCE,
-        busy=import_string("sensenova_billing.errors.busy"),
+        busy=import_string("sensenova_billing.http.errors.busy"),
     )
 )
 refuse_unsafe_secret_key()

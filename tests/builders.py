@@ -7,11 +7,11 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Customer
-from invoices.closing import close_hour
+from invoices.closing.close import close_hour
 from pricing.models import BillingItem, Price, Service, ServiceAlias
-from usage.ingest import Receipt, record_usage
+from usage.ingest.payload import UsageReport
+from usage.ingest.record import Receipt, record_usage
 from usage.models import UsageRecord
-from usage.reports import UsageReport
 
 # An hour that has ended but is young enough for the API, whatever day the tests run. The clock may pass into
 # another hour or day while they run, so what has to lie ahead lies several hours ahead.

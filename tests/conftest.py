@@ -10,16 +10,18 @@ import pytest
 import redis
 from django.test import Client
 
-from accounts import keys
-from accounts.keys import issue_service_key
+from accounts.api_keys import keys
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Member, User
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
 from tests.redis_server import know_server, redis_server
-from usage import admission, refused_usage, window_stores
-from usage.call_rights import CallRights
-from usage.refused_usage import RefusalCounters
+from usage.limits import admission
+from usage.limits.entitlements import CallRights
+from usage.limits.stores import choice
+from usage.refused import counters
+from usage.refused.counters import RefusalCounters
 
 PASSWORD = "correct horse battery staple"
 
@@ -36,8 +38,8 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
     monkeypatch.setattr(admission, "_RIGHTS", CallRights())
     monkeypatch.setattr(keys, "_KEPT", {})
-    monkeypatch.setattr(refused_usage, "REFUSALS", RefusalCounters())
-    window_stores._redis_or_postgres.cache_clear()
+    monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
+    choice._redis_or_postgres.cache_clear()
 
 
 @pytest.fixture

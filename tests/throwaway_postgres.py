@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 
 _server = ExitStack()
 

@@ -3,6 +3,6 @@
 from django.contrib import admin
 
 from usage.models import RefusedUsage
-from usage.refused_usage_admin import RefusedUsageAdmin
+from usage.refused.admin import RefusedUsageAdmin
 
 admin.site.register(RefusedUsage, RefusedUsageAdmin)

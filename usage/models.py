@@ -22,11 +22,11 @@ from django.db.models.functions import Extract, Mod
 from django.db.models.lookups import Exact
 
 from accounts.models import Customer, ServiceKey
-from pricing.measures import MAX_QUANTITY as MAX_QUANTITY
-from pricing.measures import Measure
 from pricing.models import Service
-from usage.refusal_reasons import RefusalReason
-from usage.windows import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
+from pricing.rules.measures import MAX_QUANTITY as MAX_QUANTITY
+from pricing.rules.measures import Measure
+from usage.limits.stores.windows import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
+from usage.refused.reasons import RefusalReason
 
 HOUR = dt.timedelta(hours=1)
 

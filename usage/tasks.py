@@ -4,9 +4,9 @@ import logging
 
 from celery import shared_task
 
-from usage.hours import database_now
-from usage.postgres_windows import PostgresWindows
-from usage.refused_usage import forget_refused_usage
+from usage.billing_hours import database_now
+from usage.limits.stores.postgres import PostgresWindows
+from usage.refused.counters import forget_refused_usage
 
 logger = logging.getLogger(__name__)
 

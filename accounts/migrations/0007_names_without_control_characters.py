@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import accounts.names
+import sensenova_billing.lib.names
 
 
 class Migration(migrations.Migration):
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="customer",
             name="name",
-            field=models.CharField(max_length=200, validators=[accounts.names.validate_name]),
+            field=models.CharField(max_length=200, validators=[sensenova_billing.lib.names.validate_name]),
         ),
         migrations.AlterField(
             model_name="servicekey",
@@ -22,19 +22,21 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="Who holds it, e.g. chat-gateway-1.",
                 max_length=100,
-                validators=[accounts.names.validate_name],
+                validators=[sensenova_billing.lib.names.validate_name],
             ),
         ),
         migrations.AlterField(
             model_name="user",
             name="email",
             field=models.EmailField(
-                max_length=254, validators=[accounts.names.validate_name], verbose_name="e-mail"
+                max_length=254, validators=[sensenova_billing.lib.names.validate_name], verbose_name="e-mail"
             ),
         ),
         migrations.AlterField(
             model_name="user",
             name="name",
-            field=models.CharField(blank=True, max_length=100, validators=[accounts.names.validate_name]),
+            field=models.CharField(
+                blank=True, max_length=100, validators=[sensenova_billing.lib.names.validate_name]
+            ),
         ),
     ]

@@ -262,7 +262,7 @@ class Migration(migrations.Migration):
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="lines",
-                to="invoices.rerating",
+                to="invoices.corrections.rerate",
             ),
         ),
         migrations.AddIndex(

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import pricing.unit_prices
+import pricing.rules.unit_prices
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.DecimalField(
                 decimal_places=8,
                 max_digits=14,
-                validators=[pricing.unit_prices.validate_unit_price],
+                validators=[pricing.rules.unit_prices.validate_unit_price],
                 verbose_name="corrected unit price (RMB)",
             ),
         ),

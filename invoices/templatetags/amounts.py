@@ -7,12 +7,12 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from django import template
 from django.utils import timezone
 
-from accounts import local_time
-from invoices.charging import Charge
 from invoices.models import Correction
-from pricing.amounts import plain
-from pricing.measures import Measure
+from invoices.rating.charges_sql import Charge
 from pricing.models import unit_text
+from pricing.rules.amounts import plain
+from pricing.rules.measures import Measure
+from sensenova_billing.lib import local_time
 from usage.models import UsageRecord
 
 register = template.Library()

@@ -8,7 +8,7 @@ import django.db.models.functions.comparison
 import django.utils.timezone
 from django.db import migrations, models
 
-import pricing.measures
+import pricing.rules.measures
 
 
 class Migration(migrations.Migration):
@@ -468,9 +468,9 @@ class Migration(migrations.Migration):
                     (
                         "measure__in",
                         [
-                            pricing.measures.Measure["INPUT_TOKENS"],
-                            pricing.measures.Measure["OUTPUT_TOKENS"],
-                            pricing.measures.Measure["INPUT_CHARACTERS"],
+                            pricing.rules.measures.Measure["INPUT_TOKENS"],
+                            pricing.rules.measures.Measure["OUTPUT_TOKENS"],
+                            pricing.rules.measures.Measure["INPUT_CHARACTERS"],
                         ],
                     )
                 ),

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import accounts.names
+import sensenova_billing.lib.names
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="Names the service in the API, e.g. SenseChat-5.",
                 max_length=100,
-                validators=[accounts.names.validate_name],
+                validators=[sensenova_billing.lib.names.validate_name],
             ),
         ),
         migrations.AlterField(
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="As the sender writes it, byte for byte.",
                 max_length=255,
-                validators=[accounts.names.validate_name],
+                validators=[sensenova_billing.lib.names.validate_name],
             ),
         ),
         migrations.AlterField(
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="The page's heading, e.g. SenseNova LLM.",
                 max_length=100,
-                validators=[accounts.names.validate_name],
+                validators=[sensenova_billing.lib.names.validate_name],
             ),
         ),
         migrations.AlterField(
@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 help_text="The heading below it; the same where there is none.",
                 max_length=100,
-                validators=[accounts.names.validate_name],
+                validators=[sensenova_billing.lib.names.validate_name],
             ),
         ),
     ]

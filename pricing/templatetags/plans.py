@@ -6,9 +6,9 @@ from typing import Any
 
 from django import template
 
-from pricing.applying import Change, State
+from pricing.changes.apply import Change, State
+from pricing.changes.rows import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
 from pricing.models import UNIT_SIZES, PriceKind, period_text, price_text
-from pricing.sheets import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
 
 register = template.Library()
 

@@ -5,9 +5,9 @@ import datetime as dt
 from django import template
 from django.utils import timezone
 
-from accounts import local_time
-from pricing.estimating import EstimateLine
+from pricing.catalogue.estimates import EstimateLine
 from pricing.models import unit_text
+from sensenova_billing.lib import local_time
 
 register = template.Library()
 

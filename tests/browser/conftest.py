@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 
 WHY = "there is no Chromium and Playwright: make test-browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -5,7 +5,7 @@ from itertools import cycle
 import pytest
 from django.urls import reverse
 
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 from invoices.models import ChargeLine
 from pricing.models import Price
 from tests.builders import close, item, record, report

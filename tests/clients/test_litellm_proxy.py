@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Scope, ServiceKey
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 from pricing.models import CallSpecification, Service
 from usage.models import UsageRecord
 

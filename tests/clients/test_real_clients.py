@@ -9,9 +9,9 @@ import os
 
 import pytest
 
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 from pricing.models import Service, ServiceAlias
 from usage.models import UsageRecord
 

@@ -9,10 +9,9 @@ import pytest
 from django.db import connection, transaction
 
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from usage.models import CallWindow
-from usage.postgres_windows import PostgresWindows
-from usage.redis_windows import RedisWindows
-from usage.windows import (
+from usage.limits.stores.postgres import PostgresWindows
+from usage.limits.stores.redis import RedisWindows
+from usage.limits.stores.windows import (
     AskedCall,
     CallLimits,
     CallWindows,
@@ -22,6 +21,7 @@ from usage.windows import (
     State,
     WindowsLost,
 )
+from usage.models import CallWindow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

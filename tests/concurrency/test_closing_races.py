@@ -10,16 +10,16 @@ from contextlib import contextmanager
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from invoices import closing
-from invoices.closing import close_due_hours
+from invoices.closing import close as closing
+from invoices.closing.close import close_due_hours
 from invoices.models import ChargeLine, HourlyBill, HourSeal
 from tests.builders import THE_HOUR, at, close, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from usage import ingest
-from usage.hours import bar_hour
-from usage.ingest import Receipt
+from usage.billing_hours import bar_hour
+from usage.ingest import record as ingest
+from usage.ingest.errors import Conflict
+from usage.ingest.record import Receipt
 from usage.models import HOUR, BillingHour, UsageRecord
-from usage.refusals import Conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

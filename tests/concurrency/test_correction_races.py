@@ -9,15 +9,15 @@ import pytest
 from django.db import transaction
 
 from accounts.models import Customer
-from invoices import closing
+from invoices.closing import close as closing
+from invoices.closing.parking import parked_hours, release
+from invoices.corrections.rerate import order_rerating
 from invoices.models import ChargeLine, HourlyBill
-from invoices.parking import parked_hours, release
-from invoices.rerating import order_rerating
-from pricing.measures import Measure
 from pricing.models import Price
+from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, item, price, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from usage.reversing import reverse_record
+from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

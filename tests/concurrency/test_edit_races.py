@@ -5,10 +5,10 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.edit_conflicts import Versioned
-from accounts.keys import issue_service_key, revoke_service_key
+from accounts.api_keys.keys import issue_service_key, revoke_service_key
+from accounts.audit.edit_conflicts import Versioned
 from accounts.models import Customer, ServiceKey
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 from tests.browsing import fields_of
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 

@@ -6,9 +6,9 @@ import html
 import pytest
 from django.urls import reverse
 
-from pricing.applying import catalogue_held
-from pricing.catalogue import load_catalogue
-from pricing.limiting import lay_limits
+from pricing.catalogue.initial import load_catalogue
+from pricing.changes.apply import catalogue_held
+from pricing.changes.limit_commands import lay_limits
 from pricing.models import CallSpecification, Service
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 from pricing.migrations import __file__ as migrations
 from pricing.models import Service, ServiceAlias
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting

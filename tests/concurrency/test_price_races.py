@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from invoices.price_plans import plan_of
-from pricing import applying
-from pricing.applying import CatalogueMoved, PlanRefused, apply_rows, planned
-from pricing.arranging import announce_offer, cancel_price, change_price, end_prices
-from pricing.catalogue import load_catalogue
+from invoices.price_impact.preview import plan_of
+from pricing.catalogue.initial import load_catalogue
+from pricing.changes import apply as applying
+from pricing.changes.apply import CatalogueMoved, PlanRefused, apply_rows, planned
+from pricing.changes.price_commands import announce_offer, cancel_price, change_price, end_prices
 from pricing.models import PriceKind
 from tests.builders import commit, item
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting

@@ -8,11 +8,11 @@ from django.db import connection, transaction
 from accounts.models import Customer
 from tests.builders import at
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from tests.usage.refusing import counted, send
-from usage import refused_usage
+from tests.usage.refused.builders import counted, send
 from usage.models import RefusedUsage
-from usage.refusal_reasons import RefusalReason
-from usage.refused_usage import RefusalCounters, RefusedRequest, refused_in_all
+from usage.refused import counters as refused_usage
+from usage.refused.counters import RefusalCounters, RefusedRequest, refused_in_all
+from usage.refused.reasons import RefusalReason
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

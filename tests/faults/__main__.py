@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sensenova_billing.data_directory import make_temporary, socket_directory
-from sensenova_billing.postgres import stop_in_order_on_signals
+from sensenova_billing.dev_server.data_directory import make_temporary, socket_directory
+from sensenova_billing.dev_server.postgres import stop_in_order_on_signals
 from tests.faults.books import audit, read_books
 from tests.faults.broken import BROKEN, SOUND
 from tests.faults.campaign import Outcome, Plan, go_through

@@ -31,4 +31,4 @@ def bar_hour_at_repeatable_read(hour: dt.datetime) -> None:
 @worker_ready.connect
 def close_hastily(**_: Any) -> None:
     """Put it into the product's place."""
-    patch("invoices.closing.bar_hour", bar_hour_at_repeatable_read).start()
+    patch("invoices.closing.close.bar_hour", bar_hour_at_repeatable_read).start()

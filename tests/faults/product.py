@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sensenova_billing import postgres
-from sensenova_billing.data_directory import REPOSITORY, StartFailed
-from sensenova_billing.lifeline import UNDER_RUNNER, tied_to_caller
-from sensenova_billing.secret_key import new_secret_key
+from sensenova_billing.dev_server import postgres
+from sensenova_billing.dev_server.data_directory import REPOSITORY, StartFailed
+from sensenova_billing.dev_server.parent_death import UNDER_RUNNER, tied_to_caller
+from sensenova_billing.dev_server.secret_key import new_secret_key
 from tests.faults.clock import FastClock
 from tests.sensenova_billing.processes import ask
 

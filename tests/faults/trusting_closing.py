@@ -5,8 +5,8 @@ from unittest.mock import patch
 
 from celery.signals import worker_ready
 
-from accounts import clock
 from sensenova_billing.celery import app
+from sensenova_billing.lib import clock
 
 __all__ = ["app"]
 

@@ -14,11 +14,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from benchmarks.server import manage, web
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.postgres import throwaway_server
 from tests.fuzz.mutations import TOKEN, Request, request_of
 
 PREPARE = """
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, User
 from django.test import Client
 Customer.objects.create(code="acme", name="Acme Ltd")

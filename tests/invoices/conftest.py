@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Customer
-from tests.invoices.books import keep_books, keep_busy_books
+from tests.invoices.books.builders import keep_books, keep_busy_books
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import Customer
-from invoices.closing import ClosedHour, close_due_hours
+from invoices.books.results import store_verification
+from invoices.books.verify import verify_books
+from invoices.closing.close import ClosedHour, close_due_hours
 from invoices.tasks import close_due_hours as closing_task
 from invoices.tasks import log_verification
 from invoices.tasks import verify_last_day as verification_task
-from invoices.verifications import store_verification
-from invoices.verifying import verify_books
 from tests.builders import THE_HOUR, at, raw_record, record, report
-from tests.invoices.books import alter, keep_books
+from tests.invoices.books.builders import alter, keep_books
 from usage.tasks import forget_calls
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from math import ceil
 from pathlib import Path
 
 from benchmarks.server import manage
-from sensenova_billing.data_directory import make_temporary
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.data_directory import make_temporary
+from sensenova_billing.dev_server.postgres import throwaway_server
 from tests.limits.checker import WINDOW, Verdict
 from tests.limits.hammer import BROKEN, CALLERS, REDIS, RUNS, SOUND, STORES, Build, Run, hammer, served
 from tests.redis_server import know_server, redis_server

@@ -13,7 +13,7 @@ from threading import Timer
 import psycopg
 
 from benchmarks.server import manage, web
-from sensenova_billing.lifeline import tied_to_caller
+from sensenova_billing.dev_server.parent_death import tied_to_caller
 from tests.limits.caller import Order
 from tests.limits.calls import SECOND, read
 from tests.limits.checker import COUNTED_WITHIN, Limits, Stored, Verdict, check
@@ -163,8 +163,8 @@ def _let_call(orders: Sequence[Order], directory: Path) -> None:
 
 _CUSTOMERS = """
 import datetime as dt, json
-from accounts.audit import signed
-from accounts.keys import issue_service_key
+from accounts.audit.context import signed
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from django.db import transaction
 from django.utils import timezone

@@ -7,9 +7,9 @@ from typing import Any
 from unittest.mock import patch
 
 from sensenova_billing.wsgi import application
-from usage.postgres_windows import PostgresWindows
-from usage.redis_windows import RedisWindows
-from usage.windows import AskedCall, Standing
+from usage.limits.stores.postgres import PostgresWindows
+from usage.limits.stores.redis import RedisWindows
+from usage.limits.stores.windows import AskedCall, Standing
 
 __all__ = ["application"]
 

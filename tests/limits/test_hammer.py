@@ -10,8 +10,8 @@ from fractions import Fraction
 import pytest
 
 from benchmarks.server import manage
-from sensenova_billing.data_directory import make_temporary
-from sensenova_billing.postgres import throwaway_server
+from sensenova_billing.dev_server.data_directory import make_temporary
+from sensenova_billing.dev_server.postgres import throwaway_server
 from tests.limits.hammer import BROKEN, POSTGRESQL, RUNS, SOUND, STORES, hammer, served
 
 pytestmark = pytest.mark.long

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from sensenova_billing.postgres import stop_in_order_on_signals, throwaway_server
+from sensenova_billing.dev_server.postgres import stop_in_order_on_signals, throwaway_server
 from tests.mutants.catalogue import mutants_in
 from tests.mutants.databases import keep_as_template, read_no_statistics, template_of
 from tests.mutants.functions import bodies_in_force

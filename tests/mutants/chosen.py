@@ -17,106 +17,128 @@ class Chosen:
 
 CHOSEN = [
     # A huge credit is billed, or an unusual one.
-    Chosen("invoices/billing.py", "abs(owed.amount) > %(most_amount)s", "owed.amount > %(most_amount)s"),
+    Chosen("invoices/closing/bill.py", "abs(owed.amount) > %(most_amount)s", "owed.amount > %(most_amount)s"),
     Chosen(
-        "invoices/billing.py",
+        "invoices/closing/bill.py",
         "abs(owed.amount) > %(unusual_from)s AND abs(owed.amount) > %(times_usual)s",
         "abs(owed.amount) > %(unusual_from)s AND owed.amount > %(times_usual)s",
     ),
     Chosen(
-        "invoices/billing.py",
+        "invoices/closing/bill.py",
         "abs(owed.amount) > %(unusual_from)s AND bill.customer_id",
         "owed.amount > %(unusual_from)s AND bill.customer_id",
     ),
     # A runaway hour is not parked: what is usual is that of all customers.
-    Chosen("invoices/billing.py", " AND bill.customer_id = customer.id\n              AND", " AND"),
+    Chosen("invoices/closing/bill.py", " AND bill.customer_id = customer.id\n              AND", " AND"),
     # A re-rating is billed while an earlier hour is parked.
     Chosen(
-        "invoices/billing.py",
+        "invoices/closing/bill.py",
         "bool_or(correction <> '{Correction.NONE}')",
         "bool_or(correction = '{Correction.REVERSAL}')",
     ),
     Chosen(
-        "invoices/billing.py",
+        "invoices/closing/bill.py",
         "(SELECT FROM reversed WHERE reversed.customer_id = customer.id)",
         "(SELECT FROM reversed)",
     ),
     # Usage in a closed hour.
     Chosen(
-        "usage/storing.py", "occurred_at, billing_hour, %s::timestamptz", "occurred_at, hour, %s::timestamptz"
+        "usage/ingest/store.py",
+        "occurred_at, billing_hour, %s::timestamptz",
+        "occurred_at, hour, %s::timestamptz",
     ),
-    Chosen("usage/storing.py", "{billing.isoformat()}", "{hour.isoformat()}"),
+    Chosen("usage/ingest/store.py", "{billing.isoformat()}", "{hour.isoformat()}"),
     # A repeated report settles its call again.
     Chosen(
-        "usage/ingest.py",
+        "usage/ingest/record.py",
         "for index, row in rows.items() if _is_new(outcomes[index])]",
         "for index, row in rows.items()]",
     ),
     Chosen(
-        "usage/ingest.py",
+        "usage/ingest/record.py",
         "settle_stored(rows=new, now=now)",
         "settle_stored(rows=list(rows.values()), now=now)",
     ),
     # An alias stands beside a service's own name.
     Chosen(
-        "usage/rows.py",
+        "usage/ingest/resolve.py",
         "WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)",
         "",
     ),
     # Text is counted beside a count of characters.
-    Chosen("usage/reports.py", "None if any(map(_is_doubtful, reports)) else reports", "reports"),
+    Chosen("usage/ingest/payload.py", "None if any(map(_is_doubtful, reports)) else reports", "reports"),
     # Tags are charged.
-    Chosen("pricing/counting.py", r'r"\s*(<\?xml', r'r"(<\?xml'),
-    Chosen("pricing/counting.py", r"[^>]*\?>\s*)?", r"[^>]*\?>)?"),
-    Chosen("pricing/counting.py", r"<speak[\s>]", "<speak[ >]"),
+    Chosen("pricing/rules/characters.py", r'r"\s*(<\?xml', r'r"(<\?xml'),
+    Chosen("pricing/rules/characters.py", r"[^>]*\?>\s*)?", r"[^>]*\?>)?"),
+    Chosen("pricing/rules/characters.py", r"<speak[\s>]", "<speak[ >]"),
     # Another customer's reversals, and those of another hour, are counted on a bill.
     Chosen(
-        "invoices/views.py",
+        "invoices/portal/views.py",
         "filter(customer_id=found.customer_id, billing_hour=found.hour_id)",
         "filter(billing_hour=found.hour_id)",
     ),
     Chosen(
-        "invoices/views.py",
+        "invoices/portal/views.py",
         "filter(customer_id=found.customer_id, billing_hour=found.hour_id)",
         "filter(customer_id=found.customer_id)",
     ),
     # Another customer's reversal, or record, is found.
-    Chosen("usage/reversing.py", "filter(customer=customer, reverses=event_id)", "filter(reverses=event_id)"),
-    Chosen("usage/reversing.py", "filter(customer=customer, event_id=event_id)", "filter(event_id=event_id)"),
-    # The window is forgotten, or the call, or what was refused.
-    Chosen("usage/call_windows.lua", "'EX', 122)", "'EX', 30)"),
-    # A planned change is not shown.
-    Chosen("pricing/choosing.py", "self.kind, self.unit_price, self.unit_size", "self.kind, self.unit_price"),
     Chosen(
-        "pricing/choosing.py", "self.kind, self.unit_price, self.unit_size", "self.unit_price, self.unit_size"
+        "usage/ingest/reversals.py",
+        "filter(customer=customer, reverses=event_id)",
+        "filter(reverses=event_id)",
+    ),
+    Chosen(
+        "usage/ingest/reversals.py",
+        "filter(customer=customer, event_id=event_id)",
+        "filter(event_id=event_id)",
+    ),
+    # The window is forgotten, or the call, or what was refused.
+    Chosen("usage/limits/stores/redis.lua", "'EX', 122)", "'EX', 30)"),
+    # A planned change is not shown.
+    Chosen(
+        "pricing/rules/precedence.py",
+        "self.kind, self.unit_price, self.unit_size",
+        "self.kind, self.unit_price",
+    ),
+    Chosen(
+        "pricing/rules/precedence.py",
+        "self.kind, self.unit_price, self.unit_size",
+        "self.unit_price, self.unit_size",
     ),
     # The second opinion misses it.
     Chosen(
-        "invoices/verifying.py",
+        "invoices/books/verify.py",
         'books.verified.findings.add("parking", "was parked and billed", **where, bill=bill.number)',
         "pass",
     ),
     Chosen(
-        "invoices/verifying.py",
+        "invoices/books/verify.py",
         "release.billing_hour <= %s",
         "release.billing_hour <= %s::timestamptz + interval '1 hour'",
     ),
     Chosen(
-        "invoices/recomputing.py", "line.usage_hour < order.until_hour", "line.usage_hour <= order.until_hour"
+        "invoices/books/expected.py",
+        "line.usage_hour < order.until_hour",
+        "line.usage_hour <= order.until_hour",
     ),
     # A key that has expired is good for another second.
-    Chosen("accounts/keys.py", " and self.key.is_live(at=now)", ""),
+    Chosen("accounts/api_keys/keys.py", " and self.key.is_live(at=now)", ""),
     # ...and some of the same kinds elsewhere.
-    Chosen("usage/call_rights.py", "        ORDER BY turn\n", "        ORDER BY turn DESC\n"),
-    Chosen("usage/hours.py", 'if isolation != "read committed":', "if False:"),
-    Chosen("invoices/sealing.py", 'ORDER BY number COLLATE "C"', "ORDER BY number DESC"),
-    Chosen("invoices/closing.py", '.order_by("parked__hour_id")', '.order_by("-parked__hour_id")'),
+    Chosen("usage/limits/entitlements.py", "        ORDER BY turn\n", "        ORDER BY turn DESC\n"),
+    Chosen("usage/billing_hours.py", 'if isolation != "read committed":', "if False:"),
+    Chosen("invoices/closing/seal.py", 'ORDER BY number COLLATE "C"', "ORDER BY number DESC"),
+    Chosen("invoices/closing/close.py", '.order_by("parked__hour_id")', '.order_by("-parked__hour_id")'),
     Chosen(
-        "accounts/permissions.py",
+        "accounts/api_keys/permissions.py",
         "isinstance(key, ServiceKey) and self.scope in key.scopes",
         "isinstance(key, ServiceKey)",
     ),
-    Chosen("accounts/acting.py", "_only(code=code, members__user=person.pk)", "_only(code=code)"),
+    Chosen(
+        "accounts/api_keys/customer_access.py",
+        "_only(code=code, members__user=person.pk)",
+        "_only(code=code)",
+    ),
     # One customer's report frees another's limit.
     Chosen(
         "usage/migrations/*.sql",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sensenova_billing.lifeline import tied_to_caller
+from sensenova_billing.dev_server.parent_death import tied_to_caller
 from tests.mutants.databases import copy_template, url_of
 from tests.mutants.functions import replace_function
 from tests.mutants.mutant import Mutant
@@ -79,7 +79,10 @@ class Workplace:
 
     def migrate(self) -> str:
         """Make the test database by one run of tests, and return its name."""
-        code, output = self._run_pytest(["tests/pricing/test_measures.py", "tests/usage/test_hours.py"], 600)
+        code, output = self._run_pytest(
+            ["tests/pricing/rules/test_measures.py", "tests/usage/test_billing_hours.py"],
+            600,
+        )
         if code != 0:
             raise TestsBroken(output[-2000:])
         return f"test_{self._database}"

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from sensenova_billing.lifeline import die_with_parent_under_runner
+from sensenova_billing.dev_server.parent_death import die_with_parent_under_runner
 
 
 def main(parent_ends: bool) -> None:

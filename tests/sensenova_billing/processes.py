@@ -19,8 +19,8 @@ from typing import Any
 import psycopg
 
 from benchmarks.server import manage
-from sensenova_billing import postgres
-from sensenova_billing.data_directory import REPOSITORY, make_temporary
+from sensenova_billing.dev_server import postgres
+from sensenova_billing.dev_server.data_directory import REPOSITORY, make_temporary
 
 # What was started for each data directory, to be killed with it.
 _STARTED: defaultdict[Path, "list[subprocess.Popen[str]]"] = defaultdict(list)

@@ -12,8 +12,8 @@ import pytest
 from django.db import connection
 
 from accounts.models import Customer
-from sensenova_billing.data_directory import REPOSITORY
-from sensenova_billing.postgres_programs import find_programs
+from sensenova_billing.dev_server.data_directory import REPOSITORY
+from sensenova_billing.dev_server.postgres_programs import find_programs
 from tests.builders import at, close, record, report
 
 RESTORED = "restored_books"

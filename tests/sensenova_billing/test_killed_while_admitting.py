@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from benchmarks.server import manage, web
-from sensenova_billing import postgres
+from sensenova_billing.dev_server import postgres
 from tests.faults.nemesis import sessions
 from tests.sensenova_billing.processes import eventually, postmasters, temporary_data_directory
 
@@ -20,8 +20,8 @@ RPM = 60
 AWAY = (503, "database_away")
 HELD = (503, "limits_unavailable")
 PREPARE = """
-from accounts.audit import signed
-from accounts.keys import issue_service_key
+from accounts.audit.context import signed
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 with signed(by="test", reason="A test."):
     for code in ("acme", "globex"):

@@ -12,7 +12,7 @@ from random import Random
 import psycopg
 import pytest
 
-from sensenova_billing import postgres
+from sensenova_billing.dev_server import postgres
 from tests.faults.checker import Verdict, check, read_journal, read_stored
 from tests.faults.driver import Target, driving
 from tests.faults.nemesis import ending_a_session, haunt, killing, sessions

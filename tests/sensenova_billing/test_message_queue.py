@@ -9,8 +9,8 @@ import sys
 import pytest
 from django.db import connection
 
-from sensenova_billing import postgres
-from sensenova_billing.data_directory import REPOSITORY
+from sensenova_billing.dev_server import postgres
+from sensenova_billing.dev_server.data_directory import REPOSITORY
 from tests.sensenova_billing.processes import ask, eventually
 
 migration = importlib.import_module("sensenova_billing.migrations.0001_message_queue")

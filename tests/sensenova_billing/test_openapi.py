@@ -27,13 +27,13 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
-from accounts.keys import issue_service_key, revoke_service_key
+from accounts.api_keys.keys import issue_service_key, revoke_service_key
 from accounts.models import Scope
 from invoices.models import ChargeLine
 from pricing.models import Service
 from tests.builders import at, close, record, report
-from usage.window_stores import call_windows
-from usage.windows import AskedCall, CallLimits, SettledCall
+from usage.limits.stores.choice import call_windows
+from usage.limits.stores.windows import AskedCall, CallLimits, SettledCall
 
 pytestmark = [
     pytest.mark.django_db,

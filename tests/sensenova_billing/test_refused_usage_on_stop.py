@@ -4,7 +4,7 @@ import http.client
 import os
 import signal
 
-from sensenova_billing import postgres
+from sensenova_billing.dev_server import postgres
 from tests.sensenova_billing.processes import ask, eventually, web_servers
 
 REQUESTS = 200

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.urls import reverse
 
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import AuditEntry, Customer, Member, Role, ServiceKey, User
 from invoices.models import ParkedHour
 from pricing.models import CallSpecification, Price, Service, ServiceAlias

@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from usage.postgres_windows import PostgresWindows
-from usage.redis_windows import RedisWindows
+from usage.limits.stores.postgres import PostgresWindows
+from usage.limits.stores.redis import RedisWindows
 
 PATIENT = dt.timedelta(seconds=20)
 

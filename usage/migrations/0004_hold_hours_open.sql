@@ -1,4 +1,4 @@
--- The reporters' half of the barrier (usage/hours.py): keep these hours from closing until the transaction ends,
+-- The reporters' half of the barrier (usage/billing_hours.py): keep these hours from closing until the transaction ends,
 -- and say in which hour each one's records are billed. One call, because every report pays for it.
 -- VOLATILE matters: each statement in here sees what was committed before it began, so what is read after
 -- waiting for a lock is what was true when the lock was granted.

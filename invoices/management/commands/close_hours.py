@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from invoices.closing import close_due_hours
-from usage.hours import database_now
+from invoices.closing.close import close_due_hours
+from usage.billing_hours import database_now
 
 
 class Command(BaseCommand):

@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from invoices.comparing import in_words
-from invoices.repeating import repeat_rating
-from invoices.rereading import Seal
-from invoices.verifications import store_verification
-from invoices.verifying import Verified, verify_books
-from usage.hours import database_now, hour_of
+from invoices.books.compare import in_words
+from invoices.books.read import Seal
+from invoices.books.rerun import repeat_rating
+from invoices.books.results import store_verification
+from invoices.books.verify import Verified, verify_books
+from usage.billing_hours import database_now, hour_of
 
 FOUND, BAD_ARGUMENTS = 1, 2
 

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pricing.files import csv_file, xlsx_file
-from pricing.stored import all_rows
+from pricing.changes.stored import all_rows
+from pricing.files.formats import csv_file, xlsx_file
 
 WRITERS = {".csv": csv_file, ".xlsx": xlsx_file}
 

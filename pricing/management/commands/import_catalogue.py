@@ -3,11 +3,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import clock
-from accounts.audit import LONGEST_REASON
-from pricing.applying import WRITTEN, CatalogueMoved, PlanRefused
-from pricing.files import BadFile, Reading, read_rows
-from pricing.importing import Preview, import_rows, preview_import, row_name
+from accounts.audit.context import LONGEST_REASON
+from pricing.changes.apply import WRITTEN, CatalogueMoved, PlanRefused
+from pricing.files.formats import BadFile, Reading, read_rows
+from pricing.files.imports import Preview, import_rows, preview_import, row_name
+from sensenova_billing.lib import clock
 
 BY = "import_catalogue"
 MOVED = "Nothing was changed: the catalogue has changed since the preview. Look at it again."

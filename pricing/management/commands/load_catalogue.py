@@ -2,8 +2,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from accounts.audit import signed
-from pricing.catalogue import load_catalogue
+from accounts.audit.context import signed
+from pricing.catalogue.initial import load_catalogue
 
 
 class Command(BaseCommand):

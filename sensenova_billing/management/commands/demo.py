@@ -8,10 +8,10 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import clock
-from sensenova_billing.data_directory import data_directory
-from sensenova_billing.demo import Demo, play_demo
-from usage.sending import PATH, NotAnswered, Refused, connect
+from sensenova_billing.demo.accounts import Demo, play_demo
+from sensenova_billing.dev_server.data_directory import data_directory
+from sensenova_billing.lib import clock
+from usage.replay.client import PATH, NotAnswered, Refused, connect
 
 EXAMPLE = {"customer": "harbour-books", "service": "SenseChat-5", "input_tokens": 1200, "output_tokens": 300}
 

@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sensenova_billing.data_directory import StartFailed, data_directory
+from sensenova_billing.dev_server.data_directory import StartFailed, data_directory
+from sensenova_billing.dev_server.proxy import find_proxy
+from sensenova_billing.dev_server.secret_key import fault_of
+from sensenova_billing.dev_server.supervisor import Plan, free_port, run
 from sensenova_billing.environment import Environment
-from sensenova_billing.proxy import find_proxy
-from sensenova_billing.runner import Plan, free_port, run
-from sensenova_billing.secret_key import fault_of
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
-from pricing.catalogue import load_catalogue
+from pricing.catalogue.initial import load_catalogue
 
 KEPT = {"contenttypes", "auth"}
 NOT_TRUNCATED = """

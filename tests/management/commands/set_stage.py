@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts.keys import issue_service_key
+from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 
 

@@ -9,13 +9,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from accounts import clock
-from accounts.keys import KEY_FORM
-from usage.hours import hour_of
-from usage.ingest import Receipt
-from usage.replay import BadTrace, Replay, ReplayStopped, read_trace, replay_trace
-from usage.reports import MAX_BATCH
-from usage.sending import connect
+from accounts.api_keys.keys import KEY_FORM
+from sensenova_billing.lib import clock
+from usage.billing_hours import hour_of
+from usage.ingest.payload import MAX_BATCH
+from usage.ingest.record import Receipt
+from usage.replay.client import connect
+from usage.replay.trace import BadTrace, Replay, ReplayStopped, read_trace, replay_trace
 
 KEY_VARIABLE = "SENSENOVA_SERVICE_KEY"
 

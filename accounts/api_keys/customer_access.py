@@ -1,0 +1,29 @@
+"""For which customer a person or a key acts; another's looks like one that does not exist."""
+
+from typing import Any
+
+from django.http import Http404
+
+from accounts.api_keys.keys import customer_codes
+from accounts.models import Customer, ServiceKey
+
+
+def customer_of_person(*, person: Any, code: str) -> Customer:
+    """Return the customer of this code if the person acts for it; raise Http404 if not."""
+    return _only(code=code, members__user=person.pk)
+
+
+def customer_of_key(*, key: ServiceKey, code: str) -> Customer:
+    """Return the customer of this code if the key may act for it; raise Http404 if not."""
+    codes = customer_codes(key=key)
+    if codes is not None and code not in codes:
+        raise Http404
+    return _only(code=code)
+
+
+def _only(**which: Any) -> Customer:
+    # No code holds a NUL, and PostgreSQL could not even be asked for one.
+    found = None if "\0" in which["code"] else Customer.objects.filter(**which).first()
+    if found is None:
+        raise Http404
+    return found

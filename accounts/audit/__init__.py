@@ -1,0 +1,1 @@
+"""The audit trail, and the admin pages whose changes it explains."""

@@ -1,0 +1,169 @@
+"""The audit trail in the admin: who changed what, when and why; before and after."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from accounts.audit.audited_admin import history_url
+from accounts.audit.entries import (
+    Change,
+    audited_tables,
+    changes_in_short,
+    changes_of,
+    model_of,
+    rows_in_words,
+    table_in_words,
+)
+from accounts.models import AuditEntry, Deed
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
+
+DEEDS = {Deed.ADDED.label: "success", Deed.CHANGED.label: "info", Deed.REMOVED.label: "danger"}
+SHOWN = 3  # changed columns in the list
+
+
+class TableFilter(admin.SimpleListFilter):
+    """What was changed, in words."""
+
+    title = "what"
+    parameter_name = "table"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Every table under audit."""
+        return list(audited_tables().items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        """Those of the table that was chosen."""
+        known = self.value() in dict(self.lookup_choices)
+        return queryset.filter(table=self.value()) if known else queryset
+
+
+class AuditEntryAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Every change of customers, people, keys and the catalogue, the newest first. Nothing is counted."""
+
+    list_display = ("at_text", "what", "row_text", "deed_label", "changed", "by_link", "reason")
+    list_filter = (TableFilter, "deed")
+    search_fields = ("row", "by")
+    search_help_text = "The number of a row, or the whole e-mail address of who changed it."
+    list_per_page = 50
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    fields = ("at_text", "by_link", "reason", "what", "deed_label", "row_link")
+    change_form_outer_after_template = "admin/audit_entry.html"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """Find by the whole of it, which an index can: of parts, millions of entries would be read."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(**({"row": term} if term.isdigit() else {"by": term})), False
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With what the rows of the page are called, read at once."""
+        page = super().get_changelist_instance(request)
+        page.result_list = list(page.result_list)
+        for entry, name in _named(page.result_list):
+            entry.called = name
+        return page
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """With before and after side by side."""
+        entry = self.get_object(request, object_id)
+        context = {"changes": _table(changes_of(entry), entry.deed)} if entry else {}
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        return answer
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """The history of the row that the entry is about."""
+        entry = self.get_object(request, object_id)
+        if entry is None:
+            raise Http404
+        return redirect(history_url(table=entry.table, row=entry.row))
+
+    @display(description="when (UTC)")  # type: ignore[untyped-decorator]
+    def at_text(self, entry: AuditEntry) -> str:
+        """To the second."""
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}"
+
+    @display(description="what")  # type: ignore[untyped-decorator]
+    def what(self, entry: AuditEntry) -> str:
+        """Price, Customer and so on."""
+        return table_in_words(entry.table)
+
+    @display(description="which")  # type: ignore[untyped-decorator]
+    def row_text(self, entry: Any) -> str:
+        """What it is called now, or was."""
+        return str(entry.called)
+
+    @display(description="deed", label=DEEDS)  # type: ignore[untyped-decorator]
+    def deed_label(self, entry: AuditEntry) -> str:
+        """Added, changed or removed."""
+        return entry.get_deed_display()
+
+    @display(description="changes")  # type: ignore[untyped-decorator]
+    def changed(self, entry: AuditEntry) -> str:
+        """The first columns of a change; what was added or removed is on the entry's own page."""
+        told = changes_in_short(entry)
+        more = f"; {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        return "; ".join(told[:SHOWN]) + more
+
+    @display(description="by")  # type: ignore[untyped-decorator]
+    def by_link(self, entry: AuditEntry) -> str:
+        """With a link to all that they changed."""
+        url = f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({'q': entry.by})}"
+        return format_html('<a class="underline" href="{}">{}</a>', url, entry.by)
+
+    @display(description="which")  # type: ignore[untyped-decorator]
+    def row_link(self, entry: AuditEntry) -> str:
+        """With links to its page and to its other entries."""
+        name = rows_in_words([entry])[entry.pk]
+        history = history_url(table=entry.table, row=entry.row)
+        told = format_html('<a class="underline" href="{}">all its entries</a>', history)
+        return format_html("{} - {}", _page_of(entry, name), told)
+
+
+def _named(entries: list[Any]) -> list[tuple[Any, str]]:
+    names = rows_in_words(entries)
+    return [(entry, names[entry.pk]) for entry in entries]
+
+
+def _page_of(entry: AuditEntry, name: str) -> str:
+    model = model_of(entry.table)
+    if model is None or not admin.site.is_registered(model):
+        return name
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[entry.row])
+    return format_html('<a class="underline" href="{}">{}</a>', url, name)
+
+
+def _table(changes: list[Change], deed: str) -> dict[str, Any]:
+    """Return the table of before and after; of a change what changed stands out, and first."""
+    is_change = deed == Deed.CHANGED
+    ordered = sorted(changes, key=lambda change: not change.is_changed) if is_change else changes
+    return {
+        "headers": ["", "before", "after"],
+        "rows": [[_cell(text, one) for text in (one.column, one.before, one.after)]
+                 if is_change else [one.column, one.before, one.after] for one in ordered],
+    }  # fmt: skip
+
+
+def _cell(text: str, change: Change) -> str:
+    if not change.is_changed:
+        return text
+    return format_html(
+        '<strong class="text-font-important-light dark:text-font-important-dark">{}</strong>', text
+    )

@@ -1,0 +1,109 @@
+"""Changes in the admin are signed: the audit trail says who made them, and why if that was asked."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib.admin.utils import unquote
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts.audit.context import LONGEST_REASON, sign
+from accounts.audit.edit_conflicts import Versioned
+from accounts.key_fields import KEY_FIELDS
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.number_fields import NUMBER_FIELDS
+
+REASON = "reason"
+
+
+def reason_field(*, required: bool = False) -> forms.CharField:
+    """Return the field that asks why; the answer is kept in the audit trail and nowhere else."""
+    return forms.CharField(
+        required=required,
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="Why this is changed. Kept in the audit trail with your e-mail address, and never changed.",
+        error_messages={"required": "Give a reason: whoever reads the audit trail later has only this."},
+    )
+
+
+class SignedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Asks why, and does not insist."""
+
+    reason = reason_field()
+
+
+class ReasonedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Asks why, and insists."""
+
+    reason = reason_field(required=True)
+
+
+class WhyForm(forms.Form):
+    """Asks why before a deed on a page of its own."""
+
+    reason = reason_field()
+
+
+class TracedHistory:
+    """For a ModelAdmin: the history of a row is the audit trail."""
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to the row's entries in the audit trail."""
+        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
+
+
+class Signed(Versioned, AskedList, TracedHistory):
+    """For a ModelAdmin: what is added, changed or deleted is signed, and never over an unseen change."""
+
+    formfield_overrides: Any = NUMBER_FIELDS | KEY_FIELDS
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Sign before anything is written: this is the first that Django calls once the form is valid."""
+        sign(by=request.user.get_username(), reason=form.cleaned_data.get(REASON, ""))
+        return super().save_form(request, form, change)  # type: ignore[misc]
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Sign, then delete; the admin's transaction holds both."""
+        sign(by=request.user.get_username())
+        super().delete_model(request, obj)  # type: ignore[misc]
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Sign, then delete, in a transaction of their own: Django opens none for actions."""
+        sign(by=request.user.get_username())
+        super().delete_queryset(request, queryset)  # type: ignore[misc]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Ask for the reason last, and only of those who may change something."""
+        listed = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        fieldsets = [(title, options | {"fields": _without_reason(options)}) for title, options in listed]
+        may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
+        if may and REASON in self.form.declared_fields:
+            fieldsets.append(("Why", {"fields": (REASON,)}))
+        return fieldsets
+
+
+class Kept(Signed, ModelAdmin):  # type: ignore[misc]
+    """What may be added and changed, each time signed, but never deleted."""
+
+    form: Any = SignedForm
+    list_per_page = 50
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+
+def history_url(*, table: str, row: str) -> str:
+    """Return where the audit trail of one row is shown."""
+    return f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({'table': table, 'q': row})}"
+
+
+def _without_reason(options: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(name for name in options["fields"] if name != REASON)

@@ -1,0 +1,1 @@
+"""Verifies closed hours against the raw records; shares no code with closing."""

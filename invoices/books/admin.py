@@ -1,0 +1,79 @@
+"""Results of verifying the books in the admin: what was verified, when, and what was found."""
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from invoices.books.compare import in_words
+from invoices.models import Verification
+from invoices.templatetags.amounts import grouped, instant_text
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
+
+IN_ORDER, FOUND = "in order", "findings"
+
+
+class VerificationAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Every result that was stored, the newest first."""
+
+    list_display = ("verified_text", "span", "state", "findings_text", "hours", "records_text", "took_text")
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        "verified_text", "span", "state", "findings_text", "first_found", "hours", "records_text",
+        "bills_text", "lines_text", "took_text", "seal_text",
+    )  # fmt: skip
+
+    @display(description="verified (UTC)", ordering="verified_at")  # type: ignore[untyped-decorator]
+    def verified_text(self, verification: Verification) -> str:
+        """To the second."""
+        return instant_text(verification.verified_at)
+
+    @display(description="hours of (UTC)", ordering="from_hour")  # type: ignore[untyped-decorator]
+    def span(self, verification: Verification) -> str:
+        """From and until."""
+        return str(verification)
+
+    @display(description="state", label={IN_ORDER: "success", FOUND: "danger"})  # type: ignore[untyped-decorator]
+    def state(self, verification: Verification) -> str:
+        """In order or not."""
+        return FOUND if verification.findings else IN_ORDER
+
+    @display(description="findings", ordering="findings")  # type: ignore[untyped-decorator]
+    def findings_text(self, verification: Verification) -> str:
+        """How many."""
+        return grouped(verification.findings)
+
+    @display(description="first findings")  # type: ignore[untyped-decorator]
+    def first_found(self, verification: Verification) -> SafeString | str:
+        """In the words of `manage.py verify_books`."""
+        if not verification.findings:
+            return "None."
+        items = format_html_join("", "<li>{}</li>", ([in_words(one)] for one in verification.first_findings))
+        return format_html("<ul>{}</ul>", items)
+
+    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    def records_text(self, verification: Verification) -> str:
+        """In thousands."""
+        return grouped(verification.records)
+
+    @display(description="bills")  # type: ignore[untyped-decorator]
+    def bills_text(self, verification: Verification) -> str:
+        """In thousands."""
+        return grouped(verification.bills)
+
+    @display(description="charge lines")  # type: ignore[untyped-decorator]
+    def lines_text(self, verification: Verification) -> str:
+        """In thousands."""
+        return grouped(verification.lines)
+
+    @display(description="took", ordering="took")  # type: ignore[untyped-decorator]
+    def took_text(self, verification: Verification) -> str:
+        """In seconds."""
+        return f"{verification.took.total_seconds():,.1f} s"
+
+    @display(description="seal of the last hour (SHA-256)")  # type: ignore[untyped-decorator]
+    def seal_text(self, verification: Verification) -> str:
+        """As it was read then."""
+        return "" if verification.seal is None else bytes(verification.seal).hex()

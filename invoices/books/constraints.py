@@ -1,0 +1,102 @@
+"""What keeps the books as they are: the rules in the database that refuse changes must all be in force."""
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.db import connection, models
+
+from accounts.models import AuditEntry
+from invoices.books.compare import Findings
+from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating, Verification
+from pricing.models import BillingItem, Price
+from usage.models import BillingHour, UsageRecord
+
+APPEND_ONLY: dict[type[models.Model], str] = {
+    UsageRecord: "usage_records_are_append_only",
+    BillingHour: "closed_hours_are_append_only",
+    HourlyBill: "bills_are_append_only",
+    ChargeLine: "charge_lines_are_append_only",
+    HourSeal: "seals_are_append_only",
+    Rerating: "reratings_are_append_only",
+    ParkedHour: "parked_hours_are_append_only",
+    Release: "releases_are_append_only",
+    Verification: "verifications_are_append_only",
+}
+OTHERS: dict[type[models.Model], tuple[str, ...]] = {
+    Price: (
+        "a_begun_price_only_moves_its_end",
+        "an_item_on_sale_always_has_a_price",
+        "a_price_changes_open_hours_only",
+        "changes_are_audited",
+    ),
+    BillingItem: ("an_item_on_sale_always_has_a_price", "changes_are_audited"),
+    AuditEntry: ("audit_entries_are_append_only",),
+}
+
+# Of each table and name: how it is enabled, its function, that function's text, whether it sees every change.
+Triggers = dict[tuple[str, str], tuple[str, str, str, bool]]
+
+
+def find_missing_guards(found: Findings) -> None:
+    """Add a finding for each trigger and constraint that should guard the books and does not."""
+    tables = [model._meta.db_table for model in (*APPEND_ONLY, *OTHERS)]
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIGGERS, [tables])
+        triggers: Triggers = {(table, name): tuple(rest) for table, name, *rest in cursor.fetchall()}
+        cursor.execute(_RULES, {"tables": tables})
+        rules = {(table, name): valid for table, name, valid in cursor.fetchall()}
+    _find_triggers(triggers, found=found)
+    for model in (*APPEND_ONLY, *OTHERS):
+        table = model._meta.db_table
+        for name in (f"{table}_pkey", *_rules_of(model)):
+            if not rules.get((table, name)):
+                found.add("guard", f"the constraint {name} of {table} is missing or not valid")
+
+
+def _find_triggers(triggers: Triggers, *, found: Findings) -> None:
+    for model, name in APPEND_ONLY.items():
+        _find_append_only(model._meta.db_table, name, triggers=triggers, found=found)
+    for model, names in OTHERS.items():
+        for name in names:
+            if (model._meta.db_table, name) not in triggers:
+                found.add("guard", f"the trigger {name} of {model._meta.db_table} is missing")
+    for (table, name), (state, *_) in triggers.items():
+        if state == "D":  # foreign keys are kept by triggers as well
+            found.add("guard", f"the trigger {name} of {table} is switched off")
+
+
+def _find_append_only(table: str, name: str, *, triggers: Triggers, found: Findings) -> None:
+    if (table, name) not in triggers:
+        found.add("guard", f"the trigger {name} of {table} is missing")
+        return
+    state, function, body, refuses = triggers[table, name]
+    if state not in ("A", "D"):  # a session that plays a replica would get past it
+        found.add("guard", f"the trigger {name} of {table} is not enabled ALWAYS")
+    if function != "refuse_change" or not refuses or "RAISE EXCEPTION" not in body:
+        found.add("guard", f"the trigger {name} of {table} no longer refuses UPDATE, DELETE and TRUNCATE")
+
+
+def _rules_of(model: type[models.Model]) -> list[str]:
+    kinds = (models.CheckConstraint, models.UniqueConstraint, ExclusionConstraint)
+    named = [rule.name for rule in model._meta.constraints if isinstance(rule, kinds)]
+    foreign = [field for field in model._meta.fields if isinstance(field, models.ForeignKey)]
+    return [*named, *(f"foreign key {field.column}" for field in foreign if field.db_constraint)]  # type: ignore[attr-defined]
+
+
+# Of a statement trigger before UPDATE, DELETE and TRUNCATE the bits 2, 16, 8 and 32 are set, and not 1.
+_TRIGGERS = """
+SELECT tgrelid::regclass::text, tgname, tgenabled, proname, prosrc, (tgtype & 59) = 58 AND tgqual IS NULL
+  FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+ WHERE tgrelid = ANY (%s::regclass[])
+ ORDER BY tgrelid::regclass::text, tgname
+"""
+# Some unique constraints are indexes only: those with a condition or an expression. A foreign key is known by
+# its column.
+_RULES = """
+SELECT conrelid::regclass::text, CASE contype WHEN 'f' THEN 'foreign key ' || attname ELSE conname END,
+       convalidated
+  FROM pg_constraint
+  LEFT JOIN pg_attribute ON contype = 'f' AND attrelid = conrelid AND attnum = conkey[1]
+ WHERE conrelid = ANY (%(tables)s::regclass[])
+ UNION
+SELECT indrelid::regclass::text, indexrelid::regclass::text, indisvalid
+  FROM pg_index WHERE indrelid = ANY (%(tables)s::regclass[]) AND indisunique
+"""

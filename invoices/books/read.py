@@ -1,0 +1,274 @@
+"""The rows that a verification needs, read plainly: no sums, no prices, no hashes in here.
+
+What is large comes in chunks, in the order of the customers, so that memory holds one customer's hour at a
+time whatever the hour's size. Only bills sealed up to the *horizon* are seen, the hour that was the last
+closed one when the verification began: what closes meanwhile changes nothing for it.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from django.db import connection
+from psycopg.types.datetime import TimestamptzLoader
+
+from invoices.books.compare import Bill, Findings
+from invoices.books.expected import Before, Key, Line, Order, Price, PriceList, Usage
+from pricing.rules.measures import Measure
+
+CHUNK = 5000
+_MEASURES = tuple(str(measure) for measure in Measure)
+_FIRST = itemgetter(0)
+
+
+class Seal(NamedTuple):
+    """A closed hour's row with its seal's, as stored."""
+
+    hour: dt.datetime
+    previous: dt.datetime | None
+    sha256: bytes | None
+    bills: int
+    lines: int
+    records: int
+    parked: int
+    amount: Any
+    before: bytes | None
+
+
+class Parked(NamedTuple):
+    """A parked hour's row."""
+
+    customer: int
+    reason: str
+    records: int
+    amount: Any
+    parked_at: dt.datetime
+
+
+def read_all(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a small query."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def read_prices() -> PriceList:
+    """Return all prices there are and ever were."""
+    return PriceList(items=read_all(_ITEMS), prices=map(Price._make, read_all(_PRICES)), measures=_MEASURES)
+
+
+def read_seals(*, from_hour: dt.datetime | None, until_hour: dt.datetime | None) -> list[Seal]:
+    """Return the closed hours of a span, oldest first, each with its seal and the seal before."""
+    rows = map(Seal._make, read_all(_SEALS, from_hour, from_hour, until_hour, until_hour))
+    return [row._replace(sha256=_bytes(row.sha256), before=_bytes(row.before)) for row in rows]
+
+
+def _bytes(stored: Any) -> bytes | None:
+    return None if stored is None else bytes(stored)
+
+
+def read_usage(
+    *, hour: dt.datetime, prices: PriceList, customer: int | None = None
+) -> Iterator[tuple[int, Usage]]:
+    """Return what each customer used that is billed in the hour, reversals left out."""
+    begin = end = dt.datetime.min.replace(tzinfo=dt.UTC)
+    rows = _stream(_RECORDS.format(_of(customer)), hour, *_only(customer))
+    for whose, records in groupby(rows, _FIRST):
+        usage: Usage = {}
+        for _, service, occurred_at, *quantities in records:
+            if not begin <= occurred_at < end:
+                begin, end = prices.stretch(occurred_at)
+            used = service, begin, None
+            if (sums := usage.get(used)) is None:
+                usage[used] = [1, *quantities]
+            else:
+                sums[0] += 1
+                for place, quantity in enumerate(quantities, 1):
+                    sums[place] += quantity
+        yield whose, usage
+
+
+def read_reversals(
+    *, hour: dt.datetime, prices: PriceList, found: Findings, customer: int | None = None
+) -> Iterator[tuple[int, Usage]]:
+    """Return what each customer's reversals take back, each compared with the record that it reverses."""
+    size = len(_MEASURES)
+    rows = _stream(_REVERSALS.format(_of(customer, "record.")), hour, *_only(customer))
+    for whose, records in groupby(rows, _FIRST):
+        usage: Usage = {}
+        for _, code, event_id, billed_in, of_a_reversal, *said in records:
+            service, occurred_at, *quantities = said[: size + 2]
+            original = [service, occurred_at, *(-quantity for quantity in quantities)]
+            if billed_in is None or of_a_reversal or said[size + 2 :] != original:
+                text = f"the reversal {event_id} is not the record that it reverses, taken back"
+                found.add("reversal", text, hour=hour, customer=code or f"customer {whose}")
+            if billed_in is None:
+                continue
+            begin, _ = prices.stretch(occurred_at)
+            sums = usage.setdefault((service, begin, billed_in), [0] * (size + 1))
+            for place, number in enumerate([1, *quantities]):
+                sums[place] += number
+        yield whose, usage
+
+
+def read_bills(*, sealed_in: dt.datetime) -> Iterator[tuple[int, list[tuple[Bill, list[Line]]]]]:
+    """Return each customer's bills that were sealed with this hour, with their lines in the seal's order."""
+    for whose, rows in groupby(_stream(_BILLS, sealed_in), _FIRST):
+        bills = []
+        for head, lines in groupby(rows, itemgetter(*range(1, 10))):
+            bill = Bill(*head)
+            bills.append((bill, [_line(bill, row) for row in lines if row[10] is not None]))
+        yield whose, bills
+
+
+def _line(bill: Bill, row: tuple[Any, ...]) -> Line:
+    return Line(row[10], bill.id, bill.sealed_in, bill.hour, *row[11:])
+
+
+def read_orders(*, hour: dt.datetime) -> list[Order]:
+    """Return the re-ratings that are to be on the hour's bills."""
+    return [Order(*row) for row in read_all(_ORDERS, hour)]
+
+
+def read_affected(
+    *, orders: list[Order], place: tuple[dt.datetime, dt.datetime], customer: int | None = None
+) -> Iterator[tuple[int, list[Line]]]:
+    """Return each customer's lines, of bills before this place, that may be meant by the re-ratings."""
+    if not orders:
+        return
+    span = min(order.from_hour for order in orders), max(order.until_hour for order in orders)
+    prices = [order.price for order in orders]
+    rows = _stream(_AFFECTED.format(_of(customer, "bill.")), prices, *span, *place, *_only(customer))
+    for whose, lines in groupby(rows, _FIRST):
+        yield whose, [Line(*row[1:]) for row in lines]
+
+
+def read_before(
+    *, customer: int, usage: Usage, affected: list[Line], place: tuple[dt.datetime, dt.datetime]
+) -> Before:
+    """Return the customer's earlier lines that this hour corrects, with all their corrections before."""
+    hours = sorted({billed_in for *_, billed_in in usage if billed_in is not None})
+    originals = [Line(*row[1:]) for row in read_all(_ORIGINALS, customer, hours, *place)] if hours else []
+    ids = sorted({line.id for line in (*originals, *affected)})
+    corrections: dict[int, list[Line]] = {}
+    for row in read_all(_CORRECTIONS, ids, *place) if ids else ():
+        line = Line(*row[1:])
+        corrections.setdefault(line.corrects or 0, []).append(line)
+    lines = {(line.hour, Key(line.usage_hour, line.billing_item, line.price)): line for line in originals}
+    return Before(lines, corrections)
+
+
+def read_parked(*, hour: dt.datetime) -> dict[int, Parked]:
+    """Return what was parked when the hour closed, by customer."""
+    return {row[0]: Parked(*row) for row in read_all(_PARKED, hour)}
+
+
+def read_later(*, hour: dt.datetime, horizon: dt.datetime) -> set[int]:
+    """Return the customers whose bill for this hour was sealed with a later one."""
+    return {customer for (customer,) in read_all(_LATER, hour, hour, horizon)}
+
+
+def by_customer(*streams: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, list[Any]]]:
+    """Go through several streams in step: each customer with what each stream holds of it, or None."""
+    readers = [iter(stream) for stream in streams]
+    heads = [next(reader, None) for reader in readers]
+    while waiting := [head[0] for head in heads if head]:
+        customer = min(waiting)
+        yield customer, [head[1] if head and head[0] == customer else None for head in heads]
+        for place, head in enumerate(heads):
+            if head and head[0] == customer:
+                heads[place] = next(readers[place], None)
+
+
+def _stream(sql: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
+    with connection.chunked_cursor() as cursor:
+        # Django reads instants in Python, which for millions takes longer than everything else together.
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+        cursor.execute(sql, parameters)
+        while rows := cursor.fetchmany(CHUNK):
+            yield from rows
+
+
+def _of(customer: int | None, table: str = "") -> str:
+    return "" if customer is None else f"AND {table}customer_id = %s"
+
+
+def _only(customer: int | None) -> tuple[int, ...]:
+    return () if customer is None else (customer,)
+
+
+_ITEMS = "SELECT id, service_id, measure FROM pricing_billingitem"
+_PRICES = """
+SELECT id, billing_item_id, customer_id, kind, unit_price, unit_size, begins_at, ends_at FROM pricing_price
+"""
+_SEALS = """
+SELECT closed.hour, closed.previous_id, seal.sha256, seal.bills, seal.lines, seal.records, seal.parked,
+       seal.amount, before.sha256
+  FROM usage_billinghour AS closed
+  LEFT JOIN invoices_hourseal AS seal ON seal.hour_id = closed.hour
+  LEFT JOIN invoices_hourseal AS before ON before.hour_id = closed.previous_id
+ WHERE (%s::timestamptz IS NULL OR closed.hour >= %s) AND (%s::timestamptz IS NULL OR closed.hour < %s)
+ ORDER BY closed.hour
+"""
+_RECORDS = f"""
+SELECT customer_id, service_id, occurred_at, {", ".join(_MEASURES)}
+  FROM usage_usagerecord
+ WHERE billing_hour = %s AND reverses IS NULL {{}}
+ ORDER BY customer_id
+"""  # noqa: S608  # only the names of our own measures
+_REVERSALS = f"""
+SELECT record.customer_id, customer.code, record.event_id, original.billing_hour,
+       original.reverses IS NOT NULL,
+       record.service_id, record.occurred_at, {", ".join(f"record.{measure}" for measure in _MEASURES)},
+       original.service_id, original.occurred_at, {", ".join(f"original.{name}" for name in _MEASURES)}
+  FROM usage_usagerecord AS record
+  LEFT JOIN usage_usagerecord AS original
+    ON original.customer_id = record.customer_id AND original.event_id = record.reverses
+  LEFT JOIN accounts_customer AS customer ON customer.id = record.customer_id
+ WHERE record.billing_hour = %s AND record.reverses IS NOT NULL {{}}
+ ORDER BY record.customer_id
+"""  # noqa: S608
+_LINE = """line.usage_hour, line.service_id, line.service_name, line.measure, line.billing_item_id,
+       line.price_id, line.price_kind, line.is_own_price, line.unit_price, line.unit_size, line.records,
+       line.quantity, line.amount, line.correction, line.corrects_id, line.rerating_id"""
+_BILLS = f"""
+SELECT bill.customer_id, bill.id, bill.number, bill.hour_id, bill.sealed_in_id, bill.customer_code,
+       bill.customer_name, bill.records, bill.amount, bill.issued_at, line.id, {_LINE}
+  FROM invoices_hourlybill AS bill
+  LEFT JOIN invoices_chargeline AS line ON line.bill_id = bill.id
+ WHERE bill.sealed_in_id = %s
+ ORDER BY bill.customer_id, bill.id, line.usage_hour, line.billing_item_id, line.price_id, line.id
+"""  # noqa: S608
+_EARLIER_LINES = f"""
+SELECT bill.customer_id, line.id, bill.id, bill.sealed_in_id, bill.hour_id, {_LINE}
+  FROM invoices_chargeline AS line
+  JOIN invoices_hourlybill AS bill ON bill.id = line.bill_id
+"""  # noqa: S608
+_ORDERS = """
+SELECT id, price_id, from_hour, until_hour, unit_price
+  FROM invoices_rerating
+ WHERE billing_hour = %s
+ ORDER BY id
+"""
+_AFFECTED = f"""{_EARLIER_LINES}
+ WHERE line.correction = '' AND line.price_id = ANY (%s) AND line.usage_hour >= %s AND line.usage_hour < %s
+   AND (bill.sealed_in_id, bill.hour_id) < (%s, %s) {{}}
+ ORDER BY bill.customer_id, line.id
+"""
+_ORIGINALS = f"""{_EARLIER_LINES}
+ WHERE bill.customer_id = %s AND bill.hour_id = ANY (%s) AND line.correction = ''
+   AND (bill.sealed_in_id, bill.hour_id) < (%s, %s)
+"""
+_CORRECTIONS = f"""{_EARLIER_LINES}
+ WHERE line.corrects_id = ANY (%s) AND (bill.sealed_in_id, bill.hour_id) < (%s, %s)
+ ORDER BY bill.sealed_in_id, bill.hour_id, line.id
+"""
+_PARKED = "SELECT customer_id, reason, records, amount, parked_at FROM invoices_parkedhour WHERE hour_id = %s"
+_LATER = """
+SELECT customer_id
+  FROM invoices_hourlybill
+ WHERE hour_id = %s AND sealed_in_id > %s AND sealed_in_id <= %s
+"""

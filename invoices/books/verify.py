@@ -1,0 +1,326 @@
+"""Verifying the books: everything that closed hours say, worked out once more from raw records and compared.
+
+An hour is verified customer by customer: records, reversals, bills and re-ratings are read in step, so that
+memory holds one customer's hour. A bill is verified with the hour in which it was sealed, even if it bills an
+earlier one that was parked. Nothing in here is shared with the closing; the linter holds that.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+from django.db import transaction
+
+from invoices.books.compare import (
+    Bill,
+    Findings,
+    compare,
+    decimal,
+    digest_of_bill,
+    digest_of_parked,
+    seal_over,
+)
+from invoices.books.constraints import find_missing_guards
+from invoices.books.expected import HOUR, Line, Order, PriceList, Usage, recompute
+from invoices.books.read import (
+    Parked,
+    Seal,
+    by_customer,
+    read_affected,
+    read_all,
+    read_before,
+    read_bills,
+    read_later,
+    read_orders,
+    read_parked,
+    read_prices,
+    read_reversals,
+    read_seals,
+    read_usage,
+)
+
+Bills = list[tuple[Bill, list[Line]]]
+Watch = Callable[[list[Seal]], Iterable[Seal]]
+
+
+class Besides(Protocol):
+    """Another check of each hour."""
+
+    def __call__(self, *, hour: dt.datetime, found: Findings) -> None: ...
+
+
+@dataclass
+class Verified:
+    """What a verification looked at, and what it found."""
+
+    from_hour: dt.datetime | None
+    until_hour: dt.datetime | None
+    findings: Findings
+    hours: int = 0
+    records: int = 0
+    bills: int = 0
+    lines: int = 0
+    seal: bytes | None = None  # of the last hour
+    took: dt.timedelta = dt.timedelta(0)
+
+
+class Books(NamedTuple):
+    """What the verification of every hour needs."""
+
+    prices: PriceList
+    customers: dict[int, str]
+    horizon: dt.datetime
+    verified: Verified
+
+    def code(self, customer: int) -> str:
+        """Name a customer."""
+        return self.customers.get(customer, f"customer {customer}")
+
+
+def verify_books(
+    *,
+    from_hour: dt.datetime | None = None,
+    until_hour: dt.datetime | None = None,
+    watch: Watch = iter,
+    besides: Besides | None = None,
+) -> Verified:
+    """Verify every closed hour of the span, or of all time, and return what was found; nothing is changed."""
+    began = time.monotonic_ns()
+    seals = read_seals(from_hour=from_hour, until_hour=until_hour)
+    verified = Verified(
+        from_hour=seals[0].hour if seals else None,
+        until_hour=seals[-1].hour + HOUR if seals else None,
+        findings=Findings(),
+    )
+    find_missing_guards(verified.findings)
+    _find_other_seals(verified.findings)
+    _find_gaps(seals=seals, open_begin=from_hour is None, found=verified.findings)
+    if seals:
+        ((horizon,),) = read_all("SELECT max(hour) FROM usage_billinghour")
+        customers = dict(read_all("SELECT id, code FROM accounts_customer"))
+        books = Books(read_prices(), customers, horizon, verified)
+        for seal in watch(seals):
+            with transaction.atomic():
+                _verify_hour(seal, books)
+                if besides is not None:
+                    besides(hour=seal.hour, found=verified.findings)
+    verified.took = dt.timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
+    return verified
+
+
+def _find_other_seals(found: Findings) -> None:
+    """What an earlier verification read as the last seal must still be there: a new chain is no proof."""
+    for hour, verified_at in read_all(_OTHER_SEALS):
+        text = f"its seal is not the one that was verified at {verified_at:%Y-%m-%d %H:%M} UTC"
+        found.add("chain", text, hour=hour)
+
+
+def _find_gaps(*, seals: list[Seal], open_begin: bool, found: Findings) -> None:
+    """Each closed hour must follow the one before, and no usage may lie outside of them."""
+    if not seals:
+        return
+    first = seals[0]
+    if open_begin or first.previous is None:
+        _find_usage_before(first.hour, found=found)
+    if open_begin and first.previous is not None:
+        found.add("gap", "is the first hour that is closed, but names one before", hour=first.hour)
+    for before, seal in pairwise(seals):
+        if before.hour != seal.hour - HOUR or seal.previous != before.hour:
+            found.add(
+                "gap", f"does not follow the hour {seal.hour - HOUR:%Y-%m-%d %H:%M} UTC", hour=seal.hour
+            )
+        missing = before.hour + HOUR
+        while missing < seal.hour:
+            _find_usage_of_no_hour(missing, found=found)
+            missing += HOUR
+
+
+def _find_usage_before(hour: dt.datetime, *, found: Findings) -> None:
+    ((records,),) = read_all("SELECT count(*) FROM usage_usagerecord WHERE billing_hour < %s", hour)
+    if records:
+        found.add("unbilled", f"{records} records are to be billed before the first closed hour", hour=hour)
+
+
+def _find_usage_of_no_hour(hour: dt.datetime, *, found: Findings) -> None:
+    ((records,),) = read_all("SELECT count(*) FROM usage_usagerecord WHERE billing_hour = %s", hour)
+    found.add("gap", f"is not closed, though later hours are; {records} records wait for it", hour=hour)
+
+
+def _verify_hour(seal: Seal, books: Books) -> None:
+    hour, found = seal.hour, books.verified.findings
+    place = hour, hour
+    parked, later = read_parked(hour=hour), read_later(hour=hour, horizon=books.horizon)
+    orders = read_orders(hour=hour)
+    total = _Total()
+    waiting = dict(parked)
+    for customer, (usage, reversed_usage, bills, affected) in by_customer(
+        read_usage(hour=hour, prices=books.prices),
+        read_reversals(hour=hour, prices=books.prices, found=found),
+        read_bills(sealed_in=hour),
+        read_affected(orders=orders, place=place),
+    ):
+        used: Usage = {**(usage or {}), **(reversed_usage or {})}
+        books.verified.records += sum(sums[0] for sums in used.values())
+        own = [(bill, lines) for bill, lines in bills or () if bill.hour == hour]
+        for bill, lines in bills or ():
+            total.add(bill, lines)
+            if bill.hour != hour:
+                _verify_released(customer=customer, bill=bill, lines=lines, books=books)
+        if customer in parked:
+            _verify_parked(waiting.pop(customer), used=used, own=own, hour=hour, books=books)
+        elif own or customer not in later:
+            _verify_bills(
+                customer=customer, place=place, bills=own, used=used, orders=orders, affected=affected or [],
+                books=books,
+            )  # fmt: skip
+    for left in waiting.values():
+        _verify_parked(left, used={}, own=[], hour=hour, books=books)
+    _verify_seal(seal, total=total, parked=parked, found=found)
+    books.verified.hours += 1
+    books.verified.bills += total.bills
+    books.verified.lines += total.lines
+    books.verified.seal = seal.sha256
+
+
+class _Total:
+    """What the bills of one seal come to."""
+
+    def __init__(self) -> None:
+        self.bills = self.lines = self.records = 0
+        self.amount = Fraction(0)
+        self.digests: dict[str, bytes] = {}
+
+    def add(self, bill: Bill, lines: list[Line]) -> None:
+        self.bills += 1
+        self.lines += len(lines)
+        self.records += bill.records
+        self.amount += Fraction(bill.amount)
+        if lines:  # a bill without lines is in no seal; that it has none is a finding of its own
+            self.digests[bill.number] = digest_of_bill(bill, lines)
+
+
+def _verify_bills(
+    *,
+    customer: int,
+    place: tuple[dt.datetime, dt.datetime],
+    bills: Bills,
+    used: Usage,
+    orders: list[Order],
+    affected: list[Line],
+    books: Books,
+) -> None:
+    """Compare what the customer's bill for an hour says with what it must say."""
+    found, (_, hour) = books.verified.findings, place
+    before = read_before(customer=customer, usage=used, affected=affected, place=place)
+    due, unbillable = recompute(
+        customer=customer, usage=used, orders=orders, affected=affected, before=before, prices=books.prices
+    )
+    records = sum(sums[0] for sums in used.values())
+    where = {"hour": hour, "customer": books.code(customer)}
+    if not bills:
+        if due or unbillable:
+            found.add("unbilled", f"no bill, and not parked: {records} records, {len(due)} lines", **where)
+        return
+    (bill, lines), *others = bills
+    where["bill"] = bill.number
+    for other, more in others:
+        found.add("billed twice", f"bill {other.number} is a second one for the hour", **where)
+        lines = [*lines, *more]
+    for what in unbillable:
+        found.add("unbilled", what, **where)
+    if bill.records != records:
+        what = "billed twice" if bill.records > records else "unbilled"
+        found.add(what, f"the bill is for {bill.records} records, there are {records}", **where)
+    for what, text, line in compare(due=due, lines=lines):
+        found.add(what, text, **where, line=line and line.id)
+    _verify_sums(bills, found=found, where=where)
+
+
+def _verify_sums(bills: Bills, *, found: Findings, where: dict[str, object]) -> None:
+    for bill, lines in bills:
+        amount = sum((Fraction(line.amount) for line in lines), Fraction(0))
+        if Fraction(bill.amount) != amount:
+            text = f"the bill says {decimal(bill.amount)} RMB, its lines come to {decimal(amount)} RMB"
+            found.add("bill", text, **where)
+        if not lines:
+            found.add("bill", "has no lines", **where)
+        if bill.number != f"{bill.hour:%Y%m%dT%HZ}-{bill.customer_code}":
+            found.add("bill", "is not numbered by its hour and customer", **where)
+
+
+def _verify_released(*, customer: int, bill: Bill, lines: list[Line], books: Books) -> None:
+    """Verify the bill of an hour that was parked and released, by the rules of the time of its seal."""
+    found, place = books.verified.findings, (bill.sealed_in, bill.hour)
+    if not read_all(_RELEASED, customer, bill.hour, bill.sealed_in):
+        found.add(
+            "parking",
+            "was billed with a later hour, but was not parked and released",
+            hour=bill.hour,
+            customer=books.code(customer),
+            bill=bill.number,
+        )
+    orders = read_orders(hour=bill.hour)
+    used: Usage = {}
+    affected: list[Line] = []
+    for stream in (
+        read_usage(hour=bill.hour, prices=books.prices, customer=customer),
+        read_reversals(hour=bill.hour, prices=books.prices, found=found, customer=customer),
+    ):
+        for _, usage in stream:
+            used |= usage
+    for _, some in read_affected(orders=orders, place=place, customer=customer):
+        affected += some
+    _verify_bills(
+        customer=customer, place=place, bills=[(bill, lines)], used=used, orders=orders, affected=affected,
+        books=books,
+    )  # fmt: skip
+
+
+def _verify_parked(parked: Parked, *, used: Usage, own: Bills, hour: dt.datetime, books: Books) -> None:
+    where = {"hour": hour, "customer": books.code(parked.customer)}
+    records = sum(sums[0] for sums in used.values())
+    for bill, _ in own:
+        books.verified.findings.add("parking", "was parked and billed", **where, bill=bill.number)
+    if parked.records != records:
+        text = f"{parked.records} records were parked, there are {records}"
+        books.verified.findings.add("parking", text, **where)
+
+
+def _verify_seal(seal: Seal, *, total: _Total, parked: dict[int, Parked], found: Findings) -> None:
+    if seal.sha256 is None:
+        found.add("seal", "the hour has no seal", hour=seal.hour)
+        return
+    made = {"bills": total.bills, "lines": total.lines, "records": total.records, "parked": len(parked)}
+    for name, number in made.items():
+        if getattr(seal, name) != number:
+            found.add(
+                "seal", f"the seal says {getattr(seal, name)} {name}, there are {number}", hour=seal.hour
+            )
+    if Fraction(seal.amount) != total.amount:
+        text = f"the seal says {decimal(seal.amount)} RMB, the bills come to {decimal(total.amount)} RMB"
+        found.add("seal", text, hour=seal.hour)
+    if seal.previous is not None and seal.before is None:
+        found.add("chain", "the hour before has no seal", hour=seal.hour)
+        return
+    digests = {row.customer: digest_of_parked(*row) for row in parked.values()}
+    if seal.sha256 != seal_over(before=seal.before or b"", bills=total.digests, parked=digests):
+        found.add(
+            "chain", "the documents and the seal before do not give the seal of this hour", hour=seal.hour
+        )
+
+
+_OTHER_SEALS = """
+SELECT verification.until_hour - interval '1 hour', verification.verified_at
+  FROM invoices_verification AS verification
+  LEFT JOIN invoices_hourseal AS seal ON seal.hour_id = verification.until_hour - interval '1 hour'
+ WHERE seal.sha256 IS DISTINCT FROM verification.seal
+ ORDER BY 1, 2
+"""
+_RELEASED = """
+SELECT FROM invoices_parkedhour AS parked JOIN invoices_release AS release ON release.parked_id = parked.id
+ WHERE parked.customer_id = %s AND parked.hour_id = %s AND release.billing_hour <= %s
+"""

@@ -1,0 +1,1 @@
+"""Closes hours into bills, and seals them."""

@@ -1,0 +1,39 @@
+"""Parked hours: what waits for somebody to look at it, and letting it go."""
+
+import datetime as dt
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts.audit.context import LONGEST_REASON
+from invoices.models import HourlyBill, ParkedHour, Release
+from usage.billing_hours import hold_hours_open
+
+
+class NotReleasable(Exception):
+    """The parked hour cannot be released; the text says why."""
+
+
+def parked_hours() -> QuerySet[ParkedHour]:
+    """Return what is parked and not billed, oldest first, released or not."""
+    billed = HourlyBill.objects.filter(customer_id=OuterRef("customer_id"), hour_id=OuterRef("hour_id"))
+    return ParkedHour.objects.filter(~Exists(billed)).order_by("hour_id", "customer_id")
+
+
+def release(*, parked: ParkedHour, reason: str, by: str, now: dt.datetime) -> Release:
+    """Have the next closing bill this parked hour; raise NotReleasable without a reason or a second time."""
+    reason = reason.strip()
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise NotReleasable(f"Give a reason of 1 to {LONGEST_REASON} characters.")
+    hour = parked.hour_id
+    try:
+        with transaction.atomic():
+            return Release.objects.create(
+                parked=parked,
+                reason=reason,
+                released_by=by,
+                released_at=now,
+                billing_hour=hold_hours_open([hour])[hour],
+            )
+    except IntegrityError as error:
+        raise NotReleasable("It was released already.") from error

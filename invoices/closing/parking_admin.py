@@ -1,0 +1,236 @@
+"""Parked hours in the admin: what waits comes first, with the reason; releasing it has it billed."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from accounts.models import Customer
+from invoices.admin_forms import ReasonForm
+from invoices.closing.parking import NotReleasable, release
+from invoices.models import HourlyBill, ParkedHour
+from invoices.templatetags.amounts import exact, grouped, instant_text
+from pricing.models import Service
+from pricing.rules.measures import Measure
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
+from usage.billing_hours import last_closed_hour
+from usage.models import UsageRecord
+
+WAITS, RELEASED, BILLED = "waits", "released", "billed"
+STATES = {WAITS: "danger", RELEASED: "warning", BILLED: "success"}
+_RANKS = list(STATES)
+LARGEST_RECORDS = 10
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Waits, released or billed."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The three states."""
+        return [(state, state) for state in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those in the state that was chosen."""
+        chosen = self.value()
+        return queryset.filter(rank=_RANKS.index(chosen)) if chosen in STATES else queryset
+
+
+class ParkedHourAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Hours that were closed without a customer's bill, because what it would say looks wrong."""
+
+    list_display = ("code_text", "hour_utc", "state", "reason", "records_text", "amount_text", "what_is_done")
+    list_display_links = ("code_text", "hour_utc")
+    list_filter = (StateFilter,)
+    list_select_related = ("release",)
+    search_fields = ("code", "reason")
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        "customer_link", "hour_link", "reason", "records_text", "amount_text", "parked_text", "state",
+        "what_is_done",
+    )  # fmt: skip
+    actions_detail = ("release",)
+    change_form_outer_after_template = "admin/parked_records.html"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the customer's code, the bill if there is one, and the place of its state."""
+        bill = HourlyBill.objects.filter(customer_id=OuterRef("customer_id"), hour_id=OuterRef("hour_id"))
+        # Not by a join: of a record that was parked nobody may know the customer.
+        code = Customer.objects.filter(pk=OuterRef("customer_id")).values("code")
+        return (
+            ParkedHour.objects.select_related("release")
+            .annotate(
+                code=Subquery(code),
+                bill_pk=Subquery(bill.values("pk")[:1]),
+                bill_number=Subquery(bill.values("number")[:1]),
+            )
+            .annotate(
+                rank=Case(
+                    When(bill_pk__isnull=False, then=Value(_RANKS.index(BILLED))),
+                    When(release__isnull=False, then=Value(_RANKS.index(RELEASED))),
+                    default=Value(_RANKS.index(WAITS)),
+                    output_field=IntegerField(),
+                )
+            )
+            .order_by(*self.get_ordering(request))
+        )
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        """What waits, longest first; then what is released; then what is billed, newest first."""
+        waiting_since = Case(When(bill_pk__isnull=True, then=F("hour_id")))
+        return ("rank", waiting_since.asc(nulls_last=True), F("hour_id").desc(), "customer_id")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let the billing hours link to what is parked of them."""
+        return lookup == "hour__hour" or super().lookup_allowed(lookup, value, request)
+
+    @display(description="customer", ordering="code")  # type: ignore[untyped-decorator]
+    def code_text(self, parked: Any) -> str:
+        """The code, or the number where there is no such customer."""
+        return str(parked.code or f"unknown (number {parked.customer_id})")
+
+    @display(description="customer")  # type: ignore[untyped-decorator]
+    def customer_link(self, parked: Any) -> str:
+        """With a link, where there is one."""
+        if parked.code is None:
+            return str(self.code_text(parked))
+        url = reverse("admin:accounts_customer_change", args=[parked.customer_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, parked.code)
+
+    @display(description="hour (UTC)", ordering="hour_id")  # type: ignore[untyped-decorator]
+    def hour_utc(self, parked: ParkedHour) -> str:
+        """By the clock of billing."""
+        return f"{parked.hour_id:%Y-%m-%d %H:%M}"
+
+    @display(description="hour (UTC)")  # type: ignore[untyped-decorator]
+    def hour_link(self, parked: ParkedHour) -> str:
+        """With a link."""
+        url = reverse("admin:usage_billinghour_change", args=[parked.hour_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(parked))
+
+    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    def records_text(self, parked: ParkedHour) -> str:
+        """In thousands."""
+        return grouped(parked.records)
+
+    @display(description="amount (RMB)", ordering="amount")  # type: ignore[untyped-decorator]
+    def amount_text(self, parked: ParkedHour) -> str:
+        """Every digit."""
+        return exact(parked.amount)
+
+    @display(description="parked (UTC)")  # type: ignore[untyped-decorator]
+    def parked_text(self, parked: ParkedHour) -> str:
+        """To the second."""
+        return instant_text(parked.parked_at)
+
+    @display(description="state", label=STATES, ordering="rank")  # type: ignore[untyped-decorator]
+    def state(self, parked: Any) -> str:
+        """Waits, released or billed."""
+        return str(_RANKS[parked.rank])
+
+    @display(description="what is done")  # type: ignore[untyped-decorator]
+    def what_is_done(self, parked: Any) -> str:
+        """Who released it and why, and the bill or when it comes."""
+        released = getattr(parked, "release", None)
+        if released is None:
+            return "Nothing yet: look at it, reverse what is wrong, then release it."
+        told = f"Released by {released.released_by}: {released.reason}"
+        if parked.bill_pk is not None:
+            url = reverse("admin:invoices_hourlybill_change", args=[parked.bill_pk])
+            return format_html('{} - <a class="underline" href="{}">{}</a>', told, url, parked.bill_number)
+        last = last_closed_hour()
+        if last is not None and released.billing_hour <= last:
+            return f"{told} - It still does not add up; each closing tries again."
+        return f"{told} - Its bill comes with the closing of {released.billing_hour:%Y-%m-%d %H:%M}."
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """With the largest records."""
+        parked = self.get_object(request, object_id)
+        context = {"records": _largest_records(parked)} if parked else {}
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        return answer
+
+    def has_release_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Those who may add releases, as long as there is none."""
+        parked = self.get_object(request, object_id)
+        return request.user.has_perm("invoices.add_release") and not hasattr(parked, "release")
+
+    @action(description="Release", url_path="release", permissions=["release"])  # type: ignore[untyped-decorator]
+    def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the reason first, naming the consequence; then let the next closing bill it."""
+        parked = self.get_object(request, object_id)
+        if parked is None:
+            raise Http404
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            try:
+                made = release(parked=parked, reason=reason, by=request.user.get_username(), now=clock.now())
+            except NotReleasable as error:
+                form.add_error(None, str(error))
+            else:
+                self.log_change(request, parked, f"Released: {made.reason}")
+                messages.success(
+                    request,
+                    f"Released: its bill comes with the closing of {made.billing_hour:%Y-%m-%d %H:%M}.",
+                )
+                return redirect(reverse("admin:invoices_parkedhour_change", args=[parked.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Release {self.hour_utc(parked)} UTC of {self.code_text(parked)}",
+            "parked": parked,
+            "form": form,
+            "change_url": reverse("admin:invoices_parkedhour_change", args=[parked.pk]),
+            "opts": self.opts,
+        }
+        return render(request, "admin/release.html", context)
+
+
+def _largest_records(parked: Any) -> dict[str, Any]:
+    """Return the table of the records that say most, each with what can be done about it."""
+    size = sum((F(measure) for measure in list(Measure)[1:]), F(Measure.INPUT_TOKENS))
+    found = UsageRecord.objects.filter(billing_hour=parked.hour_id, customer_id=parked.customer_id)
+    records = list(found.order_by(size.desc(), "event_id")[:LARGEST_RECORDS])
+    # Not by a join: nobody may know the service either.
+    services = Service.objects.in_bulk([record.service_id for record in records])
+    reversed_ids = set(
+        UsageRecord.objects.filter(
+            customer_id=parked.customer_id, reverses__in=[record.event_id for record in records]
+        ).values_list("reverses", flat=True)
+    )
+    headers = ["event id", "service", "used at (UTC)", *(measure.label for measure in Measure), ""]
+    rows = [
+        [
+            record.event_id,
+            services.get(record.service_id, f"unknown (number {record.service_id})"),
+            instant_text(record.occurred_at),
+            *(grouped(getattr(record, measure)) for measure in Measure),
+            _record_link(parked, record, is_reversed=record.event_id in reversed_ids),
+        ]
+        for record in records
+    ]
+    return {"headers": headers, "rows": rows}
+
+
+def _record_link(parked: Any, record: UsageRecord, *, is_reversed: bool) -> str:
+    if parked.code is None:
+        return "cannot be reversed: nobody knows the customer"
+    words = "reversed" if is_reversed else "a reversal" if record.reverses else "look at it, or reverse it"
+    query = urlencode({"customer": parked.code, "event_id": record.event_id})
+    return format_html('<a class="underline" href="{}?{}">{}</a>', reverse("usage_record"), query, words)

@@ -1,0 +1,195 @@
+"""Re-ratings in the admin: choose a price, see what a correction comes to, give the reason, order it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from invoices.admin_forms import ReasonForm, ReratingForm
+from invoices.corrections.rerate import Effect, order_rerating, preview_rerating
+from invoices.models import ChargeLine, Correction, Rerating
+from invoices.templatetags.amounts import exact, grouped, instant_text
+from pricing.rules.amounts import exact_sum
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
+from usage.billing_hours import last_closed_hour
+
+CUSTOMERS_SHOWN = 100
+
+
+class ReratingAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """What was ordered, by whom, why, and what came of it."""
+
+    list_display = ("ordered_text", "price", "span", "corrected", "reason", "ordered_by", "effect")
+    list_select_related = ("price__billing_item__service", "price__customer")
+    search_fields = ("price__billing_item__service__name", "reason", "ordered_by")
+    list_per_page = 20  # each sums the corrections of an hour's bills
+    show_full_result_count = False
+    fields = (
+        "price", "span", "corrected", "reason", "ordered_by", "ordered_text", "billing_hour_text", "effect",
+    )  # fmt: skip
+    change_form_outer_after_template = "admin/rerating_effect.html"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Those who are given it."""
+        return bool(request.user.has_perm("invoices.add_rerating"))
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With what its lines come to. They are found by the hour of their bills: no index leads to them."""
+        lines = ChargeLine.objects.filter(rerating=OuterRef("pk"), bill__hour=OuterRef("billing_hour"))
+        total = lines.order_by().values("rerating").annotate(total=Sum("amount")).values("total")
+        return super().get_queryset(request).annotate(total=Subquery(total))
+
+    @display(description="ordered (UTC)", ordering="ordered_at")  # type: ignore[untyped-decorator]
+    def ordered_text(self, rerating: Rerating) -> str:
+        """To the second."""
+        return instant_text(rerating.ordered_at)
+
+    @display(description="usage (UTC)", ordering="from_hour")  # type: ignore[untyped-decorator]
+    def span(self, rerating: Rerating) -> str:
+        """From the first hour to the first that is not meant."""
+        return f"{rerating.from_hour:%Y-%m-%d %H:%M} to {rerating.until_hour:%Y-%m-%d %H:%M}"
+
+    @display(description="corrected unit price (RMB)", ordering="unit_price")  # type: ignore[untyped-decorator]
+    def corrected(self, rerating: Rerating) -> str:
+        """With its unit."""
+        return f"{exact(rerating.unit_price)} / {rerating.price.unit}"
+
+    @display(description="on the bills of (UTC)")  # type: ignore[untyped-decorator]
+    def billing_hour_text(self, rerating: Rerating) -> str:
+        """By the clock of billing."""
+        return f"{rerating.billing_hour:%Y-%m-%d %H:%M}"
+
+    @display(description="effect (RMB)")  # type: ignore[untyped-decorator]
+    def effect(self, rerating: Any) -> str:
+        """What all its lines come to, or when there will be any."""
+        if rerating.total is not None:
+            return exact(rerating.total)
+        if _is_billed(rerating):
+            return "nothing was left to correct"
+        return f"comes with the closing of {rerating.billing_hour:%Y-%m-%d %H:%M}"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """With the effect for each customer: as billed, or as it would be billed now."""
+        rerating = self.get_object(request, object_id)
+        context = {}
+        if rerating is not None:
+            is_billed = _is_billed(rerating)
+            effects = _billed_effects(rerating) if is_billed else _previewed(rerating)
+            context = {"preview": _table(effects), "is_billed": is_billed}
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        return answer
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Ask for the price; show the effect; ask for the reason; order it."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        # Both steps send what is to be re-rated in the address, so that the order is for what was shown.
+        asked = ReratingForm(request.GET or None)
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and asked.is_valid() and form.is_valid():
+            made = self._order(request, asked, form)
+            if made is not None:
+                return redirect(reverse("admin:invoices_rerating_change", args=[made.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Re-rate a price",
+            "asked": asked,
+            "form": form,
+            "preview": _table(preview_rerating(**asked.cleaned_data)) if asked.is_valid() else None,
+            "media": asked.media,
+            "opts": self.opts,
+        }
+        return render(request, "admin/rerate.html", context)
+
+    def _order(self, request: HttpRequest, asked: ReratingForm, form: ReasonForm) -> Rerating | None:
+        """Order it and say so, or say at the forms why not."""
+        try:
+            made = order_rerating(
+                **asked.cleaned_data,
+                reason=form.cleaned_data["reason"],
+                by=request.user.get_username(),
+                now=clock.now(),
+            )
+        except ValidationError as error:
+            for field, texts in error.message_dict.items():
+                asked.add_error(field if field in asked.fields else None, texts)
+            return None
+        self.log_addition(request, made, f"Ordered: {made.reason}")
+        messages.success(request, f"Ordered: it is on the bills of {made.billing_hour:%Y-%m-%d %H:%M} UTC.")
+        return made
+
+
+def _is_billed(rerating: Rerating) -> bool:
+    last = last_closed_hour()
+    return last is not None and rerating.billing_hour <= last
+
+
+def _previewed(rerating: Rerating) -> list[Effect]:
+    return preview_rerating(
+        price=rerating.price,
+        from_hour=rerating.from_hour,
+        until_hour=rerating.until_hour,
+        unit_price=rerating.unit_price,
+    )
+
+
+def _billed_effects(rerating: Rerating) -> list[Effect]:
+    """Return the same as a preview of what was then billed."""
+    taken_back, anew = (Q(correction=kind) for kind in (Correction.TAKEN_BACK, Correction.CHARGED_ANEW))
+    rows = (
+        ChargeLine.objects.filter(rerating=rerating, bill__hour=rerating.billing_hour)
+        .order_by()
+        .values_list("bill__customer_code", "bill__customer_name")
+        .annotate(
+            lines=Count("pk", filter=anew),
+            moved=Sum("quantity", filter=anew),
+            charged=-Sum("amount", filter=taken_back),
+            corrected=Sum("amount", filter=anew),
+            difference=Sum("amount"),
+        )
+    )
+    effects = [Effect(*row) for row in rows]
+    return sorted(effects, key=lambda effect: (-abs(effect.difference), effect.customer_code))
+
+
+def _table(effects: list[Effect]) -> dict[str, Any]:
+    """Return what the page shows of the effects: the largest, and what all of them come to."""
+    headers = [
+        "customer",
+        "name",
+        "lines",
+        "quantity",
+        "charged (RMB)",
+        "corrected (RMB)",
+        "difference (RMB)",
+    ]
+    return {
+        "headers": headers,
+        "rows": [_row(effect) for effect in effects[:CUSTOMERS_SHOWN]],
+        "shown": min(len(effects), CUSTOMERS_SHOWN),
+        "customers": len(effects),
+        "difference_text": exact(exact_sum(effect.difference for effect in effects)),
+    }
+
+
+def _row(effect: Effect) -> list[str]:
+    numbers = (effect.charged, effect.corrected, effect.difference)
+    return [
+        effect.customer_code,
+        effect.customer_name,
+        grouped(effect.lines),
+        grouped(effect.quantity),
+        *(exact(number) for number in numbers),
+    ]

@@ -1,0 +1,117 @@
+"""Re-rating: what was charged at a wrong price for usage in a span of hours is charged at the right one.
+
+The correction is on the bills of the earliest open hour: each line at the wrong price is taken back as far as
+it has not been reversed, and charged anew. The preview shows what that comes to for each customer.
+"""
+
+import datetime as dt
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+
+from invoices.closing.parking import parked_hours
+from invoices.models import Rerating
+from invoices.rating.charges_sql import REWORKED
+from pricing.models import Price
+from usage.billing_hours import hold_hours_open, last_closed_hour
+from usage.models import HOUR
+
+
+class Effect(NamedTuple):
+    """What a re-rating comes to for one customer; amounts in RMB."""
+
+    customer_code: str
+    customer_name: str
+    lines: int
+    quantity: Decimal
+    charged: Decimal
+    corrected: Decimal
+    difference: Decimal
+
+
+def preview_rerating(
+    *, price: Price, from_hour: dt.datetime, until_hour: dt.datetime, unit_price: Decimal
+) -> list[Effect]:
+    """Return the effect for each customer as of now, the largest first; nothing is stored."""
+    last = last_closed_hour()
+    if last is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PREVIEW,
+            {
+                "price": price.pk,
+                "from_hour": from_hour,
+                "until_hour": until_hour,
+                "unit_price": unit_price,
+                "hour": last + HOUR,
+                "sealed_in": last + HOUR,
+            },
+        )
+        return [Effect(*row) for row in cursor.fetchall()]
+
+
+@transaction.atomic
+def order_rerating(
+    *,
+    price: Price,
+    from_hour: dt.datetime,
+    until_hour: dt.datetime,
+    unit_price: Decimal,
+    reason: str,
+    by: str,
+    now: dt.datetime,
+) -> Rerating:
+    """Have the next closing re-rate what was charged at this price; or raise ValidationError."""
+    rerating = Rerating(
+        price=price,
+        from_hour=from_hour,
+        until_hour=until_hour,
+        unit_price=unit_price,
+        reason=reason.strip(),
+        ordered_by=by,
+        ordered_at=now,
+        billing_hour=hold_hours_open([from_hour])[from_hour],
+    )
+    if until_hour > rerating.billing_hour:
+        raise ValidationError({"until_hour": "Only closed hours can be re-rated."})
+    _refuse_while_parked(from_hour=from_hour)
+    rerating.full_clean()
+    rerating.save(force_insert=True)
+    return rerating
+
+
+def _refuse_while_parked(*, from_hour: dt.datetime) -> None:
+    """Raise ValidationError while a bill of these hours, or a correction of them, has still to be issued.
+
+    What is parked would be left out, and billed at the wrong price or in the wrong order once it is released.
+    """
+    if parked := parked_hours().filter(hour_id__gte=from_hour).first():
+        raise ValidationError(
+            f"The hour {parked.hour_id:%Y-%m-%d %H:%M} UTC of a customer is parked: have it billed first, so"
+            " that the re-rating finds all that was charged."
+        )
+
+
+_PREVIEW = f"""
+WITH ordered AS (
+    SELECT NULL::bigint AS id, %(price)s::bigint AS price_id, %(from_hour)s::timestamptz AS from_hour,
+           %(until_hour)s::timestamptz AS until_hour, %(unit_price)s::numeric AS unit_price
+), reversals AS (
+    SELECT NULL::bigint AS line_id, NULL::numeric AS quantity WHERE false
+), reworked AS ({REWORKED}
+), amounts AS (
+    SELECT customer_id, count(*) AS lines, sum(quantity) AS quantity,
+           sum(quantity * old_price * (1::numeric / unit_size)) AS charged,
+           sum(quantity * new_price * (1::numeric / unit_size)) AS corrected
+      FROM reworked
+     WHERE quantity <> 0 AND old_price <> new_price
+     GROUP BY customer_id
+)
+SELECT customer.code, customer.name, lines, quantity, charged, corrected, corrected - charged
+  FROM amounts
+  JOIN accounts_customer AS customer ON customer.id = customer_id
+ ORDER BY abs(corrected - charged) DESC, customer.code
+"""  # noqa: S608

@@ -1,0 +1,1 @@
+"""From a charge line to its calls."""

@@ -1,0 +1,193 @@
+"""Tracing in the admin: a charge line with its records, and a search for a record and its lines."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from accounts.models import Customer
+from invoices.drilldown.downloads import records_file_or_page
+from invoices.drilldown.forms import FindRecordForm, RecordsForm
+from invoices.drilldown.trace import RecordTrace, Share, Standing, records_of, trace_record
+from invoices.models import ChargeLine
+from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
+from pricing.changes.base_form import is_key
+from pricing.rules.measures import Measure
+
+_LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
+_STANDINGS = {
+    Standing.BILLED: "billed",
+    Standing.OPEN: "not billed yet: its hour is open",
+    Standing.PARKED: "not billed yet: its hour is parked",
+    Standing.UNBILLED: "NOT BILLED although its hour is closed: verify the books",
+}
+
+
+class LinksToRecords:
+    """For a table of charge lines."""
+
+    @display(description="records")  # type: ignore[untyped-decorator]
+    def records_link(self, line: ChargeLine) -> str:
+        """How many, with a link to them."""
+        return _link(reverse(_PAGE, args=[line.pk]), grouped(line.records) if line.records else "show")
+
+
+class TracedLineAdmin(ModelAdmin):  # type: ignore[misc]
+    """A charge line is shown with its records; in place of a list there is the search for a record."""
+
+    def get_urls(self) -> list[Any]:
+        """One more, for the file."""
+        file = self.admin_site.admin_view(self.records_csv)
+        return [path("<int:pk>/records.csv", file, name="invoices_chargeline_records"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The search for a record, and what it found."""
+        self._require_view(request)
+        form = FindRecordForm(request.GET or None)
+        found = _find(form) if form.is_valid() else None
+        context = {
+            "title": "Find a record",
+            "form": form,
+            "found": found,
+            "is_missing": form.is_bound and form.is_valid() and found is None,
+            "facts": _record_facts(found) if found else [],
+            "shares": _shares_table(found) if found else None,
+        }
+        return self._page(request, "admin/find_record.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """A charge line with a page of its records."""
+        self._require_view(request)
+        line = _line(object_id)
+        form = RecordsForm(request.GET)
+        page = form.read(records_of(line=line))
+        context = {
+            "title": f"{line.service_name}: {line.get_measure_display()}",
+            "form": form,
+            "page": page,
+            "facts": _line_facts(line),
+            "records": _records_table(line, page.records),
+            "file_url": reverse("admin:invoices_chargeline_records", args=[line.pk]),
+            "bill_url": reverse("admin:invoices_hourlybill_change", args=[line.bill_id]),
+        }
+        return self._page(request, "admin/charge_line.html", context)
+
+    def records_csv(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """All of a line's records."""
+        self._require_view(request)
+        return records_file_or_page(line=_line(pk))
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        return render(
+            request, template, {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        )
+
+
+def _line(pk: str | int) -> ChargeLine:
+    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill")
+    return get_object_or_404(lines, pk=pk if is_key(str(pk)) else 0)
+
+
+def _find(form: FindRecordForm) -> RecordTrace | None:
+    customer = Customer.objects.filter(code=form.cleaned_data["customer"]).first()
+    return trace_record(customer=customer, event_id=form.cleaned_data["event_id"]) if customer else None
+
+
+def _link(url: str, text: Any) -> str:
+    return format_html('<a class="underline" href="{}">{}</a>', url, text)
+
+
+def _record_link(customer: str, event_id: str) -> str:
+    url = f"{reverse(_LIST)}?{urlencode({'customer': customer, 'event_id': event_id})}"
+    return _link(url, event_id)
+
+
+def _line_link(line: ChargeLine) -> str:
+    said = f" ({line.get_correction_display()})" if line.correction else ""
+    return _link(reverse(_PAGE, args=[line.pk]), f"{line.get_measure_display()}{said}")
+
+
+def _bill_link(line: ChargeLine) -> str:
+    return _link(reverse("admin:invoices_hourlybill_change", args=[line.bill_id]), line.bill.number)
+
+
+def _line_facts(line: ChargeLine) -> list[list[Any]]:
+    facts = [
+        ["bill", _bill_link(line)],
+        ["used in (UTC)", f"{line.usage_hour:%Y-%m-%d %H:%M}"],
+        ["unit price (RMB)", f"{exact(line.unit_price)} / {line.unit}"],
+        ["records", grouped(line.records)],
+        ["quantity", grouped(line.quantity)],
+        ["amount (RMB)", exact(line.amount)],
+    ]
+    if line.corrects:
+        facts.append([f"{line.get_correction_display()}: corrects a line of", _bill_link(line.corrects)])
+        facts.append(["the corrected line", _line_link(line.corrects)])
+    for correction in line.corrections.select_related("bill").order_by("pk"):
+        facts.append([f"corrected on {correction.bill.number}", _line_link(correction)])
+    return facts
+
+
+def _records_table(line: ChargeLine, records: list[Any]) -> dict[str, Any]:
+    code = line.bill.customer_code
+    rows = [
+        [
+            precise_text(record.occurred_at),
+            _record_link(code, record.event_id),
+            _record_link(code, record.reverses) if record.reverses is not None else "",
+            instant_text(record.received_at),
+            grouped(record.quantity),
+            exact(record.amount),
+        ]
+        for record in records
+    ]
+    heads = ["time (UTC)", "event id", "takes back", "received (UTC)", "quantity", "amount (RMB)"]
+    return {"headers": heads, "rows": rows}
+
+
+def _record_facts(found: RecordTrace) -> list[list[Any]]:
+    record, code = found.record, found.record.customer.code
+    facts = [
+        ["event id", record.event_id],
+        ["customer", code],
+        ["service", record.service.name],
+        ["time (UTC)", precise_text(record.occurred_at)],
+        ["received (UTC)", instant_text(record.received_at)],
+        ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
+        *([measure.label, grouped(getattr(record, measure))] for measure in Measure),
+        *([name, str(value)] for name, value in (record.metadata or {}).items()),
+        ["state", _STANDINGS[found.standing]],
+    ]
+    if found.parked:
+        facts.append(["parked because", found.parked.reason])
+    if record.reverses is not None:
+        facts.append(["takes back", _record_link(code, record.reverses)])
+    if found.reversal:
+        facts.append(["taken back by", _record_link(code, found.reversal.record.event_id)])
+        facts.append(["state of that", _STANDINGS[found.reversal.standing]])
+    return facts
+
+
+def _shares_table(found: RecordTrace) -> dict[str, Any]:
+    rows = [_share_row(share) for share in [*found.lines, *found.corrections]]
+    heads = ["billing item", "bill", "quantity of this record", "unit price (RMB)", "amount (RMB)"]
+    return {"headers": heads, "rows": rows}
+
+
+def _share_row(share: Share) -> list[Any]:
+    line = share.line
+    price = f"{exact(line.unit_price)} / {line.unit}"
+    return [_line_link(line), _bill_link(line), grouped(share.quantity), price, exact(share.amount)]

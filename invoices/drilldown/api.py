@@ -1,0 +1,110 @@
+"""The HTTP doors that explain an amount to a program: the records of a charge line, the lines of a record."""
+
+from typing import Any, cast
+
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api_keys.authentication import key_of
+from accounts.api_keys.customer_access import customer_of_key
+from accounts.api_keys.keys import customer_codes
+from accounts.api_keys.permissions import MayReadBilling
+from invoices.drilldown.downloads import records_file
+from invoices.drilldown.forms import RECORDS_A_PAGE, RecordQuery, RecordsQuery
+from invoices.drilldown.pagination import oldest_records
+from invoices.drilldown.schemas import AFTER, EVENT_ID, LIMIT, LINE_ID, answers, records_said, trace_said
+from invoices.drilldown.trace import records_of, trace_record
+from invoices.models import ChargeLine
+from sensenova_billing.lib.api.query_params import NothingAsked, read_query
+from sensenova_billing.lib.api.schemas import CUSTOMER, answer, shape
+from sensenova_billing.lib.api.views import Door
+
+
+class TraceView(Door):
+    """Reads billing for a key that may."""
+
+    permission_classes = (MayReadBilling,)
+
+
+class LineRecordsView(TraceView):
+    """A page of the records behind a charge line."""
+
+    @extend_schema(
+        operation_id="charge_line_records",
+        summary="Records of a charge line",
+        tags=["tracing"],
+        description=(
+            "The usage records whose quantities and amounts add up to the line's, oldest first. A re-rating "
+            "has those of the line that it corrects, without the reversed ones."
+        ),
+        parameters=[LINE_ID, AFTER, LIMIT],
+        responses=answers(answer("A page.", shape("LineRecords"))),
+    )
+    def get(self, request: Request, id: int) -> Response:
+        """Authenticate, read the query, answer one page."""
+        asked = read_query(RecordsQuery, request.query_params)
+        line = _line_for(request, id)
+        page = oldest_records(
+            records=records_of(line=line),
+            size=int(asked["limit"] or RECORDS_A_PAGE),
+            newer_than=asked["after"],
+        )
+        next_after = page.newest if page.has_newer else None
+        return Response(records_said(line=line, records=page.records, next_after=next_after))
+
+
+class LineRecordsFileView(TraceView):
+    """All records behind a charge line."""
+
+    @extend_schema(
+        operation_id="charge_line_records_csv",
+        summary="Records of a charge line, as CSV",
+        tags=["tracing"],
+        description=(
+            "All of them, oldest first, with a head, in UTF-8 with a byte order mark. Local times are those "
+            "of the customer's clock. Text that a spreadsheet would take for a formula has an apostrophe in "
+            "front; so has text that would be one without the apostrophes with which it begins. Taking one "
+            "off is the reverse."
+        ),
+        parameters=[LINE_ID],
+        responses=answers(OpenApiResponse(cast(Any, OpenApiTypes.STR), "The file."), media_type="text/csv"),
+    )
+    def get(self, request: Request, id: int) -> HttpResponseBase:
+        """Authenticate, answer the file."""
+        read_query(NothingAsked, request.query_params)
+        return records_file(line=_line_for(request, id))
+
+
+class RecordView(TraceView):
+    """A record and the lines on which it is billed and corrected."""
+
+    @extend_schema(
+        operation_id="trace_record",
+        summary="Lines of a record",
+        tags=["tracing"],
+        description="A usage record, and its part of every charge line on which it is billed or corrected.",
+        parameters=[CUSTOMER, EVENT_ID],
+        responses=answers(answer("The record.", shape("RecordTrace"))),
+    )
+    def get(self, request: Request) -> Response:
+        """Authenticate, read the query, answer."""
+        asked = read_query(RecordQuery, request.query_params)
+        customer = customer_of_key(key=key_of(request), code=asked["customer"])
+        found = trace_record(customer=customer, event_id=asked["event_id"])
+        if found is None:
+            raise Http404
+        return Response(trace_said(customer=customer.code, found=found))
+
+
+def _line_for(request: Request, pk: int) -> ChargeLine:
+    """Return the line, if the key may see it; another's looks like one that does not exist."""
+    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill")
+    codes = customer_codes(key=key_of(request))
+    if codes is not None:
+        lines = lines.filter(bill__customer__code__in=codes)
+    return get_object_or_404(lines, pk=pk)

@@ -1,0 +1,89 @@
+"""A customer's bills over a span of time, whole or as far as they charge for one service."""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
+
+from accounts.models import Customer
+from invoices.models import ChargeLine, HourlyBill
+from pricing.models import Service
+from sensenova_billing.lib.local_time import start_of_day
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which bills: of hours that begin on these days by the customer's clock, with lines of this service."""
+
+    customer: Customer
+    first_day: dt.date | None = None
+    last_day: dt.date | None = None
+    service: Service | None = None
+
+    def bills(self) -> QuerySet[HourlyBill]:
+        """Return the bills, newest first."""
+        bills = HourlyBill.objects.filter(customer=self.customer)
+        zone = ZoneInfo(self.customer.time_zone)
+        if self.first_day:
+            bills = bills.filter(hour_id__gte=start_of_day(self.first_day, zone))
+        if self.last_day:
+            bills = bills.filter(hour_id__lt=start_of_day(self.last_day + dt.timedelta(days=1), zone))
+        if self.service:
+            bills = bills.filter(Exists(self._lines_of_bill()))
+        return bills.order_by("-hour_id")
+
+    def rows(self, bills: QuerySet[HourlyBill]) -> QuerySet[HourlyBill, tuple[Any, ...]]:
+        """Return what a BillRow holds of each of these bills."""
+        records: Any = F("records")
+        amount: Any = F("amount")
+        if self.service:
+            # Every record of a service is counted on the lines of each of its billing items.
+            of_item = self._lines_of_bill().order_by().values("billing_item")
+            records = Subquery(of_item.annotate(total=Sum("records")).order_by("-total").values("total")[:1])
+            of_bill = self._lines_of_bill().order_by().values("bill")
+            amount = Subquery(of_bill.annotate(total=Sum("amount")).values("total"))
+        return bills.annotate(shown_records=records, shown_amount=amount).values_list(
+            "number",
+            "customer_code",
+            "customer_name",
+            "hour_id",
+            "issued_at",
+            "shown_records",
+            "shown_amount",
+        )
+
+    def lines(self) -> QuerySet[ChargeLine]:
+        """Return the bills' charge lines, newest bill first, each bill's in the order of its page."""
+        lines = ChargeLine.objects.filter(bill__in=self.bills().order_by())
+        if self.service:
+            lines = lines.filter(service=self.service)
+        return in_order_of_page(lines, "-bill__hour_id")
+
+    def _lines_of_bill(self) -> QuerySet[ChargeLine]:
+        return ChargeLine.objects.filter(bill=OuterRef("pk"), service=self.service)
+
+
+class BillRow(NamedTuple):
+    """A bill in a list; records and amount are those of one service where one is selected."""
+
+    number: str
+    customer_code: str
+    customer_name: str
+    hour_id: dt.datetime
+    issued_at: dt.datetime
+    records: int
+    amount: Decimal
+
+
+def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[ChargeLine]:
+    """Return charge lines by service, hour and item; of one item usage, then what is corrected."""
+    return lines.select_related("bill", "corrects__bill").order_by(
+        *before,
+        *("service__group__position", "service__position", "service_id"),
+        *("-usage_hour", "billing_item_id", "price_id"),
+        # What is reversed, then what is taken back, then what is charged anew instead.
+        *(F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True), "-correction"),
+    )

@@ -1,0 +1,107 @@
+"""The columns and rows of the CSV files: bills, charge lines and usage records, in the words of the pages."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
+
+from invoices.drilldown.bill_lists import BillRow, Selection
+from invoices.drilldown.trace import records_of
+from invoices.models import ChargeLine, Correction, HourlyBill
+from pricing.files.csv import Cell
+from sensenova_billing.lib.local_time import hour_text, instant_text
+
+_BATCH = 2000  # rows of a server-side cursor
+
+BILL_COLUMNS = (
+    *("bill", "customer", "customer_name", "hour_local", "hour_utc", "issued_local", "issued_utc"),
+    *("time_zone", "service", "calls", "amount_rmb"),
+)
+LINE_COLUMNS = (
+    *("bill", "customer", "customer_name", "hour_local", "hour_utc", "used_local", "used_utc", "time_zone"),
+    *("service", "billing_item", "state", "corrects_bill", "calls", "quantity", "unit_price_rmb"),
+    *("unit", "unit_size", "price_kind", "agreed_with_you", "amount_rmb"),
+)
+RECORD_COLUMNS = (
+    *("bill", "customer", "charge_line", "service", "billing_item", "event_id", "occurred_local"),
+    *("occurred_utc", "received_local", "received_utc", "time_zone", "reverses", "quantity"),
+    *("unit_price_rmb", "unit_size", "amount_rmb"),
+)
+
+
+def bill_rows(selection: Selection) -> Iterator[list[Cell]]:
+    """Yield a row for each bill, newest first."""
+    zone = ZoneInfo(selection.customer.time_zone)
+    service = selection.service.name if selection.service else "all"
+    for row in selection.rows(selection.bills()).iterator(chunk_size=_BATCH):
+        bill = BillRow(*row)
+        yield [
+            *(bill.number, bill.customer_code, bill.customer_name),
+            *(hour_text(bill.hour_id, zone), _hour_utc(bill.hour_id)),
+            *(instant_text(bill.issued_at, zone), _instant_utc(bill.issued_at)),
+            *(zone.key, service, bill.records, bill.amount),
+        ]
+
+
+def line_rows(lines: Iterable[ChargeLine], *, time_zone: str) -> Iterator[list[Cell]]:
+    """Yield a row for each charge line."""
+    zone = ZoneInfo(time_zone)
+    for line in lines:
+        bill: HourlyBill = line.bill
+        yield [
+            *(bill.number, bill.customer_code, bill.customer_name),
+            *(hour_text(bill.hour_id, zone), _hour_utc(bill.hour_id)),
+            *(hour_text(line.usage_hour, zone), _hour_utc(line.usage_hour), zone.key),
+            *(line.service_name, line.get_measure_display(), _state(line)),
+            *(line.corrects.bill.number if line.corrects else None, _calls(line), line.quantity),
+            *(line.unit_price, line.unit, line.unit_size, _price_kind(line)),
+            *("yes" if line.is_own_price else "no", line.amount),
+        ]
+
+
+def selected_line_rows(selection: Selection) -> Iterator[list[Cell]]:
+    """Yield a row for each charge line of the selected bills."""
+    lines = selection.lines().iterator(chunk_size=_BATCH)
+    return line_rows(lines, time_zone=selection.customer.time_zone)
+
+
+def record_rows(line: ChargeLine) -> Iterator[list[Cell]]:
+    """Yield a row for each usage record behind the line, oldest first."""
+    bill = line.bill
+    zone = ZoneInfo(bill.customer.time_zone)
+    columns = ("event_id", "occurred_at", "received_at", "reverses", "quantity", "amount")
+    records = records_of(line=line).order_by("occurred_at", "event_id").values_list(*columns)
+    head = (bill.number, bill.customer_code, line.pk, line.service_name, line.get_measure_display())
+    for event_id, occurred_at, received_at, reverses, quantity, amount in records.iterator(_BATCH):
+        yield [
+            *(*head, event_id),
+            *(instant_text(occurred_at, zone, timespec="microseconds"), _precise_utc(occurred_at)),
+            *(instant_text(received_at, zone, timespec="microseconds"), _precise_utc(received_at)),
+            *(zone.key, reverses, quantity, line.unit_price, line.unit_size, amount),
+        ]
+
+
+def _state(line: ChargeLine) -> str:
+    return "late" if line.is_late else Correction(line.correction).words
+
+
+def _calls(line: ChargeLine) -> int | None:
+    """Return the calls that the line counts, below 0 where it takes them off; None for a re-rating."""
+    if not line.records:
+        return None
+    return -line.records if line.correction == Correction.REVERSAL else line.records
+
+
+def _price_kind(line: ChargeLine) -> str:
+    return "corrected price" if line.correction == Correction.CHARGED_ANEW else line.get_price_kind_display()
+
+
+def _hour_utc(hour: dt.datetime) -> str:
+    return f"{hour:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _instant_utc(instant: dt.datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _precise_utc(instant: dt.datetime) -> str:
+    return f"{instant:%Y-%m-%dT%H:%M:%S.%fZ}"

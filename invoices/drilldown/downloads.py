@@ -1,0 +1,98 @@
+"""Answers that are files."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from tempfile import SpooledTemporaryFile
+from threading import BoundedSemaphore
+
+from django.db import connection, transaction
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from rest_framework.exceptions import APIException
+
+from invoices.drilldown.csv_tables import RECORD_COLUMNS, record_rows
+from invoices.models import ChargeLine
+from pricing.files.csv import Cell, write_csv
+
+_IN_MEMORY = 1024 * 1024
+# Of a process's connections at most so many write files; the others are for reports and pages.
+AT_A_TIME = 2
+PATIENCE_SECONDS = 20
+_TURNS = BoundedSemaphore(AT_A_TIME)
+
+Rows = Iterable[Sequence[Cell]]
+
+
+class Busy(APIException):
+    """503: so many files are being written that another would have to wait too long."""
+
+    status_code = 503
+    default_code = "busy"
+    default_detail = (
+        "Too many files are being written at the moment. Nothing was done; ask again in a minute."
+    )
+
+
+class Download(FileResponse):
+    """A file in large pieces."""
+
+    block_size = 64 * 1024
+
+
+def csv_download(*, name: str, head: Sequence[str], rows: Rows) -> Download:
+    """Answer with a CSV file of this name, or raise Busy; the rows are read while it is written.
+
+    It is written to a temporary file first. So a failure on the way is answered as one, where a stream that
+    breaks off would look whole; and a slow reader, or one that goes away, holds no connection. Memory holds
+    one batch of rows, whatever their number.
+    """
+    with ExitStack() as unless_sent:
+        file = unless_sent.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY))
+        _write_in_turn(file=file, head=head, rows=rows)
+        file.seek(0)
+        answer = Download(
+            file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8"
+        )
+        unless_sent.pop_all()
+    return answer
+
+
+def csv_download_or_page(*, name: str, head: Sequence[str], rows: Rows) -> HttpResponseBase:
+    """Answer a browser: with the file, or with a page that says to come again."""
+    try:
+        return csv_download(name=name, head=head, rows=rows)
+    except Busy as busy:
+        return render(None, "error.html", {"status": 503, "message": busy.detail}, status=503)
+
+
+def records_file(*, line: ChargeLine) -> Download:
+    """Answer with the line's records as a CSV file, or raise Busy."""
+    return csv_download(name=_records_name(line), head=RECORD_COLUMNS, rows=record_rows(line))
+
+
+def records_file_or_page(*, line: ChargeLine) -> HttpResponseBase:
+    """Answer a browser with the line's records."""
+    return csv_download_or_page(name=_records_name(line), head=RECORD_COLUMNS, rows=record_rows(line))
+
+
+def _records_name(line: ChargeLine) -> str:
+    return f"{line.bill.number}-line-{line.pk}"
+
+
+def _write_in_turn(*, file: "SpooledTemporaryFile[bytes]", head: Sequence[str], rows: Rows) -> None:
+    _give_the_connection_back()  # whoever waits for a turn holds none
+    if not _TURNS.acquire(timeout=PATIENCE_SECONDS):
+        raise Busy
+    try:
+        with transaction.atomic():  # which a server-side cursor needs: one snapshot, fetched in batches
+            write_csv(to=file, head=head, rows=rows)
+    finally:
+        _give_the_connection_back()  # Django would keep it until the last byte is sent
+        _TURNS.release()
+
+
+def _give_the_connection_back() -> None:
+    # In a transaction, as in a test, it is needed still.
+    if not connection.in_atomic_block:
+        connection.close()

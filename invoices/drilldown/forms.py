@@ -1,0 +1,94 @@
+"""What may be asked of the records of a line, and of one record."""
+
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from invoices.drilldown.pagination import (
+    LONGEST_EVENT_ID,
+    RecordKey,
+    RecordsPage,
+    newest_records,
+    oldest_records,
+)
+from sensenova_billing.lib.api.query_params import CustomerQuery
+
+MOST_RECORDS = 1000
+RECORDS_A_PAGE = 100
+
+
+class RecordKeyField(forms.Field):
+    """A place in the records of a line, as an earlier page named it."""
+
+    def to_python(self, value: str | None) -> RecordKey | None:
+        """Read it, or refuse it."""
+        if not value:
+            return None
+        try:
+            return RecordKey.read(value)
+        except ValueError as error:
+            raise ValidationError("is not what an earlier page named") from error
+
+
+class RecordsForm(forms.Form):
+    """A page of a line's records: the newest, those before or after a record, or the oldest."""
+
+    older_than = RecordKeyField(required=False)
+    newer_than = RecordKeyField(required=False)
+    oldest = forms.RegexField(regex=r"^1\Z", required=False)
+
+    def read(self, records: QuerySet[Any]) -> RecordsPage:
+        """Return the page, newest first; the newest one where what was asked cannot be read."""
+        asked = self.cleaned_data if self.is_valid() else {}
+        if asked.get("newer_than") or asked.get("oldest"):
+            found = oldest_records(records=records, size=RECORDS_A_PAGE, newer_than=asked["newer_than"])
+            return replace(found, records=found.records[::-1])
+        return newest_records(records=records, size=RECORDS_A_PAGE, older_than=asked.get("older_than"))
+
+
+class EventIdField(forms.CharField):
+    """The sender's own name for a call: any characters, spaces at its ends as well."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(max_length=LONGEST_EVENT_ID, strip=False, **fields)
+
+
+class FindCallForm(forms.Form):
+    """Which call a customer looks for."""
+
+    event_id = EventIdField(
+        label="Event id",
+        help_text="The id under which the call was reported, exactly as it was sent.",
+    )
+
+
+class FindRecordForm(forms.Form):
+    """Which record an admin looks for; there are far too many to list them."""
+
+    customer = forms.CharField(label="Customer code", max_length=64, widget=UnfoldAdminTextInputWidget)
+    event_id = EventIdField(
+        label="Event id",
+        help_text="As the sender reported it, byte for byte.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
+class RecordsQuery(forms.Form):
+    """Records of a line, oldest first, after the place that the page before named."""
+
+    after = RecordKeyField(required=False)
+    limit = forms.RegexField(
+        regex=r"^([1-9][0-9]{0,2}|1000)\Z",
+        required=False,
+        error_messages={"invalid": f"must be a whole number from 1 to {MOST_RECORDS}"},
+    )
+
+
+class RecordQuery(CustomerQuery):
+    """One record, by its customer's code and its event id."""
+
+    event_id = EventIdField()

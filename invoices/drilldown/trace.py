@@ -1,0 +1,236 @@
+"""From a charge line to the usage records behind it, and from a record to the lines on which it is billed.
+
+A line holds the records of its bill's hour, customer, service and hour of usage at whose own instants its
+price counted; a price that changes within the hour makes two lines, which the instants tell apart. A
+*reversal* holds the records that take back what the corrected line billed. A *re-rating* holds the records
+of the line that it corrects, without those that were reversed on a bill before or on the same one.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Value
+
+from accounts.models import Customer
+from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
+from pricing.catalogue.offering import fact_of
+from pricing.models import Price
+from pricing.rules.amounts import amount_of, exact_sum
+from pricing.rules.precedence import instants_of, price_in_force
+from usage.billing_hours import hour_of, last_closed_hour
+from usage.models import HOUR, UsageRecord
+
+_NUMBER = DecimalField(max_digits=50, decimal_places=14)
+
+
+class Stretch(NamedTuple):
+    """A stretch of time, half-open."""
+
+    begin: dt.datetime
+    end: dt.datetime
+
+
+def records_of(*, line: ChargeLine) -> QuerySet[Any]:
+    """Return the records whose quantities are the line's, each with its `quantity` and `amount` in it."""
+    match line.correction:
+        case Correction.NONE:
+            found = _used_at_price(line=line, bill=line.bill).filter(reverses=None)
+        case Correction.REVERSAL:
+            found = _used_at_price(line=line, bill=line.bill).filter(_reverses_what(_corrected(line)))
+        case _:
+            found = _used_at_price(line=line, bill=_corrected(line).bill).filter(
+                ~_reversed_until(line), reverses=None
+            )
+    return found.annotate(
+        quantity=F(line.measure) * _sign(line),
+        amount=F("quantity") * Value(price_of_one(line), output_field=_NUMBER),
+    )
+
+
+def price_of_one(line: ChargeLine) -> Decimal:
+    """Return what one token or character costs on this line; exact, because unit sizes are powers of ten."""
+    return line.unit_price / line.unit_size
+
+
+def stretches_of(*, line: ChargeLine, customer_id: int) -> list[Stretch]:
+    """Return when in the line's hour of usage its price counted for this customer."""
+    whole = Stretch(line.usage_hour, line.usage_hour + HOUR)
+    found = Price.objects.filter(
+        _is_for(customer_id), billing_item=line.billing_item_id, begins_at__lt=whole.end
+    ).exclude(ends_at__lte=whole.begin)
+    prices = [fact_of(price) for price in found]
+    within = (instant for instant in instants_of(prices) if whole.begin < instant < whole.end)
+    stretches = [Stretch(*part) for part in pairwise([whole.begin, *within, whole.end])]
+    counting = [price_in_force(prices, customer=customer_id, at=stretch.begin) for stretch in stretches]
+    return [
+        stretch
+        for stretch, price in zip(stretches, counting, strict=True)
+        if price is not None and price.id == line.price_id
+    ]
+
+
+def _is_for(customer_id: int) -> Q:
+    return Q(customer=None) | Q(customer=customer_id)
+
+
+def _used_at_price(*, line: ChargeLine, bill: HourlyBill) -> QuerySet[UsageRecord]:
+    stretches = stretches_of(line=line, customer_id=bill.customer_id)
+    if not stretches:
+        return UsageRecord.objects.none()
+    instants = Q()
+    for begin, end in stretches:
+        instants |= Q(occurred_at__gte=begin, occurred_at__lt=end)
+    return UsageRecord.objects.filter(
+        instants, billing_hour=bill.hour_id, customer=bill.customer_id, service=line.service_id
+    )
+
+
+def _reverses_what(line: ChargeLine) -> Exists:
+    """The condition that a record takes back one that was billed on this line's bill."""
+    originals = UsageRecord.objects.filter(customer=OuterRef("customer_id"), event_id=OuterRef("reverses"))
+    return Exists(originals.filter(billing_hour=line.bill.hour_id))
+
+
+def _reversed_until(line: ChargeLine) -> Exists:
+    """The condition that a record was reversed on a bill before this line's, or on the same."""
+    bill, corrected = line.bill, _corrected(line)
+    hours = HourlyBill.objects.filter(
+        Q(sealed_in__lt=bill.sealed_in_id) | Q(sealed_in=bill.sealed_in_id, hour__lte=bill.hour_id),
+        customer=bill.customer_id,
+        hour__gt=corrected.bill.hour_id,
+    )
+    reversals = UsageRecord.objects.filter(customer=OuterRef("customer_id"), reverses=OuterRef("event_id"))
+    return Exists(reversals.filter(billing_hour__in=hours.values("hour")))
+
+
+def _corrected(line: ChargeLine) -> ChargeLine:
+    if line.corrects is None:
+        raise ValueError(f"Line {line.pk} corrects nothing.")
+    return line.corrects
+
+
+def _sign(line: ChargeLine) -> int:
+    return -1 if line.correction == Correction.TAKEN_BACK else 1
+
+
+class Standing(StrEnum):
+    """Where a record stands on its way to a bill."""
+
+    BILLED = "billed"
+    OPEN = "open"
+    PARKED = "parked"
+    # Never, unless the books are broken: its hour is closed, and no line and no parked hour holds it.
+    UNBILLED = "unbilled"
+
+
+class Share(NamedTuple):
+    """A record's part of a charge line."""
+
+    line: ChargeLine
+    quantity: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class RecordTrace:
+    """A record, where it stands, and its part of every line that bills or corrects it."""
+
+    record: UsageRecord
+    standing: Standing
+    bill: HourlyBill | None
+    parked: ParkedHour | None
+    lines: list[Share]
+    reratings: list[Share]
+    reversal: "RecordTrace | None"
+
+    @property
+    def corrections(self) -> list[Share]:
+        """Its part of the lines that correct it, reversals last."""
+        return [*self.reratings, *(self.reversal.lines if self.reversal else ())]
+
+    @property
+    def amount(self) -> Decimal:
+        """What it comes to by now, corrections included."""
+        return exact_sum(share.amount for share in [*self.lines, *self.corrections])
+
+
+def trace_record(*, customer: Customer, event_id: str) -> RecordTrace | None:
+    """Return where this record is billed and how that was corrected; None if there is no such record."""
+    record = UsageRecord.objects.select_related("service").filter(pk=(customer.pk, event_id)).first()
+    if record is None:
+        return None
+    reversal = None
+    if record.reverses is None:
+        taken_back = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
+        reversal = _trace(record=taken_back, reversal=None) if taken_back else None
+    return _trace(record=record, reversal=reversal)
+
+
+def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
+    last_closed = last_closed_hour()  # first: an hour that closes meanwhile has its bill below
+    place = {"customer": record.customer_id, "hour": record.billing_hour}
+    bill = HourlyBill.objects.filter(**place).first()
+    parked = None if bill else ParkedHour.objects.filter(**place).first()
+    lines = _lines_of(record=record, bill=bill) if bill else []
+    if lines:
+        standing = Standing.BILLED
+    elif parked:
+        standing = Standing.PARKED
+    elif last_closed is None or record.billing_hour > last_closed:
+        standing = Standing.OPEN
+    else:
+        standing = Standing.UNBILLED
+    return RecordTrace(
+        record=record,
+        standing=standing,
+        bill=bill,
+        parked=parked,
+        lines=[_share(line, record) for line in lines],
+        reratings=[_share(line, record) for line in _reratings_of(lines, reversal)],
+        reversal=reversal,
+    )
+
+
+def _lines_of(*, record: UsageRecord, bill: HourlyBill) -> list[ChargeLine]:
+    prices = (
+        Price.objects.in_force(at=record.occurred_at)
+        .filter(_is_for(record.customer_id), billing_item__service=record.service_id)
+        .by_precedence()
+        .distinct("billing_item_id")  # the first of each item counts
+    )
+    lines = bill.lines.filter(
+        service=record.service_id,
+        usage_hour=hour_of(record.occurred_at),
+        price__in=[price.pk for price in prices],
+    )
+    if record.reverses is None:
+        lines = lines.filter(correction=Correction.NONE)
+    else:
+        original = UsageRecord.objects.get(customer=record.customer_id, event_id=record.reverses)
+        lines = lines.filter(correction=Correction.REVERSAL, corrects__bill__hour=original.billing_hour)
+    return list(lines.select_related("bill").order_by("billing_item_id"))
+
+
+def _reratings_of(lines: list[ChargeLine], reversal: RecordTrace | None) -> list[ChargeLine]:
+    found = (
+        ChargeLine.objects.filter(corrects__in=lines, rerating__isnull=False)
+        .select_related("bill")
+        .order_by("bill__sealed_in", "bill__hour", "billing_item_id", "-correction")
+    )
+    taken_back_on = reversal.bill if reversal else None
+    return [line for line in found if taken_back_on is None or _order(line.bill) < _order(taken_back_on)]
+
+
+def _order(bill: HourlyBill) -> tuple[dt.datetime, dt.datetime]:
+    """Bills are made in the order of the hours that seal them, then of their own hours."""
+    return bill.sealed_in_id, bill.hour_id
+
+
+def _share(line: ChargeLine, record: UsageRecord) -> Share:
+    quantity = _sign(line) * int(getattr(record, line.measure))
+    amount = amount_of(quantity=quantity, unit_price=line.unit_price, unit_size=line.unit_size)
+    return Share(line, quantity, amount)

@@ -1,0 +1,1 @@
+"""Alarms, and the admin's first page."""

@@ -1,0 +1,255 @@
+"""A customer's pages: the overview, the bills, a bill. Nobody sees another customer's: 404."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.api_keys.customer_access import customer_of_person
+from accounts.models import Customer
+from invoices.drilldown.bill_lists import BillRow, Selection, in_order_of_page
+from invoices.drilldown.csv_tables import (
+    BILL_COLUMNS,
+    LINE_COLUMNS,
+    bill_rows,
+    line_rows,
+    selected_line_rows,
+)
+from invoices.drilldown.downloads import csv_download_or_page
+from invoices.models import ChargeLine, HourlyBill
+from invoices.portal.forms import KEY_FORMAT, BillsForm, SelectionForm
+from invoices.portal.overview import Overview, overview_of
+from invoices.templatetags.amounts import decimals_of, exact, hour_text, series
+from pricing.models import Service
+from pricing.rules.amounts import exact_sum, plain
+from sensenova_billing.lib import clock
+from usage.models import UsageRecord
+
+BILLS_A_PAGE = 50
+
+
+@never_cache
+@login_required
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Lead to the person's only customer; let them choose among several; tell what to do with none."""
+    customers = list(Customer.objects.filter(members__user=request.user.pk))
+    if len(customers) == 1:
+        return redirect("customer_overview", code=customers[0].code)
+    if not customers and request.user.is_staff:
+        return redirect("admin:index")
+    return render(request, "choose_customer.html", {"customers": customers})
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
+    """This hour so far, the last 24 hours, the latest bills."""
+    customer = customer_of_person(person=request.user, code=code)
+    read = overview_of(customer=customer, now=clock.now())
+    with timezone.override(customer.time_zone):
+        hours = [read.running, *reversed(read.closing_soon)]
+        charges = [charge for hour in hours for charge in hour.charges]
+        context = {
+            "customer": customer,
+            "overview": read,
+            "open_hours": hours,
+            "chart": _chart(read),
+            "price_decimals": decimals_of(charge.unit_price for charge in charges),
+            "amount_decimals": decimals_of(charge.amount for charge in charges),
+            "cell_decimals": decimals_of(cell.amount for row in read.rows for cell in row.cells),
+            "bill_decimals": decimals_of(bill.amount for bill in read.latest_bills),
+        }
+        return render(request, "overview.html", context)
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_bills(request: HttpRequest, code: str) -> HttpResponse:
+    """The customer's bills, newest first: all, or those of a span of days and of a service."""
+    customer = customer_of_person(person=request.user, code=code)
+    form = BillsForm(request.GET, services=_services())
+    return _bills_response(request, customer=customer, form=form)
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_bills_csv(request: HttpRequest, code: str) -> HttpResponseBase:
+    """All bills of the span, as `customer_bills` shows them page by page."""
+    customer = customer_of_person(person=request.user, code=code)
+    form = SelectionForm(request.GET, services=_services())
+    if not form.is_valid():
+        return _bills_response(request, customer=customer, form=form)
+    rows = bill_rows(form.selection(customer))
+    return csv_download_or_page(name=_file_name("bills", customer, form), head=BILL_COLUMNS, rows=rows)
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_lines_csv(request: HttpRequest, code: str) -> HttpResponseBase:
+    """All charge lines of the bills of the span."""
+    customer = customer_of_person(person=request.user, code=code)
+    form = SelectionForm(request.GET, services=_services())
+    if not form.is_valid():
+        return _bills_response(request, customer=customer, form=form)
+    rows = selected_line_rows(form.selection(customer))
+    return csv_download_or_page(name=_file_name("charge-lines", customer, form), head=LINE_COLUMNS, rows=rows)
+
+
+@never_cache
+@login_required
+@require_safe
+def bill(request: HttpRequest, number: str) -> HttpResponse:
+    """A bill with its lines, grouped by service."""
+    found = _own_bill(request, number)
+    lines = _lines(found)
+    reversals = _reversals(found) if any(line.correction for line in lines) else 0
+    with timezone.override(found.customer.time_zone):
+        context = {
+            "customer": found.customer,
+            "bill": found,
+            "sections": _sections(lines),
+            "price_decimals": decimals_of(line.unit_price for line in lines),
+            "amount_decimals": decimals_of([found.amount, *(line.amount for line in lines)]),
+            "has_late_lines": any(line.is_late for line in lines),
+            "has_corrections": any(line.correction for line in lines),
+            "reversals": reversals,
+            "calls": found.records - reversals,
+        }
+        return render(request, "bill.html", context)
+
+
+@never_cache
+@login_required
+@require_safe
+def bill_csv(request: HttpRequest, number: str) -> HttpResponseBase:
+    """A bill's lines."""
+    found = _own_bill(request, number)
+    rows = line_rows(_lines(found), time_zone=found.customer.time_zone)
+    return csv_download_or_page(name=found.number, head=LINE_COLUMNS, rows=rows)
+
+
+def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
+    bills = HourlyBill.objects.filter(customer__members__user=request.user.pk)
+    return get_object_or_404(bills.select_related("customer"), number=number)
+
+
+def _lines(found: HourlyBill) -> list[ChargeLine]:
+    return list(in_order_of_page(found.lines.all()))
+
+
+def _reversals(found: HourlyBill) -> int:
+    """Return how many of the bill's records take others back."""
+    records = UsageRecord.objects.filter(customer_id=found.customer_id, billing_hour=found.hour_id)
+    return records.filter(reverses__isnull=False).count()
+
+
+@dataclass(frozen=True)
+class Section:
+    """The lines of one service on a bill."""
+
+    service: str
+    service_id: int
+    lines: list[ChargeLine]
+    amount: Decimal
+    is_free_trial: bool
+
+
+def _sections(lines: list[ChargeLine]) -> list[Section]:
+    by_service = groupby(lines, key=lambda line: (line.service_name, line.service_id))
+    return [_section(service, service_id, list(group)) for (service, service_id), group in by_service]
+
+
+def _section(service: str, service_id: int, lines: list[ChargeLine]) -> Section:
+    return Section(
+        service=service,
+        service_id=service_id,
+        lines=lines,
+        amount=exact_sum(line.amount for line in lines),
+        is_free_trial=all(line.is_free_trial for line in lines),
+    )
+
+
+@dataclass(frozen=True)
+class BillsPage:
+    """Some bills, newest first, and the keys of the pages next to them."""
+
+    bills: list[BillRow]
+    newer_than: str | None = None
+    older_than: str | None = None
+
+
+def _services() -> list[Service]:
+    return list(Service.objects.select_related("group").order_by("group__position", "position", "pk"))
+
+
+def _bills_response(request: HttpRequest, *, customer: Customer, form: SelectionForm) -> HttpResponse:
+    """Answer with the page of bills for this query; 400 with what is wrong with it."""
+    is_valid = form.is_valid()
+    page = _bills_page(form=form, selection=form.selection(customer)) if is_valid else BillsPage([])
+    with timezone.override(customer.time_zone):
+        context = {
+            "customer": customer,
+            "form": form,
+            "page": page,
+            "amount_decimals": decimals_of(bill.amount for bill in page.bills),
+            "selected": urlencode(form.selected()),
+        }
+        return render(request, "bills.html", context, status=200 if is_valid else 400)
+
+
+def _bills_page(*, form: SelectionForm, selection: Selection) -> BillsPage:
+    bills = selection.bills()
+    older, newer = (form.cleaned_data.get(name) for name in ("older_than", "newer_than"))
+    if newer:
+        # One more than a page holds tells whether there is another page beyond it.
+        bills = bills.filter(hour_id__gt=newer).order_by("hour_id")
+    elif older:
+        bills = bills.filter(hour_id__lt=older)
+    found = [BillRow(*row) for row in selection.rows(bills)[: BILLS_A_PAGE + 1]]
+    shown, is_more = found[:BILLS_A_PAGE], len(found) > BILLS_A_PAGE
+    if newer:
+        shown.reverse()
+    has_newer = is_more if newer else bool(older and shown)
+    has_older = bool(shown) if newer else is_more
+    return BillsPage(
+        bills=shown,
+        newer_than=f"{shown[0].hour_id:{KEY_FORMAT}}" if has_newer else None,
+        older_than=f"{shown[-1].hour_id:{KEY_FORMAT}}" if has_older else None,
+    )
+
+
+def _file_name(what: str, customer: Customer, form: SelectionForm) -> str:
+    """Return e.g. `bills-acme-from-2026-11-01-to-2026-11-30`."""
+    span = [f"{name}-{form.cleaned_data[name]}" for name in ("from", "to") if form.cleaned_data[name]]
+    return "-".join([what, customer.code, *span])
+
+
+def _chart(read: Overview) -> dict[str, Any]:
+    """Return what overview.js draws, oldest hour first; amounts as text, so that none loses a digit."""
+    rows = read.rows[::-1]
+    return {
+        "hours": [hour_text(row.hour) for row in rows],
+        "totals": [exact(row.amount) for row in rows],
+        "services": [
+            {
+                "name": service.name,
+                "series": series(service.pk),
+                "amounts": [plain(row.cells[place].amount) for row in rows],
+            }
+            for place, service in enumerate(read.services)
+        ],
+    }

@@ -1,0 +1,1 @@
+"""What a planned change of prices costs whom."""

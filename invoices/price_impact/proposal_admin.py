@@ -1,0 +1,143 @@
+"""Proposals in the admin: what somebody wants to change, what it would do now, and the decision."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Case, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from invoices.price_impact.preview import STALE, Plan, plan_of
+from invoices.price_impact.tables import effect_tables
+from invoices.templatetags.amounts import instant_text
+from pricing.changes.apply import CatalogueMoved, PlanRefused
+from pricing.changes.approval import decide_proposal, rows_of
+from pricing.changes.approval_admin import MAY_APPROVE
+from pricing.changes.rows import BadCell
+from pricing.models import Decision, Proposal
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
+
+STATES = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
+
+
+class WaitsFilter(admin.SimpleListFilter):
+    """Those that wait, or one decision."""
+
+    title = "decision"
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """What may have become of a proposal."""
+        return [(str(decision.label), str(decision.label)) for decision in Decision]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those with this decision."""
+        values = {str(decision.label): decision.value for decision in Decision}
+        wanted = values.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(decision=wanted)
+
+
+class ProposalAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Who wants to change which prices, why, and who decided."""
+
+    list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")
+    list_filter = (WaitsFilter,)
+    search_fields = ("deed", "reason", "proposed_by", "decided_by")
+    list_per_page = 50
+    appears_here = (
+        "Price changes that wait for a second person appear here, and what became of them. They are proposed "
+        "on the pages that change prices, where the setting PRICE_CHANGES_NEED_APPROVAL is on."
+    )
+    fields = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by", "decided_text")
+    change_form_outer_after_template = "admin/proposal.html"
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Those that wait first, then the newest."""
+        waits = Case(When(decision=Decision.NONE, then=Value(0)), default=Value(1))
+        return (waits, "-proposed_at", "-pk")
+
+    @display(description="decision", label=STATES)  # type: ignore[untyped-decorator]
+    def state(self, proposal: Proposal) -> str:
+        """What became of it."""
+        return proposal.get_decision_display()
+
+    @display(description="proposed (UTC)", ordering="proposed_at")  # type: ignore[untyped-decorator]
+    def proposed_text(self, proposal: Proposal) -> str:
+        """To the second."""
+        return instant_text(proposal.proposed_at)
+
+    @display(description="decided (UTC)")  # type: ignore[untyped-decorator]
+    def decided_text(self, proposal: Proposal) -> str:
+        """To the second."""
+        return instant_text(proposal.decided_at) if proposal.decided_at else "-"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """With what it would do as of now, and the buttons of those who may decide."""
+        proposal = self.get_object(request, object_id)
+        context: dict[str, Any] = {}
+        if proposal is not None and self.has_view_permission(request, proposal):
+            if request.method == "POST":
+                self._decide(request, proposal)
+                return redirect(reverse("admin:pricing_proposal_change", args=[proposal.pk]))
+            context = _shown(request, proposal)
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        return answer
+
+    def _decide(self, request: HttpRequest, proposal: Proposal) -> None:
+        """Decide as the button says, or say why not."""
+        wanted = request.POST.get("decision", "")
+        decision = Decision(wanted) if wanted in Decision.values else Decision.NONE
+        if decision == Decision.NONE:
+            raise PermissionDenied
+        if decision != Decision.WITHDRAWN and not request.user.has_perm(MAY_APPROVE):
+            raise PermissionDenied
+        try:
+            decide_proposal(
+                proposal=proposal,
+                decision=decision,
+                by=request.user.get_username(),
+                now=clock.now(),
+                seen=request.POST.get("plan", ""),
+            )
+        except ValidationError as error:
+            messages.error(request, f"Nothing was done. {' '.join(error.messages)}")
+        except CatalogueMoved:
+            messages.error(request, STALE)
+        except (PlanRefused, BadCell) as refused:
+            messages.error(request, f"Nothing was done: it does not fit the prices any more. {refused}")
+        else:
+            done = "Approved and done" if decision == Decision.APPROVED else decision.label.capitalize()
+            messages.success(request, f"{done}: {proposal.deed}.")
+
+
+def _shown(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
+    """Return the plan of a proposal that waits, and what this person may do with it."""
+    if proposal.decision:
+        return {"proposal": proposal}
+    plan = _plan(proposal)
+    is_own = proposal.proposed_by == request.user.get_username()
+    return {
+        "proposal": proposal,
+        "waits": True,
+        "plan": plan,
+        "effects": [effect_tables(effect) for effect in plan.effects] if plan else [],
+        "is_own": is_own,
+        "may_decide": not is_own and request.user.has_perm(MAY_APPROVE),
+    }
+
+
+def _plan(proposal: Proposal) -> Plan | None:
+    try:
+        return plan_of(rows=rows_of(proposal), now=clock.now())
+    except BadCell:
+        return None

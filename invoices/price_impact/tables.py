@@ -1,0 +1,73 @@
+"""What pages show of an effect: tables of customers and items, old and new side by side."""
+
+from decimal import Decimal
+from typing import Any
+
+from invoices.price_impact.simulate import Costs, CustomerEffect, ItemEffect, PriceEffect
+from invoices.templatetags.amounts import exact, grouped
+from pricing.models import price_text
+from pricing.rules.measures import Measure
+from pricing.rules.precedence import PriceFact
+
+CUSTOMERS_SHOWN = 100
+_COSTS = ("cost (RMB)", "without it (RMB)", "with it (RMB)", "difference (RMB)")
+
+
+def effect_tables(effect: PriceEffect) -> dict[str, Any]:
+    """Return what the page shows of one stretch: totals, the items, the customers with most difference."""
+    costs = effect.costs
+    return {
+        "begins_at": effect.stretch.begins_at,
+        "ends_at": effect.stretch.ends_at,
+        "cost": exact(costs.cost),
+        "without": exact(costs.without),
+        "changed": exact(costs.changed),
+        "is_as_planned": costs.cost == costs.without,
+        "difference": signed(costs.difference),
+        "share": _share(costs),
+        "whose": effect.whose and effect.whose.code,
+        "own_prices": effect.own_prices,
+        "affected": effect.affected,
+        "customers": len(effect.customers),
+        "shown": min(len(effect.customers), CUSTOMERS_SHOWN),
+        "items": {
+            "headers": ["billing item", "price without it", "price with it", "quantity", *_COSTS],
+            "rows": [_item_row(item) for item in effect.items],
+        },
+        "by_customer": {
+            "headers": ["customer", "name", *(measure.label.lower() for measure in effect.measures), *_COSTS],
+            "rows": [_customer_row(one, effect) for one in effect.customers[:CUSTOMERS_SHOWN]],
+        },
+    }
+
+
+def signed(amount: Decimal) -> str:
+    """Return an exact amount with its sign, `+0.012`, or 0."""
+    return f"+{exact(amount)}" if amount > 0 else exact(amount)
+
+
+def _share(costs: Costs) -> str:
+    """Return the difference as a share of what it cost without, to a tenth of a percent; empty for 0."""
+    return f"{costs.difference * 100 / costs.without:+.1f} %" if costs.without else ""
+
+
+def _item_row(item: ItemEffect) -> list[str]:
+    measure = Measure(item.item.measure)
+    prices = [_text(item.without, measure), _text(item.changed, measure)]
+    return [str(item.item), *prices, grouped(item.quantity), *_costs(item.costs)]
+
+
+def _customer_row(one: CustomerEffect, effect: PriceEffect) -> list[str]:
+    quantities = [grouped(one.quantities[measure]) for measure in effect.measures]
+    return [one.customer_code, one.customer_name, *quantities, *_costs(one.costs)]
+
+
+def _costs(costs: Costs) -> list[str]:
+    return [exact(costs.cost), exact(costs.without), exact(costs.changed), signed(costs.difference)]
+
+
+def _text(price: PriceFact | None, measure: Measure) -> str:
+    if price is None:
+        return "none"
+    digits = f"{price.unit_price.normalize():f}"
+    return price_text(kind=price.kind, digits=digits, unit_size=price.unit_size, measure=measure)

@@ -1,0 +1,59 @@
+"""What lists of prices and of call specifications have in common: the state of each, and for whom it is."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from pricing.models import CallSpecification, Price, in_force
+from sensenova_billing.lib import clock
+
+IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
+STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
+
+
+def state_of(dated: Price | CallSpecification) -> str:
+    """Return in which state it is now."""
+    now = clock.now()
+    if dated.begins_at > now:
+        return SCHEDULED
+    return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
+
+
+class StateFilter(admin.SimpleListFilter):
+    """In force, scheduled or ended."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The three states."""
+        return [(state, state) for state in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those in the state that was chosen."""
+        now = clock.now()
+        conditions = {
+            IN_FORCE: in_force(at=now),
+            SCHEDULED: Q(begins_at__gt=now),
+            ENDED: Q(ends_at__lte=now),
+        }
+        return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+class ForWhomFilter(admin.SimpleListFilter):
+    """For everybody or agreed with one customer."""
+
+    title = "for whom"
+    parameter_name = "for"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The two sorts."""
+        return [("everybody", "everybody"), ("one", "one customer")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of the sort that was chosen."""
+        if self.value() is None:
+            return queryset
+        return queryset.filter(customer__isnull=self.value() == "everybody")

@@ -1,0 +1,30 @@
+"""The forms of services and aliases: a name is that of a service or an alias, never both."""
+
+from accounts.audit.audited_admin import ReasonedForm, SignedForm
+from pricing.models import Service, ServiceAlias
+
+
+class ServiceForm(SignedForm):
+    """Asks for a service."""
+
+    def clean_name(self) -> str:
+        """Say at the field what the database would refuse."""
+        name: str = self.cleaned_data["name"]
+        alias = ServiceAlias.objects.select_related("service").filter(alias=name).first()
+        if alias:
+            self.add_error("name", f"{name} is an alias of {alias.service}: remove the alias first.")
+        return name
+
+
+class ServiceAliasForm(ReasonedForm):
+    """Asks for an alias."""
+
+    def clean_alias(self) -> str:
+        """Say at the field what the database would refuse."""
+        alias: str = self.cleaned_data["alias"]
+        if Service.objects.filter(name=alias).exists():
+            self.add_error(
+                "alias",
+                f"{alias} is the name of a service, which comes first: as an alias it would never count.",
+            )
+        return alias

@@ -1,0 +1,199 @@
+"""What a given usage would cost at the prices for everybody, line by line; nothing of it is stored."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pricing.catalogue.offering import facts_of, items_for_everybody
+from pricing.models import Service
+from pricing.rules.amounts import amount_of, exact_sum
+from pricing.rules.characters import count_characters
+from pricing.rules.measures import MAX_QUANTITY, Measure
+from pricing.rules.precedence import PriceFact, price_in_force
+from sensenova_billing.lib.api.errors import DETAILS_SHOWN, Problem, Refused, Unreadable
+from sensenova_billing.lib.api.strict_json import (
+    TOO_FINE,
+    BadItem,
+    Instant,
+    Name,
+    read_as,
+    read_json,
+    require_text,
+)
+
+MOST_USAGES = 100
+
+Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+
+
+class EstimatedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What calls of one service use; it names at least one quantity.
+
+    `service` is its name or an alias. `input_text` may stand in for `input_characters`: it is counted, and
+    never stored.
+    """
+
+    service: Name
+    input_tokens: Quantity | UnsetType = UNSET
+    output_tokens: Quantity | UnsetType = UNSET
+    input_characters: Quantity | UnsetType = UNSET
+    input_text: str | UnsetType = UNSET
+
+
+class EstimateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Usage that is to be priced; `at` is RFC 3339 with an offset, and the present if it is left out."""
+
+    usage: Annotated[list[EstimatedUsage], Meta(min_length=1, max_length=MOST_USAGES)]
+    at: Instant | UnsetType = UNSET
+
+
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same before its items are looked at, so that all bad ones are named."""
+
+    usage: list[Any]
+    at: Instant | UnsetType = UNSET
+
+
+@dataclass(frozen=True)
+class EstimateLine:
+    """A quantity of one billing item at one price, for the usage of this index."""
+
+    index: int
+    service: str
+    measure: Measure
+    quantity: int
+    price: PriceFact
+
+    @property
+    def amount(self) -> Decimal:
+        """What it costs, exact."""
+        return amount_of(
+            quantity=self.quantity, unit_price=self.price.unit_price, unit_size=self.price.unit_size
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The lines, and what they come to."""
+
+    lines: list[EstimateLine]
+
+    @property
+    def total(self) -> Decimal:
+        """The exact sum."""
+        return exact_sum(line.amount for line in self.lines)
+
+
+class BadEstimate(Refused):
+    """Some of the usage cannot be priced; every bad item is named, the first hundred in detail."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        bad = len({problem.index for problem in problems})
+        super().__init__(
+            "invalid_usage",
+            f"{bad:,} {'item' if bad == 1 else 'items'} of usage cannot be priced. Nothing was stored.",
+            [asdict(problem) for problem in problems[:DETAILS_SHOWN]],
+        )
+
+
+def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsage], dt.datetime]:
+    """Return the usage in a JSON object and when it is priced; raise Unreadable, or BadEstimate."""
+    said = read_json(body)
+    if isinstance(said, dict) and isinstance(instant := said.get("at"), str):
+        said = said | {"at": TOO_FINE.sub(r"\1", instant, count=1)}
+    try:
+        envelope = read_as(_Envelope, said)
+        at = _as_utc(envelope.at or now)
+    except BadItem as error:
+        where = f" at `{error.field}`" if error.field else ""
+        raise Unreadable("invalid_estimate", f"{error}{where}. Nothing was stored.") from error
+    if not 1 <= len(envelope.usage) <= MOST_USAGES:
+        held = len(envelope.usage)
+        raise Unreadable(
+            "invalid_estimate", f"`usage` holds 1 to {MOST_USAGES} items, not {held:,}. Nothing was stored."
+        )
+    usages, problems = [], []
+    for index, item in enumerate(envelope.usage):
+        try:
+            usages.append(_usage_of(item))
+        except BadItem as error:
+            problems.append(Problem(index, error.field, error.reason))
+    if problems:
+        raise BadEstimate(problems)
+    return usages, at
+
+
+def estimate(*, usages: Sequence[EstimatedUsage], at: dt.datetime) -> Estimate:
+    """Return what this usage costs at the prices for everybody in force at this instant; or BadEstimate."""
+    services = _named({usage.service for usage in usages})
+    lines: list[EstimateLine] = []
+    problems: list[Problem] = []
+    for index, usage in enumerate(usages):
+        try:
+            lines += _lines(index, usage, services.get(usage.service), at)
+        except BadItem as error:
+            problems.append(Problem(index, error.field, error.reason))
+    if problems:
+        raise BadEstimate(problems)
+    return Estimate(lines)
+
+
+def _as_utc(instant: dt.datetime) -> dt.datetime:
+    try:
+        return instant.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise BadItem("at", "is too far away") from error
+
+
+def _usage_of(fields: Any) -> EstimatedUsage:
+    usage = read_as(EstimatedUsage, fields)
+    require_text("service", usage.service)
+    require_text("input_text", usage.input_text or "")
+    if usage.input_text is not UNSET and usage.input_characters is not UNSET:
+        raise BadItem("input_text", "give either input_characters or input_text")
+    if not _quantities(usage):
+        raise BadItem("", "names no quantity")
+    return usage
+
+
+def _quantities(usage: EstimatedUsage) -> dict[Measure, int]:
+    said = {measure: getattr(usage, measure) for measure in Measure}
+    if usage.input_text is not UNSET:
+        said[Measure.INPUT_CHARACTERS] = count_characters(usage.input_text)
+    return {measure: quantity for measure, quantity in said.items() if quantity is not UNSET}
+
+
+def _named(names: set[str]) -> dict[str, Service]:
+    """Return the services of these names; a service of that very name comes before an alias."""
+    services = Service.objects.prefetch_related(items_for_everybody())
+    named = {service.name: service for service in services.filter(name__in=names)}
+    aliases = names - named.keys()
+    aliased = services.filter(aliases__alias__in=aliases).prefetch_related("aliases") if aliases else ()
+    return named | {
+        alias.alias: service
+        for service in aliased
+        for alias in service.aliases.all()
+        if alias.alias in aliases
+    }
+
+
+def _lines(
+    index: int, usage: EstimatedUsage, service: Service | None, at: dt.datetime
+) -> Iterable[EstimateLine]:
+    """Make a line of each quantity that is named; raise BadItem for one that is not sold."""
+    if service is None:
+        raise BadItem("service", "there is no such service")
+    items = {item.measure: item for item in service.billing_items.all()}
+    for measure, quantity in _quantities(usage).items():
+        item = items.get(measure)
+        price = price_in_force(facts_of(item), customer=None, at=at) if item else None
+        if price is not None:
+            yield EstimateLine(index, service.name, measure, quantity, price)
+        elif quantity:
+            when = " at that instant" if item else ""
+            raise BadItem(measure, f"{service.name} does not charge for {measure.label.lower()}{when}")

@@ -1,0 +1,155 @@
+"""What is on sale at an instant, at the prices for everybody, and when that changes."""
+
+import datetime as dt
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
+
+from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
+from pricing.rules.kinds import Kind
+from pricing.rules.measures import ORDER, Measure
+from pricing.rules.precedence import Change, PriceFact, changes_after, instants_of, price_in_force
+
+
+@dataclass(frozen=True)
+class ItemOnSale:
+    """A billing item with the price in force, the list price beneath an offer or a trial, and what comes."""
+
+    measure: Measure
+    price: PriceFact
+    list_price: PriceFact | None
+    upcoming: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class CallLimit:
+    """The default call specification of a service."""
+
+    rpm: int
+    tpm: int | None
+
+
+@dataclass(frozen=True)
+class ServiceOnSale:
+    """A service with its billing items, and its default call specification if there is one."""
+
+    id: int
+    name: str
+    items: list[ItemOnSale]
+    call_limit: CallLimit | None
+
+
+@dataclass(frozen=True)
+class GroupOnSale:
+    """A service group of which something is on sale."""
+
+    family: str
+    name: str
+    description: str
+    services: list[ServiceOnSale]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All that is on sale; the same from `in_force_from` until before `next_change_at`."""
+
+    groups: list[GroupOnSale]
+    in_force_from: dt.datetime | None
+    next_change_at: dt.datetime | None
+
+
+def catalog_at(*, at: dt.datetime) -> Catalog:
+    """Return everything on sale at this instant, in the page's order; no price of one customer is in it."""
+    sections = list(ServiceGroup.objects.prefetch_related(Prefetch("services", queryset=_services())))
+    groups = [
+        GroupOnSale(section.family, section.name, section.description, services)
+        for section in sections
+        if (services := [sold for one in section.services.all() if (sold := _service(one, at)).items])
+    ]
+    instants = _instants(sections)
+    place = bisect_right(instants, at)
+    return Catalog(
+        groups=groups,
+        in_force_from=instants[place - 1] if place else None,
+        next_change_at=instants[place] if place < len(instants) else None,
+    )
+
+
+def facts_of(item: BillingItem) -> list[PriceFact]:
+    """Return the prices of an item as facts."""
+    return [fact_of(price) for price in item.prices.all()]
+
+
+def fact_of(price: Price) -> PriceFact:
+    """Return a price as a fact."""
+    return PriceFact(
+        id=price.pk,
+        item=price.billing_item_id,
+        customer=price.customer_id,
+        kind=Kind(price.kind),
+        unit_price=price.unit_price,
+        unit_size=price.unit_size,
+        begins_at=price.begins_at,
+        ends_at=price.ends_at,
+    )
+
+
+def items_for_everybody() -> "Prefetch[str, QuerySet[BillingItem], str]":
+    """Read services with their billing items, and those with all their prices for everybody."""
+    items = BillingItem.objects.order_by("id").prefetch_related(
+        Prefetch("prices", queryset=Price.objects.for_everybody())
+    )
+    return Prefetch("billing_items", queryset=items)
+
+
+def _services() -> QuerySet[Service]:
+    defaults = CallSpecification.objects.filter(customer=None)
+    return Service.objects.order_by("position", "name").prefetch_related(
+        items_for_everybody(), Prefetch("call_specifications", queryset=defaults)
+    )
+
+
+def _service(service: Service, at: dt.datetime) -> ServiceOnSale:
+    items = sorted(service.billing_items.all(), key=lambda item: ORDER[Measure(item.measure)])
+    return ServiceOnSale(
+        id=service.pk,
+        name=service.name,
+        items=[sold for item in items if (sold := _item(item, at))],
+        call_limit=_call_limit(service, at),
+    )
+
+
+def _item(item: BillingItem, at: dt.datetime) -> ItemOnSale | None:
+    prices = facts_of(item)
+    price = price_in_force(prices, customer=None, at=at)
+    if price is None:
+        return None
+    list_prices = [one for one in prices if one.kind == Kind.LIST_PRICE]
+    beneath = price_in_force(list_prices, customer=None, at=at)
+    return ItemOnSale(
+        measure=Measure(item.measure),
+        price=price,
+        list_price=None if beneath == price else beneath,
+        upcoming=changes_after(prices, customer=None, at=at),
+    )
+
+
+def _call_limit(service: Service, at: dt.datetime) -> CallLimit | None:
+    return next(
+        (
+            CallLimit(one.rpm, one.tpm)
+            for one in service.call_specifications.all()
+            if one.begins_at <= at and (one.ends_at is None or at < one.ends_at)
+        ),
+        None,
+    )
+
+
+def _instants(sections: list[ServiceGroup]) -> list[dt.datetime]:
+    """Return, in their order, the instants at which a price or a call specification begins or ends."""
+    services = [service for section in sections for service in section.services.all()]
+    prices = [fact for one in services for item in one.billing_items.all() for fact in facts_of(item)]
+    limits = [limit for service in services for limit in service.call_specifications.all()]
+    ends = {instant for limit in limits for instant in (limit.begins_at, limit.ends_at) if instant}
+    return sorted(ends.union(instants_of(prices)))

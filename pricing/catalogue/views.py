@@ -1,0 +1,49 @@
+"""The public price page, with its calculator."""
+
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from pricing.catalogue.estimates import estimate
+from pricing.catalogue.forms import CalculatorForm
+from pricing.catalogue.offering import Catalog, catalog_at
+from pricing.catalogue.price_page import call_limits, families_of, upcoming_changes
+from sensenova_billing.lib import clock
+
+# Nobody in particular looks, so the page keeps the clock that customers have by default.
+CLOCK = "Asia/Shanghai"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("input_text")
+def prices(request: HttpRequest) -> HttpResponse:
+    """Show what is on sale, what will change, the call limits, and what some usage costs."""
+    now = clock.now()
+    catalog = catalog_at(at=now)
+    context = {
+        "families": families_of(catalog),
+        "changes": upcoming_changes(catalog),
+        "call_limits": call_limits(catalog),
+        "clock": CLOCK,
+        **_calculation(request, catalog=catalog, now=now),
+    }
+    with timezone.override(CLOCK):
+        return render(request, "prices.html", context)
+
+
+def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) -> dict[str, Any]:
+    """Return the calculator's form and, where it says what is used, what that costs."""
+    said = request.POST if request.method == "POST" else request.GET
+    form = CalculatorForm(said if "service" in said else None, catalog=catalog)
+    usage = form.usage() if form.is_valid() else None
+    services = {name: sorted(item.measure for item in sold.items) for name, sold in form.services.items()}
+    return {
+        "form": form,
+        "services": services,
+        "estimate": estimate(usages=[usage], at=now) if usage else None,
+    }

@@ -1,0 +1,1 @@
+"""Changes to prices and limits: planned, approved, applied, undone."""

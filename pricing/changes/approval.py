@@ -1,0 +1,68 @@
+"""Price changes that need a second person: proposed by one, applied when another approves."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.audit.context import sign, signed
+from pricing.changes.apply import CatalogueMoved, PlanRefused, apply_rows, is_refused, planned
+from pricing.changes.rows import Row, cells_of, row_of
+from pricing.models import Decision, Proposal
+
+
+def submit_rows(
+    *, deed: str, rows: Sequence[Row], seen: str, by: str, reason: str, now: dt.datetime
+) -> Proposal | None:
+    """Change the catalogue by these rows, or propose it where a second person has to approve.
+
+    Returns the proposal, or None if the change was made. Raises PlanRefused, and CatalogueMoved where the
+    rows would not do any more what was seen, the plan of this fingerprint.
+    """
+    if not settings.PRICE_CHANGES_NEED_APPROVAL:
+        apply_rows(rows=rows, by=by, reason=reason, now=now, seen=seen)
+        return None
+    with planned(rows=rows, now=now) as tried:
+        pass
+    if seen != tried.fingerprint:
+        raise CatalogueMoved
+    if is_refused(tried.changes):
+        raise PlanRefused(tried.changes)
+    with signed(by=by, reason=reason):
+        return Proposal.objects.create(
+            deed=deed,
+            rows=[{"sheet": row.sheet, **cells_of(row)} for row in rows],
+            reason=reason,
+            proposed_by=by,
+            proposed_at=now,
+        )
+
+
+def rows_of(proposal: Proposal) -> list[Row]:
+    """Return the rows that a proposal would apply."""
+    return [row_of(cells["sheet"], cells) for cells in proposal.rows]
+
+
+@transaction.atomic
+def decide_proposal(
+    *, proposal: Proposal, decision: Decision, by: str, now: dt.datetime, seen: str = ""
+) -> Proposal:
+    """Approve, refuse or withdraw a proposal that waits; approving it applies it as it was seen.
+
+    Raises ValidationError where that is not this person's to decide or was decided already, CatalogueMoved
+    where an approval would not do any more what was seen, and PlanRefused where the rows do not fit.
+    """
+    held = Proposal.objects.select_for_update().get(pk=proposal.pk)
+    if held.decision:
+        raise ValidationError(f"This proposal was {held.decision} by {held.decided_by} already.")
+    if (decision == Decision.WITHDRAWN) != (by == held.proposed_by):
+        raise ValidationError("Who made a proposal can withdraw it; somebody else approves or refuses it.")
+    sign(by=by, reason=held.reason)
+    if decision == Decision.APPROVED:
+        why = f"{held.reason} (proposed by {held.proposed_by})"
+        apply_rows(rows=rows_of(held), by=by, reason=why, now=now, seen=seen)
+    held.decision, held.decided_by, held.decided_at = decision, by, now
+    held.save()
+    return held

@@ -1,0 +1,153 @@
+"""What the forms of deeds with prices have in common: their fields, and what comes from the address."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.datastructures import MultiValueDict
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts.models import Customer
+from pricing.changes.rows import PriceRow
+from pricing.models import UNIT_SIZES, PriceKind
+from pricing.rules.amounts import read_decimal
+from pricing.rules.periods import OUTSIDE, is_within
+from pricing.rules.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+
+HOUR = dt.timedelta(hours=1)
+LONGEST_DEED = 200
+
+
+def require_within(instant: dt.datetime) -> None:
+    """Refuse an instant outside the years in which prices lie."""
+    if not is_within(instant):
+        raise ValidationError(OUTSIDE)
+
+
+def is_key(text: str) -> bool:
+    """Whether this may be the key of a row: an address may say anything, 5,000 digits too."""
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+class InstantField(forms.DateTimeField):
+    """An instant that has a date in UTC: at the ends of the calendar an offset leads out of it."""
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        """Read it in UTC, or refuse it."""
+        try:
+            instant = super().to_python(value)
+            return instant.astimezone(dt.UTC) if instant else None
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
+    """Ask for an instant."""
+    return InstantField(
+        label=f"{label} (UTC)",
+        help_text=help_text,
+        required=required,
+        validators=[require_within],
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local"}),
+    )
+
+
+def begins_field(help_text: str = "The first instant at which it is in force; in the future.") -> Any:
+    """Ask from when on."""
+    return instant_field("From", help_text)
+
+
+def ends_field(help_text: str = "The first instant at which it is not any more; empty: no end.") -> Any:
+    """Ask until when, if there is an end."""
+    return instant_field("Until", help_text, required=False)
+
+
+class PlainDecimalField(forms.DecimalField):
+    """A decimal number, read as in files."""
+
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs expect an int
+        """Read it without blanks around; raise ValidationError."""
+        text = str(value).strip() if value not in self.empty_values else ""
+        try:
+            return read_decimal(text) if text else None
+        except ValueError as error:
+            raise ValidationError(str(error), code="invalid") from error
+
+
+def unit_price_field(label: str, *, required: bool = True, help_text: str = "") -> forms.DecimalField:
+    """Ask for a unit price in RMB."""
+    return PlainDecimalField(
+        label=label,
+        required=required,
+        help_text=help_text,
+        max_digits=PRICE_DIGITS,
+        decimal_places=PRICE_DECIMALS,
+        validators=[validate_unit_price],
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+
+def unit_size_field() -> forms.TypedChoiceField:
+    """Ask what the unit price is for."""
+    return forms.TypedChoiceField(
+        label="Per",
+        coerce=int,
+        initial=1000,
+        choices=[(size, f"{size:,}") for size in UNIT_SIZES],
+        help_text="How many tokens or characters the unit price is for.",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+def kind_field() -> forms.ChoiceField:
+    """Ask for the kind of a price."""
+    return forms.ChoiceField(
+        choices=PriceKind.choices,
+        initial=PriceKind.LIST_PRICE,
+        help_text="A free trial comes before an offer, an offer before the list price.",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+def customer_field(label: str, *, required: bool = True, help_text: str = "The customer's code.") -> Any:
+    """Ask for a customer by code."""
+    return forms.ModelChoiceField(
+        Customer.objects.all(),
+        label=label,
+        required=required,
+        to_field_name="code",
+        help_text=help_text,
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "customers", "autocomplete": "off"}),
+        error_messages={"invalid_choice": "There is no customer of this code."},
+    )
+
+
+class DeedForm(forms.Form):
+    """What is asked comes from the address: whole, with `show`, or what a link knows already."""
+
+    several: ClassVar[tuple[str, ...]] = ()  # fields of which more than one may be chosen
+
+    def __init__(self, asked: MultiValueDict[str, str] | None = None, *, now: dt.datetime) -> None:
+        asked = asked or MultiValueDict()
+        next_hour = now.replace(minute=0, second=0, microsecond=0) + HOUR
+        known = {name: asked.getlist(name) if name in self.several else asked[name] for name in asked}
+        self.now = now
+        super().__init__(
+            asked if "show" in asked else None,
+            initial={"begins_at": f"{next_hour:%Y-%m-%dT%H:%M}"} | known,
+        )
+
+    def rows(self) -> list[PriceRow]:
+        """Return the rows that bring it about; may raise ValidationError."""
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """Name the deed with its consequence, as the button does."""
+        raise NotImplementedError
+
+    def chosen(self, name: str) -> set[str]:
+        """Return the keys that are ticked, as the page shows it again."""
+        said = self.data.getlist(name) if self.is_bound else self.initial.get(name, [])  # type: ignore[attr-defined]
+        return {str(key) for key in said}

@@ -1,0 +1,359 @@
+"""What admins do with prices, one form for each deed: what it asks, and the rows that bring it about."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import Q
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from pricing.changes.base_form import (
+    DeedForm,
+    PlainDecimalField,
+    begins_field,
+    customer_field,
+    ends_field,
+    instant_field,
+    is_key,
+    kind_field,
+    unit_price_field,
+    unit_size_field,
+)
+from pricing.changes.price_commands import (
+    announce_offer,
+    change_price,
+    copy_prices,
+    end_prices,
+    start_trial,
+)
+from pricing.changes.rows import PriceRow
+from pricing.models import ITEM_ORDER, BillingItem, Price, PriceKind, Service, ServiceGroup, price_text
+from pricing.rules.measures import Measure
+
+
+class ChangePriceForm(DeedForm):
+    """One price of one billing item."""
+
+    item = forms.ModelChoiceField(
+        BillingItem.objects.select_related("service"), label="Billing item", widget=UnfoldAdminSelectWidget
+    )
+    customer = customer_field(
+        "Only for", required=False, help_text="A customer's code; empty: for everybody."
+    )
+    kind = kind_field()
+    unit_price = unit_price_field(
+        "New unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0."
+    )
+    unit_size = unit_size_field()
+    begins_at = begins_field()
+    ends_at = ends_field(
+        "The first instant at which it is not any more; then what it replaced goes on. Empty: no end."
+    )
+
+    def rows(self) -> list[PriceRow]:
+        """Lay the price over those that it replaces."""
+        return change_price(**self.cleaned_data)
+
+    def words(self) -> str:
+        """E.g. `Change SenseChat input tokens to 0.01 RMB/thousand tokens from 2026-12-01 00:00 UTC`."""
+        said = self.cleaned_data
+        for_whom = f" for {said['customer'].code}" if said["customer"] else ""
+        return f"Change {_item_name(said['item'])}{for_whom} to {_price_words(said, said['item'].measure)}"
+
+
+class NewItemForm(DeedForm):
+    """A billing item that is put on sale with its first price."""
+
+    service = forms.ModelChoiceField(Service.objects.all(), widget=UnfoldAdminSelectWidget)
+    measure = forms.ChoiceField(
+        choices=Measure.choices(), label="Charges for", widget=UnfoldAdminSelectWidget
+    )
+    kind = kind_field()
+    unit_price = unit_price_field("Unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
+    unit_size = unit_size_field()
+    begins_at = begins_field("From then on it is on sale; a first price may begin in the past.")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse an item that is on sale already."""
+        said = super().clean() or self.cleaned_data
+        if BillingItem.objects.filter(service=said.get("service"), measure=said.get("measure", "")).exists():
+            raise ValidationError("This item is on sale already: change its price instead.")
+        return said
+
+    def rows(self) -> list[PriceRow]:
+        """The first price, for everybody and without an end."""
+        said = self.cleaned_data
+        return [
+            PriceRow(
+                service=said["service"].name,
+                measure=Measure(said["measure"]),
+                kind=said["kind"],
+                unit_price=said["unit_price"],
+                unit_size=said["unit_size"],
+                begins_at=said["begins_at"],
+            )
+        ]
+
+    def words(self) -> str:
+        """E.g. `Put nova-2 input tokens on sale at 0.01 RMB/thousand tokens from ...`."""
+        said = self.cleaned_data
+        name = f"{said['service'].name} {Measure(said['measure']).label.lower()}"
+        return f"Put {name} on sale at {_price_words(said, said['measure'])}"
+
+
+class ItemsForm(DeedForm):
+    """Several billing items: whole service groups, whole services, or single ones."""
+
+    several = ("groups", "services", "items")
+    with_prices: ClassVar[bool] = False
+
+    groups = forms.ModelMultipleChoiceField(ServiceGroup.objects.all(), required=False)
+    services = forms.ModelMultipleChoiceField(Service.objects.all(), required=False)
+    items = forms.ModelMultipleChoiceField(BillingItem.objects.all(), required=False)
+
+    def others(self) -> list[forms.BoundField]:
+        """Return the fields that are not about which items."""
+        return [field for field in self if field.name not in self.several and field.name[:6] != "price_"]
+
+    def on_sale(self) -> list[BillingItem]:
+        """Return every item, in the order of the price page."""
+        return list(BillingItem.objects.select_related("service__group").order_by(*ITEM_ORDER))
+
+    def picked(self) -> list[BillingItem]:
+        """Return the items that were chosen, one way or another."""
+        said = self.cleaned_data
+        wanted = (
+            Q(service__group__in=said["groups"]) | Q(service__in=said["services"]) | Q(pk__in=said["items"])
+        )
+        return list(BillingItem.objects.select_related("service__group").filter(wanted))
+
+    def clean(self) -> dict[str, Any]:
+        """Insist on an item, and on an order of begin and end."""
+        said = super().clean() or self.cleaned_data
+        if not any(said.get(name) for name in self.several):
+            raise ValidationError("Choose what it is for: a service group, a service or a billing item.")
+        return said
+
+    def sections(self) -> list[dict[str, Any]]:
+        """Return what the page lets be ticked: groups, their services, and the items of these."""
+        ticked = {name: self.chosen(name) for name in self.several}
+        sections: dict[int, dict[str, Any]] = {}
+        for item in self.on_sale():
+            service, group = item.service, item.service.group
+            section = sections.setdefault(
+                group.pk, {"group": group, "ticked": str(group.pk) in ticked["groups"], "services": {}}
+            )
+            held = section["services"].setdefault(
+                service.pk, {"service": service, "ticked": str(service.pk) in ticked["services"], "items": []}
+            )
+            price = self[f"price_{item.pk}"] if self.with_prices else None
+            held["items"].append({"item": item, "ticked": str(item.pk) in ticked["items"], "price": price})
+        return [section | {"services": list(section["services"].values())} for section in sections.values()]
+
+    def _on_items(self) -> str:
+        items = self.picked()
+        if len(items) == 1:
+            return _item_name(items[0])
+        return f"{len(items)} billing items"
+
+
+class OfferForm(ItemsForm):
+    """A limited-time offer on several items: so many percent off, or new prices."""
+
+    with_prices = True
+
+    percent_off = PlainDecimalField(
+        label="Percent off",
+        required=False,
+        max_digits=10,
+        decimal_places=6,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text="Off the list price at the beginning; for items without a new price of their own.",
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    begins_at = begins_field()
+    ends_at = ends_field()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for item in self.on_sale():
+            self.fields[f"price_{item.pk}"] = unit_price_field(f"New price of {item}", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """An item with a new price is meant, ticked or not."""
+        said = self.cleaned_data
+        priced = BillingItem.objects.filter(pk__in=self._new_prices())
+        said["items"] = said.get("items", BillingItem.objects.none()) | priced
+        return super().clean()
+
+    def rows(self) -> list[PriceRow]:
+        """The offer on each item."""
+        said = self.cleaned_data
+        return announce_offer(
+            items=self.picked(),
+            percent_off=said["percent_off"],
+            unit_prices=self._new_prices(),
+            begins_at=said["begins_at"],
+            ends_at=said["ends_at"],
+        )
+
+    def words(self) -> str:
+        """E.g. `Offer 4 billing items at 20 % off from ... until ...`."""
+        said = self.cleaned_data
+        percent, priced = said["percent_off"], self._new_prices()
+        off = f" at {percent.normalize():f} % off" if percent is not None and not priced else ""
+        return f"Offer {self._on_items()}{off} {_period(said)}"
+
+    def _new_prices(self) -> Mapping[int, Decimal]:
+        return {
+            int(name.removeprefix("price_")): value
+            for name, value in self.cleaned_data.items()
+            if name.startswith("price_") and value is not None
+        }
+
+
+class TrialForm(ItemsForm):
+    """Several items free for everybody for a time."""
+
+    begins_at = begins_field()
+    ends_at = ends_field()
+
+    def rows(self) -> list[PriceRow]:
+        """The trial of each item."""
+        said = self.cleaned_data
+        return start_trial(items=self.picked(), begins_at=said["begins_at"], ends_at=said["ends_at"])
+
+    def words(self) -> str:
+        """E.g. `Make SenseChat input tokens free from ... until ...`."""
+        return f"Make {self._on_items()} free {_period(self.cleaned_data)}"
+
+
+class EndPriceForm(DeedForm):
+    """Prices that end; one that would end before it begins is taken back."""
+
+    several = ("prices",)
+
+    prices = forms.ModelMultipleChoiceField(
+        Price.objects.with_names(),
+        error_messages={"required": "Choose what ends."},
+    )
+    ends_at = instant_field(
+        "Ends",
+        "The first instant at which it is not in force any more. What is scheduled to begin only then, or "
+        "later, is taken back, and what it would have replaced goes on.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("ends_at", self.initial["begins_at"])
+        self._open = list(
+            Price.objects.from_then_on(at=self.now)
+            .filter(~Q(kind=PriceKind.LIST_PRICE) | Q(customer__isnull=False) | self._named())
+            .select_related("billing_item__service__group", "customer")
+            .order_by(*(f"billing_item__{name}" for name in ITEM_ORDER), "begins_at")
+        )
+        for price in self._open:
+            self.fields[f"after_{price.pk}"] = unit_price_field(f"List price after {price}", required=False)
+
+    def choices(self) -> list[dict[str, Any]]:
+        """Return what the page lets be ticked: offers, trials, own prices, and those that a link names."""
+        ticked = self.chosen("prices")
+        beneath = self._items_with_more()
+        return [
+            {
+                "price": price,
+                "ticked": str(price.pk) in ticked,
+                "is_scheduled": price.begins_at > self.now,
+                "after": self[f"after_{price.pk}"] if price not in beneath else None,
+            }
+            for price in self._open
+        ]
+
+    def rows(self) -> list[PriceRow]:
+        """The ends, the list prices after them, and what is taken back."""
+        ends_at, prices = self.cleaned_data["ends_at"], self.cleaned_data["prices"]
+        successors = {
+            price.pk: after
+            for price in prices
+            if (after := self.cleaned_data.get(f"after_{price.pk}")) is not None
+        }
+        return end_prices(
+            prices=[price for price in prices if not self._is_taken_back(price)],
+            ends_at=ends_at,
+            successors=successors,
+            taken_back=[price for price in prices if self._is_taken_back(price)],
+        )
+
+    def words(self) -> str:
+        """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited time offer) at ...`."""
+        prices = list(self.cleaned_data["prices"])
+        taken_back = [price for price in prices if self._is_taken_back(price)]
+        ends = f"{self.cleaned_data['ends_at']:%Y-%m-%d %H:%M} UTC"
+        if len(prices) > 1:
+            back = f", {len(taken_back)} of them taken back before they begin" if taken_back else ""
+            return f"End {len(prices)} prices at {ends}{back}"
+        what = f"{_item_name(prices[0].billing_item)}: {prices[0].text}"
+        return f"Cancel {what}, {prices[0].period_text}" if taken_back else f"End {what} at {ends}"
+
+    def _is_taken_back(self, price: Price) -> bool:
+        return price.begins_at > self.now and price.begins_at >= self.cleaned_data["ends_at"]
+
+    def _named(self) -> Q:
+        return Q(pk__in=[key for key in self.chosen("prices") if is_key(key)])
+
+    def _items_with_more(self) -> list[Price]:
+        """Return those of the choices after which everybody still has a price."""
+        endless = Price.objects.for_everybody().filter(ends_at=None).values_list("billing_item_id", "pk")
+        by_item: dict[int, set[int]] = {}
+        for item, key in endless:
+            by_item.setdefault(item, set()).add(key)
+        return [
+            one for one in self._open if one.customer or by_item.get(one.billing_item_id, set()) - {one.pk}
+        ]
+
+
+class CopyPricesForm(DeedForm):
+    """One customer's own prices given to another."""
+
+    source = customer_field("Copy the own prices of")
+    target = customer_field("To")
+    begins_at = begins_field("From then on; what the other customer pays until then stays.")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a copy to the same customer, and one of nothing."""
+        said = super().clean() or self.cleaned_data
+        source = said.get("source")
+        if source and source == said.get("target"):
+            self.add_error("target", "Choose another customer.")
+        if source and not Price.objects.filter(customer=source).from_then_on(at=self.now).exists():
+            self.add_error("source", "This customer has no prices of its own.")
+        return said
+
+    def rows(self) -> list[PriceRow]:
+        """The other customer's prices."""
+        return copy_prices(**self.cleaned_data)
+
+    def words(self) -> str:
+        """E.g. `Copy the prices of acme to globex from ...`."""
+        said = self.cleaned_data
+        return f"Copy the prices of {said['source'].code} to {said['target'].code} {_period(said)}"
+
+
+def _item_name(item: BillingItem) -> str:
+    return f"{item.service.name} {Measure(item.measure).label.lower()}"
+
+
+def _price_words(said: Mapping[str, Any], measure: str) -> str:
+    digits = f"{said['unit_price'].normalize():f}"
+    size = said["unit_size"]
+    text = price_text(kind=said["kind"], digits=digits, unit_size=size, measure=Measure(measure))
+    return f"{text} {_period(said)}"
+
+
+def _period(said: Mapping[str, Any]) -> str:
+    ends_at = said.get("ends_at")
+    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
+    return f"from {said['begins_at']:%Y-%m-%d %H:%M}{until} UTC"

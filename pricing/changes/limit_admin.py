@@ -1,0 +1,223 @@
+"""Call specifications in the admin: added over what is there, ended, taken back while they are scheduled."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from unfold.decorators import action, display
+
+from accounts.audit.audited_admin import Kept
+from accounts.audit.edit_conflicts import version_to_send
+from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_of
+from pricing.changes.apply import PlanRefused, catalogue_held
+from pricing.changes.approval_admin import ObeysApproval
+from pricing.changes.constraint_messages import refusal_text
+from pricing.changes.limit_commands import (
+    Laid,
+    bare_from,
+    database_time,
+    instant_words,
+    lay_limits,
+    limits_words,
+    others_in_words,
+    take_back_limits,
+)
+from pricing.changes.limit_forms import (
+    AT_ONCE,
+    NewLimitsForm,
+    SpecificationForm,
+    TakeBackForm,
+    frozen_fields,
+    is_in_force,
+)
+from pricing.changes.stored import specification_row
+from pricing.models import CallSpecification
+from sensenova_billing.lib import clock
+
+REFUSED = (PlanRefused, ValidationError, IntegrityError)
+
+
+class CallSpecificationAdmin(ObeysApproval, Kept):
+    """How many calls and tokens a minute; new limits are laid over the old ones, which are history."""
+
+    form = SpecificationForm
+    list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
+    list_filter = (StateFilter, ForWhomFilter, "service")
+    list_select_related = ("service", "customer")
+    search_fields = ("service__name", "customer__code", "customer__name")
+    search_help_text = "A service, or a customer's code or name."
+    autocomplete_fields = ("service", "customer")
+    # Each service's default first, then customers' own; of each what was before what is and will be.
+    ordering = (
+        "service__group__position",
+        "service__position",
+        F("customer__code").asc(nulls_first=True),
+        "begins_at",
+    )
+    actions_detail = ("change_these", "take_back")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """A new one is asked for what is laid over others."""
+        return super().get_form(request, obj, change, **({} if obj else {"form": NewLimitsForm}) | kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: CallSpecification | None = None) -> tuple[str, ...]:
+        """What is in force may end at once."""
+        fields = ("service", "customer", "rpm", "tpm", "begins_at", "ends_at")
+        may = obj is not None and self.has_change_permission(request, obj)
+        return (*fields, AT_ONCE) if may and obj and is_in_force(obj, now=clock.now()) else fields
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: CallSpecification | None = None
+    ) -> tuple[str, ...]:
+        """What the database keeps as it was."""
+        return frozen_fields(obj, now=clock.now())
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Only what is scheduled can be taken back."""
+        offered = super().get_actions_detail(request, object_id)
+        held = self.get_object(request, object_id)
+        if held and state_of(held) == SCHEDULED:
+            return offered  # type: ignore[no-any-return]
+        return [one for one in offered if not one.action_name.endswith("_take_back")]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Nobody else changes the catalogue between what the form checks and what is written."""
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        try:
+            with catalogue_held():
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except REFUSED as refused:
+            _tell_refusal(request, refused)
+            return redirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: CallSpecification, form: Any, change: bool) -> None:
+        """Add by the verb that lays limits over others; of one that is there move the end."""
+        if change:
+            if form.cleaned_data.get(AT_ONCE):
+                obj.ends_at = database_time()
+            super().save_model(request, obj, form, change)
+        else:
+            laid = lay_limits(
+                service=obj.service,
+                customer=obj.customer,
+                rpm=obj.rpm,
+                tpm=obj.tpm,
+                begins_at=obj.begins_at,
+                ends_at=obj.ends_at,
+                by=request.user.get_username(),
+                reason=form.cleaned_data["reason"],
+            )
+            at_once, open_ended = obj.begins_at is None, obj.ends_at is None
+            obj.__dict__.update(laid.specification.__dict__)
+            messages.success(request, _laid_in_words(laid, at_once=at_once, open_ended=open_ended))
+        _warn_of_no_default(request, obj)
+
+    @action(description="Change these limits", permissions=["add"])  # type: ignore[untyped-decorator]
+    def change_these(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for others, with what they are already filled in."""
+        held = self.found(request, object_id)
+        known = {
+            "service": held.service_id,
+            "customer": held.customer_id,
+            "rpm": held.rpm,
+            "tpm": held.tpm,
+        }
+        return redirect(
+            reverse(
+                "admin:pricing_callspecification_add",
+                query={name: value for name, value in known.items() if value is not None},
+            )
+        )
+
+    @action(description="Take back", url_path="take-back", permissions=["change"])  # type: ignore[untyped-decorator]
+    def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first; then remove what is scheduled, and let go on what it had cut or removed."""
+        held = self.found(request, object_id)
+        form = TakeBackForm(request.POST if request.method == "POST" else None)
+        page = reverse("admin:pricing_callspecification_change", args=[held.pk])
+        if request.method != "POST" or not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Take back {held}",
+                "words": limits_words(held),
+                "specification": held,
+                "is_scheduled": state_of(held) == SCHEDULED,
+                "form": form,
+                "page": page,
+                "version": version_to_send(request, held),
+                "opts": self.opts,
+            }
+            return render(request, "admin/take_back_limits.html", context)
+        by, reason = request.user.get_username(), form.cleaned_data["reason"]
+        try:
+            with catalogue_held():
+                held = self.found(request, object_id)
+                if state_of(held) == SCHEDULED and self.told_of_conflict(request, [held.pk]):
+                    return redirect(request.get_full_path())
+                changes = take_back_limits(specification=held, by=by, reason=reason)
+        except REFUSED as refused:
+            _tell_refusal(request, refused)
+            return redirect(page)
+        messages.success(request, " ".join([f"{_whose(held)}:", *others_in_words(changes)]))
+        _warn_of_no_default(request, held)
+        return redirect(reverse("admin:pricing_callspecification_changelist"))
+
+    @display(description="for", ordering="customer__code")  # type: ignore[untyped-decorator]
+    def for_whom(self, specification: CallSpecification) -> str:
+        """Everybody, or one customer's code."""
+        return str(specification.customer or "everybody")
+
+    @display(description="TPM", ordering="tpm")  # type: ignore[untyped-decorator]
+    def tpm_text(self, specification: CallSpecification) -> str:
+        """The number, or that there is none."""
+        return f"{specification.tpm:,}" if specification.tpm else "none stated"
+
+    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
+    def state(self, specification: CallSpecification) -> str:
+        """In force, scheduled or ended."""
+        return state_of(specification)
+
+
+def _whose(specification: CallSpecification) -> str:
+    return f"{specification.service} for {specification.customer or 'everybody'}"
+
+
+def _laid_in_words(laid: Laid, *, at_once: bool, open_ended: bool) -> str:
+    new = laid.specification
+    row = specification_row(new)
+    begins = "from now" if at_once else f"from {instant_words(new.begins_at)}"
+    until = f" until {instant_words(new.ends_at)}" if new.ends_at else " on"
+    told = [f"{_whose(new)}: {limits_words(row)} {begins}{until}."]
+    if new.ends_at and open_ended:
+        told.append("Then the next one follows that is scheduled already.")
+    return " ".join([*told, *others_in_words(laid.changes, but=row)])
+
+
+def _warn_of_no_default(request: HttpRequest, changed: CallSpecification) -> None:
+    bare = bare_from(service=changed.service, now=database_time()) if changed.customer is None else None
+    if bare:
+        messages.warning(
+            request,
+            f"From {instant_words(bare)} on {changed.service} has no default limits: calls of customers "
+            "without limits of their own are refused then.",
+        )
+
+
+def _tell_refusal(request: HttpRequest, refused: Exception) -> None:
+    if isinstance(refused, IntegrityError):
+        said = refusal_text(refused, model=CallSpecification)
+    else:
+        said = " ".join(refused.messages) if isinstance(refused, ValidationError) else str(refused)
+    messages.error(request, f"Nothing was changed. {said}")

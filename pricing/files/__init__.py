@@ -1,0 +1,1 @@
+"""The catalogue as CSV and Excel files."""

@@ -1,0 +1,62 @@
+"""The two steps of an import in the admin: the file, then the reason."""
+
+from typing import Any
+
+from django import forms
+from django.core import signing
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
+
+from accounts.audit.context import LONGEST_REASON
+from pricing.changes.rows import cells_of, row_of
+from pricing.files.formats import MAX_BYTES, BadFile, Reading, Stated, read_rows
+
+_SALT = "pricing.files.forms"
+A_DAY_IN_SECONDS = 24 * 3600
+
+
+class UploadForm(forms.Form):
+    """A catalogue file."""
+
+    file = forms.FileField(
+        label="CSV or XLSX file",
+        max_length=200,
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx"}),
+        help_text="At most 5 MB. What it would do is shown first; nothing is changed yet.",
+        error_messages={"empty": "The file is empty."},
+    )
+    reading: Reading
+
+    def clean_file(self) -> Any:
+        """Refuse what cannot be read as a catalogue at all."""
+        file = self.cleaned_data["file"]
+        try:
+            self.reading = read_rows(data=file.read(MAX_BYTES + 1), name=file.name)
+        except BadFile as error:
+            raise forms.ValidationError(f"{error} Nothing was changed.") from error
+        return file
+
+
+class ConfirmForm(forms.Form):
+    """Why what was previewed is to be done."""
+
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="Kept for ever with your e-mail address, and never changed.",
+        error_messages={"required": "Give a reason: whoever reads the history later has only this."},
+    )
+
+
+def sealed(*, name: str, reading: Reading, seen: str, person: str) -> str:
+    """Return what was read and seen as a text that only this person can send back, and for a day."""
+    rows = [[one.line, one.row.sheet, cells_of(one.row)] for one in reading.stated]
+    return signing.dumps({"name": name, "rows": rows, "seen": seen, "by": person}, salt=_SALT, compress=True)
+
+
+def opened(text: str, *, person: str) -> tuple[str, Reading, str]:
+    """Return the file's name, what was read of it and the digest of what was seen; or raise BadSignature."""
+    held = signing.loads(text, salt=_SALT, max_age=A_DAY_IN_SECONDS)
+    if held["by"] != person:
+        raise signing.BadSignature("Somebody else has seen this preview.")
+    stated = [Stated(line, row_of(sheet, cells)) for line, sheet, cells in held["rows"]]
+    return held["name"], Reading(stated), held["seen"]

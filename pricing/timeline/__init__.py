@@ -1,0 +1,1 @@
+"""Prices over time, for the admin's pages."""

@@ -1,0 +1,110 @@
+"""An item's prices as pages draw them: the timeline, and in sentences what counts now, next and after."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from pricing.catalogue.offering import fact_of
+from pricing.models import BillingItem, Price, PriceKind
+from pricing.timeline.geometry import Bar, Lane, Span, counting_prices, span_of, timeline_of
+
+WHEN = ("Now", "Next", "After that")
+
+
+@dataclass(frozen=True)
+class DrawnBar:
+    """A bar with its words; the numbers are as CSS takes them."""
+
+    text: str
+    title: str
+    offset: str
+    width: str
+    counts: bool
+
+
+@dataclass(frozen=True)
+class DrawnLane:
+    """The bars of one kind with the lane's name."""
+
+    name: str
+    kind: str
+    bars: list[DrawnBar]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """An item's timeline and its sentences."""
+
+    item: BillingItem
+    since: dt.datetime
+    until: dt.datetime
+    now: str
+    lanes: list[DrawnLane]
+    sentences: list[str]
+
+
+def prices_of(items: Collection[BillingItem]) -> dict[int, list[Price]]:
+    """Read all prices of these items by the item's key, everybody's and customers' own."""
+    prices: dict[int, list[Price]] = {item.pk: [] for item in items}
+    for price in Price.objects.filter(billing_item__in=items).select_related("billing_item", "customer"):
+        prices[price.billing_item_id].append(price)
+    return prices
+
+
+def outlook_now(*, item: BillingItem, now: dt.datetime) -> Outlook:
+    """Draw an item's prices as they are."""
+    prices = prices_of([item])[item.pk]
+    return outlook_of(item=item, prices=prices, now=now, span=span_over(prices, now=now))
+
+
+def span_over(prices: Iterable[Price], *, now: dt.datetime) -> Span:
+    """Return the span that shows all that these prices plan."""
+    return span_of([fact_of(price) for price in prices], now=now)
+
+
+def outlook_of(*, item: BillingItem, prices: Sequence[Price], now: dt.datetime, span: Span) -> Outlook:
+    """Draw these prices of an item over the span."""
+    by_key = {price.pk: price for price in prices}
+    facts = [fact_of(price) for price in prices]
+    drawn = timeline_of(facts, now=now, span=span)
+    counting = [(at, by_key[fact.id]) for at, fact in counting_prices(facts, customer=None, now=now)]
+    return Outlook(
+        item=item,
+        since=span.since,
+        until=span.until,
+        now=f"{drawn.now:f}",
+        lanes=[_lane(lane, by_key) for lane in drawn.lanes],
+        sentences=_sentences(counting),
+    )
+
+
+def _sentences(counting: list[tuple[dt.datetime, Price]]) -> list[str]:
+    sentences = [
+        f"{when}: {price.text}, {'since' if when == 'Now' else 'from'} {at:%Y-%m-%d %H:%M} UTC."
+        for when, (at, price) in zip(WHEN, counting, strict=False)
+    ]
+    if len(counting) == 1:
+        sentences.append("No change is planned.")
+    more = len(counting) - len(sentences)
+    return [*sentences, f"{more} more later."] if more > 0 else sentences
+
+
+def _lane(lane: Lane, by_key: dict[int, Price]) -> DrawnLane:
+    customer = by_key[lane.bars[0].price.id].customer
+    kind = PriceKind(lane.kind).label
+    return DrawnLane(
+        name=f"{kind}, {customer.code} only" if customer else kind,
+        kind=lane.kind,
+        bars=[_bar(bar, by_key[bar.price.id]) for bar in lane.bars],
+    )
+
+
+def _bar(bar: Bar, price: Price) -> DrawnBar:
+    text = "free" if price.kind == PriceKind.FREE_TRIAL else f"{price.unit_price.normalize():f}"
+    counts = "counts" if bar.counts else "does not count: another price comes first"
+    if (bar.begins_at, bar.ends_at) == (price.begins_at, price.ends_at):
+        part = ""
+    else:
+        part = f" from {bar.begins_at:%Y-%m-%d %H:%M} until {bar.ends_at:%Y-%m-%d %H:%M}"
+    title = f"{price.text}, {price.period_text};{part} {counts}"
+    return DrawnBar(text, title, f"{bar.offset:f}", f"{bar.width:f}", bar.counts)

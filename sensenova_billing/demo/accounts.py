@@ -1,0 +1,149 @@
+"""The demo: four customers, their people, an admin, and two days of three customers' usage, with the bills.
+
+The usage goes through the HTTP API in one batch, which is stored whole or not at all. So the clock can never
+close an hour of which only a part has arrived, and a demo that was interrupted starts again from nothing.
+Passwords and the service key are random; a file in the data directory that only its owner may read keeps
+them, so that every start can show them.
+"""
+
+import datetime as dt
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import msgspec
+from django.db import transaction
+
+from accounts.api_keys.keys import issue_service_key, recognise_service_key
+from accounts.audit.context import sign, signed
+from accounts.models import Customer, Member, Scope, User
+from invoices.closing.close import close_due_hours
+from pricing.catalogue.initial import load_catalogue
+from pricing.models import BillingItem, Price
+from sensenova_billing.demo.usage import CAST, HOURS, NEWCOMER, demo_usage
+from usage.billing_hours import database_now, hour_of
+from usage.models import HOUR, UsageRecord
+from usage.replay.client import send_batch
+
+ADMIN = "admin@sensenova.example"
+DEMO = "demo"  # signs what it sets up, and is the name of its key
+FILE = "demo-sign-ins.json"
+OWN_PRICE_FOR = "moonlit-games"
+OWN_PRICE_OF = "SenseChat-Character-Pro"
+OWN_PRICE = Decimal("0.012")  # a fifth below the list price of 0.015
+
+
+class Kept(msgspec.Struct):
+    """What the file keeps: each person's password by e-mail address, and the service key in full."""
+
+    passwords: dict[str, str] = {}
+    service_key: str = ""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """How one person signs in; no password where it is not the demo's any more."""
+
+    what: str
+    email: str
+    password: str | None
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What somebody needs to look around; no service key where the demo's is not live any more."""
+
+    sign_ins: list[SignIn]
+    service_key: str | None
+
+
+def play_demo(*, connect: Callable[[str], httpx.Client], directory: Path, now: dt.datetime) -> Demo:
+    """Set the demo up unless it was before, and return its sign-ins; raise Refused or NotAnswered."""
+    if not _is_played():
+        with signed(by=DEMO):
+            load_catalogue()
+        key = _set_the_stage(directory=directory, now=now)
+        with connect(key) as client:
+            send_batch(client=client, reports=demo_usage(hour=hour_of(now), now=now))
+        close_due_hours(now=database_now())
+    return _show(kept=_read(directory), now=now)
+
+
+def _is_played() -> bool:
+    return UsageRecord.objects.filter(
+        customer_id__in=Customer.objects.filter(code__in=[one.code for one in CAST]).values("id"),
+        event_id__startswith="demo-",
+    ).exists()
+
+
+@transaction.atomic
+def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
+    sign(by=DEMO)
+    kept = _read(directory)
+    for one in (*CAST, NEWCOMER):
+        customer, _ = Customer.objects.get_or_create(code=one.code, defaults={"name": one.name})
+        Member.objects.get_or_create(customer=customer, user=_person(one.email, kept))
+    _person(ADMIN, kept, is_staff=True, is_superuser=True)
+    _negotiate(now=now)
+    if recognise_service_key(text=kept.service_key, now=now) is None:
+        _, kept.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
+    # Before the commit: what the database knows must not be lost.
+    _keep(directory, kept)
+    return kept.service_key
+
+
+def _person(email: str, kept: Kept, **rights: bool) -> User:
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        kept.passwords[email] = secrets.token_hex(8)
+        user = User.objects.create_user(email, kept.passwords[email], **rights)
+    return user
+
+
+def _negotiate(*, now: dt.datetime) -> None:
+    customer = Customer.objects.get(code=OWN_PRICE_FOR)
+    for item in BillingItem.objects.filter(service__name=OWN_PRICE_OF):
+        Price.objects.get_or_create(
+            billing_item=item,
+            customer=customer,
+            defaults={"unit_price": OWN_PRICE, "begins_at": hour_of(now) - HOURS * HOUR},
+        )
+
+
+def _show(*, kept: Kept, now: dt.datetime) -> Demo:
+    people = [(one.code, one.email) for one in (*CAST, NEWCOMER)] + [("admin", ADMIN)]
+    is_live = recognise_service_key(text=kept.service_key, now=now) is not None
+    return Demo(
+        sign_ins=[SignIn(what, email, _valid_password(email, kept)) for what, email in people],
+        service_key=kept.service_key if is_live else None,
+    )
+
+
+def _valid_password(email: str, kept: Kept) -> str | None:
+    password = kept.passwords.get(email)
+    user = User.objects.filter(email__iexact=email, is_active=True).first()
+    return password if user and password and user.check_password(password) else None
+
+
+def _read(directory: Path) -> Kept:
+    try:
+        return msgspec.json.decode((directory / FILE).read_bytes(), type=Kept)
+    except FileNotFoundError:
+        return Kept()
+
+
+def _keep(directory: Path, kept: Kept) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    # Written beside and renamed, so that a crash leaves the old file or the new one.
+    unfinished = directory / f"{FILE}.unfinished"
+    unfinished.unlink(missing_ok=True)
+    opened = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(opened, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(kept)))
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(directory / FILE)

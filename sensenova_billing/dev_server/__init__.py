@@ -1,0 +1,1 @@
+"""`make run`: an embedded PostgreSQL and all processes under one supervisor."""

@@ -1,0 +1,1 @@
+"""What happens to every request and response: limits of bodies and concurrency, headers, errors."""

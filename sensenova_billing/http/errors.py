@@ -1,0 +1,150 @@
+"""One shape for every failure: {"error": {"code": ..., "message": ..., "details": [...]}}."""
+
+import sys
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from pricing.catalogue.estimates import BadEstimate
+from sensenova_billing.lib.api.errors import BadQuery, Refused, Unreadable
+from usage.ingest.errors import AlreadyReversed, BadBatch, Conflict, NotReversible
+from usage.limits.errors import CallBarred, CallTaken, CallUnclear, CallUnknown, LimitsExhausted
+from usage.limits.schemas import refusal_headers
+from usage.limits.stores.windows import StoreAway, WindowsLost
+
+_STATUS: dict[type[Refused], int] = {
+    Unreadable: 400,
+    BadQuery: 400,
+    Conflict: 409,
+    AlreadyReversed: 409,
+    BadBatch: 422,
+    BadEstimate: 422,
+    NotReversible: 422,
+    CallBarred: 403,
+    CallUnknown: 404,
+    CallTaken: 409,
+    CallUnclear: 422,
+    LimitsExhausted: 429,
+}
+RETRY_AFTER_SECONDS = 5
+# SQLSTATE classes that pass: connections, rollbacks of the server's choice, too few resources, its stopping.
+_PASSING = {"08", "40", "53", "57"}
+# A statement, a wait for a lock or an idle transaction that took longer than its limit.
+_TIMED_OUT = {"57014", "55P03", "25P03"}
+
+
+def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
+    """Return the one shape."""
+    return {"error": {"code": code, "message": message, "details": details or [], **more}}
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Give a failure of the API its status and the one shape; None for a fault of ours (500)."""
+    match error:
+        case LimitsExhausted():
+            # `type` is what clients of OpenAI look for.
+            body = error_body(error.code, error.message, type="rate_limit_error")
+            return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
+        case StoreAway() | OperationalError() | InterfaceError() | InternalError() if outage := outage_of(
+            error
+        ):
+            seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
+            return Response(error_body(*outage), 503, headers={"Retry-After": str(seconds)})
+        case Refused():
+            return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
+        case Http404():
+            return answer_error(exceptions.NotFound(), context)
+        case PermissionDenied():
+            return answer_error(exceptions.PermissionDenied(), context)
+        case exceptions.APIException():
+            return _answer_api_exception(error)
+    return None
+
+
+def outage_of(error: BaseException | None) -> tuple[str, str] | None:
+    """Return the code and message of a failure that passes: a database or Redis that may answer later."""
+    sqlstate = getattr(getattr(error, "__cause__", None), "sqlstate", None)
+    match error:
+        case WindowsLost():
+            return "limits_unavailable", str(error)
+        case StoreAway():
+            return "limits_unavailable", "The store of the call limits is away: nothing is admitted."
+        # Not "nothing was stored": the commit may have been done and only its answer lost.
+        case OperationalError() | InternalError() if sqlstate in _TIMED_OUT:
+            return "database_timeout", "The database took too long. Send it again until it is answered."
+        case OperationalError() | InterfaceError() if sqlstate is None or sqlstate[:2] in _PASSING:
+            return "database_away", "The database is away. Send it again until it is answered."
+    return None
+
+
+def _answer_api_exception(error: exceptions.APIException) -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status_code == 503 else {}
+    headers |= getattr(error, "headers", {})
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    detail = error.detail
+    if isinstance(detail, exceptions.ErrorDetail):
+        body = error_body(detail.code or "error", str(detail))
+    else:
+        body = error_body("invalid", "The request is not valid. Nothing was done.", [detail])
+    return Response(body, error.status_code, headers=headers)
+
+
+def refuse(request: HttpRequest, refusal: exceptions.APIException | Refused) -> HttpResponse:
+    """Answer outside the API's views as one of them would, with a page where a page was asked for."""
+    answer = answer_error(refusal, {})
+    assert answer is not None
+    error = answer.data["error"]
+    response = _page(request, answer.status_code, error["code"], error["message"])
+    for name in {"Accept-Encoding", "Retry-After"} & {*answer.headers}:
+        response.headers[name] = answer.headers[name]
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400 outside the API's views, e.g. a host or path that is not valid."""
+    return _page(request, 400, "bad_request", "This request is not valid.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: signed in, but not allowed."""
+    return _page(request, 403, "forbidden", "You may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: it is not there, or it is somebody else's; both look the same."""
+    return _page(request, 404, "not_found", "There is nothing here.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500: a fault of ours; 503 where the database or Redis does not answer, on whatever page."""
+    if outage := outage_of(sys.exception()):
+        code, message = outage
+        response = _page(request, 503, code, message if _is_api(request) else "Not available at the moment.")
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+    return _page(request, 500, "server_error", "Something broke on our side. Nothing was changed; try again.")
+
+
+def busy(path: str) -> HttpResponse:
+    """503: the process works on as many requests as it may."""
+    request = HttpRequest()
+    request.path = path
+    response = _page(request, 503, "busy", "Too many requests at once. Nothing was done; send it again.")
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+    if _is_api(request):
+        return JsonResponse(error_body(code, message), status=status)
+    return render(None, "error.html", {"status": status, "message": message}, status=status)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/lago/"))

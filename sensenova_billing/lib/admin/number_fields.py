@@ -1,0 +1,31 @@
+"""Form fields for whole numbers: what is typed is read as in files (sensenova_billing/lib/numbers.py)."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from sensenova_billing.lib.numbers import read_whole_number
+
+
+class WholeNumberField(forms.IntegerField):
+    """A whole number of 0 or more."""
+
+    def to_python(self, value: Any) -> int | None:
+        """Read it without blanks around; raise ValidationError."""
+        text = str(value).strip() if value not in self.empty_values else ""
+        try:
+            return read_whole_number(text) if text else None
+        except ValueError as error:
+            raise ValidationError(str(error), code="invalid") from error
+
+
+# For a ModelAdmin. `<input type="number">` would send nothing at all for what the browser cannot read.
+NUMBER_FIELDS: dict[type, dict[str, Any]] = {
+    models.IntegerField: {
+        "form_class": WholeNumberField,
+        "widget": UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    },
+}

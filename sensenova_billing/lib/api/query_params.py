@@ -1,0 +1,40 @@
+"""The parameters of an address, read strictly: a misspelt one would be a question not asked."""
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+from sensenova_billing.lib.api.errors import BadQuery
+
+
+class NothingAsked(forms.Form):
+    """No parameter at all."""
+
+
+class CustomerQuery(forms.Form):
+    """One customer, by its code."""
+
+    customer = forms.CharField(max_length=64, strip=False)
+
+
+class OptionalCustomerQuery(forms.Form):
+    """One customer, by its code, or none."""
+
+    customer = forms.CharField(max_length=64, strip=False, required=False)
+
+
+def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
+    """Return what was asked for; raise BadQuery for what is wrong, unknown, empty or said twice."""
+    form = form_class(query)
+    problems = {name: str(errors[0]) for name, errors in form.errors.items()}
+    for name, values in query.lists():
+        if name not in form.fields:
+            problems[name] = "is not known here"
+        elif len(values) > 1:
+            problems[name] = "is said more than once"
+        elif values == [""]:
+            problems[name] = "is empty"
+    if problems:
+        raise BadQuery(problems)
+    return form.cleaned_data

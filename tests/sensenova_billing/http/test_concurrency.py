@@ -1,0 +1,98 @@
+"""A request whose body is still arriving keeps nobody else from being worked on."""
+
+import io
+import threading
+
+import pytest
+from django.http import HttpResponse
+
+from sensenova_billing.http import concurrency
+from sensenova_billing.http.concurrency import ConcurrencyLimit
+from sensenova_billing.http.errors import busy
+
+
+class SlowBody(io.RawIOBase):
+    """Gives its byte when it is let."""
+
+    def __init__(self):
+        self.asked, self.arrives = threading.Event(), threading.Event()
+
+    def read(self, size=-1):
+        self.asked.set()
+        assert self.arrives.wait(10)
+        return b"x"
+
+
+@pytest.fixture
+def limited(monkeypatch):
+    """An application that reads its body, one request at a time."""
+    monkeypatch.setattr(concurrency, "SECONDS_FOR_A_SLOT", 0.01)
+
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read(1)]
+
+    return ConcurrencyLimit(application, requests=1, busy=busy)
+
+
+def ask(application, path="/prices", body=None):
+    said = []
+    environ = {"PATH_INFO": path, "wsgi.input": body or io.BytesIO(b"x")}
+    content = b"".join(application(environ, lambda status, headers: said.append((status, dict(headers)))))
+    return (*said[0], content)
+
+
+def test_others_are_answered_while_a_body_is_on_its_way(limited):
+    body = SlowBody()
+    slow = threading.Thread(target=ask, args=[limited], kwargs={"body": body})
+    slow.start()
+    assert body.asked.wait(10)
+
+    assert ask(limited)[0] == "200 OK"
+    body.arrives.set()
+    slow.join(10)
+    assert ask(limited)[0] == "200 OK"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/usage", "503 Service Unavailable"),
+        ("/prices", "503 Service Unavailable"),
+        ("/api/v1/calls", "200 OK"),
+        ("/healthz", "200 OK"),
+        ("/readyz", "200 OK"),
+    ],
+)
+def test_work_that_goes_on_keeps_others_waiting_but_no_health_check_and_no_admission(path, status):
+    begun, ends = threading.Event(), threading.Event()
+
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/overview":
+            begun.set()
+            assert ends.wait(10)
+        return [b""]
+
+    limited = ConcurrencyLimit(application, requests=1, busy=busy)
+    working = threading.Thread(target=ask, args=[limited, "/overview"])
+    working.start()
+    assert begun.wait(10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(concurrency, "SECONDS_FOR_A_SLOT", 0.01)
+        answer = ask(limited, path)
+    ends.set()
+    working.join(10)
+
+    assert answer[0] == status
+    assert status.startswith("200") or answer[1]["Retry-After"] == "5"
+
+
+def test_a_request_that_fails_gives_its_slot_back():
+    def failing(environ, start_response):
+        raise ValueError
+
+    limited = ConcurrencyLimit(failing, requests=1, busy=lambda path: HttpResponse(status=503))
+    for _ in range(2):
+        with pytest.raises(ValueError):  # noqa: PT011
+            ask(limited)

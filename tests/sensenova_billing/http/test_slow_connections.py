@@ -1,0 +1,49 @@
+"""A running server with more slow connections than it works on requests at once."""
+
+import contextlib
+import http.client
+import re
+import socket
+import time
+
+import pytest
+
+from sensenova_billing.dev_server.proxy import find_proxy
+from tests.sensenova_billing.processes import output_of, users_of
+
+SLOW = 300
+HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na"
+
+
+@pytest.fixture(params=["web", "proxy"], ids=["directly", "through the proxy"])
+def server(request, product):
+    """The port of the web server itself, or of the proxy in front of it."""
+    if not find_proxy():
+        if request.param == "proxy":
+            pytest.skip("Debian's haproxy is not installed.")
+        return product.port
+    assert "HAProxy is in front" in output_of(product.directory)
+    if request.param == "proxy":
+        return product.port
+    own = re.findall(r"granian .*--port (\d+)", "\n".join(users_of(product.directory)))
+    assert product.port not in map(int, own)
+    return int(own[0])
+
+
+def asked(port, path):
+    """The status of an answer, and the seconds that it took."""
+    begun = time.monotonic()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status, time.monotonic() - begun
+
+
+def test_health_checks_and_pages_are_answered_beside_slow_bodies(server):
+    with contextlib.ExitStack() as held:
+        for _ in range(SLOW):
+            slow = held.enter_context(socket.create_connection(("127.0.0.1", server), timeout=20))
+            slow.sendall(HEAD)
+        answers = [asked(server, path) for path in ("/healthz", "/prices", "/readyz") for _ in range(5)]
+
+    assert {status for status, _ in answers} == {200}
+    assert sum(seconds for _, seconds in answers) < 20  # a waiting one would take that alone

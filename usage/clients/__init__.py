@@ -1,0 +1,1 @@
+"""Usage in the formats of other systems: CloudEvents, Lago, LiteLLM."""

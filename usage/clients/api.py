@@ -1,0 +1,223 @@
+"""The HTTP doors for clients that exist: what they send is mapped onto reports and goes through the one verb.
+
+Each door answers in its client's own words, successes and refusals alike.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api_keys.authentication import key_of
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.api.schemas import answer, shape
+from usage.clients import cloudevents, lago, litellm
+from usage.ingest.authorise import report_usage
+from usage.ingest.errors import BadBatch, Conflict
+from usage.ingest.record import Receipt
+from usage.ingest.schemas import batch, one_or_batch, refusals, wrapped
+from usage.refused.endpoint import UsageEndpoint
+
+
+class ClientView(UsageEndpoint):
+    """What the endpoints for clients share: refusals are put into their words."""
+
+    refusal_type = "application/json"
+    # The client's words for our fields.
+    names: Mapping[str, str] = {}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer as every door does, then in the client's shape."""
+        response = super().handle_exception(exc)
+        error = response.data["error"]
+        error["details"] = [
+            detail | {"field": self.names.get(detail["field"], detail["field"])}
+            for detail in error["details"]
+        ]
+        response.data = self.refusal(status=response.status_code, error=error)
+        response.content_type = self.refusal_type
+        return response
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of a refusal; by default in our own shape."""
+        return {"error": error}
+
+
+class CloudEventsView(ClientView):
+    """Takes CloudEvents, one or a batch, as OpenMeter does."""
+
+    media_types = ("application/cloudevents+json", "application/cloudevents-batch+json", "application/json")
+    refusal_type = "application/problem+json"
+    names = cloudevents.NAMES
+
+    @extend_schema(
+        operation_id="report_cloudevents",
+        summary="Report usage as CloudEvents",
+        tags=["clients"],
+        description="What OpenMeter's clients and LiteLLM's `openmeter` callback send; see docs/clients.md.",
+        request={
+            "application/cloudevents+json": one_or_batch("CloudEvent"),
+            "application/cloudevents-batch+json": one_or_batch("CloudEvent"),
+            "application/json": one_or_batch("CloudEvent"),
+        },
+        responses={
+            204: OpenApiResponse(description="Committed."),
+            **refusals("Problem", media_type="application/problem+json"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = clock.now()
+        reports = cloudevents.decode_events(self.body_of(request), now=now)
+        report_usage(reports=reports, key=key_of(request), now=now)
+        return Response(status=204)
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+        """Return an RFC 9457 problem; `detail` names what is wrong, because clients show nothing else."""
+        return {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": " ".join([error["message"], *_sentences(error["details"])]),
+            "code": error["code"],
+            "errors": error["details"],
+        }
+
+
+def _sentences(details: list[dict[str, Any]]) -> list[str]:
+    reason = "differs from what is stored"
+    return [
+        f"[{detail['index']}] {detail['field']}: {detail.get('reason', reason)}." for detail in details[:10]
+    ]
+
+
+class LagoView(ClientView):
+    """What Lago's two doors share."""
+
+    names = lago.NAMES
+    is_batch = False
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+        """Return a refusal as Lago words it; of a batch, by the index of the event."""
+        body: dict[str, Any] = {"status": status, "error": HTTPStatus(status).phrase}
+        if status == 401:
+            return body
+        if not error["details"]:
+            return body | {"code": error["code"], "error_details": {"base": [error["message"]]}}
+        found: dict[str, dict[str, list[str]]] = {}
+        for detail in error["details"]:
+            fields = found.setdefault(str(detail["index"]), {})
+            fields.setdefault(detail["field"] or "base", []).append(detail["reason"])
+        details = found if self.is_batch else found["0"]
+        return body | {"code": "validation_errors", "error_details": details}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Name a conflict as Lago does, by the id that is known, and as it does with 422."""
+        if isinstance(exc, Conflict):
+            known = sorted({difference["index"] for difference in exc.details})
+            details = [{"index": i, "field": "event_id", "reason": "value_already_exist"} for i in known]
+            refused = BadBatch([])
+            refused.details, refused.reasons, refused.customers = details, exc.reasons, exc.customers
+            exc = refused
+        return super().handle_exception(exc)
+
+
+class LagoEventView(LagoView):
+    """Takes one of Lago's events."""
+
+    @extend_schema(
+        operation_id="report_lago_event",
+        summary="Report usage as an event of Lago's",
+        tags=["clients"],
+        description="What Lago's SDKs and LiteLLM's `lago` callback send; see docs/clients.md.",
+        request={"application/json": wrapped("event", shape("LagoEvent"))},
+        responses={
+            200: answer("Committed.", wrapped("event", shape("LagoStoredEvent"))),
+            **refusals("LagoRefusal", conflict=422),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = clock.now()
+        answers = _record_lago(lago.decode_event(self.body_of(request), now=now), request=request, now=now)
+        return Response({"event": answers[0]})
+
+
+class LagoBatchView(LagoView):
+    """Takes a batch of Lago's events."""
+
+    is_batch = True
+
+    @extend_schema(
+        operation_id="report_lago_events",
+        summary="Report usage as a batch of Lago's events",
+        tags=["clients"],
+        description="What Lago's SDKs and lago-agent-sdk send; up to 10,000 events; see docs/clients.md.",
+        request={"application/json": wrapped("events", batch("LagoEvent"))},
+        responses={
+            200: answer("Committed.", wrapped("events", batch("LagoStoredEvent"))),
+            **refusals("LagoRefusal", conflict=422),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = clock.now()
+        answers = _record_lago(
+            lago.decode_event_batch(self.body_of(request), now=now), request=request, now=now
+        )
+        return Response({"events": answers})
+
+
+def _record_lago(events: list[lago.LagoEvent], *, request: Request, now: dt.datetime) -> list[dict[str, Any]]:
+    report_usage(reports=[event.report for event in events], key=key_of(request), now=now)
+    return [lago.answer_of(event, now=now) for event in events]
+
+
+_COUNTS = ("accepted", "duplicates", "skipped")
+
+
+class LiteLLMView(ClientView):
+    """Takes what LiteLLM's `generic_api` callback sends."""
+
+    media_types = ("application/json", "application/x-ndjson")
+    names = litellm.NAMES
+
+    @extend_schema(
+        operation_id="report_litellm",
+        summary="Report usage as LiteLLM logs it",
+        tags=["clients"],
+        description=(
+            "StandardLoggingPayloads of LiteLLM's `generic_api` callback: an array, one a line, or one. "
+            "Failed calls and answers from LiteLLM's cache are skipped; see docs/clients.md."
+        ),
+        request={
+            "application/json": one_or_batch("LiteLLMPayload"),
+            "application/x-ndjson": batch("LiteLLMPayload"),
+        },
+        responses={
+            200: answer("Committed.", shape("LiteLLMReceipt")),
+            **refusals("Error"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = clock.now()
+        delivery = litellm.decode_payloads(self.body_of(request), now=now)
+        receipt = _record_delivery(delivery, request=request, now=now)
+        counts = (receipt.accepted, receipt.duplicates, delivery.skipped)
+        return Response(dict(zip(_COUNTS, counts, strict=True)))
+
+
+def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.datetime) -> Receipt:
+    if not delivery.reports:
+        return Receipt(accepted=0, duplicates=0)
+    try:
+        return report_usage(reports=delivery.reports, key=key_of(request), now=now)
+    except (BadBatch, Conflict) as refused:
+        # By their places in the delivery, which counts the skipped as well.
+        refused.details = [detail | {"index": delivery.places[detail["index"]]} for detail in refused.details]
+        raise

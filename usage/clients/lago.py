@@ -1,0 +1,150 @@
+"""Lago's events, as its SDKs, lago-agent-sdk and LiteLLM's `lago` callback send them.
+
+| ours | theirs |
+|---|---|
+| event id | `transaction_id` |
+| customer | `external_subscription_id` |
+| service | `properties.model`, by its name or an alias |
+| occurred at | `timestamp`, Unix seconds; the arrival where there is none |
+| quantities | `properties.prompt_tokens`, `completion_tokens`; or `properties.value`, see `_CODES` |
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sensenova_billing.lib.api.errors import Unreadable
+from sensenova_billing.lib.api.strict_json import BadItem, require_text
+from usage.clients.parsing import (
+    WrittenFloat,
+    read_client_json,
+    require_object,
+    timed_report,
+    unix_time,
+    whole_number,
+)
+from usage.ingest.payload import UsageReport, each_item, require_batch
+
+# What the client calls our fields, for refusals in its own words.
+NAMES = {
+    "event_id": "transaction_id",
+    "customer": "external_subscription_id",
+    "service": "properties.model",
+    "occurred_at": "timestamp",
+    "input_tokens": "properties",
+    "output_tokens": "properties",
+    "input_characters": "properties",
+}
+
+_PAIR = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+_CODES = {"llm_input_tokens": "input_tokens", "llm_output_tokens": "output_tokens"}
+_ECHOED = ("transaction_id", "external_subscription_id", "code", "precise_total_amount_cents")
+# Lago's ids are UUIDs; ours come from the event's own id, so that a resend is answered alike.
+_NAMESPACE = uuid.UUID("7d1f6d0c-3b0e-4c53-9d0e-5f3f8b8a6a11")
+
+
+@dataclass(frozen=True)
+class LagoEvent:
+    """One event as it was sent, and the report that it makes."""
+
+    sent: Mapping[str, Any]
+    report: UsageReport
+
+
+def decode_event(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
+    """Return what `{"event": {...}}` holds; raise Unreadable or BadBatch."""
+    return _decode([_wrapped(body, "event")], now)
+
+
+def decode_event_batch(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
+    """Return what `{"events": [...]}` holds; raise Unreadable, or BadBatch naming every bad event."""
+    items = _wrapped(body, "events")
+    if not isinstance(items, list):
+        raise Unreadable("malformed_event", "`events` must be an array. Nothing was stored.")
+    require_batch(items)
+    return _decode(items, now)
+
+
+def answer_of(event: LagoEvent, *, now: dt.datetime) -> dict[str, Any]:
+    """Return what Lago answers of an event that is stored; of its properties, those that are plain values."""
+    properties = event.sent["properties"]
+    return {
+        "lago_id": str(uuid.uuid5(_NAMESPACE, f"{event.report.customer} {event.report.event_id}")),
+        "lago_customer_id": None,
+        "lago_subscription_id": None,
+        **{name: event.sent.get(name) for name in _ECHOED},
+        "timestamp": _milliseconds(event.report.occurred_at),
+        "properties": {name: value for name, value in properties.items() if _is_plain(value)},
+        "created_at": _milliseconds(now),
+    }
+
+
+def _wrapped(body: bytes, name: str) -> Any:
+    said = read_client_json(body)
+    if not isinstance(said, dict) or name not in said:
+        raise Unreadable("malformed_event", f"The body must be an object with `{name}`. Nothing was stored.")
+    return said[name]
+
+
+def _decode(items: list[Any], now: dt.datetime) -> list[LagoEvent]:
+    reports = each_item(
+        items,
+        lambda item: _report(item, now),
+        customer_of=lambda item: item.get("external_subscription_id"),
+    )
+    return [LagoEvent(sent=item, report=report) for item, report in zip(items, reports, strict=True)]
+
+
+def _report(item: Any, now: dt.datetime) -> UsageReport:
+    event = require_object("", item)
+    properties = require_object("properties", event.get("properties"))
+    _require_answerable(event, properties)
+    timestamp = event.get("timestamp")
+    fields = {
+        "event_id": event.get("transaction_id"),
+        "customer": event.get("external_subscription_id"),
+        "service": properties.get("model"),
+        "occurred_at": None if timestamp is None else unix_time("timestamp", timestamp),
+        **_quantities(event["code"], properties),
+    }
+    return timed_report(fields, now=now)
+
+
+def _require_answerable(event: dict[str, Any], properties: dict[str, Any]) -> None:
+    """Raise BadItem for what could not be said again in the answer."""
+    if not isinstance(event.get("code"), str) or not event["code"]:
+        raise BadItem("code", "must be a string that is not empty")
+    require_text("code", event["code"])
+    amount = event.get("precise_total_amount_cents")
+    if not _is_plain(amount):
+        raise BadItem("precise_total_amount_cents", "must be a plain value")
+    require_text("precise_total_amount_cents", str(amount))
+    for name, value in properties.items():
+        require_text("properties", name)
+        if isinstance(value, str):
+            require_text("properties", value)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | WrittenFloat)
+
+
+def _quantities(code: str, properties: dict[str, Any]) -> dict[str, int]:
+    given = {theirs: ours for theirs, ours in _PAIR.items() if properties.get(theirs) is not None}
+    if given:
+        return {
+            ours: whole_number(f"properties.{theirs}", properties[theirs]) for theirs, ours in given.items()
+        }
+    if code in _CODES:
+        return {_CODES[code]: whole_number("properties.value", properties.get("value"))}
+    if properties.get("total_tokens") is not None:
+        raise BadItem(
+            "properties", "total_tokens alone cannot be billed: input and output have their own prices"
+        )
+    raise BadItem("code", "stands for nothing that is billed, and properties hold no token counts")
+
+
+def _milliseconds(instant: dt.datetime) -> str:
+    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

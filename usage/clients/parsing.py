@@ -1,0 +1,88 @@
+"""What the formats of other clients have in common: how they write numbers and instants.
+
+Instants are read from the characters of a number, never by floating point. Reasons never quote what was
+sent, because some formats carry prompts and answers.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sensenova_billing.lib.api.strict_json import BadItem, read_json
+from usage.ingest.payload import ArrivalReport, UsageReport, report_of
+
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,15}")
+# Eleven digits of seconds reach beyond the year 5000; what is too far from now is refused later.
+_UNIX_TIME = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,18}))?")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class WrittenFloat(float):
+    """A JSON number with a fraction or an exponent that still knows how it was written."""
+
+    __slots__ = ("written",)  # a batch may hold a million
+
+    written: str
+
+    def __new__(cls, written: str) -> "WrittenFloat":
+        """Keep the characters; a number beyond every float is refused as JSON that cannot be read."""
+        number = super().__new__(cls, written)
+        if number in (float("inf"), float("-inf")):
+            raise ValueError("the number is too large")
+        number.written = written
+        return number
+
+
+def read_client_json(body: bytes) -> Any:
+    """Return what the body says, numbers with a fraction as WrittenFloat; raise Unreadable."""
+    return read_json(body, parse_float=WrittenFloat)
+
+
+def require_object(field: str, value: Any) -> dict[str, Any]:
+    """Return the JSON object; raise BadItem if the value is something else."""
+    if not isinstance(value, dict):
+        raise BadItem(field, "must be an object")
+    return value
+
+
+def whole_number(field: str, value: Any) -> int:
+    """Return a quantity that is a JSON integer or a string of digits; raise BadItem."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value  # its bounds are checked with the report
+    raise BadItem(field, "must be a whole number")
+
+
+def unix_time(field: str, value: Any) -> dt.datetime:
+    """Return the instant of Unix seconds, a number or a numeric string, to the microsecond; raise BadItem."""
+    if isinstance(value, WrittenFloat):
+        value = value.written
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 10**11 else "beyond"
+    match = _UNIX_TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise BadItem(field, "must be Unix seconds")
+    seconds, fraction = match.groups()
+    # Cut off, never rounded, as everywhere.
+    microseconds = int((fraction or "")[:6].ljust(6, "0"))
+    return _EPOCH + dt.timedelta(seconds=int(seconds), microseconds=microseconds)
+
+
+def timed_report(fields: Mapping[str, Any], *, now: dt.datetime) -> UsageReport:
+    """Return the report of these fields; without `occurred_at` it counts as of its arrival, now."""
+    for field, value in fields.items():
+        if isinstance(value, WrittenFloat):
+            raise BadItem(field, "must not be a number with a fraction or an exponent")
+    if fields.get("occurred_at") is not None:
+        return report_of(dict(fields))
+    report = report_of(dict(fields) | {"occurred_at": now})
+    return ArrivalReport(**msgspec.structs.asdict(report))
+
+
+def first_given(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """Return the first of these fields that is neither missing, null nor empty, or None."""
+    return next((fields[name] for name in names if fields.get(name) not in (None, "")), None)

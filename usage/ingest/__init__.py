@@ -1,0 +1,1 @@
+"""Usage on its way into the table: payload, checks, one commit."""

@@ -1,0 +1,73 @@
+"""The HTTP doors of usage."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api_keys.authentication import key_of
+from pricing.rules.measures import Measure
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.api.schemas import answer, shape
+from usage.ingest.authorise import report_usage
+from usage.ingest.payload import decode_reports
+from usage.ingest.reversal_requests import decode_reversal, reverse_usage
+from usage.ingest.reversals import reason_of
+from usage.ingest.schemas import one_or_batch, refusals, reversal_refusals, wrapped
+from usage.refused.endpoint import UsageEndpoint
+
+
+class UsageView(UsageEndpoint):
+    """Takes usage records, one or a batch."""
+
+    @extend_schema(
+        operation_id="report_usage",
+        summary="Report usage",
+        tags=["usage"],
+        description=(
+            "Stores one record (an object) or a batch (an array of up to 10,000), whole or not at all. "
+            "Answers after the commit. The same event id with the same content is counted as a duplicate, so "
+            "any request may be repeated until it is answered; with other content it is refused with 409."
+        ),
+        request={"application/json": one_or_batch("UsageReport")},
+        responses={200: answer("Committed.", shape("Receipt")), **refusals("Error")},
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        reports = decode_reports(self.body_of(request))
+        receipt = report_usage(reports=reports, key=key_of(request), now=clock.now())
+        return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
+
+
+class ReversalView(UsageEndpoint):
+    """Takes back one usage record."""
+
+    @extend_schema(
+        operation_id="reverse_usage",
+        summary="Reverse a usage record",
+        tags=["usage"],
+        description=(
+            "Takes back a record that was reported wrongly, by a record of its own: nothing that is stored "
+            "ever changes. Answers after the commit. It is on the bill of `billing_hour`, always a later one "
+            "than the record's. Asked again for the same reason it answers the same, so any request may be "
+            "repeated until it is answered; for another reason it is refused with 409."
+        ),
+        request={"application/json": shape("ReversalRequest")},
+        responses={
+            200: answer("Committed.", wrapped("reversal", shape("Reversal"))),
+            **reversal_refusals("Error"),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, reverse, answer."""
+        asked = decode_reversal(self.body_of(request))
+        customer, reversal = reverse_usage(asked=asked, key=key_of(request), now=clock.now())
+        told = {
+            "event_id": reversal.event_id,
+            "customer": customer.code,
+            "reverses": reversal.reverses,
+            "reason": reason_of(reversal),
+            "occurred_at": reversal.occurred_at,
+            "billing_hour": reversal.billing_hour,
+            **{str(measure): getattr(reversal, measure) for measure in Measure},
+        }
+        return Response({"reversal": told})

@@ -1,0 +1,35 @@
+"""What every door of usage does with reports, whatever the format in which they came."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from accounts.api_keys.keys import customer_codes
+from accounts.models import ServiceKey
+from usage.ingest.errors import BadBatch, RecordProblem, UsageRefused
+from usage.ingest.group_commit import record_single
+from usage.ingest.payload import UsageReport
+from usage.ingest.record import Receipt, record_usage
+from usage.refused.reasons import RefusalReason
+
+
+def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:
+    """Store what this key reports, whole or not at all; raise BadBatch or Conflict and store nothing."""
+    try:
+        _refuse_foreign(reports=reports, key=key)
+        if len(reports) == 1:
+            return record_single(report=reports[0], now=now)
+        return record_usage(reports=reports, now=now)
+    except UsageRefused as refused:
+        refused.customers = {index: report.customer for index, report in enumerate(reports)}
+        raise
+
+
+def _refuse_foreign(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
+    codes = customer_codes(key=key)
+    if codes is None:
+        return
+    foreign = [index for index, report in enumerate(reports) if report.customer not in codes]
+    if foreign:
+        # The same for a customer that does not exist, so that a key learns nothing about others.
+        problem = ("customer", "this key may not report for it", RefusalReason.CUSTOMER_NOT_OF_KEY)
+        raise BadBatch([RecordProblem(index, *problem) for index in foreign])

@@ -1,0 +1,24 @@
+"""Single reports that arrive at the same time share one commit, and each is answered after it."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sensenova_billing.lib.database.batching import Ferry
+from sensenova_billing.lib.database.time_limits import Work
+from usage.ingest.errors import UsageRefused
+from usage.ingest.payload import UsageReport
+from usage.ingest.record import Receipt, record_each
+
+_Reported = tuple[UsageReport, dt.datetime]
+
+
+def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
+    """Store this report for ever, sharing the commit with others; or raise BadBatch or Conflict."""
+    return _FERRY.cross((report, now))
+
+
+def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageRefused]:
+    return record_each(reports=[report for report, _ in reported], now=max(now for _, now in reported))
+
+
+_FERRY = Ferry[_Reported, Receipt](_carry, work=Work.REPORT)

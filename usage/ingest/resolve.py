@@ -1,0 +1,202 @@
+"""From reports to rows: whose, of which service, how much; and what is wrong with those that cannot be."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from msgspec import UNSET
+
+from pricing.rules.characters import count_characters
+from pricing.rules.measures import Measure
+from sensenova_billing.lib.database.prepared_statements import fetch_all
+from usage.ingest.errors import RecordProblem
+from usage.ingest.payload import ArrivalReport, UsageReport
+from usage.refused.reasons import RefusalReason
+
+MEASURES = tuple(Measure)  # going through an enum is slow
+
+
+class Row(NamedTuple):
+    """A usage record as it will be stored."""
+
+    customer_id: int
+    event_id: str
+    service_id: int
+    service: str
+    occurred_at: dt.datetime
+    hour: dt.datetime
+    quantities: tuple[int, ...]
+    metadata: dict[str, str] | None
+    call_id: str | None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """What makes the record unique for ever."""
+        return self.customer_id, self.event_id
+
+    def content(self) -> dict[str, Any]:
+        """What has to be the same when the key is the same."""
+        measured = dict(zip(map(str, Measure), self.quantities, strict=True))
+        return {
+            "service": self.service,
+            "occurred_at": self.occurred_at,
+            **measured,
+            "metadata": self.metadata,
+        }
+
+    def claims(self) -> dict[str, Any]:
+        """What of the content the sender said itself, and so has to be the same when it says it again."""
+        return self.content()
+
+
+class ArrivalRow(Row):
+    """The row of a report without a time: its instant is its arrival, which differs when it is resent."""
+
+    def claims(self) -> dict[str, Any]:
+        """All but the instant."""
+        return {field: value for field, value in self.content().items() if field != "occurred_at"}
+
+
+@dataclass(frozen=True)
+class OnSale:
+    """A service, and since when it charges for each measure, in the order of Measure."""
+
+    service_id: int
+    service: str
+    since: tuple[dt.datetime | None, ...]
+
+    @property
+    def first(self) -> dt.datetime:
+        """Since when it is on sale at all."""
+        return min(since for since in self.since if since)
+
+    @cached_property
+    def complete(self) -> dt.datetime:
+        """Since when it charges for all that it charges for."""
+        return max(since for since in self.since if since)
+
+    @cached_property
+    def not_sold(self) -> tuple[int, ...]:
+        """The places of the measures for which it does not charge."""
+        return tuple(place for place, since in enumerate(self.since) if since is None)
+
+
+def resolve(
+    *, reports: Sequence[UsageReport], now: dt.datetime
+) -> tuple[dict[int, Row], list[RecordProblem]]:
+    """Return a row for each report that can be taken, by its index, and what is wrong with the others."""
+    customers, services = _known(
+        codes={report.customer for report in reports}, names={report.service for report in reports}
+    )
+    oldest, newest = now - settings.USAGE_OLDEST, now + settings.USAGE_AHEAD
+    rows: dict[int, Row] = {}
+    problems: list[RecordProblem] = []
+    for index, report in enumerate(reports):
+        occurred_at, quantities = report.occurred_at, _quantities(report)
+        customer_id = customers.get(report.customer)
+        service = services.get(report.service)
+        if not oldest <= occurred_at <= newest:
+            problems.append(RecordProblem(index, *_time_problem(occurred_at, now)))
+        elif customer_id is None:
+            problems.append(RecordProblem(index, *_NO_CUSTOMER))
+        elif service is None:
+            problems.append(RecordProblem(index, *_NO_SERVICE))
+        elif problem := _service_problem(occurred_at, quantities, service):
+            problems.append(RecordProblem(index, *problem))
+        else:
+            occurred_at = occurred_at.astimezone(dt.UTC)
+            row_type = ArrivalRow if isinstance(report, ArrivalReport) else Row
+            rows[index] = row_type(
+                customer_id,
+                report.event_id,
+                service.service_id,
+                service.service,
+                occurred_at,
+                occurred_at.replace(minute=0, second=0, microsecond=0),
+                quantities,
+                report.metadata or None,
+                report.call_id or None,
+            )
+    return rows, problems
+
+
+def _known(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[str, OnSale]]:
+    """Return the ids of these customers and what is on sale under these names, with one question."""
+    customers: dict[str, int] = {}
+    found: dict[str, tuple[int, str, dict[str, dt.datetime]]] = {}
+    for name, its_id, service, measure, since in fetch_all(_KNOWN, list(codes), list(names)):
+        if service is None:
+            customers[name] = its_id
+        else:
+            found.setdefault(name, (its_id, service, {}))[2][measure] = since
+    return customers, {
+        name: OnSale(service_id, service, tuple(map(since.get, MEASURES)))
+        for name, (service_id, service, since) in found.items()
+    }
+
+
+# A service of that very name comes before an alias.
+_KNOWN = """
+WITH wanted AS (
+    SELECT code FROM unnest(%s::text[]) AS code
+), sought AS (
+    SELECT name FROM unnest(%s::text[]) AS name
+), named AS (
+    SELECT name, id AS service_id FROM pricing_service JOIN sought USING (name)
+     UNION ALL
+    SELECT alias, service_id FROM pricing_servicealias JOIN sought ON sought.name = alias
+     WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)
+)
+SELECT code, id, NULL, NULL, NULL FROM accounts_customer JOIN wanted USING (code)
+ UNION ALL
+SELECT named.name, service.id, service.name, item.measure, min(price.begins_at)
+  FROM named
+  JOIN pricing_service AS service ON service.id = named.service_id
+  JOIN pricing_billingitem AS item ON item.service_id = service.id
+  JOIN pricing_price AS price ON price.billing_item_id = item.id AND price.customer_id IS NULL
+ GROUP BY named.name, service.id, service.name, item.measure
+"""
+
+
+def _quantities(report: UsageReport) -> tuple[int, ...]:
+    characters = report.input_characters or 0
+    if report.input_text is not UNSET:
+        characters = count_characters(report.input_text)
+    # In the order of Measure.
+    return (report.input_tokens or 0, report.output_tokens or 0, characters)
+
+
+# The field that is wrong, why, and under which reason it is counted.
+_Wrong = tuple[str, str, RefusalReason]
+_NO_CUSTOMER = ("customer", "there is no such customer", RefusalReason.UNKNOWN_CUSTOMER)
+_NO_SERVICE = ("service", "there is no such service", RefusalReason.UNKNOWN_SERVICE)
+
+
+def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Wrong:
+    if occurred_at < now:
+        days = settings.USAGE_OLDEST.days
+        return "occurred_at", f"is more than {days} days ago", RefusalReason.TOO_OLD
+    minutes = settings.USAGE_AHEAD.seconds // 60
+    return "occurred_at", f"is more than {minutes} minutes ahead", RefusalReason.TOO_FAR_AHEAD
+
+
+def _service_problem(occurred_at: dt.datetime, quantities: tuple[int, ...], service: OnSale) -> _Wrong | None:
+    if occurred_at >= service.complete and not any(map(quantities.__getitem__, service.not_sold)):
+        return None  # as nearly always
+    for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
+        if not quantity:
+            continue
+        name = measure.label.lower()
+        if since is None:
+            text = f"{service.service} does not charge for {name}"
+            return measure.value, text, RefusalReason.NOT_CHARGED
+        if occurred_at < since:
+            text = f"{service.service} did not charge for {name} yet"
+            return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
+    if not any(quantities) and occurred_at < service.first:
+        text = f"{service.service} was not on sale yet"
+        return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
+    return None

@@ -1,0 +1,67 @@
+"""Taking back what was reported wrongly, by a record of its own: nothing that is stored ever changes."""
+
+import datetime as dt
+import uuid
+
+from django.db import IntegrityError, transaction
+
+from accounts.audit.context import LONGEST_REASON
+from accounts.models import Customer
+from pricing.rules.measures import Measure
+from usage.billing_hours import hold_hours_open
+from usage.ingest.errors import AlreadyReversed, NotReversible
+from usage.models import HOUR, UsageRecord
+
+
+def reverse_record(
+    *, customer: Customer, event_id: str, reason: str, by: str, now: dt.datetime
+) -> UsageRecord:
+    """Store the reversal of this record for ever and return it; again for the same reason changes nothing.
+
+    It is billed in the hour after the record's own billing hour, or in the earliest open one: always on a
+    later bill than the record. Raises NotReversible, or AlreadyReversed if it was for another reason.
+    """
+    reason = reason.strip()
+    record = _reversible(customer=customer, event_id=event_id, reason=reason)
+    try:
+        with transaction.atomic():
+            return _store(record=record, reason=reason, by=by, now=now)
+    except IntegrityError:
+        stored = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
+        if stored is None:
+            raise
+    known = reason_of(stored)
+    if known != reason:
+        raise AlreadyReversed(event_id=event_id, stored=known, sent=reason)
+    return stored
+
+
+def reason_of(reversal: UsageRecord) -> str:
+    """Return why the record was reversed."""
+    return str((reversal.metadata or {}).get("reason", ""))
+
+
+def _reversible(*, customer: Customer, event_id: str, reason: str) -> UsageRecord:
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise NotReversible("reason", f"must have 1 to {LONGEST_REASON} characters")
+    record = UsageRecord.objects.filter(customer=customer, event_id=event_id).first()
+    if record is None:
+        raise NotReversible("event_id", "there is no such record")
+    if record.reverses is not None:
+        raise NotReversible("event_id", "this record is a reversal itself")
+    return record
+
+
+def _store(*, record: UsageRecord, reason: str, by: str, now: dt.datetime) -> UsageRecord:
+    next_hour = record.billing_hour + HOUR
+    return UsageRecord.objects.create(
+        customer_id=record.customer_id,
+        event_id=f"reversal-{uuid.uuid4()}",
+        service_id=record.service_id,
+        occurred_at=record.occurred_at,
+        billing_hour=hold_hours_open([next_hour])[next_hour],
+        received_at=now,
+        metadata={"reason": reason, "by": by},
+        reverses=record.event_id,
+        **{str(measure): -getattr(record, measure) for measure in Measure},
+    )

@@ -1,0 +1,233 @@
+"""What the doors take and answer, as the OpenAPI document says it: SHAPES are its components."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+
+from pricing.rules.measures import MAX_QUANTITY, Measure
+from sensenova_billing.lib.api.schemas import Shape, answer, shape
+from usage.ingest.payload import MAX_BATCH
+
+_REASONS = {
+    400: "The body is not JSON, is empty, or holds too many records.",
+    401: "No service key, or one that is not live.",
+    403: "The key lacks the scope usage:write.",
+    413: "The body is larger than 16 MiB, or holds more than 1,000,000 values.",
+    415: "The content type is not one of those named, or the content encoding is not gzip.",
+    422: "Some records cannot be taken; each is named with its reason.",
+    503: "The database is away, or too many large bodies are being read; send it again after Retry-After.",
+}
+_NO_REVERSAL = {
+    400: "The body is not JSON.",
+    413: "The body is larger than 64 KiB.",
+    409: "The record was reversed before, for another reason.",
+    422: "There is no such record, or it cannot be reversed; the field and the reason are named.",
+}
+# Lago has one status for both.
+_CONFLICTS = {
+    409: "An event id is known with other content.",
+    422: "Some records cannot be taken, or are known with other content; each is named with its reason.",
+}
+
+
+def one_or_batch(name: str) -> Shape:
+    """Return the shape of one such thing or of a batch of them."""
+    return {"oneOf": [shape(name), batch(name)]}
+
+
+def batch(name: str) -> Shape:
+    """Return the shape of a batch of such things."""
+    return {"type": "array", "items": shape(name), "minItems": 1, "maxItems": MAX_BATCH}
+
+
+def wrapped(name: str, inner: Shape) -> Shape:
+    """Return the shape of an object that holds this one under a name."""
+    return _object({name: inner}, required=[name])
+
+
+def refusals(
+    name: str, *, conflict: int = 409, media_type: str = "application/json"
+) -> dict[Any, OpenApiResponse]:
+    """Return every way in which a door refuses, with bodies of this name; `conflict` is the status of one."""
+    reasons = _REASONS | {conflict: _CONFLICTS[conflict]}
+    return {(status, media_type): answer(reason, shape(name)) for status, reason in sorted(reasons.items())}
+
+
+def reversal_refusals(name: str) -> dict[Any, OpenApiResponse]:
+    """Return every way in which a reversal is refused."""
+    reasons = _REASONS | _NO_REVERSAL
+    return {status: answer(reason, shape(name)) for status, reason in sorted(reasons.items())}
+
+
+def _object(properties: dict[str, Shape], *, required: list[str], **more: Any) -> Shape:
+    return {"type": "object", "properties": properties, "required": required, **more}
+
+
+def _some_of(*names: str) -> Shape:
+    return {
+        "type": "object",
+        "properties": {name: shape("Count") for name in names},
+        "anyOf": [{"required": [name]} for name in names],
+    }
+
+
+def _counts(*names: str) -> dict[str, Shape]:
+    return {name: {"type": "integer", "minimum": 0} for name in names}
+
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+_CUSTOMER = _NAME | {"description": "The customer's code."}
+_MODEL = _NAME | {"description": "A service, by its name or an alias."}
+_SOME_TEXT = {"type": "string", "minLength": 1}
+_QUANTITY = {"type": "integer", "minimum": 0, "maximum": MAX_QUANTITY}
+_TAKEN_BACK = {"type": "integer", "minimum": -MAX_QUANTITY, "maximum": 0}
+_INSTANT = {"type": "string", "format": "date-time"}
+
+SHAPES: dict[str, Shape] = {
+    "Receipt": _object(_counts("accepted", "duplicates"), required=["accepted", "duplicates"]),
+    "Reversal": _object(
+        {
+            "event_id": _NAME | {"description": "The reversal's own."},
+            "customer": _CUSTOMER,
+            "reverses": _NAME | {"description": "The event id of the record that is taken back."},
+            "reason": _SOME_TEXT,
+            "occurred_at": _INSTANT | {"description": "The record's own, and so is the price."},
+            "billing_hour": _INSTANT | {"description": "The hour on whose bill the reversal is."},
+            **{str(measure): _TAKEN_BACK for measure in Measure},
+        },
+        required=[
+            "event_id",
+            "customer",
+            "reverses",
+            "reason",
+            "occurred_at",
+            "billing_hour",
+            *map(str, Measure),
+        ],
+    ),
+    "Count": {
+        "description": "A quantity; null is as if it were left out.",
+        "oneOf": [_QUANTITY, {"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})$"}, {"type": "null"}],
+    },
+    "UnixTime": {
+        "description": "Unix seconds, without an exponent; null or missing: the arrival.",
+        "oneOf": [
+            {"type": "number", "minimum": 0},
+            {"type": "string", "pattern": "^[0-9]{1,11}([.][0-9]{1,18})?$"},
+            {"type": "null"},
+        ],
+    },
+    "LiteLLMCounts": _some_of("prompt_tokens", "completion_tokens"),
+    "OpenMeterCount": _object(
+        {"tokens": shape("Count"), "type": {"type": "string", "enum": ["input", "output", "system"]}},
+        required=["tokens", "type"],
+    ),
+    "OurCounts": _some_of("input_tokens", "output_tokens", "input_characters"),
+    "LagoValue": _object(
+        {
+            "code": {"type": "string", "enum": ["llm_input_tokens", "llm_output_tokens"]},
+            "properties": _object({"value": shape("Count")}, required=["value"]),
+        },
+        required=["code", "properties"],
+    ),
+    "CloudEvent": _object(
+        {
+            "specversion": {"type": "string", "enum": ["1.0"]},
+            "id": _SOME_TEXT,
+            "source": _SOME_TEXT,
+            "type": _SOME_TEXT,
+            "subject": _CUSTOMER,
+            "time": {
+                "type": ["string", "null"],
+                "description": "RFC 3339, in UTC where it has no offset; null or missing: the arrival.",
+            },
+            "data": {
+                "type": "object",
+                "properties": {"model": _MODEL},
+                "required": ["model"],
+                "oneOf": [shape("LiteLLMCounts"), shape("OpenMeterCount"), shape("OurCounts")],
+            },
+        },
+        required=["specversion", "id", "source", "type", "subject", "data"],
+    ),
+    "Problem": _object(
+        {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"type": "string"},
+            "errors": {"type": "array", "items": {"type": "object"}},
+        },
+        required=["type", "title", "status", "detail", "code", "errors"],
+    ),
+    "LagoEvent": _object(
+        {
+            "transaction_id": _NAME,
+            "external_subscription_id": _CUSTOMER,
+            "code": _SOME_TEXT,
+            "timestamp": shape("UnixTime"),
+            "precise_total_amount_cents": {
+                "type": ["string", "number", "boolean", "null"],
+                "description": "Is answered as it was sent, and not looked at.",
+            },
+            "properties": _object({"model": _MODEL}, required=["model"]),
+        },
+        required=["transaction_id", "external_subscription_id", "code", "properties"],
+        anyOf=[_object({"properties": shape("LiteLLMCounts")}, required=["properties"]), shape("LagoValue")],
+    ),
+    "LagoStoredEvent": _object(
+        {
+            "lago_id": {"type": "string", "format": "uuid"},
+            "lago_customer_id": {"type": "null"},
+            "lago_subscription_id": {"type": "null"},
+            "transaction_id": {"type": "string"},
+            "external_subscription_id": {"type": "string"},
+            "code": {"type": "string"},
+            "precise_total_amount_cents": {"type": ["string", "number", "boolean", "null"]},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "properties": {"type": "object", "description": "Of what was sent, the plain values."},
+            "created_at": {"type": "string", "format": "date-time"},
+        },
+        required=["lago_id", "transaction_id", "code", "timestamp", "properties", "created_at"],
+    ),
+    "LagoRefusal": _object(
+        {
+            "status": {"type": "integer"},
+            "error": {"type": "string"},
+            "code": {"type": "string"},
+            "error_details": {"type": "object"},
+        },
+        required=["status", "error"],
+    ),
+    "LiteLLMCall": _object(
+        {
+            "id": _NAME,
+            "status": {"type": "string", "enum": ["success", "failure"]},
+            "model": _MODEL
+            | {"description": "A service, by its name or an alias; `model_group` comes first."},
+            "end_user": {
+                "type": ["string", "null"],
+                "description": "The customer's code; if there is none, one of `metadata` is taken.",
+            },
+            "metadata": {"description": "An object that may name the customer; anything else names none."},
+            "endTime": shape("UnixTime"),
+            "prompt_tokens": _QUANTITY | {"type": ["integer", "null"]},
+            "completion_tokens": _QUANTITY | {"type": ["integer", "null"]},
+        },
+        required=["id", "model"],
+        anyOf=[{"required": ["prompt_tokens"]}, {"required": ["completion_tokens"]}],
+    ),
+    "LiteLLMFailure": _object(
+        {"status": {"const": "failure"}}, required=["status"], description="Used no model, and is skipped."
+    ),
+    "LiteLLMCacheHit": _object(
+        {"status": {"type": "string", "enum": ["success", "failure"]}, "cache_hit": {"const": True}},
+        required=["cache_hit"],
+        description="Used no model, and is skipped.",
+    ),
+    "LiteLLMPayload": {"anyOf": [shape("LiteLLMCall"), shape("LiteLLMFailure"), shape("LiteLLMCacheHit")]},
+    "LiteLLMReceipt": _object(
+        _counts("accepted", "duplicates", "skipped"), required=["accepted", "duplicates", "skipped"]
+    ),
+}

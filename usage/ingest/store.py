@@ -1,0 +1,118 @@
+"""From rows to the table, in bulk, in the transaction that is open.
+
+`copy_rows` is the fast way and takes new rows only; `insert_rows` also takes rows that are stored already,
+and says which were new. Both write in the order of the key, so that two senders of the same records wait
+for each other once and never in a circle.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from pricing.rules.measures import Measure
+from sensenova_billing.lib.database.prepared_statements import fetch_all
+from usage.ingest.resolve import MEASURES, Row
+
+Key = tuple[int, str]
+Hours = Mapping[dt.datetime, dt.datetime]
+
+_MEASURES = ", ".join(Measure)
+_COLUMNS = f"customer_id, event_id, service_id, occurred_at, billing_hour, received_at, metadata, {_MEASURES}"
+_COPY = f"COPY usage_usagerecord ({_COLUMNS}) FROM STDIN"
+# COPY's text format: these four would end a value or a row.
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_HAS_ESCAPES = re.compile(r"[\\\t\n\r]").search
+
+
+def copy_rows(*, rows: Iterable[Row], billing_hours: Hours, now: dt.datetime) -> None:
+    """Store rows of which none is stored yet; raise IntegrityError if one is."""
+    received = now.isoformat()
+    hours = {hour: f"{billing.isoformat()}\t{received}" for hour, billing in billing_hours.items()}
+    text = "".join([_text(row, hours) for row in sorted(rows)])
+    # psycopg's own cursor, so Django's errors have to be asked for.
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write(text)
+
+
+def _text(row: Row, hours: Mapping[dt.datetime, str]) -> str:
+    customer_id, event_id, service_id, _, occurred_at, hour, quantities, metadata, _ = row
+    if _HAS_ESCAPES(event_id):
+        event_id = event_id.translate(_ESCAPES)
+    kept = json.dumps(metadata).translate(_ESCAPES) if metadata else "\\N"
+    measured = "\t".join(map(str, quantities))
+    head = f"{customer_id}\t{event_id}\t{service_id}\t{occurred_at.isoformat()}"
+    return f"{head}\t{hours[hour]}\t{kept}\t{measured}\n"
+
+
+def insert_rows(*, rows: Iterable[Row], now: dt.datetime) -> set[Key]:
+    """Store the rows that are new and return their keys; waits for a twin that is on its way.
+
+    One statement that needs no transaction around it: it holds the rows' hours open itself.
+    """
+    # As one JSON text: a parameter for each column would cost more than all the rest of a single report.
+    sent = msgspec.json.encode([_fields(row) for row in rows]).decode()
+    return set(fetch_all(_INSERT, sent, now))
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    return {
+        "customer_id": row.customer_id,
+        "event_id": row.event_id,
+        "service_id": row.service_id,
+        "occurred_at": row.occurred_at,
+        "hour": row.hour,
+        "metadata": row.metadata,
+        **dict(zip(MEASURES, row.quantities, strict=True)),
+    }
+
+
+# Only the names of our own measures are put into the texts.
+_INSERT = f"""
+WITH sent AS MATERIALIZED (
+    SELECT *
+      FROM json_to_recordset(%s::json)
+           AS sent (customer_id bigint, event_id text, service_id bigint, occurred_at timestamptz,
+                    hour timestamptz, metadata jsonb, {", ".join(f"{measure} bigint" for measure in Measure)})
+), held AS MATERIALIZED (
+    SELECT * FROM hold_hours_open((SELECT array_agg(hour) FROM sent))
+)
+INSERT INTO usage_usagerecord ({_COLUMNS})
+SELECT customer_id, event_id, service_id, occurred_at, billing_hour, %s::timestamptz, metadata, {_MEASURES}
+  FROM sent JOIN held USING (hour)
+ ORDER BY customer_id, event_id COLLATE "C"
+    ON CONFLICT DO NOTHING
+RETURNING customer_id, event_id
+"""  # noqa: S608
+
+
+def stored_contents(keys: Sequence[Key]) -> dict[Key, dict[str, Any]]:
+    """Return what is stored under these keys, each as `Row.content` has it."""
+    if not keys:
+        return {}
+    customer_ids, event_ids = zip(*keys, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_STORED, [list(customer_ids), list(event_ids)])
+        columns = ("service", "occurred_at", *map(str, Measure), "metadata")
+        return {
+            (customer_id, event_id): dict(zip(columns, content, strict=True))
+            | {"metadata": _read(content[-1])}
+            for customer_id, event_id, *content in cursor.fetchall()
+        }
+
+
+def _read(metadata: str | None) -> Any:
+    # Django leaves jsonb as text, for its own fields to read.
+    return json.loads(metadata) if isinstance(metadata, str) else metadata
+
+
+_STORED = f"""
+SELECT record.customer_id, record.event_id, service.name, record.occurred_at, {_MEASURES}, record.metadata
+  FROM unnest(%s::bigint[], %s::text[]) AS sent (customer_id, event_id)
+  JOIN usage_usagerecord AS record USING (customer_id, event_id)
+  JOIN pricing_service AS service ON service.id = record.service_id
+"""  # noqa: S608

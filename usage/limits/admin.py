@@ -1,0 +1,65 @@
+"""Whose calls are refused most, in the admin. There is no row for a refusal, so it is no list of a model."""
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.html import format_html
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from pricing.models import CallSpecification
+from sensenova_billing.lib import clock
+from usage.limits.status import RefusedCustomer, refused_most
+from usage.limits.stores.windows import StoreAway
+
+MOST_SHOWN = 100
+
+
+@never_cache
+@require_safe
+@permission_required("usage.view_refusedcalls", raise_exception=True)
+def refused_calls(request: HttpRequest) -> HttpResponse:
+    """Who was refused most within the last day, of which service, why, and what limits them now."""
+    try:
+        refused = refused_most(now=clock.now(), most=MOST_SHOWN)
+    except StoreAway:
+        refused = None
+    context = {
+        **admin.site.each_context(request),
+        "title": "Refused calls",
+        "refused": refused,
+        "table": {
+            "headers": ["Customer", "Service", "Refused", "Calls", "Limits now", "Call specifications"],
+            "rows": [_row(one) for one in refused.rows] if refused else [],
+        },
+    }
+    return render(request, "admin/refused_calls.html", context)
+
+
+def _row(one: RefusedCustomer) -> list[str]:
+    own = reverse(
+        "admin:pricing_callspecification_changelist", query={"customer__id__exact": one.customer.pk}
+    )
+    return [
+        _link(reverse("admin:accounts_customer_change", args=[one.customer.pk]), one.customer.code),
+        one.service.name,
+        one.in_words,
+        f"{one.calls:,}",
+        _limits(one.specification),
+        _link(own, "its own"),
+    ]
+
+
+def _limits(specification: CallSpecification | None) -> str:
+    if specification is None:
+        return "none in force"
+    tokens = f"{specification.tpm:,} TPM" if specification.tpm else "no TPM"
+    default = "" if specification.customer_id else " (default)"
+    href = reverse("admin:pricing_callspecification_change", args=[specification.pk])
+    return _link(href, f"{specification.rpm:,} RPM, {tokens}{default}")
+
+
+def _link(href: str, words: str) -> str:
+    return format_html('<a class="underline" href="{}">{}</a>', href, words)

@@ -1,0 +1,179 @@
+"""What the doors of call limits answer, in words, headers and as the OpenAPI document says it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from sensenova_billing.lib.api.schemas import Shape, answer, shape
+from usage.limits.admission import Admission
+from usage.limits.errors import REFUSAL_CODES, LimitsExhausted
+from usage.limits.status import ServiceStanding
+from usage.limits.stores.windows import EPOCH, CallLimits, Standing
+
+_REASONS = {
+    400: "The body is not JSON.",
+    401: "No service key, or one that is not live.",
+    403: "The key lacks the scope calls:admit; or the customer is suspended, or the service not on sale.",
+    409: "The customer has a call of this id: of another service or estimate, or its usage was reported.",
+    413: "The body is larger than 64 KiB.",
+    415: "The content type is not application/json, or the content encoding is not gzip.",
+    422: "There is no such customer or service, or a field is not what it has to be; it is named.",
+    429: "The call is beyond the limits; Retry-After says when it would not be, unless it never fits.",
+    503: (
+        "The store of the limits is away, or may have lost calls of the last 60 seconds, so nothing is "
+        "admitted; ask again after Retry-After seconds."
+    ),
+}
+_RELEASES = {
+    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
+    404: "No call of this id was admitted within the last hour for a customer of the key.",
+    409: "The usage of this call was reported.",
+    422: "Several customers of the key have a call of this id, and none is named.",
+}
+RELEASED_CUSTOMER = OpenApiParameter(
+    "customer",
+    {"type": "string", "minLength": 1, "maxLength": 64},
+    description="The call's customer, by its code; needed where several of the key's have a call of this id.",
+)
+_NOT_READ = {
+    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
+    401: "No service key, or one that is not live.",
+    403: "The key lacks the scope billing:read.",
+    404: "There is no such customer, or the key may not act for it.",
+    503: "The store of the limits is away; ask again after Retry-After seconds.",
+}
+
+
+def admission_said(admission: Admission) -> dict[str, Any]:
+    """Return what the door answers to a call that is admitted."""
+    standing, limits = admission.standing, admission.limits
+    ahead = standing.second - standing.present
+    return {
+        "call_id": admission.call_id,
+        "customer": admission.customer,
+        "service": admission.service,
+        "limits": {"requests": limits.rpm, "tokens": limits.tpm},
+        "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left},
+        "resets_at": {
+            "requests": instant_of(standing.calls_reset - ahead),
+            "tokens": None if limits.tpm is None else instant_of(standing.tokens_reset - ahead),
+        },
+    }
+
+
+def standings_said(*, customer: str, standings: Sequence[ServiceStanding]) -> dict[str, Any]:
+    """Return what the API says of a customer's limits."""
+    return {"customer": customer, "services": [_standing_said(standing) for standing in standings]}
+
+
+def _standing_said(standing: ServiceStanding) -> dict[str, Any]:
+    limits, use = standing.limits, standing.use
+    tpm = limits.tpm if limits else None
+    return {
+        "service": standing.service.name,
+        "limits": {"requests": limits.rpm, "tokens": tpm} if limits else None,
+        "used": {"requests": use.calls, "tokens": use.tokens},
+        "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left} if limits else None,
+        "resets_at": {
+            "requests": instant_of(use.calls_reset),
+            "tokens": None if tpm is None else instant_of(use.tokens_reset),
+        },
+        "refused_last_day": {code: standing.refused.get(why, 0) for why, code in REFUSAL_CODES.items()},
+    }
+
+
+def limit_headers(limits: CallLimits, standing: Standing) -> dict[str, str]:
+    """Return the limits, what is left of them and when they are whole again, as clients of OpenAI read it."""
+    headers = {
+        "x-ratelimit-limit-requests": str(limits.rpm),
+        "x-ratelimit-remaining-requests": str(standing.calls_left),
+        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.second}s",
+    }
+    if limits.tpm is not None:
+        headers |= {
+            "x-ratelimit-limit-tokens": str(limits.tpm),
+            "x-ratelimit-remaining-tokens": str(standing.tokens_left),
+            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.second}s",
+        }
+    return headers
+
+
+def refusal_headers(refused: LimitsExhausted) -> dict[str, str]:
+    """Return the same for a call that is refused, and when to ask again or that this is useless."""
+    headers = limit_headers(refused.limits, refused.standing)
+    if refused.retry_after is None:
+        return headers | {"x-should-retry": "false"}
+    return headers | {"Retry-After": str(refused.retry_after)}
+
+
+def instant_of(second: int) -> dt.datetime:
+    """Return the instant at which a second begins."""
+    return EPOCH + dt.timedelta(seconds=second)
+
+
+def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
+    """Return every way in which a call is not admitted, or not released."""
+    reasons = {status: _REASONS[status] for status in (401, 403, 503)} | _RELEASES if release else _REASONS
+    return {status: answer(reason, shape("Error")) for status, reason in sorted(reasons.items())}
+
+
+def standings_refusals() -> dict[int, OpenApiResponse]:
+    """Return every way in which limits are not told."""
+    return {status: answer(reason, shape("Error")) for status, reason in _NOT_READ.items()}
+
+
+def _object(properties: dict[str, Shape]) -> Shape:
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
+_COUNT = {"type": "integer", "minimum": 0}
+_COUNT_IF_ANY = {"type": ["integer", "null"], "minimum": 0}
+_INSTANT = {"type": "string", "format": "date-time"}
+_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+
+_IF_ANY = {"type": "null", "description": "No call specification is in force, so no call is admitted."}
+
+CALL_SHAPES: dict[str, Shape] = {
+    "Admission": _object(
+        {
+            "call_id": _NAME | {"description": "To be sent with the call's usage, or to release it."},
+            "customer": _NAME,
+            "service": _NAME | {"description": "By its own name, also if an alias was asked for."},
+            "limits": shape("CallLimits"),
+            "remaining": shape("CallLimits"),
+            "resets_at": shape("CallResets"),
+        }
+    ),
+    "CallLimits": _object(
+        {
+            "requests": _COUNT | {"description": "Calls in any 60 seconds."},
+            "tokens": _COUNT_IF_ANY
+            | {"description": "Of input and output in any 60 seconds; null: no limit."},
+        }
+    ),
+    "CallResets": _object(
+        {
+            "requests": _INSTANT | {"description": "When all of them are left again, if no call is added."},
+            "tokens": {"type": ["string", "null"], "format": "date-time"},
+        }
+    ),
+    "CallsUsed": _object({"requests": _COUNT, "tokens": _COUNT}),
+    "CustomerLimits": _object(
+        {"customer": _NAME, "services": {"type": "array", "items": shape("ServiceLimits")}}
+    ),
+    "RefusedCalls": _object(dict.fromkeys(REFUSAL_CODES.values(), _COUNT)),
+    "ServiceLimits": _object(
+        {
+            "service": _NAME,
+            "limits": {"anyOf": [shape("CallLimits"), _IF_ANY]},
+            "used": shape("CallsUsed") | {"description": "What counts in the last 60 seconds."},
+            "remaining": {"anyOf": [shape("CallLimits"), _IF_ANY]},
+            "resets_at": shape("CallResets"),
+            "refused_last_day": shape("RefusedCalls")
+            | {"description": "Calls refused in this hour and the 24 before it, by reason."},
+        }
+    ),
+    "Release": _object({"call_id": _NAME, "state": {"const": "released"}}),
+}

@@ -1,0 +1,141 @@
+"""How customers stand with the call limits: what applies, what counts now, what was refused."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, OuterRef, Q
+
+from accounts.models import Customer
+from pricing.models import CallSpecification, Price, Service
+from usage.limits.errors import REFUSAL_CODES, REFUSAL_WORDS
+from usage.limits.stores.choice import call_windows
+from usage.limits.stores.windows import CallLimits, Refusal, Use
+
+
+@dataclass(frozen=True)
+class LimitedService:
+    """A service on sale to a customer, and the limits that apply; without any no call is admitted."""
+
+    service: Service
+    limits: CallLimits | None
+    is_own: bool
+
+
+@dataclass(frozen=True)
+class ServiceStanding(LimitedService):
+    """The same with what counts in this second, and how many calls were refused within the last day."""
+
+    use: Use
+    refused: Mapping[Refusal, int]
+
+    @property
+    def calls_left(self) -> int | None:
+        """How many more calls would be admitted now."""
+        return None if self.limits is None else max(self.limits.rpm - self.use.calls, 0)
+
+    @property
+    def tokens_left(self) -> int | None:
+        """How many more tokens would be admitted now; None: they are not limited."""
+        tpm = self.limits.tpm if self.limits else None
+        return None if tpm is None else max(tpm - self.use.tokens, 0)
+
+    @property
+    def refused_in_words(self) -> list[tuple[int, str]]:
+        """How many calls were refused for each reason for which any was."""
+        return [(self.refused[why], words) for why, words in REFUSAL_WORDS.items() if why in self.refused]
+
+
+@dataclass(frozen=True)
+class RefusedCustomer:
+    """How many calls of a customer to a service were refused for one reason, and what limits it now."""
+
+    customer: Customer
+    service: Service
+    refusal: Refusal
+    calls: int
+    specification: CallSpecification | None
+
+    @property
+    def in_words(self) -> str:
+        """The reason."""
+        return REFUSAL_WORDS[self.refusal]
+
+
+@dataclass(frozen=True)
+class RefusedMost:
+    """Who was refused most within the last day, most first, and how many calls were refused in all."""
+
+    rows: list[RefusedCustomer]
+    calls: int
+    rows_in_all: int
+
+
+def limits_of(*, customer: Customer, now: dt.datetime) -> list[LimitedService]:
+    """Return each service on sale with the limits that apply, in the catalogue's order."""
+    prices = Price.objects.for_everybody().in_force(at=now).filter(billing_item__service=OuterRef("pk"))
+    services = Service.objects.filter(Exists(prices)).select_related("group")
+    specifications = CallSpecification.objects.in_force(at=now).filter(_for(customer))
+    # A customer's own comes last, and so stays.
+    by_service = {one.service_id: one for one in specifications.order_by(F("customer").asc(nulls_first=True))}
+    return [_limited(service, by_service.get(service.pk)) for service in services]
+
+
+def standings_of(*, customer: Customer, now: dt.datetime) -> list[ServiceStanding]:
+    """Return how the customer stands with each service on sale to it; raise StoreAway if nobody knows."""
+    limited = limits_of(customer=customer, now=now)
+    if not limited:
+        return []
+    uses = call_windows().look([(customer.pk, one.service.pk) for one in limited])
+    refused: defaultdict[int, dict[Refusal, int]] = defaultdict(dict)
+    for one in call_windows().refusals(customer_id=customer.pk):
+        refused[one.service_id][one.refusal] = one.calls
+    return [
+        ServiceStanding(one.service, one.limits, one.is_own, use, refused[one.service.pk])
+        for one, use in zip(limited, uses, strict=True)
+    ]
+
+
+def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
+    """Return whose calls were refused most within the last day; raise StoreAway if nobody knows."""
+    counted = [one for one in call_windows().refusals() if one.refusal in REFUSAL_CODES]
+    counted.sort(key=lambda one: (-one.calls, one.customer_id, one.service_id, one.refusal))
+    shown = counted[:most]
+    customers = Customer.objects.in_bulk({one.customer_id for one in shown})
+    services = Service.objects.in_bulk({one.service_id for one in shown})
+    specifications = _in_force(customers, services, now=now)
+    rows = [
+        RefusedCustomer(
+            customers[one.customer_id],
+            services[one.service_id],
+            one.refusal,
+            one.calls,
+            specifications.get((one.customer_id, one.service_id))
+            or specifications.get((None, one.service_id)),
+        )
+        for one in shown
+        # The store keeps only their keys, and may outlive them.
+        if one.customer_id in customers and one.service_id in services
+    ]
+    return RefusedMost(rows, sum(one.calls for one in counted), len(counted))
+
+
+def _for(customer: Customer) -> Q:
+    return Q(customer=None) | Q(customer=customer)
+
+
+def _limited(service: Service, specification: CallSpecification | None) -> LimitedService:
+    if specification is None:
+        return LimitedService(service, None, is_own=False)
+    limits = CallLimits(specification.rpm, specification.tpm)
+    return LimitedService(service, limits, is_own=specification.customer_id is not None)
+
+
+def _in_force(
+    customers: Collection[int], services: Collection[int], *, now: dt.datetime
+) -> dict[tuple[int | None, int], CallSpecification]:
+    """Return the call specifications that are in force, by customer (None: the default) and service."""
+    found = CallSpecification.objects.in_force(at=now).filter(service__in=services)
+    found = found.filter(Q(customer=None) | Q(customer__in=customers))
+    return {(one.customer_id, one.service_id): one for one in found}

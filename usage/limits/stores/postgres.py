@@ -1,0 +1,182 @@
+"""The windows of call limits in PostgreSQL: one trip for many calls, by functions of the database.
+
+They lock the window of a customer and service until the transaction ends, so nothing here may be called
+inside a longer one. The tables are unlogged: no commit waits for the disk. After a crash they are empty, and
+nothing is admitted for a window.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from django.db import IntegrityError, connection
+from psycopg.errors import UniqueViolation
+
+from sensenova_billing.lib.database.prepared_statements import fetch_all
+from usage.limits.stores.clock import StoreClock
+from usage.limits.stores.windows import (
+    HOURS_OF_REFUSALS,
+    KEPT_FOR,
+    MOST_A_TRIP,
+    AskedCall,
+    CountedCalls,
+    Refusal,
+    Refused,
+    SettledCall,
+    Standing,
+    State,
+    Use,
+    bounded,
+    held_for,
+)
+
+
+class PostgresWindows:
+    """Keeps the windows in the product's own database."""
+
+    def __init__(self, clock: StoreClock | None = None) -> None:
+        self._clock = clock
+
+    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+        sent = [
+            {
+                "call_id": call.call_id,
+                "customer": call.customer_id,
+                "service": call.service_id,
+                "tokens": bounded(call.estimated_tokens),
+                "rpm": call.limits.rpm,
+                "tpm": call.limits.tpm,
+            }
+            for call in asked
+        ]
+        rows = self._admit(_json(sent), at) if sent else []
+        return [Standing(Refusal(refusal), *rest) for refusal, *rest in rows]
+
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+        sent = [
+            {
+                "call_id": call.call_id,
+                "tokens": None if call.used_tokens is None else bounded(call.used_tokens),
+                "customers": [call.customer_id],
+                "service": call.service_id,
+            }
+            for call in calls
+        ]
+        return [State(state) for (state,) in _in_trips(_SETTLE, sent, at)]
+
+    def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
+        """Return the ids of the customers for which a call of this id was admitted."""
+        return {customer for (customer,) in fetch_all(_CUSTOMERS, call_id)}
+
+    def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
+        """Count calls that were not admitted in the present second."""
+        sent = [
+            {
+                "customer": call.customer_id,
+                "service": call.service_id,
+                "calls": call.calls,
+                "tokens": bounded(call.tokens),
+            }
+            for call in calls
+        ]
+        _in_trips(_COUNT, sent, at)
+
+    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return what counts now for each customer and service, and change nothing."""
+        sent = [{"customer": customer, "service": service} for customer, service in whose]
+        return [Use(*row) for row in self._unless_held(_LOOK, _json(sent), at)] if sent else []
+
+    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+        """Return what was refused within the last day, to this customer or to all."""
+        rows = fetch_all(_REFUSALS, at, HOURS_OF_REFUSALS, customer_id)
+        return [Refused(customer, service, Refusal(why), calls) for customer, service, why, calls in rows]
+
+    def forget(self, *, at: dt.datetime | None = None) -> int:
+        """Remove calls that were admitted too long ago, and refusals; return how many calls."""
+        fetch_all(_FORGET_REFUSALS, at, HOURS_OF_REFUSALS)
+        ((removed,),) = fetch_all(_FORGET, at, KEPT_FOR // dt.timedelta(seconds=1))
+        return int(removed)
+
+    def _admit(self, sent: str, at: dt.datetime | None) -> list[Any]:
+        while True:
+            try:
+                return self._unless_held(_ADMIT, sent, at)
+            except IntegrityError as error:
+                # One of the ids was admitted for another service meanwhile. That is committed, and seen now.
+                if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation):
+                    raise
+
+    def _unless_held(self, statement: str, sent: str, at: dt.datetime | None) -> list[Any]:
+        """Run a statement that first checks whether calls may be lost; raise WindowsLost if so."""
+        # An instant that a test gives has nothing to do with this process's clock.
+        clock = self._clock or (_CLOCK if at is None else StoreClock())
+        sent_at = clock.monotonic()
+        rows = fetch_all(statement, at, clock.latest(sent_at=sent_at), sent, at)
+        seconds_held, present = rows[0][:2]
+        clock.observe(present, sent_at=sent_at)
+        if seconds_held:
+            raise held_for(seconds_held)
+        return [row for _, _, *row in rows]
+
+
+def _in_trips(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
+    """Run a statement for very many calls in several trips: each holds its windows until it ends."""
+    trips = [sent[first : first + MOST_A_TRIP] for first in range(0, len(sent), MOST_A_TRIP)]
+    return [row for trip in trips for row in fetch_all(statement, _json(trip), at)]
+
+
+def _json(sent: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(sent).decode()
+
+
+_CLOCK = StoreClock()
+_ADMIT = """
+SELECT seconds_held, hold.present, refusal, second, standing.present, calls_left, tokens_left, calls_reset,
+       tokens_reset, passes_at
+  FROM hold_windows(%s::timestamptz, %s::bigint) AS hold
+  LEFT JOIN LATERAL admit_trip(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
+       AS standing ON true
+ ORDER BY place
+"""
+_SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
+_CUSTOMERS = "SELECT customers_of_call(%s)"
+_COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"
+_LOOK = """
+SELECT seconds_held, present, second, calls, tokens, calls_reset, tokens_reset
+  FROM hold_windows(%s::timestamptz, %s::bigint)
+  LEFT JOIN LATERAL look_at_windows(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
+       WITH ORDINALITY AS its (second, calls, tokens, calls_reset, tokens_reset, place) ON true
+ ORDER BY place
+"""
+_REFUSALS = """
+WITH asked AS (
+    SELECT coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1) AS since,
+           %s::bigint AS customer_id
+)
+SELECT refused.customer_id, service_id, refusal, sum(calls)::bigint
+  FROM usage_refusedcalls AS refused, asked
+ WHERE hour > since AND (asked.customer_id IS NULL OR refused.customer_id = asked.customer_id)
+ GROUP BY refused.customer_id, service_id, refusal
+ ORDER BY refused.customer_id, service_id, refusal
+"""
+_FORGET_REFUSALS = """
+DELETE FROM usage_refusedcalls
+ WHERE hour <= coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1)
+RETURNING hour
+"""
+# In no order, so it takes no row that somebody else holds: it could wait in a circle.
+_FORGET = """
+WITH old AS (
+    SELECT call_id, customer_id FROM usage_admittedcall
+     WHERE second < present_second(%s::timestamptz) - %s::bigint
+       FOR UPDATE SKIP LOCKED
+), removed AS (
+    DELETE FROM usage_admittedcall AS call USING old
+     WHERE (call.call_id, call.customer_id) = (old.call_id, old.customer_id)
+    RETURNING call.call_id
+)
+SELECT count(*) FROM removed
+"""

@@ -1,0 +1,199 @@
+"""The windows of call limits in Redis (or Valkey): one Lua script a trip, which answers for many calls.
+
+What is asked and answered is one text in MessagePack: as arguments and values of their own, they would cost
+more than all the rest.
+
+Everything there ends by itself: windows after two minutes, calls after KEPT_FOR, refusals after a day. Only
+the key that names the server's process stays. After a restart, a failover or FLUSHALL the process is another
+or the key is gone; calls may be lost then, and nothing is admitted for a window (WindowsLost).
+
+Whatever goes wrong with the server raises StoreAway, soon: nobody may take a store that does not answer for
+one without limits. So does a server that may evict keys when its memory is full: a window that is gone limits
+nobody, and nothing says so.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ResponseError
+from redis.retry import Retry
+
+from usage.limits.stores.clock import StoreClock
+from usage.limits.stores.windows import (
+    HOURS_OF_REFUSALS,
+    KEPT_FOR,
+    MOST_A_TRIP,
+    AskedCall,
+    CountedCalls,
+    Refusal,
+    Refused,
+    SettledCall,
+    Standing,
+    State,
+    StoreAway,
+    Use,
+    bounded,
+    held_for,
+    second_of,
+)
+
+_SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
+_PREFIX = "sensenova:limits:"
+# How long a server is taken for one that does not evict.
+_TRUSTED_FOR = dt.timedelta(minutes=1)
+_NANOSECONDS = 1_000_000_000
+
+logger = logging.getLogger(__name__)
+
+
+class RedisWindows:
+    """Keeps the windows in the Redis at this address."""
+
+    def __init__(self, url: str, *, timeout: dt.timedelta, clock: StoreClock | None = None) -> None:
+        seconds = timeout.total_seconds()
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=seconds,
+            socket_timeout=seconds,
+            retry=Retry(NoBackoff(), 0),  # what was sent may have been done: not everything may be done twice
+        )
+        self._sha = self._redis.register_script(_SCRIPT).sha
+        self._clock = clock
+        self._own_clock = StoreClock()
+        self._trusted_until = 0  # by the monotonic clock, in nanoseconds
+        self._has_warned = False
+
+    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+        sent = [
+            (
+                call.customer_id,
+                call.service_id,
+                call.call_id,
+                bounded(call.estimated_tokens),
+                call.limits.rpm,
+                call.limits.tpm,
+            )
+            for call in asked
+        ]
+        return [_standing(*answer) for answer in self._run("admit", sent, at)]
+
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+        sent = [
+            (
+                call.customer_id,
+                call.call_id,
+                None if call.used_tokens is None else bounded(call.used_tokens),
+                call.service_id,
+            )
+            for call in calls
+        ]
+        return [State(state) for state in self._run("settle", sent, at)]
+
+    def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
+        """Return the ids of the customers for which a call of this id was admitted."""
+        (found,) = self._run("customers_of", [(call_id,)], at)
+        return {int(customer) for customer in found}
+
+    def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
+        """Count calls that were not admitted in the present second."""
+        sent = [(call.customer_id, call.service_id, call.calls, bounded(call.tokens)) for call in calls]
+        self._run("count", sent, at)
+
+    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return what counts now for each customer and service, and change nothing."""
+        return [Use(*answer) for answer in self._run("look", whose, at)]
+
+    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+        """Return what was refused within the last day, to this customer or to all."""
+        (found,) = self._run("refusals", [(HOURS_OF_REFUSALS,)], at)
+        counted: Counter[tuple[int, int, Refusal]] = Counter()
+        for name, calls in zip(found[::2], found[1::2], strict=True):
+            customer, service, refusal = name.split(":")
+            counted[int(customer), int(service), Refusal(refusal)] += int(calls)
+        return [
+            Refused(*whose, calls)
+            for whose, calls in sorted(counted.items())
+            if customer_id is None or customer_id == whose[0]
+        ]
+
+    def _run(self, deed: str, sent: Sequence[tuple[Any, ...]], at: dt.datetime | None) -> list[Any]:
+        """Run the script for these and return its answers; for very many in several trips.
+
+        The server does nothing else meanwhile, so a trip has to be short.
+        """
+        answers: list[Any] = []
+        for first in range(0, len(sent), MOST_A_TRIP):
+            # An instant that a test gives has nothing to do with this process's clock.
+            clock = self._clock or (self._own_clock if at is None else StoreClock())
+            sent_at = clock.monotonic()
+            trip = {
+                "deed": deed,
+                "second": second_of(at),
+                "latest": clock.latest(sent_at=sent_at),
+                "kept_for": KEPT_FOR // dt.timedelta(seconds=1),
+                "calls": sent[first : first + MOST_A_TRIP],
+            }
+            seconds_held, present, more = msgspec.msgpack.decode(self._trip(msgspec.msgpack.encode(trip)))
+            clock.observe(int(present), sent_at=sent_at)
+            if seconds_held:
+                raise held_for(int(seconds_held))
+            answers += more
+        return answers
+
+    def _trip(self, sent: bytes) -> Any:
+        try:
+            if time.monotonic_ns() >= self._trusted_until:
+                self._require_all_kept()
+            try:
+                return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
+            except NoScriptError:  # the server has just started
+                self._require_all_kept()
+                self._redis.script_load(_SCRIPT)
+                return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
+        except redis.RedisError as error:
+            self._trusted_until = 0  # the next one that answers may be another
+            raise StoreAway(str(error)) from error
+
+    def _require_all_kept(self) -> None:
+        """Raise StoreAway if the server may evict keys; trust it for a minute otherwise."""
+        self._trusted_until = 0
+        memory = self._memory()
+        if memory is None and not self._has_warned:
+            self._has_warned = True
+            logger.warning("Redis does not tell whether it may evict keys; call limits need noeviction.")
+        limit, policy = memory or ("0", "")
+        if limit != "0" and policy != "noeviction":
+            raise StoreAway(
+                f"Redis may evict windows of call limits: its maxmemory-policy is {policy}, not noeviction."
+            )
+        self._trusted_until = time.monotonic_ns() + _TRUSTED_FOR // dt.timedelta(seconds=1) * _NANOSECONDS
+
+    def _memory(self) -> tuple[str, str] | None:
+        """Return how much memory it may use (0: all), and what it does then; None: it does not tell."""
+        ways: tuple[Callable[[], Any], ...] = (
+            lambda: self._redis.config_get("maxmemory*"),
+            lambda: self._redis.info("memory"),
+        )
+        for ask in ways:
+            try:
+                said = {name.replace("_", "-"): str(value) for name, value in ask().items()}
+                return said["maxmemory"], said["maxmemory-policy"]
+            except (ResponseError, KeyError):  # it is forbidden, or hidden
+                continue
+        return None
+
+
+def _standing(refusal: str, *answer: Any) -> Standing:
+    # Lua's lists cannot hold nothing: false stands for it.
+    said: list[Any] = [None if one is False else one for one in answer]
+    return Standing(Refusal(refusal), *said)

@@ -1,0 +1,1 @@
+"""Counts usage that was refused."""

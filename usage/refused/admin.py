@@ -1,0 +1,97 @@
+"""Refused usage in the admin: how much, of which key and customer, why, and what to do."""
+
+import datetime as dt
+from typing import ClassVar
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.read_only import ReadOnly
+from usage.models import RefusedUsage
+
+
+class RefusedUsageAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Every counter, the newest first."""
+
+    list_display = (
+        "hour_text",
+        "key_link",
+        "customer_link",
+        "reason",
+        "records_text",
+        "requests_text",
+        "last_text",
+    )
+    list_filter = ("reason", ("key", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("key", "customer")
+    search_fields = ("customer__code__exact", "key__name__exact", "key__public_id__exact")
+    search_help_text = "The whole code of a customer, or the whole name or public id of a key."
+    list_per_page = 50
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    appears_here: ClassVar[str] = (
+        "No usage was refused. Reports that are refused appear here, counted by hour, service key, customer "
+        "and reason."
+    )
+    fields = (
+        "hour_text", "key_link", "customer_link", "reason_text", "records_text", "requests_text",
+        "latest_text",
+    )  # fmt: skip
+
+    @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
+    def hour_text(self, refused: RefusedUsage) -> str:
+        """By the clock of billing."""
+        return f"{refused.hour:%Y-%m-%d %H:%M}"
+
+    @display(description="service key", ordering="key")  # type: ignore[untyped-decorator]
+    def key_link(self, refused: RefusedUsage) -> str:
+        """With a link to it."""
+        if refused.key is None:
+            return "no valid key"
+        return _link("admin:accounts_servicekey_change", refused.key.pk, str(refused.key))
+
+    @display(description="customer", ordering="customer")  # type: ignore[untyped-decorator]
+    def customer_link(self, refused: RefusedUsage) -> str:
+        """With a link to it."""
+        if refused.customer is None:
+            return "not known"
+        return _link("admin:accounts_customer_change", refused.customer.pk, refused.customer.code)
+
+    @display(description="reason")  # type: ignore[untyped-decorator]
+    def reason_text(self, refused: RefusedUsage) -> str:
+        """In words, and as docs/operations.md, the log and the metric call it."""
+        return f"{refused.get_reason_display()} ({refused.reason})"
+
+    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    def records_text(self, refused: RefusedUsage) -> str:
+        """In thousands."""
+        return f"{refused.records:,}"
+
+    @display(description="requests", ordering="requests")  # type: ignore[untyped-decorator]
+    def requests_text(self, refused: RefusedUsage) -> str:
+        """In thousands."""
+        return f"{refused.requests:,}"
+
+    @display(description="last (UTC)", ordering="last_at")  # type: ignore[untyped-decorator]
+    def last_text(self, refused: RefusedUsage) -> str:
+        """To the second."""
+        return f"{refused.last_at:%Y-%m-%d %H:%M:%S}"
+
+    @display(description="the last few requests (UTC)")  # type: ignore[untyped-decorator]
+    def latest_text(self, refused: RefusedUsage) -> SafeString:
+        """When, where, and how many records of this customer were refused for this reason."""
+        requests = (
+            (f"{dt.datetime.fromisoformat(one['at']):%Y-%m-%d %H:%M:%S}", one["path"], f"{one['records']:,}")
+            for one in refused.latest
+        )
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} {}, records: {}</li>", requests))
+
+
+def _link(page: str, key: int, words: str) -> str:
+    return format_html('<a class="underline" href="{}">{}</a>', reverse(page, args=[key]), words)

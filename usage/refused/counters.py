@@ -1,0 +1,224 @@
+"""Counts usage that was refused, so that it does not look like no usage.
+
+A refused request only changes counters in memory. A thread adds them to the database, at once for the first
+refusal and then at most once a second, in a transaction of its own: the number of statements does not grow
+with the number of refused requests, and an accepted request pays nothing. Counters wait in memory while the
+database is unavailable, and are written when the process stops; a process that is killed loses those of the
+last second.
+"""
+
+import datetime as dt
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from accounts.models import Customer, ServiceKey
+from usage.billing_hours import hour_of
+from usage.ingest.errors import UsageRefused
+from usage.models import RefusedUsage, RefusedUsageTotal
+from usage.refused.log import RefusalLog
+from usage.refused.reasons import RefusalReason
+
+SECONDS_BETWEEN_WRITES = 1
+LATEST_KEPT = 5  # of each counter; count_refused_usage.sql cuts at the same number
+MOST_COUNTERS = 1_000  # that wait in memory; beyond, records are counted without their customer
+LONGEST_CODE = 64
+
+logger = logging.getLogger(__name__)
+_COUNT = Path(__file__).with_name("count.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class RefusedRequest:
+    """A refused request: its path, and its records by reason and by the customer that each names, if any."""
+
+    key: ServiceKey | None
+    path: str
+    at: dt.datetime
+    records: Mapping[tuple[RefusalReason, str], int]
+
+
+class _Counted(NamedTuple):
+    """What a counter counts; no customer is ""."""
+
+    hour: dt.datetime
+    key_id: int | None
+    customer: str
+    reason: RefusalReason
+
+
+_Row = tuple[dt.datetime, int | None, int | None, RefusalReason]
+
+
+@dataclass
+class _Counter:
+    requests: int = 0
+    records: int = 0
+    latest: list[tuple[dt.datetime, str, int]] = field(default_factory=list)  # newest first
+
+    def add(self, other: "_Counter") -> None:
+        self.requests += other.requests
+        self.records += other.records
+        self.latest = sorted([*self.latest, *other.latest], reverse=True)[:LATEST_KEPT]
+
+
+def records_of(error: Exception, *, reason: RefusalReason) -> dict[tuple[RefusalReason, str], int]:
+    """Return how many records were refused with this error, by reason and customer code.
+
+    Of an error that does not name records: one record, for this reason. Codes are what the sender wrote, and
+    may be of no customer; "" is none, or one that no customer could have.
+    """
+    if not isinstance(error, UsageRefused) or not error.reasons:
+        return {(reason, ""): 1}
+    customers = error.customers or dict.fromkeys(error.reasons)
+    return Counter(
+        (error.reasons.get(index, RefusalReason.REFUSED_WITH_BATCH), _code(customer))
+        for index, customer in customers.items()
+    )
+
+
+def count_refused(request: RefusedRequest) -> None:
+    """Count this request; never fails, whatever the database does."""
+    REFUSALS.add(request)
+    if not settings.COUNT_REFUSED_USAGE_IN_BACKGROUND:
+        REFUSALS.write()
+
+
+class RefusalCounters:
+    """The counters of one process, and the thread that writes them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._waiting: dict[_Counted, _Counter] = {}
+        self._log = RefusalLog()
+        self._is_unavailable = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, request: RefusedRequest) -> None:
+        """Count this request in memory, and have it written soon."""
+        hour, key_id = hour_of(request.at), request.key.pk if request.key else None
+        with self._changed:
+            for (reason, customer), records in request.records.items():
+                counter = _Counter(1, records, [(request.at, request.path, records)])
+                self._count(_Counted(hour, key_id, customer, reason), counter)
+            by_reason: Counter[RefusalReason] = Counter()
+            for (reason, _), records in request.records.items():
+                by_reason[reason] += records
+            self._log.add(request.key, by_reason)
+            if settings.COUNT_REFUSED_USAGE_IN_BACKGROUND:
+                self._start()
+                self._changed.notify()
+
+    def write(self) -> None:
+        """Add the counters to the database, or keep them for the next time while it is unavailable."""
+        with self._writing:
+            with self._changed:
+                waiting, self._waiting = self._waiting, {}
+                self._log.write_due()
+            try:
+                if waiting:
+                    _add_to_database(waiting)
+            except (OperationalError, InterfaceError) as error:
+                self._put_back(waiting, error)
+            except DatabaseError:
+                logger.exception("Refused usage was not counted")
+            else:
+                self._is_unavailable = False
+
+    def write_all(self) -> None:
+        """Write the counters, and the lines of the log that wait for their turn: the process stops."""
+        with self._changed:
+            self._log.expedite()
+        self.write()
+
+    def _count(self, counted: _Counted, counter: _Counter) -> None:
+        if len(self._waiting) >= MOST_COUNTERS and counted not in self._waiting:
+            counted = counted._replace(customer="")
+        self._waiting.setdefault(counted, _Counter()).add(counter)
+
+    def _put_back(self, waiting: Mapping[_Counted, _Counter], error: Exception) -> None:
+        if not self._is_unavailable:
+            logger.warning("Refused usage is counted in memory while the database is unavailable: %s", error)
+        self._is_unavailable = True
+        with self._changed:
+            for counted, counter in waiting.items():
+                self._count(counted, counter)
+
+    def _start(self) -> None:
+        # Also after a fork, which copies no thread.
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name="refused usage", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting), self._log.seconds_until_due())
+            self.write()
+            connection.close()
+            time.sleep(SECONDS_BETWEEN_WRITES)
+
+
+def refused_in_all() -> dict[str, int]:
+    """Return how many records were refused since the first, by every reason that there is."""
+    totals = dict(RefusedUsageTotal.objects.values_list("reason", "records"))
+    return {reason.value: totals.get(reason.value, 0) for reason in RefusalReason}
+
+
+def forget_refused_usage(*, now: dt.datetime) -> int:
+    """Remove counters of hours whose usage would be too old to be sent again; return how many."""
+    removed, _ = RefusedUsage.objects.filter(hour__lt=hour_of(now - settings.USAGE_OLDEST)).delete()
+    return removed
+
+
+@transaction.atomic
+def _add_to_database(waiting: Mapping[_Counted, _Counter]) -> None:
+    ids = _customer_ids({counted.customer for counted in waiting} - {""})
+    merged: dict[_Row, _Counter] = {}
+    for (hour, key_id, customer, reason), counter in waiting.items():
+        merged.setdefault((hour, key_id, ids.get(customer), reason), _Counter()).add(counter)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, {"refused": json.dumps([_as_json(*one) for one in merged.items()])})
+
+
+def _as_json(row: _Row, counter: _Counter) -> dict[str, Any]:
+    hour, key_id, customer_id, reason = row
+    return {
+        "hour": hour.isoformat(),
+        "key_id": key_id,
+        "customer_id": customer_id,
+        "reason": reason,
+        "requests": counter.requests,
+        "records": counter.records,
+        "last_at": counter.latest[0][0].isoformat(),
+        "latest": [
+            {"at": at.isoformat(), "path": path, "records": records} for at, path, records in counter.latest
+        ],
+    }
+
+
+def _customer_ids(codes: Iterable[str]) -> dict[str, int]:
+    wanted = list(codes)
+    return dict(Customer.objects.filter(code__in=wanted).values_list("code", "pk")) if wanted else {}
+
+
+def _code(customer: Any) -> str:
+    # Plain enough for a code: what is kept in memory is bounded, and PostgreSQL can be asked for it.
+    plain = isinstance(customer, str) and len(customer) <= LONGEST_CODE
+    return customer if plain and customer.isascii() and customer.isprintable() else ""
+
+
+REFUSALS = RefusalCounters()
+# Web workers end by multiprocessing's own way.
+Finalize(None, REFUSALS.write_all, exitpriority=10)

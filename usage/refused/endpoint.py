@@ -1,0 +1,37 @@
+"""What the endpoints that take usage share."""
+
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.response import Response
+
+from accounts.api_keys.permissions import MayReportUsage
+from accounts.models import ServiceKey
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.api.views import Door
+from usage.refused.counters import RefusedRequest, count_refused, records_of
+from usage.refused.reasons import reason_of_code
+
+
+class UsageEndpoint(Door):
+    """Takes usage from keys that may report it, and counts what it refuses."""
+
+    permission_classes = (MayReportUsage,)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer as every endpoint does, and count the request if it was refused."""
+        response = super().handle_exception(exc)
+        if 400 <= response.status_code < 500 and self.request.method not in SAFE_METHODS:
+            self._count(exc, code=response.data["error"]["code"])
+        return response
+
+    def _count(self, exc: Exception, *, code: str) -> None:
+        key: object = self.request.user  # None where there was no valid one
+        count_refused(
+            RefusedRequest(
+                key=key if isinstance(key, ServiceKey) else None,
+                path=self.request.path,
+                at=clock.now(),
+                records=records_of(exc, reason=reason_of_code(code)),
+            )
+        )
+        # The log has lines of its own for counted requests (settings.LOGGING).
+        self.request._request.is_counted_as_refused = True  # type: ignore[attr-defined]

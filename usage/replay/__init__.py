@@ -1,0 +1,1 @@
+"""Sends a trace of real calls to the API."""
