@@ -20,9 +20,9 @@ from invoices.drilldown.pagination import oldest_records
 from invoices.drilldown.schemas import AFTER, EVENT_ID, LIMIT, LINE_ID, answers, records_said, trace_said
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
+from sensenova_billing.lib.api.endpoint import Door
 from sensenova_billing.lib.api.query_params import NothingAsked, read_query
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, shape
-from sensenova_billing.lib.api.views import Door
 
 
 class TraceView(Door):

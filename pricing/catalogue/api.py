@@ -23,9 +23,9 @@ from pricing.catalogue.schemas import (
     estimate_said,
 )
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.api.endpoint import Door
 from sensenova_billing.lib.api.query_params import read_query
 from sensenova_billing.lib.api.schemas import shape
-from sensenova_billing.lib.api.views import Door
 
 LONGEST_CACHED = dt.timedelta(seconds=60)
 

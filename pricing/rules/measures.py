@@ -30,6 +30,9 @@ class Measure(StrEnum):
         return [(measure.value, measure.label) for measure in cls]
 
 
+# What the TPM of a call specification counts: input and output tokens (the price page).
+TPM_MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+
 # The most that one call may use of a measure: what every JSON reader keeps exactly.
 MAX_QUANTITY = 2**53
 

@@ -9,10 +9,9 @@ from accounts.models import Customer
 from tests.builders import at
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from tests.usage.refused.builders import counted, send
-from usage.models import RefusedUsage
+from usage.models import RefusalReason, RefusedUsage
 from usage.refused import counters as refused_usage
 from usage.refused.counters import RefusalCounters, RefusedRequest, refused_in_all
-from usage.refused.reasons import RefusalReason
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from accounts.api_keys.keys import customer_codes
 from accounts.models import ServiceKey
-from usage.ingest.errors import BadBatch, RecordProblem, UsageRefused
+from usage.ingest.errors import BadBatch
 from usage.ingest.group_commit import record_single
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt, record_usage
-from usage.refused.reasons import RefusalReason
+from usage.models import RefusalReason
+from usage.refused.errors import RecordProblem, UsageRefused
 
 
 def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:

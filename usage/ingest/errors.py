@@ -1,29 +1,11 @@
 """Why usage is refused; the API gives each kind its status."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sensenova_billing.lib.api.errors import DETAILS_SHOWN, Problem, Refused
-from usage.refused.reasons import RefusalReason
-
-
-@dataclass(frozen=True)
-class RecordProblem(Problem):
-    """What is wrong with one record, and under which reason it is counted."""
-
-    counted_as: RefusalReason = RefusalReason.INVALID_VALUE
-
-
-class UsageRefused(Refused):
-    """Usage, or its reversal, cannot be taken.
-
-    For counting: `reasons` of the records that are wrong, and `customers`, the code that each record in the
-    request names (any JSON value), both by index.
-    """
-
-    reasons: Mapping[int, RefusalReason] = {}
-    customers: Mapping[int, Any] = {}
+from sensenova_billing.lib.api.errors import DETAILS_SHOWN
+from usage.models import RefusalReason
+from usage.refused.errors import RecordProblem, UsageRefused
 
 
 class BadBatch(UsageRefused):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from sensenova_billing.lib.database.batching import Ferry
 from sensenova_billing.lib.database.time_limits import Work
-from usage.ingest.errors import UsageRefused
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt, record_each
+from usage.refused.errors import UsageRefused
 
 _Reported = tuple[UsageReport, dt.datetime]
 

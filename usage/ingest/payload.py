@@ -26,7 +26,8 @@ from sensenova_billing.lib.api.strict_json import (
     require_name,
     require_text,
 )
-from usage.ingest.errors import BadBatch, RecordProblem
+from usage.ingest.errors import BadBatch
+from usage.refused.errors import RecordProblem
 
 MAX_BATCH = 10_000
 

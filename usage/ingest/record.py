@@ -16,11 +16,12 @@ from psycopg.errors import UniqueViolation
 
 from sensenova_billing.lib.database.time_limits import Work, limit_transaction
 from usage.billing_hours import hold_hours_open
-from usage.ingest.errors import BadBatch, Conflict, UsageRefused
+from usage.ingest.errors import BadBatch, Conflict
 from usage.ingest.payload import UsageReport
-from usage.ingest.resolve import Row, resolve
+from usage.ingest.resolve import Row, resolve, used_call
 from usage.ingest.store import Key, copy_rows, insert_rows, stored_contents
 from usage.limits.settlement import settle_stored
+from usage.refused.errors import UsageRefused
 
 ATTEMPTS = 5
 # PostgreSQL ends one of two transactions that wait for each other; the whole of it may be tried again.
@@ -43,7 +44,7 @@ def record_usage(*, reports: Sequence[UsageReport], now: dt.datetime) -> Receipt
     if problems:
         raise BadBatch(problems)
     new = _store(rows=rows, now=now)
-    settle_stored(rows=new, now=now)
+    settle_stored(calls=map(used_call, new), now=now)
     return Receipt(accepted=len(new), duplicates=len(rows) - len(new))
 
 
@@ -64,7 +65,7 @@ def record_each(*, reports: Sequence[UsageReport], now: dt.datetime) -> list[Rec
     outcomes: dict[int, Receipt | UsageRefused] = (
         _again(lambda: _insert_each(rows=rows, now=now)) if rows else {}
     )
-    settle_stored(rows=[row for index, row in rows.items() if _is_new(outcomes[index])], now=now)
+    settle_stored(calls=[used_call(row) for index, row in rows.items() if _is_new(outcomes[index])], now=now)
     for problem in problems:
         outcomes[problem.index] = BadBatch([replace(problem, index=0)])
     return [outcomes[index] for index in range(len(reports))]

@@ -10,13 +10,15 @@ from django.conf import settings
 from msgspec import UNSET
 
 from pricing.rules.characters import count_characters
-from pricing.rules.measures import Measure
+from pricing.rules.measures import TPM_MEASURES, Measure
 from sensenova_billing.lib.database.prepared_statements import fetch_all
-from usage.ingest.errors import RecordProblem
 from usage.ingest.payload import ArrivalReport, UsageReport
-from usage.refused.reasons import RefusalReason
+from usage.limits.settlement import UsedCall
+from usage.models import RefusalReason
+from usage.refused.errors import RecordProblem
 
 MEASURES = tuple(Measure)  # going through an enum is slow
+_TOKENS = [MEASURES.index(measure) for measure in TPM_MEASURES]
 
 
 class Row(NamedTuple):
@@ -58,6 +60,12 @@ class ArrivalRow(Row):
     def claims(self) -> dict[str, Any]:
         """All but the instant."""
         return {field: value for field, value in self.content().items() if field != "occurred_at"}
+
+
+def used_call(row: Row) -> UsedCall:
+    """Return what the call limits have to know of a record."""
+    tokens = sum(row.quantities[place] for place in _TOKENS)
+    return UsedCall(row.customer_id, row.service_id, row.call_id, tokens, row.occurred_at)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from accounts.api_keys.keys import customer_codes
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, ServiceKey
 from sensenova_billing.lib.api.strict_json import BadItem, Name, read_as, read_json, require_text
-from usage.ingest.errors import NotReversible, UsageRefused
+from usage.ingest.errors import NotReversible
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
+from usage.refused.errors import UsageRefused
 
 Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 

@@ -10,9 +10,9 @@ from accounts.api_keys.customer_access import customer_of_key
 from accounts.api_keys.keys import recognise_briefly
 from accounts.api_keys.permissions import MayAdmitCalls, MayReadBilling
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.api.endpoint import Door, SwiftJson
 from sensenova_billing.lib.api.query_params import CustomerQuery, OptionalCustomerQuery, read_query
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, shape
-from sensenova_billing.lib.api.views import Door, SwiftJson
 from usage.limits.admission import admit_call, decode_call, release_call
 from usage.limits.schemas import (
     RELEASED_CUSTOMER,

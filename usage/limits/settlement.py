@@ -13,13 +13,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection
 
-from pricing.rules.measures import Measure
-from usage.ingest.resolve import MEASURES, Row
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import WINDOW, CallWindows, CountedCalls, SettledCall, State, StoreAway
 
@@ -30,7 +29,16 @@ AT_THE_END = dt.timedelta(milliseconds=500)  # a web worker is killed after thre
 MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
 
 logger = logging.getLogger(__name__)
-_INPUT, _OUTPUT = MEASURES.index(Measure.INPUT_TOKENS), MEASURES.index(Measure.OUTPUT_TOKENS)
+
+
+class UsedCall(NamedTuple):
+    """What the limits have to know of a record that was stored: `tokens` are those that the TPM counts."""
+
+    customer_id: int
+    service_id: int
+    call_id: str | None
+    tokens: int
+    occurred_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +71,9 @@ class Happened:
             self.add(whose, *counted)
 
 
-def settle_stored(*, rows: Iterable[Row], now: dt.datetime) -> None:
+def settle_stored(*, calls: Iterable[UsedCall], now: dt.datetime) -> None:
     """Let these records, which are new and committed, settle or count in the windows, soon."""
-    happened = _happened(rows, since=now - WINDOW)
+    happened = _happened(calls, since=now - WINDOW)
     if not (happened.admitted or happened.others):
         return
     if not settings.SETTLE_CALLS_BESIDE or not _BESIDE.take(happened):
@@ -92,15 +100,14 @@ def settle(happened: Happened, *, windows: CallWindows) -> None:
         windows.count([CountedCalls(*whose, *counted) for whose, counted in happened.others.items()])
 
 
-def _happened(rows: Iterable[Row], *, since: dt.datetime) -> Happened:
+def _happened(calls: Iterable[UsedCall], *, since: dt.datetime) -> Happened:
     happened = Happened()
-    for row in rows:
-        whose, is_recent = (row.customer_id, row.service_id), row.occurred_at > since
-        tokens = row.quantities[_INPUT] + row.quantities[_OUTPUT]
-        if row.call_id is not None:
-            happened.admitted.append(AdmittedRow(row.call_id, *whose, tokens, is_recent))
+    for call in calls:
+        whose, is_recent = (call.customer_id, call.service_id), call.occurred_at > since
+        if call.call_id is not None:
+            happened.admitted.append(AdmittedRow(call.call_id, *whose, call.tokens, is_recent))
         elif is_recent:
-            happened.add(whose, 1, tokens)
+            happened.add(whose, 1, call.tokens)
     return happened
 
 

@@ -24,10 +24,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from accounts.models import Customer, ServiceKey
 from usage.billing_hours import hour_of
-from usage.ingest.errors import UsageRefused
-from usage.models import RefusedUsage, RefusedUsageTotal
+from usage.models import RefusalReason, RefusedUsage, RefusedUsageTotal
+from usage.refused.errors import UsageRefused
 from usage.refused.log import RefusalLog
-from usage.refused.reasons import RefusalReason
 
 SECONDS_BETWEEN_WRITES = 1
 LATEST_KEPT = 5  # of each counter; count_refused_usage.sql cuts at the same number

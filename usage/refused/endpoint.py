@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from accounts.api_keys.permissions import MayReportUsage
 from accounts.models import ServiceKey
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.views import Door
+from sensenova_billing.lib.api.endpoint import Door
 from usage.refused.counters import RefusedRequest, count_refused, records_of
 from usage.refused.reasons import reason_of_code
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from accounts.models import ServiceKey
-from usage.refused.reasons import RefusalReason
+from usage.models import RefusalReason
 
 SECONDS_BETWEEN_LINES = 10.0  # of one key and reason
 

@@ -15,8 +15,8 @@ from invoices.closing.parking import parked_hours, release
 from invoices.monitoring.alarms import late_share, state_of_closing
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books.builders import alter, keep_books
+from usage.models import RefusalReason
 from usage.refused.counters import RefusedRequest, count_refused
-from usage.refused.reasons import RefusalReason
 
 pytestmark = pytest.mark.django_db
 

@@ -46,10 +46,10 @@ from pricing.models import Price
 from pricing.rules.measures import Measure
 from tests.builders import item, report
 from usage.billing_hours import hour_of, next_hour_to_close
-from usage.ingest.errors import UsageRefused
 from usage.ingest.record import record_usage
 from usage.ingest.reversals import reverse_record
 from usage.models import HOUR, UsageRecord
+from usage.refused.errors import UsageRefused
 
 RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 10)
 STEPS = 40

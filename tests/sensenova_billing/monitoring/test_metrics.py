@@ -14,7 +14,7 @@ from sensenova_billing.monitoring.metrics import HELP, PREFIX
 from tests.builders import THE_HOUR, as_json, at, close, record, report
 from tests.invoices.books.builders import alter, keep_books
 from tests.tables import code, table
-from usage.refused.reasons import RefusalReason
+from usage.models import RefusalReason
 
 pytestmark = pytest.mark.django_db
 

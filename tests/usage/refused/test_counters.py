@@ -20,10 +20,9 @@ from sensenova_billing.http.body_limits import LIMITS
 from tests.builders import as_json, at, record, report
 from tests.usage.refused.builders import ENDPOINTS, USAGE, a_record, counted, send
 from usage.billing_hours import hour_of
-from usage.models import HOUR, RefusedUsage, RefusedUsageTotal
+from usage.models import HOUR, RefusalReason, RefusedUsage, RefusedUsageTotal
 from usage.refused import counters as refused_usage
 from usage.refused.counters import RefusalCounters, RefusedRequest, forget_refused_usage, refused_in_all
-from usage.refused.reasons import RefusalReason
 
 pytestmark = pytest.mark.django_db
 

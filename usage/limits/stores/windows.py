@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from usage.bounds import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
+
 logger = logging.getLogger(__name__)
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# No TPM is larger, so to a limit any larger quantity is the same; and sums of it cannot overflow.
-MOST_TOKENS_COUNTED = 2**31
-# Sixty seconds reach into 61 whole ones, wherever they start (docs/call-limits.md).
-PLACES_IN_A_WINDOW = 61
 WINDOW = dt.timedelta(seconds=PLACES_IN_A_WINDOW)
 # How long a call can be settled, released or asked for again; longer than any call takes.
 KEPT_FOR = dt.timedelta(hours=1)
