@@ -262,7 +262,7 @@ class Migration(migrations.Migration):
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="lines",
-                to="invoices.corrections.rerate",
+                to="invoices.rerating",
             ),
         ),
         migrations.AddIndex(
