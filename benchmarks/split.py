@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
 django.setup()
 
 from benchmarks.ingest import SEEDED, random_id, reports  # noqa: E402
-from usage.billing_hours import hold_hours_open  # noqa: E402
+from usage.billing_hours import lock_hours_for_ingest  # noqa: E402
 from usage.ingest.payload import decode_reports  # noqa: E402
 from usage.ingest.resolve import resolve  # noqa: E402
 from usage.ingest.store import copy_rows  # noqa: E402
@@ -39,7 +39,7 @@ def split(size: int, seconds: float) -> dict[str, float]:
         marks.append(time.perf_counter())
         with transaction.atomic():
             rows = list(found.values())
-            copy_rows(rows=rows, billing_hours=hold_hours_open({row.hour for row in rows}), now=now)
+            copy_rows(rows=rows, billing_hours=lock_hours_for_ingest({row.hour for row in rows}), now=now)
             marks.append(time.perf_counter())
         marks.append(time.perf_counter())
         for step, began, ended in zip(STEPS, marks, marks[1:], strict=False):

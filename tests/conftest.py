@@ -18,7 +18,7 @@ from tests.browsing import Browser
 from tests.builders import THE_HOUR
 from tests.redis_server import know_server, redis_server
 from usage.limits import admission
-from usage.limits.entitlements import CallRights
+from usage.limits.entitlements import Entitlements
 from usage.limits.stores import choice
 from usage.refused import counters
 from usage.refused.counters import RefusalCounters
@@ -36,7 +36,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
-    monkeypatch.setattr(admission, "_RIGHTS", CallRights())
+    monkeypatch.setattr(admission, "_ENTITLEMENTS", Entitlements())
     monkeypatch.setattr(keys, "_KEPT", {})
     monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
     choice._redis_or_postgres.cache_clear()

@@ -49,7 +49,7 @@ def next_hour_to_close() -> dt.datetime | None:
     return first
 
 
-def hold_hours_open(hours: Iterable[dt.datetime]) -> dict[dt.datetime, dt.datetime]:
+def lock_hours_for_ingest(hours: Iterable[dt.datetime]) -> dict[dt.datetime, dt.datetime]:
     """Keep these hours from closing until the transaction ends and return each one's billing hour.
 
     An hour that is closed already is billed in the earliest open hour, which is then held open too.
@@ -57,7 +57,7 @@ def hold_hours_open(hours: Iterable[dt.datetime]) -> dict[dt.datetime, dt.dateti
     return dict(fetch_all("SELECT hour, billing_hour FROM hold_hours_open(%s::timestamptz[])", list(hours)))
 
 
-def bar_hour(hour: dt.datetime) -> None:
+def lock_hour_for_closing(hour: dt.datetime) -> None:
     """Wait until nobody stores records of this hour and keep everybody out until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('transaction_isolation')")

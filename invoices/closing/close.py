@@ -20,7 +20,7 @@ from invoices.closing.seal import seal_of
 from invoices.models import HourSeal, ParkedHour, Release
 from invoices.rating.usage_sql import allow_memory
 from pricing.rules.amounts import exact_sum
-from usage.billing_hours import BEGINNING, bar_hour, last_closed_hour, next_hour_to_close
+from usage.billing_hours import BEGINNING, last_closed_hour, lock_hour_for_closing, next_hour_to_close
 from usage.models import HOUR, BillingHour
 
 PARKED_NAMED = 20
@@ -73,9 +73,9 @@ def close_due_hours(
 @transaction.atomic(durable=True)
 def close_hour(*, hour: dt.datetime, now: dt.datetime) -> ClosedHour | None:
     """Turn the hour's records into bills and close it for ever; None when it is not this hour's turn."""
-    bar_hour(hour)
+    lock_hour_for_closing(hour)
     if last_closed_hour() is None:
-        bar_hour(BEGINNING)
+        lock_hour_for_closing(BEGINNING)
     if next_hour_to_close() != hour:
         return None  # another closing was faster, or an older record came before the very first closing
     previous = last_closed_hour()

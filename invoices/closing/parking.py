@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.audit.context import LONGEST_REASON
 from invoices.models import HourlyBill, ParkedHour, Release
-from usage.billing_hours import hold_hours_open
+from usage.billing_hours import lock_hours_for_ingest
 
 
 class NotReleasable(Exception):
@@ -33,7 +33,7 @@ def release(*, parked: ParkedHour, reason: str, by: str, now: dt.datetime) -> Re
                 reason=reason,
                 released_by=by,
                 released_at=now,
-                billing_hour=hold_hours_open([hour])[hour],
+                billing_hour=lock_hours_for_ingest([hour])[hour],
             )
     except IntegrityError as error:
         raise NotReleasable("It was released already.") from error

@@ -15,7 +15,7 @@ from invoices.closing.parking import parked_hours
 from invoices.models import Rerating
 from invoices.rating.charges_sql import REWORKED
 from pricing.models import Price
-from usage.billing_hours import hold_hours_open, last_closed_hour
+from usage.billing_hours import last_closed_hour, lock_hours_for_ingest
 from usage.models import HOUR
 
 
@@ -73,7 +73,7 @@ def order_rerating(
         reason=reason.strip(),
         ordered_by=by,
         ordered_at=now,
-        billing_hour=hold_hours_open([from_hour])[from_hour],
+        billing_hour=lock_hours_for_ingest([from_hour])[from_hour],
     )
     if until_hour > rerating.billing_hour:
         raise ValidationError({"until_hour": "Only closed hours can be re-rated."})

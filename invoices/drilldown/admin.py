@@ -15,18 +15,18 @@ from unfold.decorators import display
 from accounts.models import Customer
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindRecordForm, RecordsForm
-from invoices.drilldown.trace import RecordTrace, Share, Standing, records_of, trace_record
+from invoices.drilldown.trace import BillingState, RecordTrace, Share, records_of, trace_record
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
 from pricing.changes.base_form import is_key
 from pricing.rules.measures import Measure
 
 _LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
-_STANDINGS = {
-    Standing.BILLED: "billed",
-    Standing.OPEN: "not billed yet: its hour is open",
-    Standing.PARKED: "not billed yet: its hour is parked",
-    Standing.UNBILLED: "NOT BILLED although its hour is closed: verify the books",
+_BILLING_STATES = {
+    BillingState.BILLED: "billed",
+    BillingState.OPEN: "not billed yet: its hour is open",
+    BillingState.PARKED: "not billed yet: its hour is parked",
+    BillingState.UNBILLED: "NOT BILLED although its hour is closed: verify the books",
 }
 
 
@@ -169,7 +169,7 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
         ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
         *([measure.label, grouped(getattr(record, measure))] for measure in Measure),
         *([name, str(value)] for name, value in (record.metadata or {}).items()),
-        ["state", _STANDINGS[found.standing]],
+        ["state", _BILLING_STATES[found.billing_state]],
     ]
     if found.parked:
         facts.append(["parked because", found.parked.reason])
@@ -177,7 +177,7 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
         facts.append(["takes back", _record_link(code, record.reverses)])
     if found.reversal:
         facts.append(["taken back by", _record_link(code, found.reversal.record.event_id)])
-        facts.append(["state of that", _STANDINGS[found.reversal.standing]])
+        facts.append(["state of that", _BILLING_STATES[found.reversal.billing_state]])
     return facts
 
 

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from invoices.drilldown.forms import MOST_RECORDS, RECORDS_A_PAGE
 from invoices.drilldown.pagination import LONGEST_EVENT_ID, RecordKey
-from invoices.drilldown.trace import RecordTrace, Share, Standing
+from invoices.drilldown.trace import BillingState, RecordTrace, Share
 from invoices.models import ChargeLine, Correction
 from pricing.models import PriceKind
 from pricing.rules.amounts import plain
@@ -71,7 +71,7 @@ def trace_said(*, customer: str, found: RecordTrace) -> dict[str, Any]:
         "reverses": record.reverses,
         "reversed_by": found.reversal.record.event_id if found.reversal else None,
         "billing_hour": record.billing_hour,
-        "standing": str(found.standing),
+        "standing": str(found.billing_state),
         "bill": found.bill.number if found.bill else None,
         "lines": [_share_said(share) for share in found.lines],
         "corrections": [_share_said(share) for share in found.corrections],
@@ -181,7 +181,7 @@ TRACE_SHAPES: dict[str, Shape] = {
             "billing_hour": _INSTANT,
             "standing": {
                 "type": "string",
-                "enum": [str(standing) for standing in Standing],
+                "enum": [str(state) for state in BillingState],
                 "description": (
                     "`billed`; `open`: its hour is not closed yet; `parked`: its hour is held back for a "
                     "check; `unbilled`: never, unless the books are broken."

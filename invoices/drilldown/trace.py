@@ -117,7 +117,7 @@ def _sign(line: ChargeLine) -> int:
     return -1 if line.correction == Correction.TAKEN_BACK else 1
 
 
-class Standing(StrEnum):
+class BillingState(StrEnum):
     """Where a record stands on its way to a bill."""
 
     BILLED = "billed"
@@ -140,7 +140,7 @@ class RecordTrace:
     """A record, where it stands, and its part of every line that bills or corrects it."""
 
     record: UsageRecord
-    standing: Standing
+    billing_state: BillingState
     bill: HourlyBill | None
     parked: ParkedHour | None
     lines: list[Share]
@@ -177,16 +177,16 @@ def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
     parked = None if bill else ParkedHour.objects.filter(**place).first()
     lines = _lines_of(record=record, bill=bill) if bill else []
     if lines:
-        standing = Standing.BILLED
+        billing_state = BillingState.BILLED
     elif parked:
-        standing = Standing.PARKED
+        billing_state = BillingState.PARKED
     elif last_closed is None or record.billing_hour > last_closed:
-        standing = Standing.OPEN
+        billing_state = BillingState.OPEN
     else:
-        standing = Standing.UNBILLED
+        billing_state = BillingState.UNBILLED
     return RecordTrace(
         record=record,
-        standing=standing,
+        billing_state=billing_state,
         bill=bill,
         parked=parked,
         lines=[_share(line, record) for line in lines],

@@ -13,7 +13,7 @@ from invoices.monitoring.alarms import Alarm, Level, state_of_closing
 from pricing.models import Decision, Proposal
 from usage.billing_hours import database_now
 from usage.limits.stores.choice import call_windows
-from usage.limits.stores.windows import StoreAway
+from usage.limits.stores.windows import StoreUnavailable
 from usage.models import BillingHour, RefusedUsage
 
 # Of each alarm the heading of its card and the list that tells more.
@@ -67,7 +67,7 @@ def _refusals(request: HttpRequest) -> Card:
     href = reverse("refused_calls") if request.user.has_perm("usage.view_refusedcalls") else ""
     try:
         calls = sum(one.calls for one in call_windows().refusals())
-    except StoreAway:
+    except StoreUnavailable:
         text, level = "The store of the call limits is away: no call is admitted.", Level.ALARM
     else:
         text = f"{calls:,} {'call was' if calls == 1 else 'calls were'} refused in the last 24 hours."

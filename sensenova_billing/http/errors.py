@@ -12,23 +12,23 @@ from rest_framework.response import Response
 
 from pricing.catalogue.estimates import BadEstimate
 from sensenova_billing.lib.api.errors import BadQuery, Refused, Unreadable
-from usage.ingest.errors import AlreadyReversed, BadBatch, Conflict, NotReversible
-from usage.limits.errors import CallBarred, CallTaken, CallUnclear, CallUnknown, LimitsExhausted
+from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
+from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
 from usage.limits.schemas import refusal_headers
-from usage.limits.stores.windows import StoreAway, WindowsLost
+from usage.limits.stores.windows import StoreUnavailable, WindowsLost
 
 _STATUS: dict[type[Refused], int] = {
     Unreadable: 400,
     BadQuery: 400,
-    Conflict: 409,
+    UsageConflict: 409,
     AlreadyReversed: 409,
-    BadBatch: 422,
+    InvalidUsage: 422,
     BadEstimate: 422,
     NotReversible: 422,
-    CallBarred: 403,
-    CallUnknown: 404,
-    CallTaken: 409,
-    CallUnclear: 422,
+    CallForbidden: 403,
+    UnknownCall: 404,
+    CallConflict: 409,
+    InvalidCall: 422,
     LimitsExhausted: 429,
 }
 RETRY_AFTER_SECONDS = 5
@@ -50,8 +50,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             # `type` is what clients of OpenAI look for.
             body = error_body(error.code, error.message, type="rate_limit_error")
             return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
-        case StoreAway() | OperationalError() | InterfaceError() | InternalError() if outage := outage_of(
-            error
+        case StoreUnavailable() | OperationalError() | InterfaceError() | InternalError() if (
+            outage := outage_of(error)
         ):
             seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
             return Response(error_body(*outage), 503, headers={"Retry-After": str(seconds)})
@@ -72,7 +72,7 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
     match error:
         case WindowsLost():
             return "limits_unavailable", str(error)
-        case StoreAway():
+        case StoreUnavailable():
             return "limits_unavailable", "The store of the call limits is away: nothing is admitted."
         # Not "nothing was stored": the commit may have been done and only its answer lost.
         case OperationalError() | InternalError() if sqlstate in _TIMED_OUT:

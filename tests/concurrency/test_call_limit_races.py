@@ -12,13 +12,13 @@ from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.redis import RedisWindows
 from usage.limits.stores.windows import (
-    AskedCall,
     CallLimits,
+    CallState,
     CallWindows,
     CountedCalls,
     Refusal,
+    RequestedCall,
     SettledCall,
-    State,
     WindowsLost,
 )
 from usage.models import CallWindow
@@ -32,9 +32,9 @@ ONE = CallLimits(rpm=1, tpm=None)
 
 
 def ask(call_id, *, windows=None, customer=ACME, service=CHAT, limits=ONE):
-    asked = AskedCall(customer, service, call_id, 100, limits)
-    (standing,) = (windows or PostgresWindows()).admit([asked], at=NOON)
-    return standing
+    asked = RequestedCall(customer, service, call_id, 100, limits)
+    (status,) = (windows or PostgresWindows()).admit([asked], at=NOON)
+    return status
 
 
 @pytest.mark.parametrize("store", ["postgresql", "redis"])
@@ -48,9 +48,9 @@ def test_eight_threads_are_admitted_as_often_as_the_limits_allow(store, redis_ur
 
     with together() as threads:
         asking = [threads.start(ask_twenty_times) for _ in range(8)]
-    standings = [standing for each in asking for standing in each.result(PATIENCE)]
+    statuses = [status for each in asking for status in each.result(PATIENCE)]
 
-    assert [standing.refusal for standing in standings].count(Refusal.NONE) == 10
+    assert [status.refusal for status in statuses].count(Refusal.NONE) == 10
     (use,) = windows.look([(ACME, CHAT)], at=NOON)
     assert (use.calls, use.tokens) == (10, 1000)
 
@@ -111,7 +111,7 @@ def test_a_call_is_settled_once_by_two_at_once():
             wait_until_waiting(1, locktype="transactionid")
         settled = settling.result(PATIENCE)
 
-    assert (released, settled) == ([State.HELD], [State.RELEASED])
+    assert (released, settled) == ([CallState.HELD], [CallState.RELEASED])
     assert windows.look([(ACME, CHAT)], at=NOON)[0].calls == 0
 
 
@@ -121,7 +121,7 @@ def test_two_who_ask_for_the_same_windows_in_opposite_orders_do_not_wait_in_a_ci
 
     def ask_for_all(ordered):
         for _ in range(50):
-            windows.admit([AskedCall(c, s, f"call-{next(numbers)}", 1, TEN) for c, s in ordered], at=NOON)
+            windows.admit([RequestedCall(c, s, f"call-{next(numbers)}", 1, TEN) for c, s in ordered], at=NOON)
 
     with together() as threads:
         both = [threads.start(partial(ask_for_all, ordered)) for ordered in (whose, whose[::-1])]
@@ -131,7 +131,7 @@ def test_two_who_ask_for_the_same_windows_in_opposite_orders_do_not_wait_in_a_ci
 
 
 def admit_for_both():
-    PostgresWindows().admit([AskedCall(who, CHAT, f"call-{who}", 1, TEN) for who in (ACME, GLOBEX)])
+    PostgresWindows().admit([RequestedCall(who, CHAT, f"call-{who}", 1, TEN) for who in (ACME, GLOBEX)])
 
 
 def settle_for_both():
@@ -146,7 +146,7 @@ def count_for_both():
 def test_who_waited_for_one_window_counts_in_the_second_in_which_all_are_its_own(deed):
     """Not in the one in which it began: calls that are answered now would leave the windows too early."""
     for who in (ACME, GLOBEX):
-        PostgresWindows().admit([AskedCall(who, CHAT, f"before-{who}", 1, TEN)])
+        PostgresWindows().admit([RequestedCall(who, CHAT, f"before-{who}", 1, TEN)])
     with together() as threads:
         with transaction.atomic():
             CallWindow.objects.select_for_update().get(customer=GLOBEX)
@@ -174,7 +174,7 @@ def test_who_settles_waits_for_all_windows_before_it_holds_an_id():
         tell()
 
     assert asking.result(PATIENCE).refusal is Refusal.OTHER_CALL
-    assert settling.result(PATIENCE) == [State.HELD, State.HELD]
+    assert settling.result(PATIENCE) == [CallState.HELD, CallState.HELD]
 
 
 def test_a_crash_empties_the_windows_and_what_they_admit_is_held_back():
@@ -189,7 +189,7 @@ def test_a_crash_empties_the_windows_and_what_they_admit_is_held_back():
         cursor.execute(f"TRUNCATE {', '.join(sorted(unlogged))}")
 
     assert unlogged == {"usage_callwindow", "usage_admittedcall", "usage_refusedcalls", "usage_windowstore"}
-    assert PostgresWindows().settle([SettledCall(ACME, "before", 5)], at=NOON) == [State.UNKNOWN]
+    assert PostgresWindows().settle([SettledCall(ACME, "before", 5)], at=NOON) == [CallState.UNKNOWN]
     with pytest.raises(WindowsLost):
         ask("after")
     with connection.cursor() as cursor:

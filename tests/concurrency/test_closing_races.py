@@ -15,9 +15,9 @@ from invoices.closing.close import close_due_hours
 from invoices.models import ChargeLine, HourlyBill, HourSeal
 from tests.builders import THE_HOUR, at, close, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from usage.billing_hours import bar_hour
+from usage.billing_hours import lock_hour_for_closing
 from usage.ingest import record as ingest
-from usage.ingest.errors import Conflict
+from usage.ingest.errors import UsageConflict
 from usage.ingest.record import Receipt
 from usage.models import HOUR, BillingHour, UsageRecord
 
@@ -72,7 +72,7 @@ def test_a_record_on_its_way_while_its_hour_closes_is_billed(acme):
 
 def test_without_the_barrier_that_record_would_be_missed(acme, monkeypatch):
     """The control: the test above fails if the lock does nothing."""
-    monkeypatch.setattr(closing, "bar_hour", lambda hour: None)
+    monkeypatch.setattr(closing, "lock_hour_for_closing", lambda hour: None)
     record(report("before"))
 
     with together() as threads, on_its_way(threads, report("on its way")):
@@ -88,7 +88,7 @@ def test_a_record_that_comes_while_its_hour_closes_goes_to_the_next(acme):
 
     with together() as threads:
         with transaction.atomic():
-            bar_hour(THE_HOUR)
+            lock_hour_for_closing(THE_HOUR)
             BillingHour.objects.create(hour=THE_HOUR, closed_at=at(65))
             coming = threads.start(lambda: record(report("comes")))
             wait_until_waiting(1)
@@ -125,7 +125,7 @@ def test_an_hour_that_two_close_at_once_is_closed_once(acme, globex):
 
     with together() as threads:
         with transaction.atomic():
-            bar_hour(THE_HOUR)
+            lock_hour_for_closing(THE_HOUR)
             both = [threads.start(close), threads.start(close)]
             wait_until_waiting(2)
         made = [one.result(PATIENCE) for one in both]
@@ -181,7 +181,7 @@ def test_a_transaction_that_would_not_see_what_it_waited_for_does_not_close(isol
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
         with pytest.raises(RuntimeError, match=f"needs READ COMMITTED, this transaction is {isolation}"):
-            bar_hour(THE_HOUR)
+            lock_hour_for_closing(THE_HOUR)
 
     assert not BillingHour.objects.exists()
 
@@ -246,7 +246,7 @@ def test_of_two_records_with_one_id_sent_at_once_one_is_refused(acme):
             wait_until_waiting(1, locktype="transactionid")
         refusal = other.exception(PATIENCE)
 
-    assert isinstance(refusal, Conflict)
+    assert isinstance(refusal, UsageConflict)
     assert UsageRecord.objects.get().input_tokens == 7
 
 

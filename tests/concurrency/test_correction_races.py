@@ -92,7 +92,7 @@ def test_a_correction_on_its_way_while_the_hour_closes_is_on_its_bills(deed, clo
 @pytest.mark.parametrize("deed", MADE)
 def test_without_the_barrier_it_would_be_missed(deed, closed, monkeypatch):
     """The control: the test above fails if the lock does nothing."""
-    monkeypatch.setattr(closing, "bar_hour", lambda hour: None)
+    monkeypatch.setattr(closing, "lock_hour_for_closing", lambda hour: None)
 
     with together() as threads, on_its_way(threads, deed):
         threads.start(lambda: close(hour=1)).result(PATIENCE)

@@ -19,7 +19,7 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LOCK_CLASS = 1213158738
 
 
-def bar_hour_at_repeatable_read(hour: dt.datetime) -> None:
+def lock_hour_at_repeatable_read(hour: dt.datetime) -> None:
     """Take the hour's lock as the product does, in a transaction that sees nothing of what it waited for."""
     with connection.cursor() as cursor:
         if hour != EPOCH:  # for which the first lock of the transaction has been taken already
@@ -31,4 +31,4 @@ def bar_hour_at_repeatable_read(hour: dt.datetime) -> None:
 @worker_ready.connect
 def close_hastily(**_: Any) -> None:
     """Put it into the product's place."""
-    patch("invoices.closing.close.bar_hour", bar_hour_at_repeatable_read).start()
+    patch("invoices.closing.close.lock_hour_for_closing", lock_hour_at_repeatable_read).start()

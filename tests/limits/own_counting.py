@@ -9,7 +9,7 @@ from unittest.mock import patch
 from sensenova_billing.wsgi import application
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.redis import RedisWindows
-from usage.limits.stores.windows import AskedCall, Standing
+from usage.limits.stores.windows import LimitStatus, RequestedCall
 
 __all__ = ["application"]
 
@@ -18,9 +18,9 @@ def count_for_itself(store: type[Any]) -> None:
     """Let this process's calls count as if its number were part of the service's."""
     admit = store.admit
 
-    def admit_here(windows: Any, asked: Sequence[AskedCall], **more: Any) -> list[Standing]:
+    def admit_here(windows: Any, asked: Sequence[RequestedCall], **more: Any) -> list[LimitStatus]:
         here = [replace(call, service_id=call.service_id * 10**8 + os.getpid()) for call in asked]
-        admitted: list[Standing] = admit(windows, here, **more)
+        admitted: list[LimitStatus] = admit(windows, here, **more)
         return admitted
 
     patch.object(store, "admit", admit_here).start()

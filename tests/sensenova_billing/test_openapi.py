@@ -33,7 +33,7 @@ from invoices.models import ChargeLine
 from pricing.models import Service
 from tests.builders import at, close, record, report
 from usage.limits.stores.choice import call_windows
-from usage.limits.stores.windows import AskedCall, CallLimits, SettledCall
+from usage.limits.stores.windows import CallLimits, RequestedCall, SettledCall
 
 pytestmark = [
     pytest.mark.django_db,
@@ -331,7 +331,7 @@ def test_whatever_is_released_is_answered_as_documented(operation, stage, keys, 
     service = Service.objects.get(name="SenseChat-5")
     limits = CallLimits(rpm=10, tpm=None)
     for call_id in KNOWN_IDS:
-        call_windows().admit([AskedCall(acme.pk, service.pk, call_id, 1, limits)])
+        call_windows().admit([RequestedCall(acme.pk, service.pk, call_id, 1, limits)])
     call_windows().settle([SettledCall(acme.pk, KNOWN_IDS[1], 1)])
 
     @settings(SETTINGS, max_examples=REQUESTS)

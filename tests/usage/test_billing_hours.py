@@ -5,11 +5,11 @@ from django.db import IntegrityError, connection
 
 from tests.builders import THE_HOUR, at, close, commit, raw_record, record, report
 from usage.billing_hours import (
-    bar_hour,
     database_now,
-    hold_hours_open,
     hour_of,
     last_closed_hour,
+    lock_hour_for_closing,
+    lock_hours_for_ingest,
     next_hour_to_close,
 )
 from usage.models import HOUR, MAX_QUANTITY, BillingHour
@@ -63,7 +63,7 @@ def test_hours_close_one_after_the_other(acme):
 def test_while_nothing_is_closed_a_record_is_billed_in_its_own_hour(acme):
     hours = [at(0, hour=-9), THE_HOUR, at(0, hour=4)]
 
-    held = hold_hours_open(hours)
+    held = lock_hours_for_ingest(hours)
 
     assert held == {hour: hour for hour in hours}
 
@@ -73,7 +73,7 @@ def test_a_closed_hours_records_are_billed_in_the_earliest_open_hour(acme):
     close()
     close(hour=1)
 
-    held = hold_hours_open([at(0, hour=n) for n in (-5, 0, 1, 2, 3)])
+    held = lock_hours_for_ingest([at(0, hour=n) for n in (-5, 0, 1, 2, 3)])
 
     assert held == {
         at(0, hour=-5): at(0, hour=2),
@@ -89,7 +89,7 @@ def test_a_late_record_holds_its_own_hour_and_the_one_in_which_it_is_billed(acme
     close()
     before = shared_hours()
 
-    hold_hours_open([at(0, hour=-5)])
+    lock_hours_for_ingest([at(0, hour=-5)])
 
     assert shared_hours() - before == {at(0, hour=-5), at(60)}
 
@@ -105,15 +105,15 @@ def shared_hours():
 
 
 def test_no_hours_are_held_for_nothing():
-    assert hold_hours_open([]) == {}
+    assert lock_hours_for_ingest([]) == {}
 
 
 def test_one_transaction_may_bar_an_hour_that_it_holds(acme):
-    hold_hours_open([THE_HOUR])
+    lock_hours_for_ingest([THE_HOUR])
 
-    bar_hour(THE_HOUR)
+    lock_hour_for_closing(THE_HOUR)
 
-    assert hold_hours_open([THE_HOUR]) == {THE_HOUR: THE_HOUR}
+    assert lock_hours_for_ingest([THE_HOUR]) == {THE_HOUR: THE_HOUR}
 
 
 def test_the_databases_clock_knows_its_zone():

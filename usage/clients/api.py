@@ -17,7 +17,7 @@ from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.schemas import answer, shape
 from usage.clients import cloudevents, lago, litellm
 from usage.ingest.authorise import report_usage
-from usage.ingest.errors import BadBatch, Conflict
+from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.record import Receipt
 from usage.ingest.schemas import batch, one_or_batch, refusals, wrapped
 from usage.refused.endpoint import UsageEndpoint
@@ -117,10 +117,10 @@ class LagoView(ClientView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Name a conflict as Lago does, by the id that is known, and as it does with 422."""
-        if isinstance(exc, Conflict):
+        if isinstance(exc, UsageConflict):
             known = sorted({difference["index"] for difference in exc.details})
             details = [{"index": i, "field": "event_id", "reason": "value_already_exist"} for i in known]
-            refused = BadBatch([])
+            refused = InvalidUsage([])
             refused.details, refused.reasons, refused.customers = details, exc.reasons, exc.customers
             exc = refused
         return super().handle_exception(exc)
@@ -217,7 +217,7 @@ def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.da
         return Receipt(accepted=0, duplicates=0)
     try:
         return report_usage(reports=delivery.reports, key=key_of(request), now=now)
-    except (BadBatch, Conflict) as refused:
+    except (InvalidUsage, UsageConflict) as refused:
         # By their places in the delivery, which counts the skipped as well.
         refused.details = [detail | {"index": delivery.places[detail["index"]]} for detail in refused.details]
         raise

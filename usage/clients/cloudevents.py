@@ -39,7 +39,7 @@ MAX_ID = 255
 
 
 def decode_events(body: bytes, *, now: dt.datetime) -> list[UsageReport]:
-    """Return the reports in an event or an array; raise Unreadable, or BadBatch naming every bad event."""
+    """Return the reports of an event or a batch; raise Unreadable, or InvalidUsage with every bad event."""
     said = read_client_json(body)
     items = said if isinstance(said, list) else [said]
     require_batch(items)

@@ -54,12 +54,12 @@ class LagoEvent:
 
 
 def decode_event(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
-    """Return what `{"event": {...}}` holds; raise Unreadable or BadBatch."""
+    """Return what `{"event": {...}}` holds; raise Unreadable or InvalidUsage."""
     return _decode([_wrapped(body, "event")], now)
 
 
 def decode_event_batch(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
-    """Return what `{"events": [...]}` holds; raise Unreadable, or BadBatch naming every bad event."""
+    """Return what `{"events": [...]}` holds; raise Unreadable, or InvalidUsage naming every bad event."""
     items = _wrapped(body, "events")
     if not isinstance(items, list):
         raise Unreadable("malformed_event", "`events` must be an array. Nothing was stored.")

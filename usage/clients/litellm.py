@@ -44,7 +44,7 @@ class Delivery:
 
 
 def decode_payloads(body: bytes, *, now: dt.datetime) -> Delivery:
-    """Return what an array, a line each or a single payload holds; raise Unreadable or BadBatch."""
+    """Return what an array, a line each or a single payload holds; raise Unreadable or InvalidUsage."""
     items = _items(body)
     require_batch(items)
     made = enumerate(each_item(items, lambda item: _report(item, now), customer_of=_customer))

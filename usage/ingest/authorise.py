@@ -5,22 +5,22 @@ from collections.abc import Sequence
 
 from accounts.api_keys.keys import customer_codes
 from accounts.models import ServiceKey
-from usage.ingest.errors import BadBatch
+from usage.ingest.errors import InvalidUsage
 from usage.ingest.group_commit import record_single
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt, record_usage
 from usage.models import RefusalReason
-from usage.refused.errors import RecordProblem, UsageRefused
+from usage.refused.errors import RecordProblem, UsageError
 
 
 def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:
-    """Store what this key reports, whole or not at all; raise BadBatch or Conflict and store nothing."""
+    """Store these reports of a key, all or none; raise InvalidUsage or UsageConflict if none is stored."""
     try:
         _refuse_foreign(reports=reports, key=key)
         if len(reports) == 1:
             return record_single(report=reports[0], now=now)
         return record_usage(reports=reports, now=now)
-    except UsageRefused as refused:
+    except UsageError as refused:
         refused.customers = {index: report.customer for index, report in enumerate(reports)}
         raise
 
@@ -33,4 +33,4 @@ def _refuse_foreign(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
     if foreign:
         # The same for a customer that does not exist, so that a key learns nothing about others.
         problem = ("customer", "this key may not report for it", RefusalReason.CUSTOMER_NOT_OF_KEY)
-        raise BadBatch([RecordProblem(index, *problem) for index in foreign])
+        raise InvalidUsage([RecordProblem(index, *problem) for index in foreign])

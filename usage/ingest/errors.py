@@ -5,10 +5,10 @@ from typing import Any
 
 from sensenova_billing.lib.api.errors import DETAILS_SHOWN
 from usage.models import RefusalReason
-from usage.refused.errors import RecordProblem, UsageRefused
+from usage.refused.errors import RecordProblem, UsageError
 
 
-class BadBatch(UsageRefused):
+class InvalidUsage(UsageError):
     """Some records cannot be taken as they are; every bad one is named, the first hundred in detail."""
 
     def __init__(self, problems: Sequence[RecordProblem], customers: Mapping[int, Any] | None = None) -> None:
@@ -26,7 +26,7 @@ class BadBatch(UsageRefused):
         )
 
 
-class Conflict(UsageRefused):
+class UsageConflict(UsageError):
     """An event id is known with other content; both are shown."""
 
     def __init__(self, differences: Sequence[dict[str, Any]]) -> None:
@@ -38,7 +38,7 @@ class Conflict(UsageRefused):
         )
 
 
-class NotReversible(UsageRefused):
+class NotReversible(UsageError):
     """What was asked to be reversed cannot be; the field says why."""
 
     reasons = {0: RefusalReason.NOT_REVERSIBLE}
@@ -51,7 +51,7 @@ class NotReversible(UsageRefused):
         )
 
 
-class AlreadyReversed(UsageRefused):
+class AlreadyReversed(UsageError):
     """The record was reversed before, for another reason."""
 
     reasons = {0: RefusalReason.ALREADY_REVERSED}

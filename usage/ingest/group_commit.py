@@ -7,17 +7,17 @@ from sensenova_billing.lib.database.batching import Ferry
 from sensenova_billing.lib.database.time_limits import Work
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt, record_each
-from usage.refused.errors import UsageRefused
+from usage.refused.errors import UsageError
 
 _Reported = tuple[UsageReport, dt.datetime]
 
 
 def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
-    """Store this report for ever, sharing the commit with others; or raise BadBatch or Conflict."""
+    """Store this report for ever, sharing the commit with others; or raise InvalidUsage or UsageConflict."""
     return _FERRY.cross((report, now))
 
 
-def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageRefused]:
+def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageError]:
     return record_each(reports=[report for report, _ in reported], now=max(now for _, now in reported))
 
 

@@ -26,7 +26,7 @@ from sensenova_billing.lib.api.strict_json import (
     require_name,
     require_text,
 )
-from usage.ingest.errors import BadBatch
+from usage.ingest.errors import InvalidUsage
 from usage.refused.errors import RecordProblem
 
 MAX_BATCH = 10_000
@@ -71,7 +71,7 @@ _TOO_FINE_BYTES = re.compile(rb"\.\d{7}")
 
 
 def decode_reports(body: bytes) -> list[UsageReport]:
-    """Return the reports in a JSON object or array; raise Unreadable, or BadBatch naming every bad item."""
+    """Return the reports of a JSON object or array; raise Unreadable, or InvalidUsage with every bad item."""
     reports = _decode_at_once(body)
     if reports is None:
         said = read_json(body)
@@ -102,7 +102,7 @@ def require_batch(items: Sequence[Any]) -> None:
 def each_item(
     items: Sequence[Any], read: Callable[[Any], Made], *, customer_of: Callable[[dict[str, Any]], Any]
 ) -> list[Made]:
-    """Return what `read` makes of each item; raise BadBatch naming every one that it refuses with BadItem.
+    """Return `read(item)` for each item; raise InvalidUsage naming every item for which it raised BadItem.
 
     `customer_of` returns the customer that an object names, for counting what was refused. An item of which
     `read` makes None is no usage.
@@ -117,7 +117,9 @@ def each_item(
             problems.append(RecordProblem(index, error.field, error.reason))
         records.append(index)
     if problems:
-        raise BadBatch(problems, customers={index: _named(items[index], customer_of) for index in records})
+        raise InvalidUsage(
+            problems, customers={index: _named(items[index], customer_of) for index in records}
+        )
     return made
 
 

@@ -15,13 +15,13 @@ from django.db import IntegrityError, OperationalError, transaction
 from psycopg.errors import UniqueViolation
 
 from sensenova_billing.lib.database.time_limits import Work, limit_transaction
-from usage.billing_hours import hold_hours_open
-from usage.ingest.errors import BadBatch, Conflict
+from usage.billing_hours import lock_hours_for_ingest
+from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.payload import UsageReport
-from usage.ingest.resolve import Row, resolve, used_call
+from usage.ingest.resolve import ResolvedRecord, resolve, used_call
 from usage.ingest.store import Key, copy_rows, insert_rows, stored_contents
 from usage.limits.settlement import settle_stored
-from usage.refused.errors import UsageRefused
+from usage.refused.errors import UsageError
 
 ATTEMPTS = 5
 # PostgreSQL ends one of two transactions that wait for each other; the whole of it may be tried again.
@@ -39,16 +39,16 @@ class Receipt:
 
 
 def record_usage(*, reports: Sequence[UsageReport], now: dt.datetime) -> Receipt:
-    """Store these reports for ever, whole or not at all; raise BadBatch or Conflict and store nothing."""
+    """Store these reports, all or none; raise InvalidUsage or UsageConflict if none is stored."""
     rows, problems = resolve(reports=reports, now=now)
     if problems:
-        raise BadBatch(problems)
+        raise InvalidUsage(problems)
     new = _store(rows=rows, now=now)
     settle_stored(calls=map(used_call, new), now=now)
     return Receipt(accepted=len(new), duplicates=len(rows) - len(new))
 
 
-def _store(*, rows: Mapping[int, Row], now: dt.datetime) -> Sequence[Row]:
+def _store(*, rows: Mapping[int, ResolvedRecord], now: dt.datetime) -> Sequence[ResolvedRecord]:
     distinct = {row[:2]: row for row in rows.values()}
     if len(distinct) == len(rows):
         try:
@@ -59,19 +59,19 @@ def _store(*, rows: Mapping[int, Row], now: dt.datetime) -> Sequence[Row]:
     return _again(lambda: _insert_whole(rows=rows, now=now))
 
 
-def record_each(*, reports: Sequence[UsageReport], now: dt.datetime) -> list[Receipt | UsageRefused]:
+def record_each(*, reports: Sequence[UsageReport], now: dt.datetime) -> list[Receipt | UsageError]:
     """Store each report that can be stored, in one commit, and return every one's own outcome."""
     rows, problems = resolve(reports=reports, now=now)
-    outcomes: dict[int, Receipt | UsageRefused] = (
+    outcomes: dict[int, Receipt | UsageError] = (
         _again(lambda: _insert_each(rows=rows, now=now)) if rows else {}
     )
     settle_stored(calls=[used_call(row) for index, row in rows.items() if _is_new(outcomes[index])], now=now)
     for problem in problems:
-        outcomes[problem.index] = BadBatch([replace(problem, index=0)])
+        outcomes[problem.index] = InvalidUsage([replace(problem, index=0)])
     return [outcomes[index] for index in range(len(reports))]
 
 
-def _is_new(outcome: Receipt | UsageRefused) -> bool:
+def _is_new(outcome: Receipt | UsageError) -> bool:
     return isinstance(outcome, Receipt) and outcome.accepted == 1
 
 
@@ -86,38 +86,40 @@ def _again(deed: Callable[[], Outcome]) -> Outcome:
 
 
 @transaction.atomic
-def _copy(*, rows: Sequence[Row], now: dt.datetime) -> Sequence[Row]:
+def _copy(*, rows: Sequence[ResolvedRecord], now: dt.datetime) -> Sequence[ResolvedRecord]:
     limit_transaction(Work.REPORT)
-    copy_rows(rows=rows, billing_hours=hold_hours_open({row.hour for row in rows}), now=now)
+    copy_rows(rows=rows, billing_hours=lock_hours_for_ingest({row.hour for row in rows}), now=now)
     return rows
 
 
 @transaction.atomic
-def _insert_whole(*, rows: Mapping[int, Row], now: dt.datetime) -> Sequence[Row]:
+def _insert_whole(*, rows: Mapping[int, ResolvedRecord], now: dt.datetime) -> Sequence[ResolvedRecord]:
     limit_transaction(Work.REPORT)
     new, differences = _insert(rows=rows, now=now)
     if differences:
-        raise Conflict([difference for found in differences.values() for difference in found])
+        raise UsageConflict([difference for found in differences.values() for difference in found])
     firsts = {row.key: row for row in rows.values()}
     return [firsts[key] for key in new]
 
 
 # No transaction is needed around it: one statement stores, and what is stored never changes.
-def _insert_each(*, rows: Mapping[int, Row], now: dt.datetime) -> dict[int, Receipt | UsageRefused]:
+def _insert_each(*, rows: Mapping[int, ResolvedRecord], now: dt.datetime) -> dict[int, Receipt | UsageError]:
     new, differences = _insert(rows=rows, now=now)
-    outcomes: dict[int, Receipt | UsageRefused] = {}
+    outcomes: dict[int, Receipt | UsageError] = {}
     for index, row in rows.items():
         if index in differences:
-            outcomes[index] = Conflict([difference | {"index": 0} for difference in differences[index]])
+            outcomes[index] = UsageConflict([difference | {"index": 0} for difference in differences[index]])
         else:
             outcomes[index] = Receipt(accepted=int(row.key in new), duplicates=int(row.key not in new))
             new.discard(row.key)  # the same record once more is a duplicate of the first
     return outcomes
 
 
-def _insert(*, rows: Mapping[int, Row], now: dt.datetime) -> tuple[set[Key], dict[int, list[dict[str, Any]]]]:
+def _insert(
+    *, rows: Mapping[int, ResolvedRecord], now: dt.datetime
+) -> tuple[set[Key], dict[int, list[dict[str, Any]]]]:
     """Store what is new; return its keys, and how rows differ from what has their key, by index."""
-    firsts: dict[Key, Row] = {}
+    firsts: dict[Key, ResolvedRecord] = {}
     for row in rows.values():
         firsts.setdefault(row.key, row)
     new = insert_rows(rows=firsts.values(), now=now)
@@ -127,7 +129,7 @@ def _insert(*, rows: Mapping[int, Row], now: dt.datetime) -> tuple[set[Key], dic
     return new, {index: found for index, found in differences.items() if found}
 
 
-def _differences(index: int, row: Row, stored: dict[str, Any]) -> list[dict[str, Any]]:
+def _differences(index: int, row: ResolvedRecord, stored: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "index": index,

@@ -21,7 +21,7 @@ MEASURES = tuple(Measure)  # going through an enum is slow
 _TOKENS = [MEASURES.index(measure) for measure in TPM_MEASURES]
 
 
-class Row(NamedTuple):
+class ResolvedRecord(NamedTuple):
     """A usage record as it will be stored."""
 
     customer_id: int
@@ -54,7 +54,7 @@ class Row(NamedTuple):
         return self.content()
 
 
-class ArrivalRow(Row):
+class ArrivalRecord(ResolvedRecord):
     """The row of a report without a time: its instant is its arrival, which differs when it is resent."""
 
     def claims(self) -> dict[str, Any]:
@@ -62,14 +62,14 @@ class ArrivalRow(Row):
         return {field: value for field, value in self.content().items() if field != "occurred_at"}
 
 
-def used_call(row: Row) -> UsedCall:
+def used_call(row: ResolvedRecord) -> UsedCall:
     """Return what the call limits have to know of a record."""
     tokens = sum(row.quantities[place] for place in _TOKENS)
     return UsedCall(row.customer_id, row.service_id, row.call_id, tokens, row.occurred_at)
 
 
 @dataclass(frozen=True)
-class OnSale:
+class ChargedService:
     """A service, and since when it charges for each measure, in the order of Measure."""
 
     service_id: int
@@ -94,13 +94,13 @@ class OnSale:
 
 def resolve(
     *, reports: Sequence[UsageReport], now: dt.datetime
-) -> tuple[dict[int, Row], list[RecordProblem]]:
+) -> tuple[dict[int, ResolvedRecord], list[RecordProblem]]:
     """Return a row for each report that can be taken, by its index, and what is wrong with the others."""
     customers, services = _known(
         codes={report.customer for report in reports}, names={report.service for report in reports}
     )
     oldest, newest = now - settings.USAGE_OLDEST, now + settings.USAGE_AHEAD
-    rows: dict[int, Row] = {}
+    rows: dict[int, ResolvedRecord] = {}
     problems: list[RecordProblem] = []
     for index, report in enumerate(reports):
         occurred_at, quantities = report.occurred_at, _quantities(report)
@@ -116,7 +116,7 @@ def resolve(
             problems.append(RecordProblem(index, *problem))
         else:
             occurred_at = occurred_at.astimezone(dt.UTC)
-            row_type = ArrivalRow if isinstance(report, ArrivalReport) else Row
+            row_type = ArrivalRecord if isinstance(report, ArrivalReport) else ResolvedRecord
             rows[index] = row_type(
                 customer_id,
                 report.event_id,
@@ -131,7 +131,7 @@ def resolve(
     return rows, problems
 
 
-def _known(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[str, OnSale]]:
+def _known(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[str, ChargedService]]:
     """Return the ids of these customers and what is on sale under these names, with one question."""
     customers: dict[str, int] = {}
     found: dict[str, tuple[int, str, dict[str, dt.datetime]]] = {}
@@ -141,7 +141,7 @@ def _known(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[st
         else:
             found.setdefault(name, (its_id, service, {}))[2][measure] = since
     return customers, {
-        name: OnSale(service_id, service, tuple(map(since.get, MEASURES)))
+        name: ChargedService(service_id, service, tuple(map(since.get, MEASURES)))
         for name, (service_id, service, since) in found.items()
     }
 
@@ -191,7 +191,9 @@ def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Wrong:
     return "occurred_at", f"is more than {minutes} minutes ahead", RefusalReason.TOO_FAR_AHEAD
 
 
-def _service_problem(occurred_at: dt.datetime, quantities: tuple[int, ...], service: OnSale) -> _Wrong | None:
+def _service_problem(
+    occurred_at: dt.datetime, quantities: tuple[int, ...], service: ChargedService
+) -> _Wrong | None:
     if occurred_at >= service.complete and not any(map(quantities.__getitem__, service.not_sold)):
         return None  # as nearly always
     for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):

@@ -13,7 +13,7 @@ from sensenova_billing.lib.api.strict_json import BadItem, Name, read_as, read_j
 from usage.ingest.errors import NotReversible
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
-from usage.refused.errors import UsageRefused
+from usage.refused.errors import UsageError
 
 Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 
@@ -47,7 +47,7 @@ def reverse_usage(
     """Reverse what this key may; again for the same reason returns the same reversal."""
     try:
         return _reverse(asked=asked, key=key, now=now)
-    except UsageRefused as refused:
+    except UsageError as refused:
         refused.customers = {0: asked.customer}
         raise
 

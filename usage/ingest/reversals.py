@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer
 from pricing.rules.measures import Measure
-from usage.billing_hours import hold_hours_open
+from usage.billing_hours import lock_hours_for_ingest
 from usage.ingest.errors import AlreadyReversed, NotReversible
 from usage.models import HOUR, UsageRecord
 
@@ -59,7 +59,7 @@ def _store(*, record: UsageRecord, reason: str, by: str, now: dt.datetime) -> Us
         event_id=f"reversal-{uuid.uuid4()}",
         service_id=record.service_id,
         occurred_at=record.occurred_at,
-        billing_hour=hold_hours_open([next_hour])[next_hour],
+        billing_hour=lock_hours_for_ingest([next_hour])[next_hour],
         received_at=now,
         metadata={"reason": reason, "by": by},
         reverses=record.event_id,

@@ -16,7 +16,7 @@ from django.db import connection
 
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.database.prepared_statements import fetch_all
-from usage.ingest.resolve import MEASURES, Row
+from usage.ingest.resolve import MEASURES, ResolvedRecord
 
 Key = tuple[int, str]
 Hours = Mapping[dt.datetime, dt.datetime]
@@ -29,7 +29,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _HAS_ESCAPES = re.compile(r"[\\\t\n\r]").search
 
 
-def copy_rows(*, rows: Iterable[Row], billing_hours: Hours, now: dt.datetime) -> None:
+def copy_rows(*, rows: Iterable[ResolvedRecord], billing_hours: Hours, now: dt.datetime) -> None:
     """Store rows of which none is stored yet; raise IntegrityError if one is."""
     received = now.isoformat()
     hours = {hour: f"{billing.isoformat()}\t{received}" for hour, billing in billing_hours.items()}
@@ -39,7 +39,7 @@ def copy_rows(*, rows: Iterable[Row], billing_hours: Hours, now: dt.datetime) ->
         copy.write(text)
 
 
-def _text(row: Row, hours: Mapping[dt.datetime, str]) -> str:
+def _text(row: ResolvedRecord, hours: Mapping[dt.datetime, str]) -> str:
     customer_id, event_id, service_id, _, occurred_at, hour, quantities, metadata, _ = row
     if _HAS_ESCAPES(event_id):
         event_id = event_id.translate(_ESCAPES)
@@ -49,7 +49,7 @@ def _text(row: Row, hours: Mapping[dt.datetime, str]) -> str:
     return f"{head}\t{hours[hour]}\t{kept}\t{measured}\n"
 
 
-def insert_rows(*, rows: Iterable[Row], now: dt.datetime) -> set[Key]:
+def insert_rows(*, rows: Iterable[ResolvedRecord], now: dt.datetime) -> set[Key]:
     """Store the rows that are new and return their keys; waits for a twin that is on its way.
 
     One statement that needs no transaction around it: it holds the rows' hours open itself.
@@ -59,7 +59,7 @@ def insert_rows(*, rows: Iterable[Row], now: dt.datetime) -> set[Key]:
     return set(fetch_all(_INSERT, sent, now))
 
 
-def _fields(row: Row) -> dict[str, Any]:
+def _fields(row: ResolvedRecord) -> dict[str, Any]:
     return {
         "customer_id": row.customer_id,
         "event_id": row.event_id,
@@ -91,7 +91,7 @@ RETURNING customer_id, event_id
 
 
 def stored_contents(keys: Sequence[Key]) -> dict[Key, dict[str, Any]]:
-    """Return what is stored under these keys, each as `Row.content` has it."""
+    """Return what is stored under these keys, each as `ResolvedRecord.content` has it."""
     if not keys:
         return {}
     customer_ids, event_ids = zip(*keys, strict=True)

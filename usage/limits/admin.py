@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
 from usage.limits.status import RefusedCustomer, refused_most
-from usage.limits.stores.windows import StoreAway
+from usage.limits.stores.windows import StoreUnavailable
 
 MOST_SHOWN = 100
 
@@ -24,7 +24,7 @@ def refused_calls(request: HttpRequest) -> HttpResponse:
     """Who was refused most within the last day, of which service, why, and what limits them now."""
     try:
         refused = refused_most(now=clock.now(), most=MOST_SHOWN)
-    except StoreAway:
+    except StoreUnavailable:
         refused = None
     context = {
         **admin.site.each_context(request),

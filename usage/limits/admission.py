@@ -26,10 +26,17 @@ from sensenova_billing.lib.api.strict_json import (
 from sensenova_billing.lib.database.batching import Ferry
 from sensenova_billing.lib.database.time_limits import Work
 from sensenova_billing.lib.names import is_fit_for_a_name, is_fit_for_a_path
-from usage.limits.entitlements import AskedRight, CallRight, CallRights
-from usage.limits.errors import CallRefused, CallTaken, CallUnclear, CallUnknown, LimitsExhausted
+from usage.limits.entitlements import Entitlement, EntitlementRequest, Entitlements
+from usage.limits.errors import CallConflict, CallError, InvalidCall, LimitsExhausted, UnknownCall
 from usage.limits.stores.choice import call_windows
-from usage.limits.stores.windows import AskedCall, CallLimits, Refusal, SettledCall, Standing, State
+from usage.limits.stores.windows import (
+    CallLimits,
+    CallState,
+    LimitStatus,
+    Refusal,
+    RequestedCall,
+    SettledCall,
+)
 
 
 class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,11 +64,11 @@ class Admission:
     customer: str
     service: str
     limits: CallLimits
-    standing: Standing
+    status: LimitStatus
 
 
 def decode_call(body: bytes) -> CallRequest:
-    """Return what a JSON object asks for; raise Unreadable, or CallUnclear naming the field."""
+    """Return what a JSON object asks for; raise Unreadable, or InvalidCall naming the field."""
     asked = read_at_once(_CALL, body)
     try:
         if asked is None:
@@ -70,7 +77,7 @@ def decode_call(body: bytes) -> CallRequest:
                 require_text(field, getattr(asked, field))
         _require_releasable(asked.call_id or "")
     except BadItem as error:
-        raise CallUnclear(error.field, error.reason) from error
+        raise InvalidCall(error.field, error.reason) from error
     return asked
 
 
@@ -82,10 +89,10 @@ def _require_releasable(call_id: str) -> None:
 
 
 def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admission:
-    """Admit this call, once for its id, and hold its tokens; or raise CallRefused and consume nothing."""
-    wish = _Wish(
+    """Admit this call, once for its id, and hold its tokens; or raise CallError and consume nothing."""
+    wish = _PendingCall(
         call_id=asked.call_id or str(uuid.uuid4()),
-        right=AskedRight(asked.customer, asked.service, key.pk if key.is_limited else None),
+        right=EntitlementRequest(asked.customer, asked.service, key.pk if key.is_limited else None),
         estimated_tokens=asked.estimated_tokens,
         now=now,
     )
@@ -93,18 +100,18 @@ def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admi
 
 
 def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
-    """Give back what a call holds, once, for it was not made; or raise CallUnknown, CallTaken or CallUnclear.
+    """Release the reservation of a call that was not made; raise UnknownCall, CallConflict or InvalidCall.
 
     Without the customer's code it is the call of the only customer of this key that has one of this id.
     """
     if not is_fit_for_a_name(call_id):
-        raise CallUnknown
+        raise UnknownCall
     released = SettledCall(_customer_id(call_id, customer, key), call_id, None)
     (before,) = call_windows().settle([released])
-    if before is State.UNKNOWN:
-        raise CallUnknown
-    if before is State.SETTLED:
-        raise CallTaken("call_settled", "The usage of this call was reported: it was made.")
+    if before is CallState.UNKNOWN:
+        raise UnknownCall
+    if before is CallState.SETTLED:
+        raise CallConflict("call_settled", "The usage of this call was reported: it was made.")
 
 
 def _customer_id(call_id: str, customer: str, key: ServiceKey) -> int:
@@ -113,60 +120,60 @@ def _customer_id(call_id: str, customer: str, key: ServiceKey) -> int:
         try:
             return customer_of_key(key=key, code=customer).pk
         except Http404 as error:
-            raise CallUnknown from error
+            raise UnknownCall from error
     of_key = customer_ids(key=key)
     if of_key is not None and len(of_key) == 1:
         return next(iter(of_key))
     found = call_windows().customers_of(call_id)
     candidates = found if of_key is None else found & of_key
     if not candidates:
-        raise CallUnknown
+        raise UnknownCall
     if len(candidates) > 1:
-        raise CallUnclear("customer", "several customers have a call of this id: name one")
+        raise InvalidCall("customer", "several customers have a call of this id: name one")
     return candidates.pop()
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _PendingCall:
     call_id: str
-    right: AskedRight
+    right: EntitlementRequest
     estimated_tokens: int
     now: dt.datetime
 
 
-_RIGHTS = CallRights()
+_ENTITLEMENTS = Entitlements()
 
 
-def _carry(wishes: Sequence[_Wish]) -> list[Admission | CallRefused]:
+def _carry(wishes: Sequence[_PendingCall]) -> list[Admission | CallError]:
     """Find the rights of all, and ask the windows once for all that have one."""
-    rights = _RIGHTS.of([wish.right for wish in wishes], now=max(wish.now for wish in wishes))
+    rights = _ENTITLEMENTS.of([wish.right for wish in wishes], now=max(wish.now for wish in wishes))
     asked = [
-        AskedCall(right.customer_id, right.service_id, wish.call_id, wish.estimated_tokens, right.limits)
+        RequestedCall(right.customer_id, right.service_id, wish.call_id, wish.estimated_tokens, right.limits)
         for wish, right in zip(wishes, rights, strict=True)
-        if isinstance(right, CallRight)
+        if isinstance(right, Entitlement)
     ]
-    standings = iter(call_windows().admit(asked) if asked else ())
+    statuses = iter(call_windows().admit(asked) if asked else ())
     return [
-        _outcome(wish, right, next(standings)) if isinstance(right, CallRight) else right.refusal()
+        _outcome(wish, right, next(statuses)) if isinstance(right, Entitlement) else right.refusal()
         for wish, right in zip(wishes, rights, strict=True)
     ]
 
 
-def _outcome(wish: _Wish, right: CallRight, standing: Standing) -> Admission | CallRefused:
-    if standing.admitted:
-        return Admission(wish.call_id, wish.right.customer, right.service, right.limits, standing)
-    if standing.refusal is Refusal.OTHER_CALL:
-        return CallTaken(
+def _outcome(wish: _PendingCall, right: Entitlement, status: LimitStatus) -> Admission | CallError:
+    if status.admitted:
+        return Admission(wish.call_id, wish.right.customer, right.service, right.limits, status)
+    if status.refusal is Refusal.OTHER_CALL:
+        return CallConflict(
             "call_id_taken", "This customer has another call of this id: of another service or estimate."
         )
-    if standing.refusal is Refusal.ENDED:
-        return CallTaken("call_settled", "The usage of this call was reported: ask under another id.")
+    if status.refusal is Refusal.ENDED:
+        return CallConflict("call_settled", "The usage of this call was reported: ask under another id.")
     return LimitsExhausted(
         limits=right.limits,
-        standing=standing,
+        status=status,
         service=right.service,
         estimated_tokens=wish.estimated_tokens,
     )
 
 
-_FERRY = Ferry[_Wish, Admission](_carry, work=Work.ADMISSION)
+_FERRY = Ferry[_PendingCall, Admission](_carry, work=Work.ADMISSION)

@@ -16,13 +16,13 @@ from sensenova_billing.lib.api.schemas import CUSTOMER, answer, shape
 from usage.limits.admission import admit_call, decode_call, release_call
 from usage.limits.schemas import (
     RELEASED_CUSTOMER,
-    admission_said,
+    admission_payload,
     call_refusals,
     limit_headers,
-    standings_refusals,
-    standings_said,
+    limit_status_refusals,
+    limit_statuses_payload,
 )
-from usage.limits.status import standings_of
+from usage.limits.status import limit_statuses_of
 
 
 class AdmissionView(Door):
@@ -57,8 +57,8 @@ class CallsView(AdmissionView):
         """Authenticate, parse, admit, answer."""
         asked = decode_call(self.body_of(request))
         admission = admit_call(asked=asked, key=key_of(request), now=clock.now())
-        headers = limit_headers(admission.limits, admission.standing)
-        return Response(admission_said(admission), headers=headers)
+        headers = limit_headers(admission.limits, admission.status)
+        return Response(admission_payload(admission), headers=headers)
 
 
 class CallView(AdmissionView):
@@ -97,11 +97,11 @@ class LimitsView(Door):
             "seconds, what is left, and how many calls were refused in this hour and the 24 before it."
         ),
         parameters=[CUSTOMER],
-        responses={200: answer("The limits.", shape("CustomerLimits")), **standings_refusals()},
+        responses={200: answer("The limits.", shape("CustomerLimits")), **limit_status_refusals()},
     )
     def get(self, request: Request) -> Response:
         """Authenticate, read the query, answer."""
         asked = read_query(CustomerQuery, request.query_params)
         customer = customer_of_key(key=key_of(request), code=asked["customer"])
-        standings = standings_of(customer=customer, now=clock.now())
-        return Response(standings_said(customer=customer.code, standings=standings))
+        statuses = limit_statuses_of(customer=customer, now=clock.now())
+        return Response(limit_statuses_payload(customer=customer.code, statuses=statuses))

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 from accounts.audit.context import changes_since
 from sensenova_billing.lib.database.prepared_statements import fetch_all
-from usage.limits.errors import CallBarred, CallRefused, CallUnclear
+from usage.limits.errors import CallError, CallForbidden, InvalidCall
 from usage.limits.stores.windows import CallLimits
 
-ASKED_EVERY = dt.timedelta(seconds=1)
-REFUSED_FOR = dt.timedelta(seconds=1)
-KEPT_FOR = dt.timedelta(minutes=10)
-MOST_KEPT = 100_000
+CHANGES_CHECKED_EVERY = dt.timedelta(seconds=1)
+REFUSAL_TTL = dt.timedelta(seconds=1)
+ENTITLEMENT_TTL = dt.timedelta(minutes=10)
+MOST_CACHED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class AskedRight:
+class EntitlementRequest:
     """Whose call of what, under the names that a sender uses; `key_id` is that of a limited key."""
 
     customer: str
@@ -31,7 +31,7 @@ class AskedRight:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRight:
+class Entitlement:
     """A customer and a service that may have calls admitted, within these limits."""
 
     customer_id: int
@@ -41,50 +41,50 @@ class CallRight:
 
 
 @dataclass(frozen=True, slots=True)
-class NoRight:
+class NotEntitled:
     """Why there is none; the refusal is made anew for each call, as one that was raised keeps its request."""
 
-    kind: type[CallUnclear] | type[CallBarred]
+    kind: type[InvalidCall] | type[CallForbidden]
     said: tuple[str, str]
 
-    def refusal(self) -> CallRefused:
+    def refusal(self) -> CallError:
         """Return the refusal of one call."""
         return self.kind(*self.said)
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRight:
+class CachedEntitlement:
     """A right, or why there is none, as it is over [since, until) if nothing is changed."""
 
-    right: CallRight | NoRight
+    right: Entitlement | NotEntitled
     since: dt.datetime
     until: dt.datetime
 
 
-class CallRights:
+class Entitlements:
     """Reads rights and keeps them while nothing is changed; used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._kept: dict[AskedRight, KeptRight] = {}
-        self._refused: list[AskedRight] = []
+        self._kept: dict[EntitlementRequest, CachedEntitlement] = {}
+        self._refused: list[EntitlementRequest] = []
         self._snapshot: str | None = None
         self._asked_at: dt.datetime | None = None
 
-    def of(self, asked: Sequence[AskedRight], *, now: dt.datetime) -> list[CallRight | NoRight]:
+    def of(self, asked: Sequence[EntitlementRequest], *, now: dt.datetime) -> list[Entitlement | NotEntitled]:
         """Return the right to each call, or why there is none, in the order asked."""
         self._forget_what_changed(now)
-        if len(self._kept) + len(asked) > MOST_KEPT:
+        if len(self._kept) + len(asked) > MOST_CACHED:
             self._kept.clear()
         missing = {one for one in asked if not self._holds(one, now)}
         if missing:
-            found = read_rights(list(missing), now=now)
+            found = read_entitlements(list(missing), now=now)
             self._kept |= found
-            self._refused += [one for one, kept in found.items() if isinstance(kept.right, NoRight)]
+            self._refused += [one for one, kept in found.items() if isinstance(kept.right, NotEntitled)]
         return [self._kept[one].right for one in asked]
 
     def _forget_what_changed(self, now: dt.datetime) -> None:
         # A clock that was set back makes nothing last longer.
-        if self._asked_at is not None and self._asked_at <= now < self._asked_at + ASKED_EVERY:
+        if self._asked_at is not None and self._asked_at <= now < self._asked_at + CHANGES_CHECKED_EVERY:
             return
         self._snapshot, is_changed = changes_since(snapshot=self._snapshot)
         self._asked_at = now
@@ -95,12 +95,14 @@ class CallRights:
             self._kept.pop(one, None)
         self._refused.clear()
 
-    def _holds(self, one: AskedRight, now: dt.datetime) -> bool:
+    def _holds(self, one: EntitlementRequest, now: dt.datetime) -> bool:
         kept = self._kept.get(one)
         return kept is not None and kept.since <= now < kept.until
 
 
-def read_rights(asked: Sequence[AskedRight], *, now: dt.datetime) -> dict[AskedRight, KeptRight]:
+def read_entitlements(
+    asked: Sequence[EntitlementRequest], *, now: dt.datetime
+) -> dict[EntitlementRequest, CachedEntitlement]:
     """Return the right to each call as it is at this instant, or why there is none."""
     rows = fetch_all(
         _READ,
@@ -112,13 +114,13 @@ def read_rights(asked: Sequence[AskedRight], *, now: dt.datetime) -> dict[AskedR
     rights = {}
     for one, (changes_at, *row) in zip(asked, rows, strict=True):
         right = _right(one, *row)
-        until = now + (KEPT_FOR if isinstance(right, CallRight) else REFUSED_FOR)
-        rights[one] = KeptRight(right, now, min(changes_at or until, until))
+        until = now + (ENTITLEMENT_TTL if isinstance(right, Entitlement) else REFUSAL_TTL)
+        rights[one] = CachedEntitlement(right, now, min(changes_at or until, until))
     return rights
 
 
 def _right(
-    asked: AskedRight,
+    asked: EntitlementRequest,
     customer_id: int | None,
     is_suspended: bool,
     is_allowed: bool,
@@ -127,28 +129,28 @@ def _right(
     is_on_sale: bool,
     rpm: int | None,
     tpm: int | None,
-) -> CallRight | NoRight:
+) -> Entitlement | NotEntitled:
     if not is_allowed:
         # The same for a customer that does not exist, so that a key learns nothing about others.
-        return NoRight(CallUnclear, ("customer", "this key may not ask for it"))
+        return NotEntitled(InvalidCall, ("customer", "this key may not ask for it"))
     if customer_id is None:
-        return NoRight(CallUnclear, ("customer", "there is no such customer"))
+        return NotEntitled(InvalidCall, ("customer", "there is no such customer"))
     if service_id is None:
-        return NoRight(CallUnclear, ("service", "there is no such service"))
+        return NotEntitled(InvalidCall, ("service", "there is no such service"))
     if is_suspended:
-        return NoRight(
-            CallBarred, ("customer_suspended", f"{asked.customer} is suspended: no call is admitted.")
+        return NotEntitled(
+            CallForbidden, ("customer_suspended", f"{asked.customer} is suspended: no call is admitted.")
         )
     if not is_on_sale:
-        return NoRight(
-            CallBarred, ("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
+        return NotEntitled(
+            CallForbidden, ("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
         )
     if rpm is None:
-        return NoRight(
-            CallBarred,
+        return NotEntitled(
+            CallForbidden,
             ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
-    return CallRight(customer_id, service_id, service, CallLimits(rpm, tpm))
+    return Entitlement(customer_id, service_id, service, CallLimits(rpm, tpm))
 
 
 # A service of that very name comes before an alias; a customer's own call specification before the default.

@@ -1,7 +1,7 @@
 """Why a call is not admitted; the API gives each kind its status."""
 
 from sensenova_billing.lib.api.errors import Refused
-from usage.limits.stores.windows import CallLimits, Refusal, Standing
+from usage.limits.stores.windows import CallLimits, LimitStatus, Refusal
 
 # Why calls are refused that are counted: as the API says it, and in words after "refused".
 REFUSAL_CODES = {
@@ -16,11 +16,11 @@ REFUSAL_WORDS = {
 }
 
 
-class CallRefused(Refused):
+class CallError(Refused):
     """A call is not admitted, or what is asked about one cannot be done; it consumed nothing."""
 
 
-class CallUnclear(CallRefused):
+class InvalidCall(CallError):
     """What was asked cannot be read, or names a customer or a service that is not there."""
 
     def __init__(self, field: str, reason: str) -> None:
@@ -31,42 +31,42 @@ class CallUnclear(CallRefused):
         )
 
 
-class CallBarred(CallRefused):
+class CallForbidden(CallError):
     """The customer may not make this call, whatever the limits."""
 
 
-class CallUnknown(CallRefused):
+class UnknownCall(CallError):
     """There is no admitted call of this id."""
 
     def __init__(self) -> None:
         super().__init__("unknown_call", "No call of this id was admitted within the last hour.")
 
 
-class CallTaken(CallRefused):
+class CallConflict(CallError):
     """The call's id, or its end, is taken already."""
 
 
-class LimitsExhausted(CallRefused):
+class LimitsExhausted(CallError):
     """The call does not fit into the limits now, or never would."""
 
     def __init__(
-        self, *, limits: CallLimits, standing: Standing, service: str, estimated_tokens: int
+        self, *, limits: CallLimits, status: LimitStatus, service: str, estimated_tokens: int
     ) -> None:
-        self.limits, self.standing = limits, standing
-        super().__init__(REFUSAL_CODES[standing.refusal], _words(limits, standing, service, estimated_tokens))
+        self.limits, self.status = limits, status
+        super().__init__(REFUSAL_CODES[status.refusal], _words(limits, status, service, estimated_tokens))
 
     @property
     def retry_after(self) -> int | None:
         """In how many seconds the same call would be admitted; None: never."""
-        passes_at = self.standing.passes_at
-        return None if passes_at is None else max(passes_at - self.standing.second, 1)
+        passes_at = self.status.passes_at
+        return None if passes_at is None else max(passes_at - self.status.second, 1)
 
 
-def _words(limits: CallLimits, standing: Standing, service: str, estimated_tokens: int) -> str:
-    if standing.refusal is Refusal.NEVER:
+def _words(limits: CallLimits, status: LimitStatus, service: str, estimated_tokens: int) -> str:
+    if status.refusal is Refusal.NEVER:
         return (
             f"{service} takes {limits.tpm:,} tokens in any 60 seconds: a call of {estimated_tokens:,} never "
             "fits. Make it smaller; asking again does not help."
         )
-    taken = f"{limits.rpm:,} calls" if standing.refusal is Refusal.RPM else f"{limits.tpm:,} tokens"
+    taken = f"{limits.rpm:,} calls" if status.refusal is Refusal.RPM else f"{limits.tpm:,} tokens"
     return f"{service} takes {taken} in any 60 seconds; this would be more. Retry-After says when it fits."

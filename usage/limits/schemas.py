@@ -9,8 +9,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from sensenova_billing.lib.api.schemas import Shape, answer, shape
 from usage.limits.admission import Admission
 from usage.limits.errors import REFUSAL_CODES, LimitsExhausted
-from usage.limits.status import ServiceStanding
-from usage.limits.stores.windows import EPOCH, CallLimits, Standing
+from usage.limits.status import ServiceLimitStatus
+from usage.limits.stores.windows import EPOCH, CallLimits, LimitStatus
 
 _REASONS = {
     400: "The body is not JSON.",
@@ -46,63 +46,63 @@ _NOT_READ = {
 }
 
 
-def admission_said(admission: Admission) -> dict[str, Any]:
+def admission_payload(admission: Admission) -> dict[str, Any]:
     """Return what the door answers to a call that is admitted."""
-    standing, limits = admission.standing, admission.limits
-    ahead = standing.second - standing.present
+    status, limits = admission.status, admission.limits
+    ahead = status.second - status.present
     return {
         "call_id": admission.call_id,
         "customer": admission.customer,
         "service": admission.service,
         "limits": {"requests": limits.rpm, "tokens": limits.tpm},
-        "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left},
+        "remaining": {"requests": status.calls_left, "tokens": status.tokens_left},
         "resets_at": {
-            "requests": instant_of(standing.calls_reset - ahead),
-            "tokens": None if limits.tpm is None else instant_of(standing.tokens_reset - ahead),
+            "requests": instant_of(status.calls_reset - ahead),
+            "tokens": None if limits.tpm is None else instant_of(status.tokens_reset - ahead),
         },
     }
 
 
-def standings_said(*, customer: str, standings: Sequence[ServiceStanding]) -> dict[str, Any]:
+def limit_statuses_payload(*, customer: str, statuses: Sequence[ServiceLimitStatus]) -> dict[str, Any]:
     """Return what the API says of a customer's limits."""
-    return {"customer": customer, "services": [_standing_said(standing) for standing in standings]}
+    return {"customer": customer, "services": [_limit_status_payload(status) for status in statuses]}
 
 
-def _standing_said(standing: ServiceStanding) -> dict[str, Any]:
-    limits, use = standing.limits, standing.use
+def _limit_status_payload(status: ServiceLimitStatus) -> dict[str, Any]:
+    limits, use = status.limits, status.use
     tpm = limits.tpm if limits else None
     return {
-        "service": standing.service.name,
+        "service": status.service.name,
         "limits": {"requests": limits.rpm, "tokens": tpm} if limits else None,
         "used": {"requests": use.calls, "tokens": use.tokens},
-        "remaining": {"requests": standing.calls_left, "tokens": standing.tokens_left} if limits else None,
+        "remaining": {"requests": status.calls_left, "tokens": status.tokens_left} if limits else None,
         "resets_at": {
             "requests": instant_of(use.calls_reset),
             "tokens": None if tpm is None else instant_of(use.tokens_reset),
         },
-        "refused_last_day": {code: standing.refused.get(why, 0) for why, code in REFUSAL_CODES.items()},
+        "refused_last_day": {code: status.refused.get(why, 0) for why, code in REFUSAL_CODES.items()},
     }
 
 
-def limit_headers(limits: CallLimits, standing: Standing) -> dict[str, str]:
+def limit_headers(limits: CallLimits, status: LimitStatus) -> dict[str, str]:
     """Return the limits, what is left of them and when they are whole again, as clients of OpenAI read it."""
     headers = {
         "x-ratelimit-limit-requests": str(limits.rpm),
-        "x-ratelimit-remaining-requests": str(standing.calls_left),
-        "x-ratelimit-reset-requests": f"{standing.calls_reset - standing.second}s",
+        "x-ratelimit-remaining-requests": str(status.calls_left),
+        "x-ratelimit-reset-requests": f"{status.calls_reset - status.second}s",
     }
     if limits.tpm is not None:
         headers |= {
             "x-ratelimit-limit-tokens": str(limits.tpm),
-            "x-ratelimit-remaining-tokens": str(standing.tokens_left),
-            "x-ratelimit-reset-tokens": f"{standing.tokens_reset - standing.second}s",
+            "x-ratelimit-remaining-tokens": str(status.tokens_left),
+            "x-ratelimit-reset-tokens": f"{status.tokens_reset - status.second}s",
         }
     return headers
 
 
 def refusal_headers(refused: LimitsExhausted) -> dict[str, str]:
     """Return the same for a call that is refused, and when to ask again or that this is useless."""
-    headers = limit_headers(refused.limits, refused.standing)
+    headers = limit_headers(refused.limits, refused.status)
     if refused.retry_after is None:
         return headers | {"x-should-retry": "false"}
     return headers | {"Retry-After": str(refused.retry_after)}
@@ -119,7 +119,7 @@ def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
     return {status: answer(reason, shape("Error")) for status, reason in sorted(reasons.items())}
 
 
-def standings_refusals() -> dict[int, OpenApiResponse]:
+def limit_status_refusals() -> dict[int, OpenApiResponse]:
     """Return every way in which limits are not told."""
     return {status: answer(reason, shape("Error")) for status, reason in _NOT_READ.items()}
 

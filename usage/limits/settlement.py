@@ -20,7 +20,14 @@ from django.db import Error as DatabaseFailure
 from django.db import connection
 
 from usage.limits.stores.choice import call_windows
-from usage.limits.stores.windows import WINDOW, CallWindows, CountedCalls, SettledCall, State, StoreAway
+from usage.limits.stores.windows import (
+    WINDOW,
+    CallState,
+    CallWindows,
+    CountedCalls,
+    SettledCall,
+    StoreUnavailable,
+)
 
 PACE = dt.timedelta(milliseconds=200)
 TIMES_AS_LONG = 30  # it pauses so many times as long as it took
@@ -42,7 +49,7 @@ class UsedCall(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class AdmittedRow:
+class AdmittedUsage:
     """A call that names its admission; `is_recent` unless it is over for more than a window."""
 
     call_id: str
@@ -53,10 +60,10 @@ class AdmittedRow:
 
 
 @dataclass
-class Happened:
+class ReportedCalls:
     """Calls that were made: those that were admitted; of others how many, and their tokens, by whose."""
 
-    admitted: list[AdmittedRow] = field(default_factory=list)
+    admitted: list[AdmittedUsage] = field(default_factory=list)
     others: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
     def add(self, whose: tuple[int, int], calls: int, tokens: int) -> None:
@@ -64,7 +71,7 @@ class Happened:
         before = self.others.get(whose, (0, 0))
         self.others[whose] = before[0] + calls, before[1] + tokens
 
-    def take(self, other: "Happened") -> None:
+    def take(self, other: "ReportedCalls") -> None:
         """Count what the other counts as well."""
         self.admitted += other.admitted
         for whose, counted in other.others.items():
@@ -76,67 +83,67 @@ def settle_stored(*, calls: Iterable[UsedCall], now: dt.datetime) -> None:
     happened = _happened(calls, since=now - WINDOW)
     if not (happened.admitted or happened.others):
         return
-    if not settings.SETTLE_CALLS_BESIDE or not _BESIDE.take(happened):
+    if not settings.SETTLE_CALLS_BESIDE or not _BACKGROUND_SETTLER.take(happened):
         _settle_or_log(happened)
 
 
 def wait_until_settled() -> None:
     """Return when all that this process has stored is settled."""
-    _BESIDE.wait()
+    _BACKGROUND_SETTLER.wait()
 
 
-def settle(happened: Happened, *, windows: CallWindows) -> None:
+def settle(happened: ReportedCalls, *, windows: CallWindows) -> None:
     """Settle the admitted calls to what they used, and count what was not admitted."""
     settled = [
         SettledCall(row.customer_id, row.call_id, row.tokens, row.service_id) for row in happened.admitted
     ]
     states = windows.settle(settled) if settled else []
     for row, state in zip(happened.admitted, states, strict=True):
-        if state is not State.HELD and row.is_recent:
+        if state is not CallState.HELD and row.is_recent:
             # A call in several records was admitted once; what was released has been made after all.
-            calls = 0 if state is State.SETTLED else 1
+            calls = 0 if state is CallState.SETTLED else 1
             happened.add((row.customer_id, row.service_id), calls, row.tokens)
     if happened.others:
         windows.count([CountedCalls(*whose, *counted) for whose, counted in happened.others.items()])
 
 
-def _happened(calls: Iterable[UsedCall], *, since: dt.datetime) -> Happened:
-    happened = Happened()
+def _happened(calls: Iterable[UsedCall], *, since: dt.datetime) -> ReportedCalls:
+    happened = ReportedCalls()
     for call in calls:
         whose, is_recent = (call.customer_id, call.service_id), call.occurred_at > since
         if call.call_id is not None:
-            happened.admitted.append(AdmittedRow(call.call_id, *whose, call.tokens, is_recent))
+            happened.admitted.append(AdmittedUsage(call.call_id, *whose, call.tokens, is_recent))
         elif is_recent:
             happened.add(whose, 1, call.tokens)
     return happened
 
 
-def _settle_or_log(happened: Happened) -> None:
+def _settle_or_log(happened: ReportedCalls) -> None:
     try:
         settle(happened, windows=call_windows())
-    except (StoreAway, DatabaseFailure) as error:
+    except (StoreUnavailable, DatabaseFailure) as error:
         # The records are stored and will be billed. What their calls hold stays as it was estimated.
         logger.warning("Calls of reported usage were not settled: %s", error)
 
 
-class _Beside:
+class _BackgroundSettler:
     """A thread that settles what others have stored; begun when first needed."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._waiting: Happened | None = None
+        self._waiting: ReportedCalls | None = None
         self._is_busy = False
         self._thread: threading.Thread | None = None
         self._awaited = threading.Event()  # somebody waits: no more pauses
 
-    def take(self, happened: Happened) -> bool:
+    def take(self, happened: ReportedCalls) -> bool:
         """Settle this soon; False where too much waits already."""
         with self._changed:
             # Also after a fork, which copies no thread.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="settling", daemon=True)
                 self._thread.start()
-            waiting = self._waiting or Happened()
+            waiting = self._waiting or ReportedCalls()
             if len(waiting.admitted) + len(happened.admitted) > MOST_WAITING:
                 return False
             waiting.take(happened)
@@ -159,13 +166,13 @@ class _Beside:
                 self._changed.wait_for(lambda: self._waiting is not None)
                 happened, self._waiting, self._is_busy = self._waiting, None, True
             began = time.monotonic_ns()
-            _settle_or_log(happened or Happened())
+            _settle_or_log(happened or ReportedCalls())
             connection.close()
             took = dt.timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
             self._awaited.wait(min(max(PACE, took * TIMES_AS_LONG), LONGEST_PAUSE).total_seconds())
             self._awaited.clear()
 
 
-_BESIDE = _Beside()
+_BACKGROUND_SETTLER = _BackgroundSettler()
 # A process that ends as it should settles what it has taken; web workers end by multiprocessing's own way.
-Finalize(None, _BESIDE.wait, (AT_THE_END,), exitpriority=10)
+Finalize(None, _BACKGROUND_SETTLER.wait, (AT_THE_END,), exitpriority=10)

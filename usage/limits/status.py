@@ -24,7 +24,7 @@ class LimitedService:
 
 
 @dataclass(frozen=True)
-class ServiceStanding(LimitedService):
+class ServiceLimitStatus(LimitedService):
     """The same with what counts in this second, and how many calls were refused within the last day."""
 
     use: Use
@@ -82,8 +82,8 @@ def limits_of(*, customer: Customer, now: dt.datetime) -> list[LimitedService]:
     return [_limited(service, by_service.get(service.pk)) for service in services]
 
 
-def standings_of(*, customer: Customer, now: dt.datetime) -> list[ServiceStanding]:
-    """Return how the customer stands with each service on sale to it; raise StoreAway if nobody knows."""
+def limit_statuses_of(*, customer: Customer, now: dt.datetime) -> list[ServiceLimitStatus]:
+    """Return the limit status of each service on sale to the customer; raise StoreUnavailable."""
     limited = limits_of(customer=customer, now=now)
     if not limited:
         return []
@@ -92,13 +92,13 @@ def standings_of(*, customer: Customer, now: dt.datetime) -> list[ServiceStandin
     for one in call_windows().refusals(customer_id=customer.pk):
         refused[one.service_id][one.refusal] = one.calls
     return [
-        ServiceStanding(one.service, one.limits, one.is_own, use, refused[one.service.pk])
+        ServiceLimitStatus(one.service, one.limits, one.is_own, use, refused[one.service.pk])
         for one, use in zip(limited, uses, strict=True)
     ]
 
 
 def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
-    """Return whose calls were refused most within the last day; raise StoreAway if nobody knows."""
+    """Return whose calls were refused most within the last day; raise StoreUnavailable if nobody knows."""
     counted = [one for one in call_windows().refusals() if one.refusal in REFUSAL_CODES]
     counted.sort(key=lambda one: (-one.calls, one.customer_id, one.service_id, one.refusal))
     shown = counted[:most]

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 from accounts.api_keys.customer_access import customer_of_person
 from accounts.models import Customer
 from sensenova_billing.lib import clock
-from usage.limits.status import LimitedService, ServiceStanding, limits_of, standings_of
-from usage.limits.stores.windows import StoreAway
+from usage.limits.status import LimitedService, ServiceLimitStatus, limit_statuses_of, limits_of
+from usage.limits.stores.windows import StoreUnavailable
 
 
 @never_cache
@@ -24,24 +24,24 @@ def customer_limits(request: HttpRequest, code: str) -> HttpResponse:
     """The limits of each service, what counts now, and what was refused within the last day."""
     customer = customer_of_person(person=request.user, code=code)
     now = clock.now()
-    standings = _standings(customer, now)
-    limited: Sequence[LimitedService] = standings or ()
-    if standings is None:
+    statuses = _limit_statuses(customer, now)
+    limited: Sequence[LimitedService] = statuses or ()
+    if statuses is None:
         limited = limits_of(customer=customer, now=now)
     context = {
         "customer": customer,
         "now": now,
         "services": limited,
-        "is_away": standings is None,
-        "refused": sum(sum(one.refused.values()) for one in standings or ()),
+        "is_away": statuses is None,
+        "refused": sum(sum(one.refused.values()) for one in statuses or ()),
     }
     with timezone.override(customer.time_zone):
         return render(request, "limits.html", context)
 
 
-def _standings(customer: Customer, now: dt.datetime) -> list[ServiceStanding] | None:
+def _limit_statuses(customer: Customer, now: dt.datetime) -> list[ServiceLimitStatus] | None:
     """Return how the customer stands, or None if nobody knows."""
     try:
-        return standings_of(customer=customer, now=now)
-    except StoreAway:
+        return limit_statuses_of(customer=customer, now=now)
+    except StoreUnavailable:
         return None

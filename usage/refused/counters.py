@@ -25,7 +25,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from accounts.models import Customer, ServiceKey
 from usage.billing_hours import hour_of
 from usage.models import RefusalReason, RefusedUsage, RefusedUsageTotal
-from usage.refused.errors import UsageRefused
+from usage.refused.errors import UsageError
 from usage.refused.log import RefusalLog
 
 SECONDS_BETWEEN_WRITES = 1
@@ -77,7 +77,7 @@ def records_of(error: Exception, *, reason: RefusalReason) -> dict[tuple[Refusal
     Of an error that does not name records: one record, for this reason. Codes are what the sender wrote, and
     may be of no customer; "" is none, or one that no customer could have.
     """
-    if not isinstance(error, UsageRefused) or not error.reasons:
+    if not isinstance(error, UsageError) or not error.reasons:
         return {(reason, ""): 1}
     customers = error.customers or dict.fromkeys(error.reasons)
     return Counter(

@@ -15,7 +15,7 @@ class RecordProblem(Problem):
     counted_as: RefusalReason = RefusalReason.INVALID_VALUE
 
 
-class UsageRefused(Refused):
+class UsageError(Refused):
     """Usage, or its reversal, cannot be taken.
 
     For counting: `reasons` of the records that are wrong, and `customers`, the code that each record in the

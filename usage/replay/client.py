@@ -31,7 +31,7 @@ class NotAnswered(Exception):
         self.retry_after = retry_after
 
 
-class Refused(Exception):
+class BatchRejected(Exception):
     """The server did not take the batch and stored nothing of it; `details` name its bad records."""
 
     def __init__(self, reason: str, *, details: Sequence[Any] = ()) -> None:
@@ -65,7 +65,7 @@ def connect(*, url: str, key: str) -> httpx.Client:
 def send_batch(
     *, client: httpx.Client, reports: Sequence[UsageReport], sleep: Callable[[float], None] = time.sleep
 ) -> Receipt:
-    """Send these reports until the server answers and return its receipt; raise Refused or NotAnswered."""
+    """Send these reports, with retries, and return the receipt; raise BatchRejected or NotAnswered."""
     body = msgspec.json.encode(reports)
     for wait in WAITS:
         try:
@@ -84,11 +84,11 @@ def _send(*, client: httpx.Client, body: bytes) -> Receipt:
     if answer.status_code in UNAVAILABLE:
         raise NotAnswered(_reason(answer), retry_after=_retry_after(answer))
     if not answer.is_success:
-        raise Refused(_reason(answer), details=_details(answer))
+        raise BatchRejected(_reason(answer), details=_details(answer))
     try:
         return msgspec.json.decode(answer.content, type=Receipt)
     except msgspec.DecodeError as error:
-        raise Refused(f"{client.base_url} does not answer as a billing server does") from error
+        raise BatchRejected(f"{client.base_url} does not answer as a billing server does") from error
 
 
 def _reason(answer: httpx.Response) -> str:

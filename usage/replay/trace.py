@@ -22,7 +22,7 @@ from sensenova_billing.lib.numbers import read_whole_number
 from usage.billing_hours import hour_of
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt
-from usage.replay.client import NotAnswered, Refused, send_batch
+from usage.replay.client import BatchRejected, NotAnswered, send_batch
 
 COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 
@@ -109,7 +109,7 @@ def replay_trace(
     while part := list(islice(calls, batch)):
         try:
             receipt = send_batch(client=client, reports=[replay.report(call) for call in part], sleep=sleep)
-        except (Refused, NotAnswered) as error:
+        except (BatchRejected, NotAnswered) as error:
             raise ReplayStopped(_what_happened(error=error, part=part, done=done, replay=replay)) from error
         done = Receipt(done.accepted + receipt.accepted, done.duplicates + receipt.duplicates)
         progress(len(part))
@@ -160,7 +160,9 @@ def _quantity(text: str) -> int:
         raise ValueError(f"{text!r} is not a number of tokens") from error
 
 
-def _what_happened(*, error: Refused | NotAnswered, part: list[Call], done: Receipt, replay: Replay) -> str:
+def _what_happened(
+    *, error: BatchRejected | NotAnswered, part: list[Call], done: Receipt, replay: Replay
+) -> str:
     lines = f"lines {part[0].line} to {part[-1].line}"
     stored = done.accepted + done.duplicates
     before = f"{stored:,} of {replay.trace.calls:,} calls are stored"

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from sensenova_billing.demo.accounts import Demo, play_demo
 from sensenova_billing.dev_server.data_directory import data_directory
 from sensenova_billing.lib import clock
-from usage.replay.client import PATH, NotAnswered, Refused, connect
+from usage.replay.client import PATH, BatchRejected, NotAnswered, connect
 
 EXAMPLE = {"customer": "harbour-books", "service": "SenseChat-5", "input_tokens": 1200, "output_tokens": 300}
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         url, now = options["url"].rstrip("/"), clock.now()
         try:
             demo = play_demo(connect=partial(_connect, url), directory=data_directory(), now=now)
-        except (Refused, NotAnswered) as error:
+        except (BatchRejected, NotAnswered) as error:
             raise CommandError(f"The demo's usage is not stored: {error}. Run it again.") from error
         except OSError as error:
             raise CommandError(f"The sign-ins cannot be kept: {error}.") from error

@@ -10,7 +10,7 @@ from django.db import connection
 
 from invoices.closing.parking import parked_hours, release
 from invoices.corrections.rerate import order_rerating
-from invoices.drilldown.trace import RecordTrace, Standing, records_of, stretches_of, trace_record
+from invoices.drilldown.trace import BillingState, RecordTrace, records_of, stretches_of, trace_record
 from invoices.models import ChargeLine, Correction
 from pricing.models import Price, PriceKind, Service
 from pricing.rules.measures import Measure
@@ -178,7 +178,7 @@ def test_every_record_is_on_a_line_once_for_each_billing_item(acme, globex, unbo
     assert len(records) > 10
     for each in records:
         found = traced(each.customer, each.event_id)
-        assert found.standing == Standing.BILLED
+        assert found.billing_state == BillingState.BILLED
         assert [share.line.measure for share in found.lines] == [IN, OUT]
 
 
@@ -309,7 +309,11 @@ def test_a_record_leads_to_a_line_for_each_billing_item(acme):
         ("", IN, 1000, Decimal("0.04")),
         ("", OUT, 500, Decimal("0.05")),
     ]
-    assert (found.standing, found.amount, found.corrections) == (Standing.BILLED, Decimal("0.09"), [])
+    assert (found.billing_state, found.amount, found.corrections) == (
+        BillingState.BILLED,
+        Decimal("0.09"),
+        [],
+    )
 
 
 def test_a_record_leads_to_its_corrections(acme):
@@ -356,11 +360,11 @@ def test_a_reversal_leads_to_its_own_lines(acme):
 
 def test_a_record_of_an_open_hour_is_not_billed_yet(acme):
     record(report())
-    before_any_closing = traced(acme).standing
+    before_any_closing = traced(acme).billing_state
     close()
     record(report("late"))
 
-    assert (before_any_closing, traced(acme, "late").standing) == (Standing.OPEN, Standing.OPEN)
+    assert (before_any_closing, traced(acme, "late").billing_state) == (BillingState.OPEN, BillingState.OPEN)
 
 
 def test_a_reversal_that_waits_for_its_bill_is_shown_as_open(acme):
@@ -371,7 +375,7 @@ def test_a_reversal_that_waits_for_its_bill_is_shown_as_open(acme):
     found = traced(acme)
 
     assert found.reversal is not None
-    assert (found.standing, found.reversal.standing) == (Standing.BILLED, Standing.OPEN)
+    assert (found.billing_state, found.reversal.billing_state) == (BillingState.BILLED, BillingState.OPEN)
 
 
 def test_a_record_that_is_parked_is_shown_so_until_it_is_billed(acme, settings):
@@ -382,9 +386,9 @@ def test_a_record_that_is_parked_is_shown_so_until_it_is_billed(acme, settings):
     release(parked=parked_hours().get(), reason="Checked by phone.", by=BY, now=at(70))
     close(hour=1)
 
-    assert (waiting.standing, waiting.lines) == (Standing.PARKED, [])
+    assert (waiting.billing_state, waiting.lines) == (BillingState.PARKED, [])
     assert waiting.parked is not None
-    assert (traced(acme).standing, traced(acme).amount) == (Standing.BILLED, Decimal("0.09"))
+    assert (traced(acme).billing_state, traced(acme).amount) == (BillingState.BILLED, Decimal("0.09"))
 
 
 def test_a_record_of_a_closed_hour_that_no_bill_holds_is_not_passed_over_in_silence(acme):
@@ -395,7 +399,7 @@ def test_a_record_of_a_closed_hour_that_no_bill_holds_is_not_passed_over_in_sile
 
     found = [traced(acme, event_id) for event_id in ("no bill", "no line")]
 
-    assert [each.standing for each in found] == [Standing.UNBILLED, Standing.UNBILLED]
+    assert [each.billing_state for each in found] == [BillingState.UNBILLED, BillingState.UNBILLED]
 
 
 def test_another_customers_record_is_not_there(acme, globex):

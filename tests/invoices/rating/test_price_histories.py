@@ -49,7 +49,7 @@ from usage.billing_hours import hour_of, next_hour_to_close
 from usage.ingest.record import record_usage
 from usage.ingest.reversals import reverse_record
 from usage.models import HOUR, UsageRecord
-from usage.refused.errors import UsageRefused
+from usage.refused.errors import UsageError
 
 RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 10)
 STEPS = 40
@@ -443,7 +443,7 @@ class History(RuleBasedStateMachine):
                 made = reverse_record(
                     customer=self.customers[code], event_id=event, reason="wrong", by="test", now=self.now
                 )
-            except UsageRefused:
+            except UsageError:
                 continue
             if made.event_id in self.used:
                 continue

@@ -11,9 +11,9 @@ from sensenova_billing.lib.database.batching import Ferry
 from tests.builders import at, record, report
 from tests.concurrency.threads import PATIENCE, Together, wait_until_waiting
 from tests.sensenova_billing.processes import eventually
-from usage.billing_hours import bar_hour, hour_of
+from usage.billing_hours import hour_of, lock_hour_for_closing
 from usage.ingest import group_commit as sharing
-from usage.ingest.errors import BadBatch, Conflict
+from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.group_commit import record_single
 from usage.ingest.record import Receipt, record_usage
 from usage.models import UsageRecord
@@ -38,7 +38,7 @@ def together():
 def all_aboard(threads, number):
     """Hold a first single report up in the database, and let go once so many others wait to follow it."""
     with transaction.atomic():
-        bar_hour(hour_of(at(10)))
+        lock_hour_for_closing(hour_of(at(10)))
         first = threads.start(lambda: single(report("first")))
         wait_until_waiting(1)
         yield
@@ -74,11 +74,11 @@ def test_each_hears_its_own_outcome(acme):
         outcomes = [outcome(future) for future in futures]
 
     assert outcomes[:2] == [NEW, DUPLICATE]
-    assert isinstance(outcomes[2], Conflict)
+    assert isinstance(outcomes[2], UsageConflict)
     assert [(found["index"], found["event_id"], found["field"]) for found in outcomes[2].details] == [
         (0, "known", "input_tokens")
     ]
-    assert isinstance(outcomes[3], BadBatch)
+    assert isinstance(outcomes[3], InvalidUsage)
     assert [(problem["index"], problem["field"]) for problem in outcomes[3].details] == [(0, "customer")]
     assert outcomes[4] == NEW
     assert {*UsageRecord.objects.values_list("event_id", flat=True)} == {
@@ -107,7 +107,7 @@ def test_of_eight_that_send_one_id_with_other_content_one_is_taken(acme):
         outcomes = [outcome(future) for future in futures]
 
     assert outcomes.count(NEW) == 1
-    assert sum(isinstance(one, Conflict) for one in outcomes) == 7
+    assert sum(isinstance(one, UsageConflict) for one in outcomes) == 7
     assert UsageRecord.objects.get(event_id="call-1").input_tokens == outcomes.index(NEW)
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from pricing.models import ServiceAlias
 from tests.builders import alias_from_before, as_json, item, record, report
-from usage.ingest.errors import Conflict
+from usage.ingest.errors import UsageConflict
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def test_a_record_without_metadata_has_none(acme):
 def test_other_metadata_under_a_known_id_is_a_conflict(acme):
     record(report(metadata=KEPT))
 
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(UsageConflict) as refused:
         record(report(metadata={"project": "other"}))
 
     assert [detail["field"] for detail in refused.value.details] == ["metadata"]

@@ -10,7 +10,7 @@ from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Releas
 from pricing.models import BillingItem, Price, Service
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, alias_from_before, at, close, commit, record, report
-from usage.ingest.errors import BadBatch, Conflict
+from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.record import ATTEMPTS, Receipt, _again, record_each, record_usage
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
 
@@ -134,7 +134,7 @@ def test_the_same_id_with_other_content_is_refused_and_both_are_shown(field, cas
     fields, was, sent = case
     record(report())
 
-    with pytest.raises(Conflict) as refusal:
+    with pytest.raises(UsageConflict) as refusal:
         record(report("new"), report(**fields))
 
     assert refusal.value.details == [
@@ -144,7 +144,7 @@ def test_the_same_id_with_other_content_is_refused_and_both_are_shown(field, cas
 
 
 def test_a_conflict_inside_a_batch_is_refused(acme):
-    with pytest.raises(Conflict) as refusal:
+    with pytest.raises(UsageConflict) as refusal:
         record(report("a"), report("b"), report("a", input_tokens=7))
 
     assert [(d["index"], d["field"], d["stored"], d["sent"]) for d in refusal.value.details] == [
@@ -156,7 +156,7 @@ def test_a_conflict_inside_a_batch_is_refused(acme):
 def test_a_conflict_names_every_record_that_differs(acme):
     record(report("a"), report("b"), report("c"))
 
-    with pytest.raises(Conflict) as refusal:
+    with pytest.raises(UsageConflict) as refusal:
         record(report("a", input_tokens=1), report("b"), report("c", input_tokens=2, output_tokens=3))
 
     assert sorted((d["event_id"], d["field"]) for d in refusal.value.details) == [
@@ -169,7 +169,7 @@ def test_a_conflict_names_every_record_that_differs(acme):
 def test_a_conflict_leaves_the_stored_record_as_it_was(acme):
     record(report())
 
-    with pytest.raises(Conflict):
+    with pytest.raises(UsageConflict):
         record(report(input_tokens=7))
 
     assert UsageRecord.objects.get().input_tokens == 1000
@@ -204,7 +204,7 @@ REFUSED = {
 def test_a_record_that_cannot_be_billed_is_refused(case, acme):
     fields, field, reason = case
 
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report("good"), report("bad", **fields))
 
     assert refusal.value.details == [{"index": 1, "field": field, "reason": reason}]
@@ -234,7 +234,7 @@ def test_a_record_may_be_35_days_old_or_5_minutes_ahead(now, acme):
 def test_how_old_a_record_may_be_is_a_setting(acme, settings):
     settings.USAGE_OLDEST = dt.timedelta(days=2)
 
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report(), now=at(10) + dt.timedelta(days=3))
 
     assert refusal.value.details[0]["reason"] == "is more than 2 days ago"
@@ -242,7 +242,7 @@ def test_how_old_a_record_may_be_is_a_setting(acme, settings):
 
 @pytest.mark.parametrize("more", [MICROSECOND, SECOND])
 def test_a_record_that_is_older_than_35_days_is_refused(more, acme):
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report(), now=at(10) + DAYS_35 + more)
 
     assert refusal.value.details == [
@@ -253,7 +253,7 @@ def test_a_record_that_is_older_than_35_days_is_refused(more, acme):
 
 @pytest.mark.parametrize("more", [MICROSECOND, SECOND])
 def test_a_record_that_is_more_than_5_minutes_ahead_is_refused(more, acme):
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report(), now=at(10) - MINUTES_5 - more)
 
     assert refusal.value.details == [
@@ -269,7 +269,7 @@ def test_a_record_from_before_its_service_was_on_sale_is_refused(acme):
     Price.objects.create(billing_item=sold, unit_price=1, begins_at=at(30))
     call = {"service": "SenseChat-6", "output_tokens": 0}
 
-    with pytest.raises(BadBatch, match="1 record cannot be taken"):
+    with pytest.raises(InvalidUsage, match="1 record cannot be taken"):
         record(report("early", occurred_at=at(30) - MICROSECOND, **call))
 
     assert record(report("first", occurred_at=at(30), **call)).accepted == 1
@@ -279,7 +279,7 @@ def test_a_service_without_prices_is_not_on_sale(acme):
     general = Service.objects.get(name="SenseChat").group
     Service.objects.create(name="SenseChat-6", group=general)
 
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report(service="SenseChat-6"))
 
     assert refusal.value.details[0]["reason"] == "there is no such service"
@@ -292,7 +292,7 @@ def test_an_own_price_does_not_put_a_service_on_sale_earlier(acme):
     Price.objects.create(billing_item=sold, unit_price=1, begins_at=at(30))
     Price.objects.create(billing_item=sold, unit_price=1, begins_at=at(0), customer=acme)
 
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report(service="SenseChat-6", output_tokens=0))
 
     assert refusal.value.details[0]["reason"] == "SenseChat-6 did not charge for input tokens yet"
@@ -305,7 +305,7 @@ def test_a_call_that_used_nothing_before_its_service_was_on_sale_is_refused(acme
     nothing: dict[str, Any] = {"service": "SenseChat-6", "input_tokens": 0, "output_tokens": 0}
 
     record(report("on sale", occurred_at=at(30), **nothing))
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report(occurred_at=at(29), **nothing))
 
     assert refusal.value.details[0]["reason"] == "SenseChat-6 was not on sale yet"
@@ -319,7 +319,7 @@ def test_a_service_charges_for_each_measure_from_its_own_first_price_on(acme):
 
     record(report("nothing", service="SenseChat-6", input_tokens=0, output_tokens=0))
     record(report("input", service="SenseChat-6", output_tokens=0))
-    with pytest.raises(BadBatch) as refusal:
+    with pytest.raises(InvalidUsage) as refusal:
         record(report("output", service="SenseChat-6", occurred_at=at(29)))
 
     assert refusal.value.details[0]["reason"] == "SenseChat-6 did not charge for output tokens yet"

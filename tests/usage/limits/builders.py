@@ -6,7 +6,7 @@ from accounts.models import Customer
 from pricing.models import CallSpecification, Service
 from tests.builders import price
 from usage.limits.stores.choice import call_windows
-from usage.limits.stores.windows import AskedCall, CallLimits
+from usage.limits.stores.windows import CallLimits, RequestedCall
 
 NAME, OTHER = "SenseChat-5", "SenseChat"
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -28,7 +28,7 @@ def limit(customer: Customer, rpm: int, tpm: int | None = None, **fields: dt.dat
 def ask(customer: Customer, *calls: int, limits: CallLimits = TINY, name: str = NAME) -> None:
     """Ask for calls of so many tokens within these limits."""
     asked = [
-        AskedCall(customer.pk, service(name).pk, f"{customer.code}-{name}-{n}", tokens, limits)
+        RequestedCall(customer.pk, service(name).pk, f"{customer.code}-{name}-{n}", tokens, limits)
         for n, tokens in enumerate(calls)
     ]
     call_windows().admit(asked)

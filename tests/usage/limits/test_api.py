@@ -293,7 +293,7 @@ def test_whatever_the_id_the_call_can_be_released(ask, release, call_id):
 
 
 def test_however_many_rights_are_kept_every_call_has_its_own(ask, monkeypatch):
-    monkeypatch.setattr("usage.limits.entitlements.MOST_KEPT", 1)
+    monkeypatch.setattr("usage.limits.entitlements.MOST_CACHED", 1)
 
     assert [ask(service=name).status_code for name in (NAME, "SenseChat", NAME)] == [200, 200, 200]
 

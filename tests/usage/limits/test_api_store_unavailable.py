@@ -14,7 +14,7 @@ from tests import builders
 from tests.redis_server import redis_server
 from tests.usage.limits.builders import NAME, limit, service
 from usage.limits.stores.choice import POSTGRESQL, REFUSE, WITHOUT_REDIS, call_windows
-from usage.limits.stores.windows import AskedCall, CallLimits
+from usage.limits.stores.windows import CallLimits, RequestedCall
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def away(settings, acme):
     def away(without):
         settings.CALL_LIMITS_WITHOUT_REDIS = without
         with redis_server() as settings.REDIS_URL:
-            call = AskedCall(acme.pk, service().pk, "call-1", 10, CallLimits(1, None))
+            call = RequestedCall(acme.pk, service().pk, "call-1", 10, CallLimits(1, None))
             assert call_windows().admit([call])[0].admitted
 
     return away

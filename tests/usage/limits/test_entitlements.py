@@ -10,21 +10,21 @@ from pricing.catalogue.initial import load_catalogue
 from pricing.models import CallSpecification, Service
 from tests.builders import alias_from_before
 from tests.concurrency.threads import PATIENCE, together
-from usage.limits.entitlements import AskedRight, CallRights, NoRight
+from usage.limits.entitlements import EntitlementRequest, Entitlements, NotEntitled
 from usage.limits.stores.windows import CallLimits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = dt.datetime.now(dt.UTC)
 SECOND = dt.timedelta(seconds=1)
-ASKED = AskedRight("acme", "SenseChat-5", None)
+ASKED = EntitlementRequest("acme", "SenseChat-5", None)
 
 
 @pytest.fixture
 def rights(acme):
     """Rights that have been read once."""
     load_catalogue()
-    rights = CallRights()
+    rights = Entitlements()
     ask(rights, 0)
     return rights
 
@@ -46,7 +46,7 @@ def test_a_right_is_not_read_again_while_nothing_changes(rights):
 def test_after_a_change_it_is_read_anew_within_a_second(rights):
     suspend()
 
-    assert isinstance(ask(rights, 1), NoRight)
+    assert isinstance(ask(rights, 1), NotEntitled)
 
 
 def test_a_change_that_is_committed_late_is_seen_however_early_it_was_made(rights):
@@ -56,8 +56,8 @@ def test_a_change_that_is_committed_late_is_seen_however_early_it_was_made(right
         threads.start(lambda: Customer.objects.create(code="globex", name="Globex")).result(PATIENCE)
         meanwhile = threads.start(lambda: ask(rights, 2)).result(PATIENCE)
 
-    assert not isinstance(meanwhile, NoRight)
-    assert isinstance(ask(rights, 3), NoRight)
+    assert not isinstance(meanwhile, NotEntitled)
+    assert isinstance(ask(rights, 3), NotEntitled)
 
 
 def test_what_is_planned_takes_effect_at_its_instant(rights, acme):
@@ -80,7 +80,7 @@ def test_what_is_planned_takes_effect_at_its_instant(rights, acme):
 
 
 def test_what_is_refused_is_forgotten_after_a_second(rights):
-    rights.of([AskedRight(f"nobody-{n}", "SenseChat-5", None) for n in range(3)], now=NOW + SECOND)
+    rights.of([EntitlementRequest(f"nobody-{n}", "SenseChat-5", None) for n in range(3)], now=NOW + SECOND)
 
     ask(rights, 2)
 
@@ -91,7 +91,7 @@ def test_a_clock_that_is_set_back_makes_nothing_last_longer(rights):
     ask(rights, 100)
     suspend()
 
-    assert isinstance(ask(rights, 50), NoRight)
+    assert isinstance(ask(rights, 50), NotEntitled)
 
 
 @pytest.mark.parametrize("other", ["SenseChat", "SenseChat-Vision"])
@@ -99,7 +99,7 @@ def test_a_service_comes_before_an_alias_of_the_same_name(other, rights):
     with transaction.atomic():
         alias_from_before("SenseChat-5", service=Service.objects.get(name=other))
 
-    asked = [ASKED, AskedRight("acme", other, None)]
-    found = CallRights().of(asked, now=NOW)
+    asked = [ASKED, EntitlementRequest("acme", other, None)]
+    found = Entitlements().of(asked, now=NOW)
 
     assert [getattr(right, "service", right) for right in found] == ["SenseChat-5", other]

@@ -14,9 +14,9 @@ from tests.builders import report
 from tests.concurrency.threads import PATIENCE, together
 from usage.ingest.record import record_each
 from usage.ingest.reversals import reverse_record
-from usage.limits.settlement import AdmittedRow, Happened, wait_until_settled
+from usage.limits.settlement import AdmittedUsage, ReportedCalls, wait_until_settled
 from usage.limits.stores.choice import call_windows
-from usage.limits.stores.windows import AskedCall, CallLimits
+from usage.limits.stores.windows import CallLimits, RequestedCall
 from usage.models import AdmittedCall
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +27,8 @@ LIMITS = CallLimits(rpm=10, tpm=10_000)
 def admit(call_id, customer, tokens=1000):
     """Hold so many tokens for a call of SenseChat-5."""
     service = Service.objects.get(name="SenseChat-5")
-    (standing,) = call_windows().admit([AskedCall(customer.pk, service.pk, call_id, tokens, LIMITS)])
-    assert standing.admitted
+    (status,) = call_windows().admit([RequestedCall(customer.pk, service.pk, call_id, tokens, LIMITS)])
+    assert status.admitted
 
 
 def used(event_id, **fields):
@@ -193,11 +193,11 @@ def test_the_thread_settles_again_after_it_has_rested(acme, settings):
 
 
 def test_what_waits_to_be_settled_adds_up():
-    first, second = Happened(), Happened()
+    first, second = ReportedCalls(), ReportedCalls()
     first.add((1, 2), 1, 10)
     second.add((1, 2), 2, 30)
     second.add((1, 3), 1, 5)
-    second.admitted.append(AdmittedRow("call-1", 1, 2, 7, is_recent=True))
+    second.admitted.append(AdmittedUsage("call-1", 1, 2, 7, is_recent=True))
 
     first.take(second)
 

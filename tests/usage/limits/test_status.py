@@ -10,7 +10,7 @@ from accounts.models import Customer
 from pricing.models import CallSpecification, Price, Service
 from tests.builders import price
 from tests.usage.limits.builders import LONG_AGO, NAME, OTHER, ask, limit, service
-from usage.limits.status import limits_of, refused_most, standings_of
+from usage.limits.status import limit_statuses_of, limits_of, refused_most
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import CallLimits, CountedCalls, Refusal
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 NOW = dt.datetime.now(dt.UTC)
 
 
-def standing(customer, name=NAME, now=NOW):
-    (one,) = [one for one in standings_of(customer=customer, now=now) if one.service.name == name]
+def status(customer, name=NAME, now=NOW):
+    (one,) = [one for one in limit_statuses_of(customer=customer, now=now) if one.service.name == name]
     return one
 
 
@@ -28,7 +28,7 @@ def test_a_customers_own_limits_apply_before_the_default(acme, globex):
     limit(acme, 7, 700)
     default = CallSpecification.objects.get(service=service(), customer=None)
 
-    own, other = standing(acme), standing(globex)
+    own, other = status(acme), status(globex)
 
     assert (own.limits, own.is_own) == (CallLimits(7, 700), True)
     assert (other.limits, other.is_own) == (CallLimits(default.rpm, default.tpm), False)
@@ -39,7 +39,7 @@ def test_limits_apply_from_their_first_instant_until_before_their_end(acme):
     limit(acme, 7, begins_at=begin, ends_at=end)
     moment = dt.timedelta(microseconds=1)
 
-    own = [standing(acme, now=at).is_own for at in (begin - moment, begin, end - moment, end)]
+    own = [status(acme, now=at).is_own for at in (begin - moment, begin, end - moment, end)]
 
     assert own == [False, True, True, False]
 
@@ -50,7 +50,7 @@ def test_what_counts_is_taken_from_what_is_left(store, acme, request, settings):
     limit(acme, 60, 1000)
     ask(acme, 300, 200, limits=CallLimits(60, 1000))
 
-    found = standing(acme)
+    found = status(acme)
 
     assert (found.use.calls, found.use.tokens) == (2, 500)
     assert (found.calls_left, found.tokens_left) == (58, 500)
@@ -61,7 +61,7 @@ def test_calls_that_nobody_asked_for_leave_nothing_and_not_less(acme):
     limit(acme, 2, 10)
     call_windows().count([CountedCalls(acme.pk, service().pk, 5, 5000)])
 
-    found = standing(acme)
+    found = status(acme)
 
     assert (found.use.calls, found.use.tokens) == (5, 5000)
     assert (found.calls_left, found.tokens_left) == (0, 0)
@@ -71,7 +71,7 @@ def test_where_no_tpm_is_stated_tokens_are_counted_and_not_limited(acme):
     limit(acme, 2)
     call_windows().count([CountedCalls(acme.pk, service().pk, 1, 5000)])
 
-    assert (standing(acme).use.tokens, standing(acme).tokens_left) == (5000, None)
+    assert (status(acme).use.tokens, status(acme).tokens_left) == (5000, None)
 
 
 @pytest.mark.parametrize("store", ["postgresql", "redis"])
@@ -80,11 +80,11 @@ def test_refusals_of_the_last_day_are_told_by_reason(store, acme, globex, reques
     ask(acme, 9, 1, 1, 11)
     ask(globex, 9, 1)
 
-    found = standing(acme)
+    found = status(acme)
 
     assert found.refused == {Refusal.RPM: 2, Refusal.NEVER: 1}
     assert found.refused_in_words == [(2, "beyond the RPM"), (1, "larger than the TPM")]
-    assert standing(acme, OTHER).refused_in_words == []
+    assert status(acme, OTHER).refused_in_words == []
 
 
 def test_services_are_those_on_sale_in_the_catalogues_order(acme):
@@ -104,7 +104,9 @@ def test_a_service_is_shown_once_it_is_on_sale_to_everybody_as_usage_is_taken(ac
     price("nova-2", "input_tokens", "2", begins_at=NOW + dt.timedelta(days=1))
 
     def shown(now):
-        return [sold in [it.service for it in standings_of(customer=one, now=now)] for one in (acme, globex)]
+        return [
+            sold in [it.service for it in limit_statuses_of(customer=one, now=now)] for one in (acme, globex)
+        ]
 
     assert (shown(NOW), shown(NOW + dt.timedelta(days=1))) == ([False, False], [True, True])
 
@@ -114,7 +116,7 @@ def test_the_number_of_questions_does_not_grow_with_that_of_services(acme):
     ask(acme, 9, 1, name=OTHER)
 
     with CaptureQueriesContext(connection) as queries:
-        standings_of(customer=acme, now=NOW)
+        limit_statuses_of(customer=acme, now=NOW)
 
     assert len(queries) == 2  # services and limits; those of the store are not among them
 

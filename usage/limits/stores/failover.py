@@ -18,7 +18,7 @@ from usage.limits.stores.windows import WINDOW
 
 # A window, and what others may be late by: they keep what they read for a second, and trips take time.
 TOGETHER_FOR = WINDOW + dt.timedelta(seconds=4)
-KEPT_FOR_NS = 10**9
+CACHED_FOR_NS = 10**9
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Switch:
         """Return who decides, as it was within the last second."""
         now = self._clock()
         with self._lock:
-            if self._deciding is not None and now - self._read_at < KEPT_FOR_NS:
+            if self._deciding is not None and now - self._read_at < CACHED_FOR_NS:
                 return self._deciding
         # Not under the lock: for a connection one may have to wait until another has got past the lock.
         rows = fetch_all(_SINCE_FAILURE, at)

@@ -16,16 +16,16 @@ from psycopg.errors import UniqueViolation
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from usage.limits.stores.clock import StoreClock
 from usage.limits.stores.windows import (
+    CALL_TTL,
+    CALLS_PER_ROUND_TRIP,
     HOURS_OF_REFUSALS,
-    KEPT_FOR,
-    MOST_A_TRIP,
-    AskedCall,
+    CallState,
     CountedCalls,
+    LimitStatus,
     Refusal,
-    Refused,
+    RefusalCount,
+    RequestedCall,
     SettledCall,
-    Standing,
-    State,
     Use,
     bounded,
     held_for,
@@ -38,7 +38,7 @@ class PostgresWindows:
     def __init__(self, clock: StoreClock | None = None) -> None:
         self._clock = clock
 
-    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+    def admit(self, asked: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
         """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
         sent = [
             {
@@ -52,9 +52,9 @@ class PostgresWindows:
             for call in asked
         ]
         rows = self._admit(_json(sent), at) if sent else []
-        return [Standing(Refusal(refusal), *rest) for refusal, *rest in rows]
+        return [LimitStatus(Refusal(refusal), *rest) for refusal, *rest in rows]
 
-    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
         sent = [
             {
@@ -65,7 +65,7 @@ class PostgresWindows:
             }
             for call in calls
         ]
-        return [State(state) for (state,) in _in_trips(_SETTLE, sent, at)]
+        return [CallState(state) for (state,) in _in_batches(_SETTLE, sent, at)]
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the ids of the customers for which a call of this id was admitted."""
@@ -82,22 +82,26 @@ class PostgresWindows:
             }
             for call in calls
         ]
-        _in_trips(_COUNT, sent, at)
+        _in_batches(_COUNT, sent, at)
 
     def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
         """Return what counts now for each customer and service, and change nothing."""
         sent = [{"customer": customer, "service": service} for customer, service in whose]
         return [Use(*row) for row in self._unless_held(_LOOK, _json(sent), at)] if sent else []
 
-    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+    def refusals(
+        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+    ) -> list[RefusalCount]:
         """Return what was refused within the last day, to this customer or to all."""
         rows = fetch_all(_REFUSALS, at, HOURS_OF_REFUSALS, customer_id)
-        return [Refused(customer, service, Refusal(why), calls) for customer, service, why, calls in rows]
+        return [
+            RefusalCount(customer, service, Refusal(why), calls) for customer, service, why, calls in rows
+        ]
 
     def forget(self, *, at: dt.datetime | None = None) -> int:
         """Remove calls that were admitted too long ago, and refusals; return how many calls."""
         fetch_all(_FORGET_REFUSALS, at, HOURS_OF_REFUSALS)
-        ((removed,),) = fetch_all(_FORGET, at, KEPT_FOR // dt.timedelta(seconds=1))
+        ((removed,),) = fetch_all(_FORGET, at, CALL_TTL // dt.timedelta(seconds=1))
         return int(removed)
 
     def _admit(self, sent: str, at: dt.datetime | None) -> list[Any]:
@@ -122,9 +126,11 @@ class PostgresWindows:
         return [row for _, _, *row in rows]
 
 
-def _in_trips(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
+def _in_batches(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
     """Run a statement for very many calls in several trips: each holds its windows until it ends."""
-    trips = [sent[first : first + MOST_A_TRIP] for first in range(0, len(sent), MOST_A_TRIP)]
+    trips = [
+        sent[first : first + CALLS_PER_ROUND_TRIP] for first in range(0, len(sent), CALLS_PER_ROUND_TRIP)
+    ]
     return [row for trip in trips for row in fetch_all(statement, _json(trip), at)]
 
 
@@ -134,11 +140,11 @@ def _json(sent: list[dict[str, Any]]) -> str:
 
 _CLOCK = StoreClock()
 _ADMIT = """
-SELECT seconds_held, hold.present, refusal, second, standing.present, calls_left, tokens_left, calls_reset,
+SELECT seconds_held, hold.present, refusal, second, status.present, calls_left, tokens_left, calls_reset,
        tokens_reset, passes_at
   FROM hold_windows(%s::timestamptz, %s::bigint) AS hold
   LEFT JOIN LATERAL admit_trip(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
-       AS standing ON true
+       AS status ON true
  ORDER BY place
 """
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"

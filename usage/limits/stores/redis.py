@@ -3,13 +3,13 @@
 What is asked and answered is one text in MessagePack: as arguments and values of their own, they would cost
 more than all the rest.
 
-Everything there ends by itself: windows after two minutes, calls after KEPT_FOR, refusals after a day. Only
+Everything there ends by itself: windows after two minutes, calls after CALL_TTL, refusals after a day. Only
 the key that names the server's process stays. After a restart, a failover or FLUSHALL the process is another
 or the key is gone; calls may be lost then, and nothing is admitted for a window (WindowsLost).
 
-Whatever goes wrong with the server raises StoreAway, soon: nobody may take a store that does not answer for
-one without limits. So does a server that may evict keys when its memory is full: a window that is gone limits
-nobody, and nothing says so.
+Any failure of the server raises StoreUnavailable within the timeout: a store that does not answer must not be
+mistaken for one without limits. So does a server that may evict keys when its memory is full: an evicted
+window would lift a limit without a trace.
 """
 
 import datetime as dt
@@ -28,17 +28,17 @@ from redis.retry import Retry
 
 from usage.limits.stores.clock import StoreClock
 from usage.limits.stores.windows import (
+    CALL_TTL,
+    CALLS_PER_ROUND_TRIP,
     HOURS_OF_REFUSALS,
-    KEPT_FOR,
-    MOST_A_TRIP,
-    AskedCall,
+    CallState,
     CountedCalls,
+    LimitStatus,
     Refusal,
-    Refused,
+    RefusalCount,
+    RequestedCall,
     SettledCall,
-    Standing,
-    State,
-    StoreAway,
+    StoreUnavailable,
     Use,
     bounded,
     held_for,
@@ -71,7 +71,7 @@ class RedisWindows:
         self._trusted_until = 0  # by the monotonic clock, in nanoseconds
         self._has_warned = False
 
-    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+    def admit(self, asked: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
         """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
         sent = [
             (
@@ -84,9 +84,9 @@ class RedisWindows:
             )
             for call in asked
         ]
-        return [_standing(*answer) for answer in self._run("admit", sent, at)]
+        return [_limit_status(*answer) for answer in self._run("admit", sent, at)]
 
-    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
         sent = [
             (
@@ -97,7 +97,7 @@ class RedisWindows:
             )
             for call in calls
         ]
-        return [State(state) for state in self._run("settle", sent, at)]
+        return [CallState(state) for state in self._run("settle", sent, at)]
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the ids of the customers for which a call of this id was admitted."""
@@ -113,7 +113,9 @@ class RedisWindows:
         """Return what counts now for each customer and service, and change nothing."""
         return [Use(*answer) for answer in self._run("look", whose, at)]
 
-    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+    def refusals(
+        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+    ) -> list[RefusalCount]:
         """Return what was refused within the last day, to this customer or to all."""
         (found,) = self._run("refusals", [(HOURS_OF_REFUSALS,)], at)
         counted: Counter[tuple[int, int, Refusal]] = Counter()
@@ -121,7 +123,7 @@ class RedisWindows:
             customer, service, refusal = name.split(":")
             counted[int(customer), int(service), Refusal(refusal)] += int(calls)
         return [
-            Refused(*whose, calls)
+            RefusalCount(*whose, calls)
             for whose, calls in sorted(counted.items())
             if customer_id is None or customer_id == whose[0]
         ]
@@ -132,7 +134,7 @@ class RedisWindows:
         The server does nothing else meanwhile, so a trip has to be short.
         """
         answers: list[Any] = []
-        for first in range(0, len(sent), MOST_A_TRIP):
+        for first in range(0, len(sent), CALLS_PER_ROUND_TRIP):
             # An instant that a test gives has nothing to do with this process's clock.
             clock = self._clock or (self._own_clock if at is None else StoreClock())
             sent_at = clock.monotonic()
@@ -140,8 +142,8 @@ class RedisWindows:
                 "deed": deed,
                 "second": second_of(at),
                 "latest": clock.latest(sent_at=sent_at),
-                "kept_for": KEPT_FOR // dt.timedelta(seconds=1),
-                "calls": sent[first : first + MOST_A_TRIP],
+                "kept_for": CALL_TTL // dt.timedelta(seconds=1),
+                "calls": sent[first : first + CALLS_PER_ROUND_TRIP],
             }
             seconds_held, present, more = msgspec.msgpack.decode(self._trip(msgspec.msgpack.encode(trip)))
             clock.observe(int(present), sent_at=sent_at)
@@ -162,10 +164,10 @@ class RedisWindows:
                 return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
         except redis.RedisError as error:
             self._trusted_until = 0  # the next one that answers may be another
-            raise StoreAway(str(error)) from error
+            raise StoreUnavailable(str(error)) from error
 
     def _require_all_kept(self) -> None:
-        """Raise StoreAway if the server may evict keys; trust it for a minute otherwise."""
+        """Raise StoreUnavailable if the server may evict keys; trust it for a minute otherwise."""
         self._trusted_until = 0
         memory = self._memory()
         if memory is None and not self._has_warned:
@@ -173,7 +175,7 @@ class RedisWindows:
             logger.warning("Redis does not tell whether it may evict keys; call limits need noeviction.")
         limit, policy = memory or ("0", "")
         if limit != "0" and policy != "noeviction":
-            raise StoreAway(
+            raise StoreUnavailable(
                 f"Redis may evict windows of call limits: its maxmemory-policy is {policy}, not noeviction."
             )
         self._trusted_until = time.monotonic_ns() + _TRUSTED_FOR // dt.timedelta(seconds=1) * _NANOSECONDS
@@ -193,7 +195,7 @@ class RedisWindows:
         return None
 
 
-def _standing(refusal: str, *answer: Any) -> Standing:
+def _limit_status(refusal: str, *answer: Any) -> LimitStatus:
     # Lua's lists cannot hold nothing: false stands for it.
     said: list[Any] = [None if one is False else one for one in answer]
-    return Standing(Refusal(refusal), *said)
+    return LimitStatus(Refusal(refusal), *said)

@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 WINDOW = dt.timedelta(seconds=PLACES_IN_A_WINDOW)
 # How long a call can be settled, released or asked for again; longer than any call takes.
-KEPT_FOR = dt.timedelta(hours=1)
+CALL_TTL = dt.timedelta(hours=1)
 # Whoever asks for others waits meanwhile.
-MOST_A_TRIP = 500
+CALLS_PER_ROUND_TRIP = 500
 # Refusals are counted by the hour; the present hour and so many before it make the last day.
 HOURS_OF_REFUSALS = 24
 
@@ -40,7 +40,7 @@ class Refusal(StrEnum):
     ENDED = "ended"  # the usage of the call of this id was reported
 
 
-class State(StrEnum):
+class CallState(StrEnum):
     """What became of an admitted call."""
 
     UNKNOWN = ""
@@ -59,7 +59,7 @@ class CallLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedCall:
+class RequestedCall:
     """A call that somebody wants to make."""
 
     customer_id: int
@@ -70,7 +70,7 @@ class AskedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitStatus:
     """How a customer stands with a service after it has asked for a call.
 
     The second is the newest of the window; the present one is earlier where the store's clock was set back.
@@ -126,7 +126,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusalCount:
     """How many calls of a customer to a service were refused for one reason within the last day."""
 
     customer_id: int
@@ -135,13 +135,13 @@ class Refused:
     calls: int
 
 
-class StoreAway(Exception):
+class StoreUnavailable(Exception):
     """The store of the windows cannot be asked, so nobody knows whether a call is within its limits."""
 
     retry_after: int | None = None  # seconds, if they are known
 
 
-class WindowsLost(StoreAway):
+class WindowsLost(StoreUnavailable):
     """The store may have lost calls of the last 60 seconds, and admits none until those are over."""
 
     retry_after: int
@@ -157,10 +157,10 @@ class WindowsLost(StoreAway):
 class CallWindows(Protocol):
     """A store of windows; each method is one trip, and answers in the order in which it was asked."""
 
-    def admit(self, asked: Sequence[AskedCall], *, at: dt.datetime | None = None) -> list[Standing]:
+    def admit(self, asked: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
         """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
 
-    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[State]:
+    def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
         """Settle or release each call that is held, in the second in which it counts; say what it was."""
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
@@ -172,7 +172,9 @@ class CallWindows(Protocol):
     def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
         """Return what counts now for each customer and service, and change nothing."""
 
-    def refusals(self, *, customer_id: int | None = None, at: dt.datetime | None = None) -> list[Refused]:
+    def refusals(
+        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+    ) -> list[RefusalCount]:
         """Return what was refused within the last day, to this customer or to all."""
 
 

@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from tests.usage.limits.builders import NAME, TINY, ask, service
 from usage.limits.stores.postgres import PostgresWindows
-from usage.limits.stores.windows import AskedCall, SettledCall, State
+from usage.limits.stores.windows import CallState, RequestedCall, SettledCall
 
 pytestmark = pytest.mark.django_db
 
@@ -34,11 +34,11 @@ def test_a_call_that_was_admitted_before_the_upgrade_is_settled_after_it(acme):
     migrate(AFTER)
 
     assert PostgresWindows().customers_of(CALL) == {acme.pk}
-    assert PostgresWindows().settle([SettledCall(acme.pk, CALL, 7)]) == [State.HELD]
+    assert PostgresWindows().settle([SettledCall(acme.pk, CALL, 7)]) == [CallState.HELD]
 
 
 def test_going_back_keeps_one_call_of_each_id_and_admits_further(acme, globex):
-    other = AskedCall(globex.pk, service().pk, CALL, 10, TINY)
+    other = RequestedCall(globex.pk, service().pk, CALL, 10, TINY)
     ask(acme, 10)
     PostgresWindows().admit([other])
     migrate(BEFORE)
@@ -58,7 +58,7 @@ def test_processes_of_the_release_before_admit_and_settle_after_the_upgrade(acme
     released = run("settle_calls", {"call_id": CALL, "tokens": None, "customers": None})
 
     assert (settled, released) == ([(1, "held")], [(1, "settled")])
-    assert PostgresWindows().settle([SettledCall(acme.pk, CALL, None)]) == [State.RELEASED]
+    assert PostgresWindows().settle([SettledCall(acme.pk, CALL, None)]) == [CallState.RELEASED]
 
 
 def as_before(customer):

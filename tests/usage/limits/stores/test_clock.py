@@ -16,7 +16,7 @@ from tests.usage.conftest import PATIENT
 from usage.limits.stores.clock import StoreClock
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.redis import RedisWindows
-from usage.limits.stores.windows import AskedCall, CallLimits, CallWindows, WindowsLost
+from usage.limits.stores.windows import CallLimits, CallWindows, RequestedCall, WindowsLost
 
 pytestmark = pytest.mark.django_db
 
@@ -48,11 +48,11 @@ class World:
         """Ask for so many calls; return how many are admitted, or the seconds for which none is."""
         clock = BEGINNING + dt.timedelta(seconds=self.truth + self.off_by)
         asked = [
-            AskedCall(self.customer, CHAT, f"{self.customer}-{next(self.ids)}", 1, LIMITS)
+            RequestedCall(self.customer, CHAT, f"{self.customer}-{next(self.ids)}", 1, LIMITS)
             for _ in range(calls)
         ]
         try:
-            admitted = sum(standing.admitted for standing in self.windows.admit(asked, at=clock))
+            admitted = sum(status.admitted for status in self.windows.admit(asked, at=clock))
         except WindowsLost as lost:
             return f"held for {lost.retry_after}"
         self.admitted += [self.truth] * admitted

@@ -18,7 +18,14 @@ from usage.limits.stores.choice import RedisOrPostgres
 from usage.limits.stores.failover import Deciding, Switch
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.redis import RedisWindows
-from usage.limits.stores.windows import AskedCall, CallLimits, CountedCalls, SettledCall, State, StoreAway
+from usage.limits.stores.windows import (
+    CallLimits,
+    CallState,
+    CountedCalls,
+    RequestedCall,
+    SettledCall,
+    StoreUnavailable,
+)
 from usage.models import RedisAway
 
 pytestmark = pytest.mark.django_db
@@ -43,10 +50,10 @@ class Way:
         def trip(*args, **options):
             self.asked += 1
             if self.cut == "before":
-                raise StoreAway("cut")
+                raise StoreUnavailable("cut")
             answer = getattr(self._windows, deed)(*args, **options)
             if self.cut == "after":
-                raise StoreAway("cut")
+                raise StoreUnavailable("cut")
             return answer
 
         return trip
@@ -75,13 +82,13 @@ class Play:
     def ask(self, calls=1, host=0, call_id=None):
         """Ask for so many calls; return how many are admitted."""
         ids = [call_id or f"{self.customer}-{next(self.ids)}" for _ in range(calls)]
-        asked = [AskedCall(self.customer, 1, one, 10, LIMITS) for one in ids]
+        asked = [RequestedCall(self.customer, 1, one, 10, LIMITS) for one in ids]
         way = self.hosts[host].way
         before = way.asked
-        standings = self.hosts[host].windows.admit(asked, at=self.now)
+        statuses = self.hosts[host].windows.admit(asked, at=self.now)
         if way.cut and way.asked > before:
             self.failures.append(self.now)
-        admitted = sum(standing.admitted for standing in standings)
+        admitted = sum(status.admitted for status in statuses)
         self.admitted += [self.now] * admitted
         return admitted
 
@@ -180,7 +187,7 @@ def test_what_redis_refuses_while_both_decide_is_given_back_in_postgresql(play):
     play.ask()
     play.cut("")
     play.go(62)
-    asked = [AskedCall(play.customer, 1, f"{play.customer}-redis-{n}", 10, LIMITS) for n in range(RPM)]
+    asked = [RequestedCall(play.customer, 1, f"{play.customer}-redis-{n}", 10, LIMITS) for n in range(RPM)]
     play.hosts[0].way.admit(asked, at=play.now)
 
     assert play.ask() == 0
@@ -196,7 +203,7 @@ def test_while_both_decide_calls_are_settled_and_counted_in_both(play):
     windows = play.hosts[0].windows
     windows.count([CountedCalls(play.customer, 1, 1, 5)], at=play.now)
 
-    assert play.settle(f"{play.customer}-its", 3) is State.HELD
+    assert play.settle(f"{play.customer}-its", 3) is CallState.HELD
     for store in (PostgresWindows(), play.hosts[0].way, windows):
         (use,) = store.look([(play.customer, 1)], at=play.now)
         assert (use.calls, use.tokens) == (2, 8)
@@ -232,19 +239,21 @@ def test_what_redis_may_hold_cannot_be_released_while_it_is_away(play):
     play.cut("before")
 
     for _ in range(2):  # it is asked, and then it is known to be away
-        with pytest.raises(StoreAway, match="released"):
+        with pytest.raises(StoreUnavailable, match="released"):
             play.settle(held, None)
-    assert play.settle(held, 3) is State.UNKNOWN  # reported usage counts as that of a call nobody asked for
+    assert (
+        play.settle(held, 3) is CallState.UNKNOWN
+    )  # reported usage counts as that of a call nobody asked for
     play.cut("")
     play.go(61)
-    assert play.settle(held, None) is State.HELD
+    assert play.settle(held, None) is CallState.HELD
 
 
 def test_what_postgresql_holds_is_released_while_redis_is_away(play):
     play.cut("before")
     play.ask(call_id=f"{play.customer}-its")
 
-    assert play.settle(f"{play.customer}-its", None) is State.HELD
+    assert play.settle(f"{play.customer}-its", None) is CallState.HELD
 
 
 def test_customers_of_an_id_are_known_from_both_stores_and_not_guessed_while_redis_is_away(play):
@@ -255,7 +264,7 @@ def test_customers_of_an_id_are_known_from_both_stores_and_not_guessed_while_red
     windows = play.hosts[0].windows
 
     assert windows.customers_of(its, at=play.now) == {play.customer}
-    with pytest.raises(StoreAway, match="may hold a call of this id"):
+    with pytest.raises(StoreUnavailable, match="may hold a call of this id"):
         windows.customers_of(held, at=play.now)
     play.cut("")
     play.go(61)
@@ -285,7 +294,7 @@ def test_an_outage_is_told_once_not_with_each_trip(play, caplog):
 def test_many_who_find_redis_away_at_once_tell_everybody():
     def fall_back(_):
         try:
-            Switch().fall_back(StoreAway("cut"))
+            Switch().fall_back(StoreUnavailable("cut"))
             return Switch().deciding()
         finally:
             connection.close()

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tests.usage.limits.stores.windows_by_list import SECOND, ListedWindow
 from usage.limits.stores.windows import (
     EPOCH,
-    AskedCall,
     CallLimits,
+    CallState,
     CountedCalls,
     Refusal,
+    RequestedCall,
     SettledCall,
-    State,
 )
 
 pytestmark = pytest.mark.django_db
@@ -72,13 +72,13 @@ class History:
         """Ask for a call; if it is refused and waits, ask again just before it passes, and then."""
         number = self.number(back)
         tokens = self.estimates.get(number, 0) if tokens is None else tokens
-        standing = self.ask_once(number, tokens)
-        if standing.admitted or number not in self.estimates:
+        status = self.ask_once(number, tokens)
+        if status.admitted or number not in self.estimates:
             self.estimates[number] = tokens
-        if waits and standing.passes_at is not None:
-            self.go_to(EPOCH + standing.passes_at * SECOND - MICROSECOND)
-            assert self.ask_once(number, tokens).passes_at == standing.passes_at
-            self.go_to(EPOCH + standing.passes_at * SECOND)
+        if waits and status.passes_at is not None:
+            self.go_to(EPOCH + status.passes_at * SECOND - MICROSECOND)
+            assert self.ask_once(number, tokens).passes_at == status.passes_at
+            self.go_to(EPOCH + status.passes_at * SECOND)
             assert self.ask_once(number, tokens).admitted
 
     def number(self, back):
@@ -100,22 +100,22 @@ class History:
         if expected is Refusal.NONE and new:
             listed.add(calls=1, tokens=tokens, call_id=call_id)
             assert listed.exceeds(self.limits) == []
-        (standing,) = self.windows.admit(
-            [AskedCall(self.customer, 1, call_id, tokens, self.limits)], at=self.clock
+        (status,) = self.windows.admit(
+            [RequestedCall(self.customer, 1, call_id, tokens, self.limits)], at=self.clock
         )
         calls, used = listed.counted(second=listed.second)
-        assert (standing.refusal, standing.second, standing.passes_at) == (expected, listed.second, passes_at)
-        assert standing.present == (self.clock - EPOCH) // SECOND
-        assert standing.calls_left == max(self.limits.rpm - calls, 0)
-        assert standing.tokens_left == (None if self.limits.tpm is None else max(self.limits.tpm - used, 0))
-        assert standing.calls_reset == listed.reset("calls")
-        assert standing.tokens_reset == listed.reset("tokens")
-        return standing
+        assert (status.refusal, status.second, status.passes_at) == (expected, listed.second, passes_at)
+        assert status.present == (self.clock - EPOCH) // SECOND
+        assert status.calls_left == max(self.limits.rpm - calls, 0)
+        assert status.tokens_left == (None if self.limits.tpm is None else max(self.limits.tpm - used, 0))
+        assert status.calls_reset == listed.reset("calls")
+        assert status.tokens_reset == listed.reset("tokens")
+        return status
 
     def settle(self, back, tokens, _):
         """Settle a call, or release it; the list says what it was."""
         call_id = f"{self.customer}-{self.number(back)}"
-        expected = State.UNKNOWN
+        expected = CallState.UNKNOWN
         if call_id in self.listed.by_id:
             self.listed.touch(self.clock)
             expected = self.listed.settle(call_id, tokens)

@@ -7,10 +7,10 @@ from django.db import connection
 
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.windows import (
-    AskedCall,
     CallLimits,
     CountedCalls,
     Refusal,
+    RequestedCall,
     SettledCall,
     WindowsLost,
 )
@@ -26,9 +26,9 @@ ONE = CallLimits(rpm=1, tpm=None)
 
 def do_everything(windows, round_):
     """Admit, refuse, settle, release, count and look."""
-    calls = [AskedCall(ACME, service, f"{round_}-{service}", 10, ONE) for service in (CHAT, VISION)]
+    calls = [RequestedCall(ACME, service, f"{round_}-{service}", 10, ONE) for service in (CHAT, VISION)]
     windows.admit(calls, at=NOON)
-    windows.admit([AskedCall(ACME, CHAT, f"{round_}-more", 10, ONE)], at=NOON)
+    windows.admit([RequestedCall(ACME, CHAT, f"{round_}-more", 10, ONE)], at=NOON)
     windows.settle(
         [SettledCall(ACME, f"{round_}-{CHAT}", 5), SettledCall(ACME, f"{round_}-{VISION}", None)], at=NOON
     )
@@ -88,7 +88,7 @@ def test_without_its_own_row_of_the_store_nothing_is_admitted_for_a_window(empti
     """As after a crash, where unlogged tables are empty, and after pg_restore, where the table is another."""
     with connection.cursor() as cursor:
         cursor.execute(emptied)
-    windows, ask = PostgresWindows(), [AskedCall(ACME, CHAT, "a", 10, ONE)]
+    windows, ask = PostgresWindows(), [RequestedCall(ACME, CHAT, "a", 10, ONE)]
 
     for seconds, left in ((0, 61), (1, 60), (60, 1)):
         with pytest.raises(WindowsLost) as held:
@@ -107,5 +107,5 @@ def test_usage_that_is_reported_meanwhile_counts():
     with pytest.raises(WindowsLost):
         windows.look([(ACME, CHAT)], at=NOON)
 
-    refused = windows.admit([AskedCall(ACME, CHAT, "a", 10, ONE)], at=NOON + dt.timedelta(seconds=61))
+    refused = windows.admit([RequestedCall(ACME, CHAT, "a", 10, ONE)], at=NOON + dt.timedelta(seconds=61))
     assert refused[0].refusal is Refusal.RPM

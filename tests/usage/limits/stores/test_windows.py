@@ -6,13 +6,13 @@ import pytest
 
 from usage.limits.stores.windows import (
     EPOCH,
-    AskedCall,
     CallLimits,
+    CallState,
     CountedCalls,
     Refusal,
-    Refused,
+    RefusalCount,
+    RequestedCall,
     SettledCall,
-    State,
     second_of,
 )
 
@@ -36,11 +36,11 @@ class Play:
         self.windows, self.name, self.acme, self.globex = windows, name, number, number + 1
 
     def ask(self, call_id, *, limits=THREE_CALLS, tokens=10, at=NOON, service=CHAT, customer=None):
-        (standing,) = self.windows.admit([self.call(call_id, limits, tokens, service, customer)], at=at)
-        return standing
+        (status,) = self.windows.admit([self.call(call_id, limits, tokens, service, customer)], at=at)
+        return status
 
     def call(self, call_id, limits=THREE_CALLS, tokens=10, service=CHAT, customer=None):
-        return AskedCall(customer or self.acme, service, f"{self.name}-{call_id}", tokens, limits)
+        return RequestedCall(customer or self.acme, service, f"{self.name}-{call_id}", tokens, limits)
 
     def settle(self, call_id, tokens, *, at=NOON, customer=None, service=None):
         call = SettledCall(customer or self.acme, f"{self.name}-{call_id}", tokens, service)
@@ -68,7 +68,7 @@ def test_as_many_calls_as_the_rpm_are_admitted_and_the_next_is_told_when_it_pass
     admitted = [play.ask(call_id, at=after(second)) for call_id, second in (("a", 0), ("b", 10), ("c", 20))]
     refused = play.ask("d", at=after(30))
 
-    assert [standing.calls_left for standing in admitted] == [2, 1, 0]
+    assert [status.calls_left for status in admitted] == [2, 1, 0]
     assert (refused.refusal, refused.passes_at) == (Refusal.RPM, second_of(after(61)))
     assert refused.calls_reset == second_of(after(20 + 61))
     assert play.ask("d", at=after(60)).refusal is Refusal.RPM
@@ -95,9 +95,9 @@ def test_tokens_are_limited_as_well_and_both_limits_have_to_be_kept(play):
 
 
 def test_without_a_tpm_any_number_of_tokens_is_admitted(play):
-    standing = play.ask("a", tokens=2**60)
+    status = play.ask("a", tokens=2**60)
 
-    assert (standing.admitted, standing.tokens_left) == (True, None)
+    assert (status.admitted, status.tokens_left) == (True, None)
     assert not play.ask("b", limits=CallLimits(rpm=3, tpm=2**31 - 1), tokens=0).admitted
 
 
@@ -116,7 +116,7 @@ def test_a_call_that_has_left_the_window_asks_again_as_a_new_one(play):
 
     none, rpm = Refusal.NONE, Refusal.RPM
     assert refusals == [none, none, rpm, none, none, rpm]
-    assert play.settle("b", 7, at=after(200)) is State.HELD
+    assert play.settle("b", 7, at=after(200)) is CallState.HELD
     assert play.used(at=after(200)) == (1, 7)
 
 
@@ -136,7 +136,7 @@ def test_a_call_whose_usage_was_reported_is_not_admitted_again(play):
         play.ask("a", tokens=tokens, at=after(second)) for tokens, second in ((10, 1), (7, 1), (10, 100))
     ]
 
-    assert [standing.refusal for standing in again] == [Refusal.ENDED] * 3
+    assert [status.refusal for status in again] == [Refusal.ENDED] * 3
     assert play.used(at=after(100)) == (0, 0)
     assert play.windows.refusals(customer_id=play.acme, at=after(100)) == []
 
@@ -146,7 +146,7 @@ def test_a_call_of_before_the_clock_was_set_back_is_still_the_same_call(play):
     play.ask("b", at=NOON)
 
     assert play.ask("a", at=NOON).calls_left == 1
-    assert play.settle("a", 30, at=after(1)) is State.HELD
+    assert play.settle("a", 30, at=after(1)) is CallState.HELD
     assert play.used(at=after(1)) == (2, 40)
 
 
@@ -156,7 +156,7 @@ def test_a_refused_call_consumes_nothing_and_leaves_its_id_free(play):
 
     assert refused == [Refusal.RPM] * 5
     assert play.used() == (3, 0)
-    assert play.settle("a", 1) is State.UNKNOWN
+    assert play.settle("a", 1) is CallState.UNKNOWN
     assert play.ask("a", at=after(61)).admitted
 
 
@@ -185,7 +185,7 @@ def test_two_customers_use_one_id_and_neither_changes_the_call_of_the_other(play
     states = [play.settle("a", 7), play.settle("a", None, customer=play.globex, at=after(1))]
 
     assert admitted == [True, True]
-    assert states == [State.HELD, State.HELD]
+    assert states == [CallState.HELD, CallState.HELD]
     assert play.used(at=after(1)) == (1, 7)
     assert play.used(customer=play.globex, service=VISION, at=after(1)) == (0, 0)
     assert play.ask("a", customer=play.globex, service=VISION, at=after(2)).admitted
@@ -211,7 +211,7 @@ def test_customers_and_services_are_limited_apart(play):
 
 def test_a_settled_call_counts_as_what_it_used_in_the_second_in_which_it_was_admitted(play):
     play.ask("a", limits=HUNDRED_TOKENS, tokens=90)
-    assert play.settle("a", 30, at=after(50)) is State.HELD
+    assert play.settle("a", 30, at=after(50)) is CallState.HELD
 
     assert play.used(at=after(60)) == (1, 30)
     assert play.used(at=after(61)) == (0, 0)
@@ -230,18 +230,18 @@ def test_a_call_is_settled_once(play):
     play.ask("a")
     states = [play.settle("a", 30), play.settle("a", 40), play.settle("a", None)]
 
-    assert states == [State.HELD, State.SETTLED, State.SETTLED]
+    assert states == [CallState.HELD, CallState.SETTLED, CallState.SETTLED]
     assert play.used() == (1, 30)
 
 
 def test_a_released_call_gives_back_the_call_and_its_tokens_and_may_be_asked_for_anew(play):
     play.ask("a")
     states = [play.settle("a", None, at=after(1)), play.settle("a", None), play.settle("a", 30)]
-    assert states == [State.HELD, State.RELEASED, State.RELEASED]
+    assert states == [CallState.HELD, CallState.RELEASED, CallState.RELEASED]
     assert play.used(at=after(1)) == (0, 0)
 
     assert play.ask("a", at=after(2)).calls_left == 2
-    assert play.settle("a", 5, at=after(3)) is State.HELD
+    assert play.settle("a", 5, at=after(3)) is CallState.HELD
     assert play.used(at=after(2 + 60)) == (1, 5)
 
 
@@ -249,29 +249,29 @@ def test_a_call_settled_after_it_has_left_the_window_changes_nothing(play):
     play.ask("a")
     play.ask("b", at=after(61))  # stands where the other stood
 
-    assert play.settle("a", 500, at=after(61)) is State.HELD
+    assert play.settle("a", 500, at=after(61)) is CallState.HELD
     assert play.used(at=after(61)) == (1, 10)
-    assert play.settle("a", None, at=after(61)) is State.SETTLED
+    assert play.settle("a", None, at=after(61)) is CallState.SETTLED
 
 
 def test_a_call_of_another_customer_is_neither_settled_nor_released(play):
     play.ask("a")
 
-    assert play.settle("a", None, customer=play.globex) is State.UNKNOWN
-    assert play.settle("a", 3, customer=play.globex) is State.UNKNOWN
+    assert play.settle("a", None, customer=play.globex) is CallState.UNKNOWN
+    assert play.settle("a", 3, customer=play.globex) is CallState.UNKNOWN
     assert play.used() == (1, 10)
-    assert play.settle("a", None) is State.HELD
+    assert play.settle("a", None) is CallState.HELD
 
 
 def test_a_call_that_was_made_to_another_service_gives_back_what_it_held(play):
     for call_id in "abc":
         play.ask(call_id, service=VISION)
 
-    assert play.settle("a", 30, service=CHAT, customer=play.globex) is State.UNKNOWN
-    assert play.settle("a", 30, service=CHAT, at=after(1)) is State.ELSEWHERE
-    assert play.settle("b", 30, service=VISION, at=after(1)) is State.HELD
-    assert play.settle("a", 30, service=CHAT) is State.RELEASED
-    assert play.settle("b", 30, service=CHAT) is State.SETTLED
+    assert play.settle("a", 30, service=CHAT, customer=play.globex) is CallState.UNKNOWN
+    assert play.settle("a", 30, service=CHAT, at=after(1)) is CallState.ELSEWHERE
+    assert play.settle("b", 30, service=VISION, at=after(1)) is CallState.HELD
+    assert play.settle("a", 30, service=CHAT) is CallState.RELEASED
+    assert play.settle("b", 30, service=CHAT) is CallState.SETTLED
     assert play.used(service=VISION, at=after(1)) == (2, 40)
     assert play.used(at=after(1)) == (0, 0)
 
@@ -313,7 +313,7 @@ def test_a_clock_that_was_far_ahead_holds_no_call_for_longer_than_a_minute(play)
     assert (refused.refusal, refused.passes_at - refused.second) == (Refusal.RPM, 61)
     assert play.used(at=after(60)) == (3, 30)
     assert play.ask("d", at=after(61)).admitted
-    assert play.settle("a", 1000, at=after(100)) is State.HELD  # it has left the window
+    assert play.settle("a", 1000, at=after(100)) is CallState.HELD  # it has left the window
     assert play.used(at=after(100)) == (1, 10)
 
 
@@ -368,21 +368,21 @@ def test_many_calls_are_asked_for_in_one_trip_and_answered_in_their_order(play):
         play.call("e"),
         play.call("f"),
     ]
-    standings = play.windows.admit(asked, at=NOON)
+    statuses = play.windows.admit(asked, at=NOON)
 
     none = Refusal.NONE
-    assert [one.refusal for one in standings] == [none, none, Refusal.NEVER, none, none, none, Refusal.RPM]
-    assert [one.calls_left for one in standings] == [2, 2, 0, 1, 1, 0, 0]
+    assert [one.refusal for one in statuses] == [none, none, Refusal.NEVER, none, none, none, Refusal.RPM]
+    assert [one.calls_left for one in statuses] == [2, 2, 0, 1, 1, 0, 0]
     assert play.windows.admit([]) == []
 
 
 def test_one_id_of_two_customers_in_one_trip_is_admitted_and_settled_for_both(play):
     calls = [play.call("a", customer=play.globex), play.call("a"), play.call("a", customer=play.globex)]
-    standings = play.windows.admit(calls, at=NOON)
+    statuses = play.windows.admit(calls, at=NOON)
     used = [SettledCall(call.customer_id, call.call_id, 7, CHAT) for call in calls]
 
-    assert [one.refusal for one in standings] == [Refusal.NONE] * 3
-    assert play.windows.settle(used, at=NOON) == [State.HELD, State.HELD, State.SETTLED]
+    assert [one.refusal for one in statuses] == [Refusal.NONE] * 3
+    assert play.windows.settle(used, at=NOON) == [CallState.HELD, CallState.HELD, CallState.SETTLED]
     assert (play.used(), play.used(customer=play.globex)) == ((1, 7), (1, 7))
 
 
@@ -392,7 +392,7 @@ def test_many_calls_are_settled_in_one_trip_and_answered_in_their_order(play):
     calls = [SettledCall(play.acme, f"{play.name}-{its}", used) for its, used in sent]
     states = play.windows.settle(calls, at=NOON)
 
-    assert states == [State.HELD, State.UNKNOWN, State.HELD, State.SETTLED]
+    assert states == [CallState.HELD, CallState.UNKNOWN, CallState.HELD, CallState.SETTLED]
     assert play.used() == (1, 3)
     assert play.windows.settle([]) == []
 
@@ -402,8 +402,8 @@ def test_refusals_of_the_last_day_are_counted_by_their_reason(play):
     for call_id in "abc":
         play.ask(call_id, at=NOON)
     play.ask("d", limits=HUNDRED_TOKENS, tokens=101, at=after(3600))
-    never = Refused(play.acme, CHAT, Refusal.NEVER, 1)
-    rpm = Refused(play.acme, CHAT, Refusal.RPM, 3)
+    never = RefusalCount(play.acme, CHAT, Refusal.NEVER, 1)
+    rpm = RefusalCount(play.acme, CHAT, Refusal.RPM, 3)
 
     assert play.windows.refusals(customer_id=play.acme, at=after(24 * 3600)) == [never, rpm]
     assert play.windows.refusals(customer_id=play.acme, at=after(25 * 3600)) == [never]
@@ -413,10 +413,10 @@ def test_refusals_of_the_last_day_are_counted_by_their_reason(play):
 
 def test_the_store_has_a_clock_of_its_own(play):
     before = second_of(dt.datetime.now(dt.UTC))
-    standing = play.ask("a", at=None)
+    status = play.ask("a", at=None)
 
-    assert before <= standing.second <= second_of(dt.datetime.now(dt.UTC))
-    assert play.settle("a", 3, at=None) is State.HELD
+    assert before <= status.second <= second_of(dt.datetime.now(dt.UTC))
+    assert play.settle("a", 3, at=None) is CallState.HELD
     assert play.used(at=None) == (1, 3)
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
-from usage.limits.stores.windows import EPOCH, CallLimits, Refusal, State
+from usage.limits.stores.windows import EPOCH, CallLimits, CallState, Refusal
 
 MINUTE = dt.timedelta(seconds=60)
 SECOND = dt.timedelta(seconds=1)
@@ -16,7 +16,7 @@ class Entry:
     at: dt.datetime
     calls: int
     tokens: int
-    state: State = State.UNKNOWN
+    state: CallState = CallState.UNKNOWN
 
     @property
     def second(self):
@@ -50,7 +50,7 @@ class ListedWindow:
 
     def add(self, *, calls, tokens, call_id=None):
         """Count calls now."""
-        entry = Entry(self.time, calls, tokens, State.HELD if call_id else State.UNKNOWN)
+        entry = Entry(self.time, calls, tokens, CallState.HELD if call_id else CallState.UNKNOWN)
         self.entries.append(entry)
         if call_id:
             self.by_id[call_id] = entry
@@ -59,19 +59,19 @@ class ListedWindow:
         """Let a held call have used so many tokens, or none and be no call at all."""
         entry = self.by_id[call_id]
         before = entry.state
-        if before is State.HELD and tokens is None:
+        if before is CallState.HELD and tokens is None:
             self.entries.remove(entry)
-            entry.state = State.RELEASED
-        elif before is State.HELD:
-            entry.tokens, entry.state = tokens, State.SETTLED
+            entry.state = CallState.RELEASED
+        elif before is CallState.HELD:
+            entry.tokens, entry.state = tokens, CallState.SETTLED
         return before
 
     def known(self, call_id, tokens):
         """What an id that is known already means for a call of so many tokens; None: nothing."""
         entry = self.by_id.get(call_id)
-        if entry is None or entry.state is State.RELEASED:
+        if entry is None or entry.state is CallState.RELEASED:
             return None
-        if entry.state is State.SETTLED:
+        if entry.state is CallState.SETTLED:
             return Refusal.ENDED
         if entry.second < self.second - 60:
             return None
