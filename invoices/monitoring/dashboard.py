@@ -68,7 +68,7 @@ def _refusals(request: HttpRequest) -> Card:
     try:
         calls = sum(one.calls for one in call_windows().refusals())
     except StoreUnavailable:
-        text, level = "The store of the call limits is away: no call is admitted.", Level.ALARM
+        text, level = "The store of the call limits is unavailable: no call is admitted.", Level.ALARM
     else:
         text = f"{calls:,} {'call was' if calls == 1 else 'calls were'} refused in the last 24 hours."
         text, level = text if calls else "No call was refused in the last 24 hours.", Level.OK

@@ -73,7 +73,7 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
         case WindowsLost():
             return "limits_unavailable", str(error)
         case StoreUnavailable():
-            return "limits_unavailable", "The store of the call limits is away: nothing is admitted."
+            return "limits_unavailable", "Rate limits are temporarily unavailable: no call is admitted."
         # Not "nothing was stored": the commit may have been done and only its answer lost.
         case OperationalError() | InternalError() if sqlstate in _TIMED_OUT:
             return "database_timeout", "The database took too long. Send it again until it is answered."

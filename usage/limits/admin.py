@@ -1,4 +1,4 @@
-"""Whose calls are refused most, in the admin. There is no row for a refusal, so it is no list of a model."""
+"""The customers with most refused calls, in the admin; not a model's list, as refusals have no rows."""
 
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
@@ -21,7 +21,7 @@ MOST_SHOWN = 100
 @require_safe
 @permission_required("usage.view_refusedcalls", raise_exception=True)
 def refused_calls(request: HttpRequest) -> HttpResponse:
-    """Who was refused most within the last day, of which service, why, and what limits them now."""
+    """Show the most refused calls within the last day by customer, service and reason, and the limits now."""
     try:
         refused = refused_most(now=clock.now(), most=MOST_SHOWN)
     except StoreUnavailable:

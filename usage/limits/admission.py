@@ -1,4 +1,4 @@
-"""Admit a call within its limits, and give it back if it was not made."""
+"""Admits a call within its limits, and releases it if it was not made."""
 
 import datetime as dt
 import uuid
@@ -42,9 +42,9 @@ from usage.limits.stores.windows import (
 class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A call that a gateway wants to make for a customer.
 
-    `estimated_tokens` are those of the input and the most that the output may have; they are held until the
-    call's usage is reported. `call_id` is the gateway's own name for the call, under which it may ask again;
-    without one the answer brings one.
+    `estimated_tokens` are the input tokens and the maximum of the output; they are reserved until the call's
+    usage is reported. `call_id` is the gateway's id of the call, which lets it repeat the request; the answer
+    has a new id if the request has none.
     """
 
     customer: Name
@@ -58,7 +58,7 @@ _CALL = msgspec.json.Decoder(CallRequest)
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A call that was admitted, its limits, and how the customer stands after it."""
+    """An admitted call, its limits, and their status after it."""
 
     call_id: str
     customer: str
@@ -68,41 +68,41 @@ class Admission:
 
 
 def decode_call(body: bytes) -> CallRequest:
-    """Return what a JSON object asks for; raise Unreadable, or InvalidCall naming the field."""
-    asked = read_at_once(_CALL, body)
+    """Return the request in a JSON object; raise Unreadable, or InvalidCall naming the field."""
+    call = read_at_once(_CALL, body)
     try:
-        if asked is None:
-            asked = read_as(CallRequest, read_json(body))
+        if call is None:
+            call = read_as(CallRequest, read_json(body))
             for field in ("customer", "service"):
-                require_text(field, getattr(asked, field))
-        _require_releasable(asked.call_id or "")
+                require_text(field, getattr(call, field))
+        _require_releasable(call.call_id or "")
     except BadItem as error:
         raise InvalidCall(error.field, error.reason) from error
-    return asked
+    return call
 
 
 def _require_releasable(call_id: str) -> None:
-    """Raise BadItem for an id that the address of a release cannot hold."""
+    """Raise BadItem for an id that the URL of a release cannot hold."""
     require_name("call_id", call_id)
     if not is_fit_for_a_path(call_id):
-        raise BadItem("call_id", "must not hold . or .. between slashes or alone: an address cannot carry it")
+        raise BadItem("call_id", "must not have a path segment . or .. because the id is part of a URL")
 
 
-def admit_call(*, asked: CallRequest, key: ServiceKey, now: dt.datetime) -> Admission:
-    """Admit this call, once for its id, and hold its tokens; or raise CallError and consume nothing."""
-    wish = _PendingCall(
-        call_id=asked.call_id or str(uuid.uuid4()),
-        right=EntitlementRequest(asked.customer, asked.service, key.pk if key.is_limited else None),
-        estimated_tokens=asked.estimated_tokens,
+def admit_call(*, call: CallRequest, key: ServiceKey, now: dt.datetime) -> Admission:
+    """Admit this call, once for its id, and reserve its tokens; or raise CallError and consume nothing."""
+    pending = _PendingCall(
+        call_id=call.call_id or str(uuid.uuid4()),
+        entitlement=EntitlementRequest(call.customer, call.service, key.pk if key.is_limited else None),
+        estimated_tokens=call.estimated_tokens,
         now=now,
     )
-    return _FERRY.cross(wish)
+    return _FERRY.cross(pending)
 
 
 def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
     """Release the reservation of a call that was not made; raise UnknownCall, CallConflict or InvalidCall.
 
-    Without the customer's code it is the call of the only customer of this key that has one of this id.
+    Without the customer's code it is the call of the only customer of the key with a call of this id.
     """
     if not is_fit_for_a_name(call_id):
         raise UnknownCall
@@ -111,11 +111,11 @@ def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
     if before is CallState.UNKNOWN:
         raise UnknownCall
     if before is CallState.SETTLED:
-        raise CallConflict("call_settled", "The usage of this call was reported: it was made.")
+        raise CallConflict("call_settled", "The usage of this call was reported, so it cannot be released.")
 
 
 def _customer_id(call_id: str, customer: str, key: ServiceKey) -> int:
-    """Return whose call is released; another's is unknown, like one that does not exist."""
+    """Return the customer whose call is released; other customers' calls are unknown to the key."""
     if customer:
         try:
             return customer_of_key(key=key, code=customer).pk
@@ -129,14 +129,14 @@ def _customer_id(call_id: str, customer: str, key: ServiceKey) -> int:
     if not candidates:
         raise UnknownCall
     if len(candidates) > 1:
-        raise InvalidCall("customer", "several customers have a call of this id: name one")
+        raise InvalidCall("customer", "several customers have a call of this id; give the customer")
     return candidates.pop()
 
 
 @dataclass(frozen=True, slots=True)
 class _PendingCall:
     call_id: str
-    right: EntitlementRequest
+    entitlement: EntitlementRequest
     estimated_tokens: int
     now: dt.datetime
 
@@ -144,36 +144,42 @@ class _PendingCall:
 _ENTITLEMENTS = Entitlements()
 
 
-def _carry(wishes: Sequence[_PendingCall]) -> list[Admission | CallError]:
-    """Find the rights of all, and ask the windows once for all that have one."""
-    rights = _ENTITLEMENTS.of([wish.right for wish in wishes], now=max(wish.now for wish in wishes))
-    asked = [
-        RequestedCall(right.customer_id, right.service_id, wish.call_id, wish.estimated_tokens, right.limits)
-        for wish, right in zip(wishes, rights, strict=True)
-        if isinstance(right, Entitlement)
+def _admit_batch(batch: Sequence[_PendingCall]) -> list[Admission | CallError]:
+    """Look up all entitlements, and admit the entitled calls in one round trip."""
+    entitlements = _ENTITLEMENTS.of(
+        [pending.entitlement for pending in batch], now=max(pending.now for pending in batch)
+    )
+    calls = [
+        RequestedCall(
+            found.customer_id, found.service_id, pending.call_id, pending.estimated_tokens, found.limits
+        )
+        for pending, found in zip(batch, entitlements, strict=True)
+        if isinstance(found, Entitlement)
     ]
-    statuses = iter(call_windows().admit(asked) if asked else ())
+    statuses = iter(call_windows().admit(calls) if calls else ())
     return [
-        _outcome(wish, right, next(statuses)) if isinstance(right, Entitlement) else right.refusal()
-        for wish, right in zip(wishes, rights, strict=True)
+        _outcome(pending, found, next(statuses)) if isinstance(found, Entitlement) else found.error()
+        for pending, found in zip(batch, entitlements, strict=True)
     ]
 
 
-def _outcome(wish: _PendingCall, right: Entitlement, status: LimitStatus) -> Admission | CallError:
+def _outcome(pending: _PendingCall, entitlement: Entitlement, status: LimitStatus) -> Admission | CallError:
     if status.admitted:
-        return Admission(wish.call_id, wish.right.customer, right.service, right.limits, status)
+        return Admission(
+            pending.call_id, pending.entitlement.customer, entitlement.service, entitlement.limits, status
+        )
     if status.refusal is Refusal.OTHER_CALL:
         return CallConflict(
-            "call_id_taken", "This customer has another call of this id: of another service or estimate."
+            "call_id_taken", "This customer has a call of this id with another service or estimate."
         )
     if status.refusal is Refusal.ENDED:
-        return CallConflict("call_settled", "The usage of this call was reported: ask under another id.")
+        return CallConflict("call_settled", "The usage of this call was reported; use another id.")
     return LimitsExhausted(
-        limits=right.limits,
+        limits=entitlement.limits,
         status=status,
-        service=right.service,
-        estimated_tokens=wish.estimated_tokens,
+        service=entitlement.service,
+        estimated_tokens=pending.estimated_tokens,
     )
 
 
-_FERRY = Ferry[_PendingCall, Admission](_carry, work=Work.ADMISSION)
+_FERRY = Ferry[_PendingCall, Admission](_admit_batch, work=Work.ADMISSION)

@@ -1,4 +1,4 @@
-"""The HTTP doors of call limits."""
+"""The API endpoints of call limits."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import BaseAuthentication
@@ -26,37 +26,36 @@ from usage.limits.status import limit_statuses_of
 
 
 class AdmissionView(Door):
-    """What gateways ask before and after a call, with a key that may; it moves no money."""
+    """Base of the endpoints for gateways, before and after a call."""
 
     permission_classes = (MayAdmitCalls,)
     renderer_classes = (SwiftJson,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """Keep a key for a second: a trip to the database for it would cost as much as the admission."""
+        """Cache a key for a second: looking it up would cost a round trip, as much as the admission."""
         return [ServiceKeyAuthentication(recognise_briefly)]
 
 
 class CallsView(AdmissionView):
-    """Admits calls."""
+    """Admits a call."""
 
     @extend_schema(
         operation_id="admit_call",
         summary="Ask whether a call is within the limits",
         tags=["calls"],
         description=(
-            "Admits a call and holds its estimated tokens, or answers 429 and consumes nothing. In no 60 "
-            "seconds, wherever they start, are more calls admitted than the RPM, nor more tokens than the "
-            "TPM, of the customer and service. Report the call's usage with its `call_id`, which settles "
-            "what it holds; or release it if it was not made. Asked again with the same `call_id` it is "
-            "admitted once."
+            "Admits a call and reserves its estimated tokens, or answers 429 and consumes nothing. In any "
+            "rolling 60 seconds at most RPM calls and TPM tokens of the customer and service are admitted. "
+            "Report the call's usage with its `call_id` to settle the reservation, or release it if the call "
+            "was not made. A repeated request with the same `call_id` is admitted once."
         ),
         request={"application/json": shape("CallRequest")},
         responses={200: answer("Admitted.", shape("Admission")), **call_refusals()},
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, admit, answer."""
-        asked = decode_call(self.body_of(request))
-        admission = admit_call(asked=asked, key=key_of(request), now=clock.now())
+        call = decode_call(self.body_of(request))
+        admission = admit_call(call=call, key=key_of(request), now=clock.now())
         headers = limit_headers(admission.limits, admission.status)
         return Response(admission_payload(admission), headers=headers)
 
@@ -69,22 +68,21 @@ class CallView(AdmissionView):
         summary="Release a call that was not made",
         tags=["calls"],
         description=(
-            "Gives back the call and the tokens that it holds. Asked again it answers the same. An id is a "
-            "customer's own: name the customer with a key for several, unless only one of them has a call of "
-            "this id."
+            "Releases the call and its reserved tokens; a repeated request gets the same answer. Ids are "
+            "unique per customer: give `customer` if several customers of the key have a call of this id."
         ),
         parameters=[RELEASED_CUSTOMER],
         responses={200: answer("Released.", shape("Release")), **call_refusals(release=True)},
     )
     def delete(self, request: Request, call_id: str) -> Response:
         """Authenticate, read the query, release, answer."""
-        asked = read_query(OptionalCustomerQuery, request.query_params)
-        release_call(call_id=call_id, customer=asked["customer"], key=key_of(request))
+        query = read_query(OptionalCustomerQuery, request.query_params)
+        release_call(call_id=call_id, customer=query["customer"], key=key_of(request))
         return Response({"call_id": call_id, "state": "released"})
 
 
 class LimitsView(Door):
-    """How a customer stands with its limits."""
+    """The status of a customer's limits."""
 
     permission_classes = (MayReadBilling,)
 
@@ -93,15 +91,15 @@ class LimitsView(Door):
         summary="Limits of a customer",
         tags=["calls"],
         description=(
-            "Each service on sale to the customer with the limits that apply now, what counts in the last 60 "
-            "seconds, what is left, and how many calls were refused in this hour and the 24 before it."
+            "Each service on sale to the customer with its limits now, the usage of the last 60 seconds, "
+            "what remains, and how many calls were refused in this hour and the 24 before it."
         ),
         parameters=[CUSTOMER],
         responses={200: answer("The limits.", shape("CustomerLimits")), **limit_status_refusals()},
     )
     def get(self, request: Request) -> Response:
         """Authenticate, read the query, answer."""
-        asked = read_query(CustomerQuery, request.query_params)
-        customer = customer_of_key(key=key_of(request), code=asked["customer"])
+        query = read_query(CustomerQuery, request.query_params)
+        customer = customer_of_key(key=key_of(request), code=query["customer"])
         statuses = limit_statuses_of(customer=customer, now=clock.now())
         return Response(limit_statuses_payload(customer=customer.code, statuses=statuses))

@@ -1,9 +1,9 @@
-"""What a customer may ask of a service: whether it is admitted at all, and within which limits.
+"""Entitlements: whether a customer may call a service at all, and within which limits.
 
-Read for many calls at once, and kept: once a second the audit trail is asked whether anything was changed, by
-whatever way, and then all is read anew. So a change of limits, of prices or of a customer takes effect within
-two seconds, everywhere; what was planned takes effect at its instant, the first price of a service within a
-second.
+Entitlements are read for many calls at once and cached. Once a second a query of the audit trail finds
+whether anything was changed, by whatever way; a change clears the cache. So a change of limits, prices or a
+customer takes effect within two seconds on all hosts; a scheduled one at its instant, and the first price of
+a service within a second.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ MOST_CACHED = 100_000
 
 @dataclass(frozen=True, slots=True)
 class EntitlementRequest:
-    """Whose call of what, under the names that a sender uses; `key_id` is that of a limited key."""
+    """The customer and service as a request names them; `key_id` is that of a limited key."""
 
     customer: str
     service: str
@@ -32,7 +32,7 @@ class EntitlementRequest:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A customer and a service that may have calls admitted, within these limits."""
+    """A customer may call a service within these limits."""
 
     customer_id: int
     service_id: int
@@ -42,85 +42,92 @@ class Entitlement:
 
 @dataclass(frozen=True, slots=True)
 class NotEntitled:
-    """Why there is none; the refusal is made anew for each call, as one that was raised keeps its request."""
+    """The error for each such call; a new one each time, as a raised one refers to its request."""
 
     kind: type[InvalidCall] | type[CallForbidden]
-    said: tuple[str, str]
+    arguments: tuple[str, str]
 
-    def refusal(self) -> CallError:
-        """Return the refusal of one call."""
-        return self.kind(*self.said)
+    def error(self) -> CallError:
+        """Return a new error for one call."""
+        return self.kind(*self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedEntitlement:
-    """A right, or why there is none, as it is over [since, until) if nothing is changed."""
+    """An entitlement, or why there is none; valid over [since, until) unless something changes."""
 
-    right: Entitlement | NotEntitled
+    entitlement: Entitlement | NotEntitled
     since: dt.datetime
     until: dt.datetime
 
 
 class Entitlements:
-    """Reads rights and keeps them while nothing is changed; used by one thread at a time."""
+    """Reads entitlements and caches them until something changes; used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._kept: dict[EntitlementRequest, CachedEntitlement] = {}
+        self._cached: dict[EntitlementRequest, CachedEntitlement] = {}
         self._refused: list[EntitlementRequest] = []
         self._snapshot: str | None = None
-        self._asked_at: dt.datetime | None = None
+        self._checked_at: dt.datetime | None = None
 
-    def of(self, asked: Sequence[EntitlementRequest], *, now: dt.datetime) -> list[Entitlement | NotEntitled]:
-        """Return the right to each call, or why there is none, in the order asked."""
-        self._forget_what_changed(now)
-        if len(self._kept) + len(asked) > MOST_CACHED:
-            self._kept.clear()
-        missing = {one for one in asked if not self._holds(one, now)}
+    def of(
+        self, requests: Sequence[EntitlementRequest], *, now: dt.datetime
+    ) -> list[Entitlement | NotEntitled]:
+        """Return the entitlement to each call, or why there is none, in the order of the requests."""
+        self._invalidate(now)
+        if len(self._cached) + len(requests) > MOST_CACHED:
+            self._cached.clear()
+        missing = {request for request in requests if not self._is_cached(request, now)}
         if missing:
             found = read_entitlements(list(missing), now=now)
-            self._kept |= found
-            self._refused += [one for one, kept in found.items() if isinstance(kept.right, NotEntitled)]
-        return [self._kept[one].right for one in asked]
+            self._cached |= found
+            self._refused += [
+                request for request, read in found.items() if isinstance(read.entitlement, NotEntitled)
+            ]
+        return [self._cached[request].entitlement for request in requests]
 
-    def _forget_what_changed(self, now: dt.datetime) -> None:
-        # A clock that was set back makes nothing last longer.
-        if self._asked_at is not None and self._asked_at <= now < self._asked_at + CHANGES_CHECKED_EVERY:
+    def _invalidate(self, now: dt.datetime) -> None:
+        # A clock that was set back must not extend any cached entry.
+        if (
+            self._checked_at is not None
+            and self._checked_at <= now < self._checked_at + CHANGES_CHECKED_EVERY
+        ):
             return
         self._snapshot, is_changed = changes_since(snapshot=self._snapshot)
-        self._asked_at = now
+        self._checked_at = now
         if is_changed:
-            self._kept.clear()
-        # Not by a look at all that is kept: with thousands, every call would wait for that once a second.
-        for one in self._refused:
-            self._kept.pop(one, None)
+            self._cached.clear()
+        # A list of their own: a scan of thousands of cached entries would delay calls once a second.
+        for request in self._refused:
+            self._cached.pop(request, None)
         self._refused.clear()
 
-    def _holds(self, one: EntitlementRequest, now: dt.datetime) -> bool:
-        kept = self._kept.get(one)
-        return kept is not None and kept.since <= now < kept.until
+    def _is_cached(self, request: EntitlementRequest, now: dt.datetime) -> bool:
+        cached = self._cached.get(request)
+        return cached is not None and cached.since <= now < cached.until
 
 
 def read_entitlements(
-    asked: Sequence[EntitlementRequest], *, now: dt.datetime
+    requests: Sequence[EntitlementRequest], *, now: dt.datetime
 ) -> dict[EntitlementRequest, CachedEntitlement]:
-    """Return the right to each call as it is at this instant, or why there is none."""
+    """Return the entitlement to each call at this instant, or why there is none."""
     rows = fetch_all(
         _READ,
-        [one.customer for one in asked],
-        [one.service for one in asked],
-        [one.key_id for one in asked],
+        [request.customer for request in requests],
+        [request.service for request in requests],
+        [request.key_id for request in requests],
         now,
     )
-    rights = {}
-    for one, (changes_at, *row) in zip(asked, rows, strict=True):
-        right = _right(one, *row)
-        until = now + (ENTITLEMENT_TTL if isinstance(right, Entitlement) else REFUSAL_TTL)
-        rights[one] = CachedEntitlement(right, now, min(changes_at or until, until))
-    return rights
+    read = {}
+    for request, (changes_at, *row) in zip(requests, rows, strict=True):
+        entitlement = _entitlement(request, *row)
+        until = now + (ENTITLEMENT_TTL if isinstance(entitlement, Entitlement) else REFUSAL_TTL)
+        read[request] = CachedEntitlement(entitlement, now, min(changes_at or until, until))
+    return read
 
 
-def _right(
-    asked: EntitlementRequest,
+def _entitlement(
+    request: EntitlementRequest,
     customer_id: int | None,
     is_suspended: bool,
     is_allowed: bool,
@@ -132,14 +139,14 @@ def _right(
 ) -> Entitlement | NotEntitled:
     if not is_allowed:
         # The same for a customer that does not exist, so that a key learns nothing about others.
-        return NotEntitled(InvalidCall, ("customer", "this key may not ask for it"))
+        return NotEntitled(InvalidCall, ("customer", "this key may not admit calls of this customer"))
     if customer_id is None:
-        return NotEntitled(InvalidCall, ("customer", "there is no such customer"))
+        return NotEntitled(InvalidCall, ("customer", "unknown customer"))
     if service_id is None:
-        return NotEntitled(InvalidCall, ("service", "there is no such service"))
+        return NotEntitled(InvalidCall, ("service", "unknown service"))
     if is_suspended:
         return NotEntitled(
-            CallForbidden, ("customer_suspended", f"{asked.customer} is suspended: no call is admitted.")
+            CallForbidden, ("customer_suspended", f"{request.customer} is suspended: no call is admitted.")
         )
     if not is_on_sale:
         return NotEntitled(
@@ -153,11 +160,11 @@ def _right(
     return Entitlement(customer_id, service_id, service, CallLimits(rpm, tpm))
 
 
-# A service of that very name comes before an alias; a customer's own call specification before the default.
+# A service's own name takes precedence over an alias; a customer's own call specification before the default.
 _READ = """
-WITH asked AS (
+WITH requested AS (
     SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])
-           WITH ORDINALITY AS asked (customer, service, key_id, place)
+           WITH ORDINALITY AS requested (customer, service, key_id, place)
 ), present AS (
     SELECT %s::timestamptz AS instant
 )
@@ -167,26 +174,26 @@ SELECT (SELECT min(instant_of_change)
          WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
            AND instant_of_change > instant),
        customer.id, coalesce(customer.is_suspended, false),
-       asked.key_id IS NULL OR EXISTS (
+       requested.key_id IS NULL OR EXISTS (
            SELECT FROM accounts_servicekey_customers AS allowed
-            WHERE allowed.servicekey_id = asked.key_id AND allowed.customer_id = customer.id),
+            WHERE allowed.servicekey_id = requested.key_id AND allowed.customer_id = customer.id),
        service.id, service.name,
-       -- As usage is taken: once there is a price for everybody there always is one.
+       -- As for usage: once a service has a general price it always has one.
        EXISTS (
            SELECT FROM pricing_billingitem AS item
              JOIN pricing_price AS price ON price.billing_item_id = item.id
             WHERE item.service_id = service.id AND price.customer_id IS NULL AND price.begins_at <= instant),
        specification.rpm, specification.tpm
   FROM present
- CROSS JOIN asked
-  LEFT JOIN accounts_customer AS customer ON customer.code = asked.customer
+ CROSS JOIN requested
+  LEFT JOIN accounts_customer AS customer ON customer.code = requested.customer
   LEFT JOIN LATERAL (
-       SELECT id, name, 0 AS turn FROM pricing_service WHERE name = asked.service
+       SELECT id, name, 0 AS turn FROM pricing_service WHERE name = requested.service
         UNION ALL
        SELECT named.id, named.name, 1 AS turn
          FROM pricing_servicealias AS alias
          JOIN pricing_service AS named ON named.id = alias.service_id
-        WHERE alias.alias = asked.service
+        WHERE alias.alias = requested.service
         ORDER BY turn
         LIMIT 1) AS service ON true
   LEFT JOIN LATERAL (
@@ -196,5 +203,5 @@ SELECT (SELECT min(instant_of_change)
           AND held.begins_at <= instant AND (held.ends_at IS NULL OR held.ends_at > instant)
         ORDER BY held.customer_id NULLS LAST
         LIMIT 1) AS specification ON true
- ORDER BY asked.place
+ ORDER BY requested.place
 """

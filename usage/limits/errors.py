@@ -1,9 +1,9 @@
-"""Why a call is not admitted; the API gives each kind its status."""
+"""Errors of admission; sensenova_billing/http/errors.py gives each its status."""
 
 from sensenova_billing.lib.api.errors import Refused
 from usage.limits.stores.windows import CallLimits, LimitStatus, Refusal
 
-# Why calls are refused that are counted: as the API says it, and in words after "refused".
+# The reasons under which refused calls are counted: their codes in the API, and in words after "refused".
 REFUSAL_CODES = {
     Refusal.RPM: "rpm_exhausted",
     Refusal.TPM: "tpm_exhausted",
@@ -17,37 +17,37 @@ REFUSAL_WORDS = {
 
 
 class CallError(Refused):
-    """A call is not admitted, or what is asked about one cannot be done; it consumed nothing."""
+    """A call was not admitted or not released; it consumed nothing."""
 
 
 class InvalidCall(CallError):
-    """What was asked cannot be read, or names a customer or a service that is not there."""
+    """The request is not valid, or names an unknown customer or service."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(
             "invalid_call",
-            "This call cannot be admitted or released as it is named.",
+            "The call was rejected; see the field and its reason in details.",
             [{"index": 0, "field": field, "reason": reason}],
         )
 
 
 class CallForbidden(CallError):
-    """The customer may not make this call, whatever the limits."""
+    """The customer may not call this service, whatever the limits."""
 
 
 class UnknownCall(CallError):
-    """There is no admitted call of this id."""
+    """No call of this id was admitted."""
 
     def __init__(self) -> None:
         super().__init__("unknown_call", "No call of this id was admitted within the last hour.")
 
 
 class CallConflict(CallError):
-    """The call's id, or its end, is taken already."""
+    """The id belongs to another call, or the call was settled."""
 
 
 class LimitsExhausted(CallError):
-    """The call does not fit into the limits now, or never would."""
+    """The call is beyond the limits now, or would always be."""
 
     def __init__(
         self, *, limits: CallLimits, status: LimitStatus, service: str, estimated_tokens: int
@@ -57,7 +57,7 @@ class LimitsExhausted(CallError):
 
     @property
     def retry_after(self) -> int | None:
-        """In how many seconds the same call would be admitted; None: never."""
+        """Seconds until the same call would be admitted; None: never."""
         passes_at = self.status.passes_at
         return None if passes_at is None else max(passes_at - self.status.second, 1)
 
@@ -65,8 +65,10 @@ class LimitsExhausted(CallError):
 def _words(limits: CallLimits, status: LimitStatus, service: str, estimated_tokens: int) -> str:
     if status.refusal is Refusal.NEVER:
         return (
-            f"{service} takes {limits.tpm:,} tokens in any 60 seconds: a call of {estimated_tokens:,} never "
-            "fits. Make it smaller; asking again does not help."
+            f"{service} accepts {limits.tpm:,} tokens in any 60 seconds, so a call of {estimated_tokens:,} "
+            "is never admitted. Reduce its tokens; retrying does not help."
         )
-    taken = f"{limits.rpm:,} calls" if status.refusal is Refusal.RPM else f"{limits.tpm:,} tokens"
-    return f"{service} takes {taken} in any 60 seconds; this would be more. Retry-After says when it fits."
+    limit = f"{limits.rpm:,} calls" if status.refusal is Refusal.RPM else f"{limits.tpm:,} tokens"
+    return (
+        f"{service} accepts {limit} in any 60 seconds; this call exceeds it. Retry-After says when to retry."
+    )

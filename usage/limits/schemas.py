@@ -1,4 +1,4 @@
-"""What the doors of call limits answer, in words, headers and as the OpenAPI document says it."""
+"""Payloads, headers and OpenAPI schemas of the endpoints of call limits."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -14,40 +14,39 @@ from usage.limits.stores.windows import EPOCH, CallLimits, LimitStatus
 
 _REASONS = {
     400: "The body is not JSON.",
-    401: "No service key, or one that is not live.",
-    403: "The key lacks the scope calls:admit; or the customer is suspended, or the service not on sale.",
-    409: "The customer has a call of this id: of another service or estimate, or its usage was reported.",
+    401: "The service key is missing or not valid.",
+    403: "The key lacks the scope calls:admit, the customer is suspended, or the service is not on sale.",
+    409: "The customer has another call of this id, or the usage of the call was reported.",
     413: "The body is larger than 64 KiB.",
     415: "The content type is not application/json, or the content encoding is not gzip.",
-    422: "There is no such customer or service, or a field is not what it has to be; it is named.",
-    429: "The call is beyond the limits; Retry-After says when it would not be, unless it never fits.",
+    422: "The customer or service is unknown, or a field is not valid; the field is named.",
+    429: "The call exceeds the limits. Retry-After says when to retry; absent: the call is never admitted.",
     503: (
-        "The store of the limits is away, or may have lost calls of the last 60 seconds, so nothing is "
-        "admitted; ask again after Retry-After seconds."
+        "Rate limits are temporarily unavailable, so no call is admitted; retry after Retry-After seconds."
     ),
 }
 _RELEASES = {
-    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
+    400: "A parameter is not valid, is unknown, or is given more than once; each is named with its reason.",
     404: "No call of this id was admitted within the last hour for a customer of the key.",
     409: "The usage of this call was reported.",
-    422: "Several customers of the key have a call of this id, and none is named.",
+    422: "Several customers of the key have a call of this id; give `customer`.",
 }
 RELEASED_CUSTOMER = OpenApiParameter(
     "customer",
     {"type": "string", "minLength": 1, "maxLength": 64},
-    description="The call's customer, by its code; needed where several of the key's have a call of this id.",
+    description="The customer's code; required if several customers of the key have a call of this id.",
 )
 _NOT_READ = {
-    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
-    401: "No service key, or one that is not live.",
+    400: "A parameter is not valid, is unknown, or is given more than once; each is named with its reason.",
+    401: "The service key is missing or not valid.",
     403: "The key lacks the scope billing:read.",
     404: "There is no such customer, or the key may not act for it.",
-    503: "The store of the limits is away; ask again after Retry-After seconds.",
+    503: "Rate limits are temporarily unavailable; retry after Retry-After seconds.",
 }
 
 
 def admission_payload(admission: Admission) -> dict[str, Any]:
-    """Return what the door answers to a call that is admitted."""
+    """Return the response body for an admitted call."""
     status, limits = admission.status, admission.limits
     ahead = status.second - status.present
     return {
@@ -64,7 +63,7 @@ def admission_payload(admission: Admission) -> dict[str, Any]:
 
 
 def limit_statuses_payload(*, customer: str, statuses: Sequence[ServiceLimitStatus]) -> dict[str, Any]:
-    """Return what the API says of a customer's limits."""
+    """Return the response body for a customer's limits."""
     return {"customer": customer, "services": [_limit_status_payload(status) for status in statuses]}
 
 
@@ -85,7 +84,7 @@ def _limit_status_payload(status: ServiceLimitStatus) -> dict[str, Any]:
 
 
 def limit_headers(limits: CallLimits, status: LimitStatus) -> dict[str, str]:
-    """Return the limits, what is left of them and when they are whole again, as clients of OpenAI read it."""
+    """Return the limits, what remains and the reset times in the headers that OpenAI's clients read."""
     headers = {
         "x-ratelimit-limit-requests": str(limits.rpm),
         "x-ratelimit-remaining-requests": str(status.calls_left),
@@ -101,7 +100,7 @@ def limit_headers(limits: CallLimits, status: LimitStatus) -> dict[str, str]:
 
 
 def refusal_headers(refused: LimitsExhausted) -> dict[str, str]:
-    """Return the same for a call that is refused, and when to ask again or that this is useless."""
+    """Return these headers for a refused call, and when to retry or that retrying is useless."""
     headers = limit_headers(refused.limits, refused.status)
     if refused.retry_after is None:
         return headers | {"x-should-retry": "false"}
@@ -114,13 +113,13 @@ def instant_of(second: int) -> dt.datetime:
 
 
 def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
-    """Return every way in which a call is not admitted, or not released."""
+    """Return the error responses of admission, or of a release."""
     reasons = {status: _REASONS[status] for status in (401, 403, 503)} | _RELEASES if release else _REASONS
     return {status: answer(reason, shape("Error")) for status, reason in sorted(reasons.items())}
 
 
 def limit_status_refusals() -> dict[int, OpenApiResponse]:
-    """Return every way in which limits are not told."""
+    """Return the error responses of reading limits."""
     return {status: answer(reason, shape("Error")) for status, reason in _NOT_READ.items()}
 
 
@@ -129,18 +128,18 @@ def _object(properties: dict[str, Shape]) -> Shape:
 
 
 _COUNT = {"type": "integer", "minimum": 0}
-_COUNT_IF_ANY = {"type": ["integer", "null"], "minimum": 0}
+_COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
 _INSTANT = {"type": "string", "format": "date-time"}
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 
-_IF_ANY = {"type": "null", "description": "No call specification is in force, so no call is admitted."}
+_NO_LIMITS = {"type": "null", "description": "No call specification is in force, so no call is admitted."}
 
 CALL_SHAPES: dict[str, Shape] = {
     "Admission": _object(
         {
             "call_id": _NAME | {"description": "To be sent with the call's usage, or to release it."},
             "customer": _NAME,
-            "service": _NAME | {"description": "By its own name, also if an alias was asked for."},
+            "service": _NAME | {"description": "By its own name, even if the request used an alias."},
             "limits": shape("CallLimits"),
             "remaining": shape("CallLimits"),
             "resets_at": shape("CallResets"),
@@ -149,13 +148,13 @@ CALL_SHAPES: dict[str, Shape] = {
     "CallLimits": _object(
         {
             "requests": _COUNT | {"description": "Calls in any 60 seconds."},
-            "tokens": _COUNT_IF_ANY
-            | {"description": "Of input and output in any 60 seconds; null: no limit."},
+            "tokens": _COUNT_OR_NULL
+            | {"description": "Input and output tokens in any 60 seconds; null: no limit."},
         }
     ),
     "CallResets": _object(
         {
-            "requests": _INSTANT | {"description": "When all of them are left again, if no call is added."},
+            "requests": _INSTANT | {"description": "When all are available again, if no call is added."},
             "tokens": {"type": ["string", "null"], "format": "date-time"},
         }
     ),
@@ -167,9 +166,9 @@ CALL_SHAPES: dict[str, Shape] = {
     "ServiceLimits": _object(
         {
             "service": _NAME,
-            "limits": {"anyOf": [shape("CallLimits"), _IF_ANY]},
-            "used": shape("CallsUsed") | {"description": "What counts in the last 60 seconds."},
-            "remaining": {"anyOf": [shape("CallLimits"), _IF_ANY]},
+            "limits": {"anyOf": [shape("CallLimits"), _NO_LIMITS]},
+            "used": shape("CallsUsed") | {"description": "Usage of the last 60 seconds."},
+            "remaining": {"anyOf": [shape("CallLimits"), _NO_LIMITS]},
             "resets_at": shape("CallResets"),
             "refused_last_day": shape("RefusedCalls")
             | {"description": "Calls refused in this hour and the 24 before it, by reason."},

@@ -1,9 +1,9 @@
-"""What usage that was stored means for the windows of call limits: it settles an admitted call, or counts.
+"""Reconciles the windows of call limits with stored usage: it settles an admitted call, or counts.
 
-Told after the commit, and by default by a thread of its own, so that no report waits for it; a few times a
-second, and less often where it takes long, so that it costs little however much is reported. What is lost
-when a process dies counts as it was estimated until it leaves the window. Usage of calls that are over for
-more than a window changes nothing.
+This happens after the commit, by default in a background thread, so that no report waits for it; a few times
+a second, and less often where it takes long, so that it costs little however much usage is reported. If a
+process dies before settling a call, the call counts with its estimate until it leaves the window. Usage of
+calls that ended more than a window ago changes nothing.
 """
 
 import datetime as dt
@@ -27,19 +27,20 @@ from usage.limits.stores.windows import (
     CountedCalls,
     SettledCall,
     StoreUnavailable,
+    WindowId,
 )
 
 PACE = dt.timedelta(milliseconds=200)
-TIMES_AS_LONG = 30  # it pauses so many times as long as it took
+TIMES_AS_LONG = 30  # a pause is so many times as long as the work before it
 LONGEST_PAUSE = dt.timedelta(seconds=2)
-AT_THE_END = dt.timedelta(milliseconds=500)  # a web worker is killed after three seconds
-MOST_WAITING = 100_000  # calls to be settled; then who reports settles itself
+EXIT_TIMEOUT = dt.timedelta(milliseconds=500)  # a web worker is killed after three seconds
+MOST_WAITING = 100_000  # calls to be settled; beyond, the reporting thread settles its own
 
 logger = logging.getLogger(__name__)
 
 
 class UsedCall(NamedTuple):
-    """What the limits have to know of a record that was stored: `tokens` are those that the TPM counts."""
+    """What the call limits need of a stored record: `tokens` are those that the TPM counts."""
 
     customer_id: int
     service_id: int
@@ -50,7 +51,7 @@ class UsedCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdmittedUsage:
-    """A call that names its admission; `is_recent` unless it is over for more than a window."""
+    """Usage of an admitted call; `is_recent` unless the call ended more than a window ago."""
 
     call_id: str
     customer_id: int
@@ -61,99 +62,100 @@ class AdmittedUsage:
 
 @dataclass
 class ReportedCalls:
-    """Calls that were made: those that were admitted; of others how many, and their tokens, by whose."""
+    """Calls that were made: the admitted ones, and the number and tokens of the others by window."""
 
     admitted: list[AdmittedUsage] = field(default_factory=list)
-    others: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    others: dict[WindowId, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, whose: tuple[int, int], calls: int, tokens: int) -> None:
+    def add(self, window: WindowId, calls: int, tokens: int) -> None:
         """Count calls that were not admitted."""
-        before = self.others.get(whose, (0, 0))
-        self.others[whose] = before[0] + calls, before[1] + tokens
+        before = self.others.get(window, (0, 0))
+        self.others[window] = before[0] + calls, before[1] + tokens
 
-    def take(self, other: "ReportedCalls") -> None:
-        """Count what the other counts as well."""
+    def add_all(self, other: "ReportedCalls") -> None:
+        """Add all calls of the other."""
         self.admitted += other.admitted
-        for whose, counted in other.others.items():
-            self.add(whose, *counted)
+        for window, counted in other.others.items():
+            self.add(window, *counted)
 
 
 def settle_stored(*, calls: Iterable[UsedCall], now: dt.datetime) -> None:
-    """Let these records, which are new and committed, settle or count in the windows, soon."""
-    happened = _happened(calls, since=now - WINDOW)
-    if not (happened.admitted or happened.others):
+    """Settle or count the calls of these new, committed records in the windows, soon."""
+    reported = _reported_calls(calls, since=now - WINDOW)
+    if not (reported.admitted or reported.others):
         return
-    if not settings.SETTLE_CALLS_BESIDE or not _BACKGROUND_SETTLER.take(happened):
-        _settle_or_log(happened)
+    if not settings.SETTLE_CALLS_BESIDE or not _BACKGROUND_SETTLER.submit(reported):
+        _settle_or_log(reported)
 
 
 def wait_until_settled() -> None:
-    """Return when all that this process has stored is settled."""
+    """Return when all records stored by this process are settled."""
     _BACKGROUND_SETTLER.wait()
 
 
-def settle(happened: ReportedCalls, *, windows: CallWindows) -> None:
-    """Settle the admitted calls to what they used, and count what was not admitted."""
+def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
+    """Settle the admitted calls to what they used, and count the others."""
     settled = [
-        SettledCall(row.customer_id, row.call_id, row.tokens, row.service_id) for row in happened.admitted
+        SettledCall(usage.customer_id, usage.call_id, usage.tokens, usage.service_id)
+        for usage in reported.admitted
     ]
     states = windows.settle(settled) if settled else []
-    for row, state in zip(happened.admitted, states, strict=True):
-        if state is not CallState.HELD and row.is_recent:
-            # A call in several records was admitted once; what was released has been made after all.
+    for usage, state in zip(reported.admitted, states, strict=True):
+        if state is not CallState.HELD and usage.is_recent:
+            # A call in several records was admitted once; a released call was made after all.
             calls = 0 if state is CallState.SETTLED else 1
-            happened.add((row.customer_id, row.service_id), calls, row.tokens)
-    if happened.others:
-        windows.count([CountedCalls(*whose, *counted) for whose, counted in happened.others.items()])
+            reported.add((usage.customer_id, usage.service_id), calls, usage.tokens)
+    if reported.others:
+        windows.count([CountedCalls(*window, *counted) for window, counted in reported.others.items()])
 
 
-def _happened(calls: Iterable[UsedCall], *, since: dt.datetime) -> ReportedCalls:
-    happened = ReportedCalls()
+def _reported_calls(calls: Iterable[UsedCall], *, since: dt.datetime) -> ReportedCalls:
+    reported = ReportedCalls()
     for call in calls:
-        whose, is_recent = (call.customer_id, call.service_id), call.occurred_at > since
+        window, is_recent = (call.customer_id, call.service_id), call.occurred_at > since
         if call.call_id is not None:
-            happened.admitted.append(AdmittedUsage(call.call_id, *whose, call.tokens, is_recent))
+            reported.admitted.append(AdmittedUsage(call.call_id, *window, call.tokens, is_recent))
         elif is_recent:
-            happened.add(whose, 1, call.tokens)
-    return happened
+            reported.add(window, 1, call.tokens)
+    return reported
 
 
-def _settle_or_log(happened: ReportedCalls) -> None:
+def _settle_or_log(reported: ReportedCalls) -> None:
     try:
-        settle(happened, windows=call_windows())
+        settle(reported, windows=call_windows())
     except (StoreUnavailable, DatabaseFailure) as error:
-        # The records are stored and will be billed. What their calls hold stays as it was estimated.
+        # The records are stored and will be billed. Their calls go on counting as estimated.
         logger.warning("Calls of reported usage were not settled: %s", error)
 
 
 class _BackgroundSettler:
-    """A thread that settles what others have stored; begun when first needed."""
+    """A thread that settles reported calls; started when first needed."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: ReportedCalls | None = None
         self._is_busy = False
         self._thread: threading.Thread | None = None
-        self._awaited = threading.Event()  # somebody waits: no more pauses
+        self._awaited = threading.Event()  # set while a caller waits: no more pauses
 
-    def take(self, happened: ReportedCalls) -> bool:
-        """Settle this soon; False where too much waits already."""
+    def submit(self, reported: ReportedCalls) -> bool:
+        """Settle these calls soon; return False if too many wait already."""
         with self._changed:
             # Also after a fork, which copies no thread.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="settling", daemon=True)
                 self._thread.start()
             waiting = self._waiting or ReportedCalls()
-            if len(waiting.admitted) + len(happened.admitted) > MOST_WAITING:
+            if len(waiting.admitted) + len(reported.admitted) > MOST_WAITING:
                 return False
-            waiting.take(happened)
+            waiting.add_all(reported)
             self._waiting = waiting
             self._changed.notify_all()
         return True
 
-    def wait(self, at_most: dt.timedelta | None = None) -> None:
-        """Return when all that was taken is settled, or so much later."""
-        seconds = at_most.total_seconds() if at_most else None
+    def wait(self, timeout: dt.timedelta | None = None) -> None:
+        """Return when all submitted calls are settled, or at the timeout."""
+        seconds = timeout.total_seconds() if timeout else None
         self._awaited.set()
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is None and not self._is_busy, seconds)
@@ -164,9 +166,9 @@ class _BackgroundSettler:
                 self._is_busy = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting is not None)
-                happened, self._waiting, self._is_busy = self._waiting, None, True
+                reported, self._waiting, self._is_busy = self._waiting, None, True
             began = time.monotonic_ns()
-            _settle_or_log(happened or ReportedCalls())
+            _settle_or_log(reported or ReportedCalls())
             connection.close()
             took = dt.timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
             self._awaited.wait(min(max(PACE, took * TIMES_AS_LONG), LONGEST_PAUSE).total_seconds())
@@ -174,5 +176,5 @@ class _BackgroundSettler:
 
 
 _BACKGROUND_SETTLER = _BackgroundSettler()
-# A process that ends as it should settles what it has taken; web workers end by multiprocessing's own way.
-Finalize(None, _BACKGROUND_SETTLER.wait, (AT_THE_END,), exitpriority=10)
+# A process that exits cleanly settles what waits; web workers exit through multiprocessing's finalizers.
+Finalize(None, _BACKGROUND_SETTLER.wait, (EXIT_TIMEOUT,), exitpriority=10)

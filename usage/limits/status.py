@@ -1,4 +1,4 @@
-"""How customers stand with the call limits: what applies, what counts now, what was refused."""
+"""The status of call limits: which apply, the usage that counts now, and refused calls."""
 
 import datetime as dt
 from collections import defaultdict
@@ -16,7 +16,7 @@ from usage.limits.stores.windows import CallLimits, Refusal, Use
 
 @dataclass(frozen=True)
 class LimitedService:
-    """A service on sale to a customer, and the limits that apply; without any no call is admitted."""
+    """A service on sale to a customer, and its limits; without limits no call is admitted."""
 
     service: Service
     limits: CallLimits | None
@@ -25,14 +25,14 @@ class LimitedService:
 
 @dataclass(frozen=True)
 class ServiceLimitStatus(LimitedService):
-    """The same with what counts in this second, and how many calls were refused within the last day."""
+    """A limited service with the usage of its window now, and the calls refused within the last day."""
 
     use: Use
     refused: Mapping[Refusal, int]
 
     @property
     def calls_left(self) -> int | None:
-        """How many more calls would be admitted now."""
+        """How many more calls would be admitted now; None: no limits are in force."""
         return None if self.limits is None else max(self.limits.rpm - self.use.calls, 0)
 
     @property
@@ -43,13 +43,13 @@ class ServiceLimitStatus(LimitedService):
 
     @property
     def refused_in_words(self) -> list[tuple[int, str]]:
-        """How many calls were refused for each reason for which any was."""
+        """The refused calls of each reason, and the reason in words."""
         return [(self.refused[why], words) for why, words in REFUSAL_WORDS.items() if why in self.refused]
 
 
 @dataclass(frozen=True)
 class RefusedCustomer:
-    """How many calls of a customer to a service were refused for one reason, and what limits it now."""
+    """How many calls of a customer to a service were refused for one reason, and its limits now."""
 
     customer: Customer
     service: Service
@@ -65,7 +65,7 @@ class RefusedCustomer:
 
 @dataclass(frozen=True)
 class RefusedMost:
-    """Who was refused most within the last day, most first, and how many calls were refused in all."""
+    """The customers with most refused calls within the last day, in that order, and the totals."""
 
     rows: list[RefusedCustomer]
     calls: int
@@ -73,11 +73,11 @@ class RefusedMost:
 
 
 def limits_of(*, customer: Customer, now: dt.datetime) -> list[LimitedService]:
-    """Return each service on sale with the limits that apply, in the catalogue's order."""
+    """Return each service on sale with its limits, in the catalogue's order."""
     prices = Price.objects.for_everybody().in_force(at=now).filter(billing_item__service=OuterRef("pk"))
     services = Service.objects.filter(Exists(prices)).select_related("group")
     specifications = CallSpecification.objects.in_force(at=now).filter(_for(customer))
-    # A customer's own comes last, and so stays.
+    # A customer's own specification comes last, and replaces the default.
     by_service = {one.service_id: one for one in specifications.order_by(F("customer").asc(nulls_first=True))}
     return [_limited(service, by_service.get(service.pk)) for service in services]
 
@@ -98,7 +98,7 @@ def limit_statuses_of(*, customer: Customer, now: dt.datetime) -> list[ServiceLi
 
 
 def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
-    """Return whose calls were refused most within the last day; raise StoreUnavailable if nobody knows."""
+    """Return the customers with most refused calls within the last day; raise StoreUnavailable."""
     counted = [one for one in call_windows().refusals() if one.refusal in REFUSAL_CODES]
     counted.sort(key=lambda one: (-one.calls, one.customer_id, one.service_id, one.refusal))
     shown = counted[:most]
@@ -115,7 +115,7 @@ def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
             or specifications.get((None, one.service_id)),
         )
         for one in shown
-        # The store keeps only their keys, and may outlive them.
+        # The store holds only ids, of customers and services that may have been deleted.
         if one.customer_id in customers and one.service_id in services
     ]
     return RefusedMost(rows, sum(one.calls for one in counted), len(counted))

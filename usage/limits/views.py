@@ -1,4 +1,4 @@
-"""A customer's page of call limits. Nobody sees another customer's: 404."""
+"""A customer's page of call limits. Another customer's page answers 404."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from usage.limits.stores.windows import StoreUnavailable
 @login_required
 @require_safe
 def customer_limits(request: HttpRequest, code: str) -> HttpResponse:
-    """The limits of each service, what counts now, and what was refused within the last day."""
+    """Show the limits of each service, the usage now, and the calls refused within the last day."""
     customer = customer_of_person(person=request.user, code=code)
     now = clock.now()
     statuses = _limit_statuses(customer, now)
@@ -32,7 +32,7 @@ def customer_limits(request: HttpRequest, code: str) -> HttpResponse:
         "customer": customer,
         "now": now,
         "services": limited,
-        "is_away": statuses is None,
+        "is_unavailable": statuses is None,
         "refused": sum(sum(one.refused.values()) for one in statuses or ()),
     }
     with timezone.override(customer.time_zone):
@@ -40,7 +40,7 @@ def customer_limits(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _limit_statuses(customer: Customer, now: dt.datetime) -> list[ServiceLimitStatus] | None:
-    """Return how the customer stands, or None if nobody knows."""
+    """Return the limit statuses, or None if the store is unavailable."""
     try:
         return limit_statuses_of(customer=customer, now=now)
     except StoreUnavailable:

@@ -170,7 +170,7 @@ def test_beyond_the_rpm_a_call_is_refused_until_the_first_has_left(ask):
 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["type"]) == (429, "rpm_exhausted", "rate_limit_error")
-    assert f"{NAME} takes 2 calls in any 60 seconds" in error["message"]
+    assert f"{NAME} accepts 2 calls in any 60 seconds" in error["message"]
     leaves = AdmittedCall.objects.earliest("second").second + 61
     assert int(answer.headers["Retry-After"]) == leaves - CallWindow.objects.get().second
     assert answer.headers["x-ratelimit-remaining-requests"] == "0"
@@ -190,7 +190,7 @@ def test_a_call_that_never_fits_is_told_so_and_not_to_ask_again(ask):
     answer = ask()
 
     assert refused(answer) == (429, "never_within_limits")
-    assert "a call of 1,000 never fits" in answer.json()["error"]["message"]
+    assert "a call of 1,000 is never admitted" in answer.json()["error"]["message"]
     assert answer.headers["x-should-retry"] == "false"
     assert "Retry-After" not in answer.headers
 
@@ -407,7 +407,7 @@ def test_a_limited_key_asks_and_releases_only_for_its_customers(ask, release, ac
     assert ask(key=limited).status_code == 200
     said = [ask(key=limited, customer=name).json()["error"] for name in ("globex", "nobody")]
     assert said[0] == said[1]
-    assert said[0]["details"][0]["reason"] == "this key may not ask for it"
+    assert said[0]["details"][0]["reason"] == "this key may not admit calls of this customer"
     assert refused(release("call-1", key=limited)) == (404, "unknown_call")
     assert AdmittedCall.objects.get(call_id="call-1").state == "held"
 

@@ -1,4 +1,4 @@
-"""What is answered while Redis is away: by the doors of call limits, and by the door for usage."""
+"""What is answered while Redis is unavailable: by the doors of call limits, and by the door for usage."""
 
 import logging
 from decimal import Decimal
@@ -115,5 +115,5 @@ def test_where_postgresql_takes_over_usage_counts_there_and_the_change_is_told(a
 
     assert counted(acme) == (2, 3000)
     (told,) = (record for record in caplog.records if record.name == "usage.limits.stores.failover")
-    assert (told.levelno, "Redis is away" in told.message) == (logging.WARNING, True)
+    assert (told.levelno, "Redis is unavailable" in told.message) == (logging.WARNING, True)
     assert not [record for record in caplog.records if record.name == "usage.limits.settlement"]

@@ -84,7 +84,7 @@ def test_what_is_refused_is_forgotten_after_a_second(rights):
 
     ask(rights, 2)
 
-    assert [*rights._kept] == [ASKED]
+    assert [*rights._cached] == [ASKED]
 
 
 def test_a_clock_that_is_set_back_makes_nothing_last_longer(rights):

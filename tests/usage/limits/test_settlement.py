@@ -199,7 +199,7 @@ def test_what_waits_to_be_settled_adds_up():
     second.add((1, 3), 1, 5)
     second.admitted.append(AdmittedUsage("call-1", 1, 2, 7, is_recent=True))
 
-    first.take(second)
+    first.add_all(second)
 
     assert first.others == {(1, 2): (3, 40), (1, 3): (1, 5)}
     assert first.admitted == second.admitted

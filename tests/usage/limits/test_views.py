@@ -201,4 +201,4 @@ def test_the_admins_first_page_rings_while_the_store_is_away(operator_client, se
 
     answer = operator_client.get(reverse("admin:index"))
 
-    assert "Alarm The store of the call limits is away: no call is admitted." in text(answer)
+    assert "Alarm The store of the call limits is unavailable: no call is admitted." in text(answer)

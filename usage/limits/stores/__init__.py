@@ -1,1 +1,1 @@
-"""Where the windows of call limits are kept: PostgreSQL, or Redis with PostgreSQL to fall back on."""
+"""The stores of the windows of call limits: PostgreSQL, or Redis with failover to PostgreSQL."""

@@ -1,15 +1,15 @@
-"""Notices a store's clock that jumps ahead, by this process's monotonic clock.
+"""Detects a store's clock that jumps ahead, by this process's monotonic clock.
 
-To a store, a clock that jumps ahead by a minute looks like a minute in which nothing happened.
+To a store, a clock that jumps ahead by a minute looks like a minute without calls.
 """
 
 import math
 import time
 from collections.abc import Callable
 
-# Seconds; what a slow network, the adjustment of clocks and whole seconds may add up to.
+# Seconds that a slow network, clock adjustment and whole seconds may add up to.
 TOLERANCE = 5
-# An observation that is older tells nothing: no call that was admitted before it still counts.
+# An older observation is useless: no call admitted before it still counts.
 VALID_FOR = 61
 
 
@@ -21,7 +21,7 @@ class StoreClock:
         self._seen: tuple[int, float] | None = None
 
     def latest(self, *, sent_at: float) -> int | None:
-        """Return the latest second that the answer to a request may name; None where any may be right."""
+        """Return the latest second that the answer to a request may show; None if any may be right."""
         if self._seen is None:
             return None
         second, seen_at = self._seen
@@ -29,5 +29,5 @@ class StoreClock:
         return None if elapsed > VALID_FOR else second + math.ceil(elapsed) + TOLERANCE
 
     def observe(self, second: int, *, sent_at: float) -> None:
-        """Remember the second that the answer to a request names."""
+        """Remember the second in the answer to a request."""
         self._seen = second, sent_at

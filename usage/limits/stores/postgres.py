@@ -1,7 +1,7 @@
-"""The windows of call limits in PostgreSQL: one trip for many calls, by functions of the database.
+"""The windows of call limits in PostgreSQL: one round trip for many calls, by functions of the database.
 
-They lock the window of a customer and service until the transaction ends, so nothing here may be called
-inside a longer one. The tables are unlogged: no commit waits for the disk. After a crash they are empty, and
+These lock the window of a customer and service until the transaction ends, so they must not be called inside
+a longer transaction. The tables are unlogged: no commit waits for the disk. After a crash they are empty, and
 nothing is admitted for a window.
 """
 
@@ -27,8 +27,9 @@ from usage.limits.stores.windows import (
     RequestedCall,
     SettledCall,
     Use,
+    WindowId,
     bounded,
-    held_for,
+    windows_lost,
 )
 
 
@@ -38,8 +39,8 @@ class PostgresWindows:
     def __init__(self, clock: StoreClock | None = None) -> None:
         self._clock = clock
 
-    def admit(self, asked: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
-        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+    def admit(self, calls: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
+        """Admit each call that is within its limits, once for each id; a refused call consumes nothing."""
         sent = [
             {
                 "call_id": call.call_id,
@@ -49,13 +50,13 @@ class PostgresWindows:
                 "rpm": call.limits.rpm,
                 "tpm": call.limits.tpm,
             }
-            for call in asked
+            for call in calls
         ]
         rows = self._admit(_json(sent), at) if sent else []
         return [LimitStatus(Refusal(refusal), *rest) for refusal, *rest in rows]
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
-        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+        """Settle or release each held call, in the second in which it counts; return the states before."""
         sent = [
             {
                 "call_id": call.call_id,
@@ -84,22 +85,22 @@ class PostgresWindows:
         ]
         _in_batches(_COUNT, sent, at)
 
-    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
-        """Return what counts now for each customer and service, and change nothing."""
-        sent = [{"customer": customer, "service": service} for customer, service in whose]
+    def look(self, windows: Sequence[WindowId], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return the usage of each window now, without changing it."""
+        sent = [{"customer": customer, "service": service} for customer, service in windows]
         return [Use(*row) for row in self._unless_held(_LOOK, _json(sent), at)] if sent else []
 
     def refusals(
         self, *, customer_id: int | None = None, at: dt.datetime | None = None
     ) -> list[RefusalCount]:
-        """Return what was refused within the last day, to this customer or to all."""
+        """Return how many calls of this customer, or of all, were refused within the last day."""
         rows = fetch_all(_REFUSALS, at, HOURS_OF_REFUSALS, customer_id)
         return [
             RefusalCount(customer, service, Refusal(why), calls) for customer, service, why, calls in rows
         ]
 
     def forget(self, *, at: dt.datetime | None = None) -> int:
-        """Remove calls that were admitted too long ago, and refusals; return how many calls."""
+        """Remove expired calls and counts of refusals; return how many calls were removed."""
         fetch_all(_FORGET_REFUSALS, at, HOURS_OF_REFUSALS)
         ((removed,),) = fetch_all(_FORGET, at, CALL_TTL // dt.timedelta(seconds=1))
         return int(removed)
@@ -109,29 +110,29 @@ class PostgresWindows:
             try:
                 return self._unless_held(_ADMIT, sent, at)
             except IntegrityError as error:
-                # One of the ids was admitted for another service meanwhile. That is committed, and seen now.
+                # A concurrent transaction admitted one of the ids for another service; a retry sees it.
                 if connection.in_atomic_block or not isinstance(error.__cause__, UniqueViolation):
                     raise
 
     def _unless_held(self, statement: str, sent: str, at: dt.datetime | None) -> list[Any]:
         """Run a statement that first checks whether calls may be lost; raise WindowsLost if so."""
-        # An instant that a test gives has nothing to do with this process's clock.
+        # The instant of a test has nothing to do with this process's clock.
         clock = self._clock or (_CLOCK if at is None else StoreClock())
         sent_at = clock.monotonic()
         rows = fetch_all(statement, at, clock.latest(sent_at=sent_at), sent, at)
         seconds_held, present = rows[0][:2]
         clock.observe(present, sent_at=sent_at)
         if seconds_held:
-            raise held_for(seconds_held)
+            raise windows_lost(seconds_held)
         return [row for _, _, *row in rows]
 
 
 def _in_batches(statement: str, sent: list[dict[str, Any]], at: dt.datetime | None) -> list[Any]:
-    """Run a statement for very many calls in several trips: each holds its windows until it ends."""
-    trips = [
+    """Run a statement in batches, each in its own transaction: it locks its windows until its end."""
+    batches = [
         sent[first : first + CALLS_PER_ROUND_TRIP] for first in range(0, len(sent), CALLS_PER_ROUND_TRIP)
     ]
-    return [row for trip in trips for row in fetch_all(statement, _json(trip), at)]
+    return [row for batch in batches for row in fetch_all(statement, _json(batch), at)]
 
 
 def _json(sent: list[dict[str, Any]]) -> str:
@@ -158,13 +159,13 @@ SELECT seconds_held, present, second, calls, tokens, calls_reset, tokens_reset
  ORDER BY place
 """
 _REFUSALS = """
-WITH asked AS (
+WITH period AS (
     SELECT coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1) AS since,
            %s::bigint AS customer_id
 )
 SELECT refused.customer_id, service_id, refusal, sum(calls)::bigint
-  FROM usage_refusedcalls AS refused, asked
- WHERE hour > since AND (asked.customer_id IS NULL OR refused.customer_id = asked.customer_id)
+  FROM usage_refusedcalls AS refused, period
+ WHERE hour > since AND (period.customer_id IS NULL OR refused.customer_id = period.customer_id)
  GROUP BY refused.customer_id, service_id, refusal
  ORDER BY refused.customer_id, service_id, refusal
 """
@@ -173,7 +174,7 @@ DELETE FROM usage_refusedcalls
  WHERE hour <= coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1)
 RETURNING hour
 """
-# In no order, so it takes no row that somebody else holds: it could wait in a circle.
+# In no order, so it skips rows that other transactions have locked: waiting for them could deadlock.
 _FORGET = """
 WITH old AS (
     SELECT call_id, customer_id FROM usage_admittedcall

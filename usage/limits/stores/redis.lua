@@ -1,30 +1,30 @@
 -- The windows of call limits in Redis; docs/call-limits.md. The same rules as in
 -- migrations/0011_call_ids_of_customers.sql, and one suite of tests for both.
 --
---   ARGV: one text in MessagePack: the deed, the second (if a test gives it), the latest second that the caller
---   expects (if it knows one), for how many seconds a call is kept, and the calls, each a list of what the deed needs.
---   The answer, in MessagePack too: for how many seconds nothing is admitted, the present second, and as many answers.
+--   ARGV: one text in MessagePack: the operation, the second (only in tests), the latest second that the caller
+--   expects (if it knows one), the TTL of a call in seconds, and the calls, each a list of the operation's arguments.
+--   The answer, in MessagePack too: for how many seconds nothing is admitted, the present second, and the results.
 --
--- All is read first, and then written: windows before the calls that count in them. So where something fails, such as
--- a key that is somebody else's, nothing is held that does not count.
+-- All keys are read before any is written, and windows are written before the calls that count in them. So an error,
+-- e.g. a key of another type, cannot leave a held call that does not count.
 --
 -- A window is {newest second, calls, tokens, setbacks, calls in each place, tokens in each place, by how many seconds
--- it is ahead of a clock that was set back}; second s stands in place s mod 61. The setbacks tell a window from one
+-- it is ahead of a clock that was set back}; second s is at place s mod 61. The setbacks distinguish a window from one
 -- that was lost before. The calls of one id are a hash: for each customer {service, second, setbacks, tokens, state}. No
 -- number exceeds 2 to the 53.
 
-local asked = cmsgpack.unpack(ARGV[1])
-local given, kept_for = asked.second, asked.kept_for
+local request = cmsgpack.unpack(ARGV[1])
+local given, call_ttl = request.second, request.call_ttl
 local SECOND, CALLS, TOKENS, SETBACKS, CALLS_IN, TOKENS_IN, AHEAD = 1, 2, 3, 4, 5, 6, 7
 local PREFIX = KEYS[1]
 
--- One second for the whole trip: nobody else does anything meanwhile.
+-- One second for the whole batch: Redis runs nothing else during a script.
 local time = redis.call('TIME')
 local present_second = given or tonumber(time[1])
 -- The setbacks of a window that begins: none that was lost before had them, so its calls do not count in this one.
 local first_setbacks = time[1] * 1000000 + time[2]
 
-local function nothing()
+local function empty_places()
     local places = {}
     for place = 1, 61 do
         places[place] = 0
@@ -36,8 +36,8 @@ local function place_of(second)
     return second % 61 + 1
 end
 
--- A window's time never goes back. While the clock shows a second before the window's, the window goes on with the
--- clock, ahead of it; once the clock shows a later one, the window follows the clock itself.
+-- A window's time never goes back. While the clock is behind the window's second, the window advances with the clock,
+-- ahead of it; once the clock has caught up, the window follows the clock itself.
 local function advance(window, present)
     if present >= window[SECOND] then
         window[AHEAD] = 0
@@ -46,7 +46,7 @@ local function advance(window, present)
         present = present + window[AHEAD]
     end
     if present > window[SECOND] + 60 then
-        window[CALLS_IN], window[TOKENS_IN] = nothing(), nothing()
+        window[CALLS_IN], window[TOKENS_IN] = empty_places(), empty_places()
         window[CALLS], window[TOKENS] = 0, 0
         window[SECOND] = present
     end
@@ -63,18 +63,18 @@ local function window_key(customer, service)
     return PREFIX .. 'window:' .. customer .. ':' .. service
 end
 
--- What this trip has read, and whether it has changed it.
+-- The windows that this batch has read, and whether it has changed them.
 local windows, is_changed = {}, {}
 
 local function window_now(customer, service)
     local key = window_key(customer, service)
     if not windows[key] then
-        local kept = redis.call('GET', key)
-        local window = kept and cmsgpack.unpack(kept) or { 0, 0, 0, first_setbacks, nothing(), nothing(), 0 }
-        local second_kept, ahead_kept = window[SECOND], window[AHEAD]
+        local stored = redis.call('GET', key)
+        local window = stored and cmsgpack.unpack(stored) or { 0, 0, 0, first_setbacks, empty_places(), empty_places(), 0 }
+        local second_stored, ahead_stored = window[SECOND], window[AHEAD]
         advance(window, present_second)
         windows[key] = window
-        is_changed[key] = window[SECOND] ~= second_kept or window[AHEAD] ~= ahead_kept
+        is_changed[key] = window[SECOND] ~= second_stored or window[AHEAD] ~= ahead_stored
     end
     return windows[key], key
 end
@@ -94,7 +94,7 @@ local function counts_in(window, call)
     return call.second >= window[SECOND] - 60 and call.second <= window[SECOND] and call.setbacks == window[SETBACKS]
 end
 
--- When the last of these will have left the window, if nothing is added.
+-- When the last of these has left the window, if none is added.
 local function empty_from(window, places)
     for age = 0, 60 do
         if window[places][place_of(window[SECOND] - age)] ~= 0 then
@@ -104,14 +104,14 @@ local function empty_from(window, places)
     return window[SECOND]
 end
 
--- The first second in which such a call would be within the limits, if nothing is added.
-local function fits_from(window, asked_tokens, rpm, tpm)
+-- The first second in which the same call would be within the limits, if none is added.
+local function fits_from(window, requested_tokens, rpm, tpm)
     local calls, tokens = window[CALLS], window[TOKENS]
     for later = 1, 61 do
         local place = place_of(window[SECOND] + later) -- of the second that leaves when that one begins
         calls = calls - window[CALLS_IN][place]
         tokens = tokens - window[TOKENS_IN][place]
-        if calls < rpm and (not tpm or tokens + asked_tokens <= tpm) then
+        if calls < rpm and (not tpm or tokens + requested_tokens <= tpm) then
             return window[SECOND] + later
         end
     end
@@ -128,8 +128,8 @@ local function call_known(customer, call_id)
     local key = key_of_calls(call_id)
     calls_read[key] = calls_read[key] or {}
     if calls_read[key][customer] == nil then
-        local kept = redis.call('HGET', key, customer)
-        local call = kept and cmsgpack.unpack(kept)
+        local stored = redis.call('HGET', key, customer)
+        local call = stored and cmsgpack.unpack(stored)
         calls_read[key][customer] = call and { service = call[1], second = call[2], setbacks = call[3],
                                                tokens = call[4], state = call[5] }
     end
@@ -153,7 +153,7 @@ local function refusal_of(window, tokens, rpm, tpm)
     return ''
 end
 
--- By key and field, as many as there are now.
+-- The counts of refusals, by key and field.
 local refused = {}
 
 local function count_refusal(customer, service, refusal, second)
@@ -163,8 +163,8 @@ local function count_refusal(customer, service, refusal, second)
     refused[key][field] = (refused[key][field] or redis.call('HGET', key, field) or 0) + 1
 end
 
--- What has not been touched for two windows counts no more.
-local function keep_all()
+-- A window expires after two windows without a change: nothing in it counts then.
+local function store_all()
     for key, window in pairs(windows) do
         if is_changed[key] then
             redis.call('SET', key, cmsgpack.pack(window), 'EX', 122)
@@ -172,10 +172,10 @@ local function keep_all()
     end
     for key, calls in pairs(calls_changed) do
         for customer, call in pairs(calls) do
-            local kept = { call.service, call.second, call.setbacks, call.tokens, call.state }
-            redis.call('HSET', key, customer, cmsgpack.pack(kept))
+            local values = { call.service, call.second, call.setbacks, call.tokens, call.state }
+            redis.call('HSET', key, customer, cmsgpack.pack(values))
         end
-        redis.call('EXPIRE', key, kept_for)
+        redis.call('EXPIRE', key, call_ttl)
     end
     for key, fields in pairs(refused) do
         for field, calls in pairs(fields) do
@@ -216,7 +216,7 @@ local function admit(customer, service, call_id, tokens, rpm, tpm)
              empty_from(window, CALLS_IN), empty_from(window, TOKENS_IN), passes_at }
 end
 
--- Used tokens are nil where the call was not made; one that was made to another service than this is released.
+-- Used tokens are nil if the call was not made; a reservation for another service than this one is released.
 local function settle(customer, call_id, used, service)
     local known = call_known(customer, call_id)
     if not known then
@@ -256,7 +256,7 @@ local function look(customer, service)
              empty_from(window, TOKENS_IN) - window[AHEAD] }
 end
 
--- Names and numbers in turn, for each of these hours.
+-- Fields and counts alternate, for each of these hours.
 local function refusals(hours)
     local found, hour = {}, math.floor(present_second / 3600)
     for before = 0, hours do
@@ -267,20 +267,20 @@ local function refusals(hours)
     return found
 end
 
-local deeds = { admit = admit, settle = settle, customers_of = customers_of, count = count, look = look,
-                refusals = refusals }
+local operations = { admit = admit, settle = settle, customers_of = customers_of, count = count, look = look,
+                     refusals = refusals }
 
--- For how many seconds nothing is admitted. A hold begins where the server's process is not the one that the key names,
--- so that calls may be lost; where the clock shows a second before the last hold; and where it is beyond the latest
--- second that the caller expects, unless a hold has begun since: then time seems to have passed that has not, and keys
--- may have expired. A server that does not tell its process is taken for the same one.
+-- For how many seconds nothing is admitted. A hold begins if the server's process is not the one that the key names,
+-- because calls may be lost; if the clock is before the last hold; or if the clock is beyond the latest second that the
+-- caller expects and no hold has begun since: the clock has jumped ahead, and keys may have expired. A server that does
+-- not report its process is taken for the same one.
 local function seconds_held()
     local key, server = PREFIX .. 'store', redis.pcall('INFO', 'server')
     local process = type(server) == 'string' and server:match('run_id:(%x+)') or ''
-    local kept = redis.call('GET', key)
-    local known_process, from, till = unpack(kept and cmsgpack.unpack(kept) or {})
+    local stored = redis.call('GET', key)
+    local known_process, from, till = unpack(stored and cmsgpack.unpack(stored) or {})
     if known_process ~= process or present_second < from
-       or asked.latest and present_second > asked.latest and from <= asked.latest then
+       or request.latest and present_second > request.latest and from <= request.latest then
         from, till = present_second, present_second + 61
         redis.call('SET', key, cmsgpack.pack({ process, from, till }))
     end
@@ -288,14 +288,14 @@ local function seconds_held()
 end
 
 local answers = {}
-local held = (asked.deed == 'admit' or asked.deed == 'look') and seconds_held() or 0
+local held = (request.operation == 'admit' or request.operation == 'look') and seconds_held() or 0
 if held > 0 then
     return cmsgpack.pack({ held, present_second, answers })
 end
-for place, call in ipairs(asked.calls) do
-    answers[place] = deeds[asked.deed](call[1], call[2], call[3], call[4], call[5], call[6])
+for place, call in ipairs(request.calls) do
+    answers[place] = operations[request.operation](call[1], call[2], call[3], call[4], call[5], call[6])
 end
-if asked.deed ~= 'look' then
-    keep_all()
+if request.operation ~= 'look' then
+    store_all()
 end
 return cmsgpack.pack({ 0, present_second, answers })

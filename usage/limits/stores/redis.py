@@ -1,9 +1,9 @@
-"""The windows of call limits in Redis (or Valkey): one Lua script a trip, which answers for many calls.
+"""The windows of call limits in Redis (or Valkey): one Lua script for each batch of calls.
 
-What is asked and answered is one text in MessagePack: as arguments and values of their own, they would cost
-more than all the rest.
+Request and answer are each one MessagePack text: separate arguments and values would cost more than all the
+rest.
 
-Everything there ends by itself: windows after two minutes, calls after CALL_TTL, refusals after a day. Only
+All keys expire: windows after two minutes, calls after CALL_TTL, refusals after a day. Only
 the key that names the server's process stays. After a restart, a failover or FLUSHALL the process is another
 or the key is gone; calls may be lost then, and nothing is admitted for a window (WindowsLost).
 
@@ -40,14 +40,15 @@ from usage.limits.stores.windows import (
     SettledCall,
     StoreUnavailable,
     Use,
+    WindowId,
     bounded,
-    held_for,
     second_of,
+    windows_lost,
 )
 
 _SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
 _PREFIX = "sensenova:limits:"
-# How long a server is taken for one that does not evict.
+# How long a server that does not evict is not asked again.
 _TRUSTED_FOR = dt.timedelta(minutes=1)
 _NANOSECONDS = 1_000_000_000
 
@@ -63,7 +64,7 @@ class RedisWindows:
             url,
             socket_connect_timeout=seconds,
             socket_timeout=seconds,
-            retry=Retry(NoBackoff(), 0),  # what was sent may have been done: not everything may be done twice
+            retry=Retry(NoBackoff(), 0),  # a lost answer may hide a done request, and not all may be repeated
         )
         self._sha = self._redis.register_script(_SCRIPT).sha
         self._clock = clock
@@ -71,8 +72,8 @@ class RedisWindows:
         self._trusted_until = 0  # by the monotonic clock, in nanoseconds
         self._has_warned = False
 
-    def admit(self, asked: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
-        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+    def admit(self, calls: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
+        """Admit each call that is within its limits, once for each id; a refused call consumes nothing."""
         sent = [
             (
                 call.customer_id,
@@ -82,12 +83,12 @@ class RedisWindows:
                 call.limits.rpm,
                 call.limits.tpm,
             )
-            for call in asked
+            for call in calls
         ]
         return [_limit_status(*answer) for answer in self._run("admit", sent, at)]
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
-        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+        """Settle or release each held call, in the second in which it counts; return the states before."""
         sent = [
             (
                 call.customer_id,
@@ -109,70 +110,72 @@ class RedisWindows:
         sent = [(call.customer_id, call.service_id, call.calls, bounded(call.tokens)) for call in calls]
         self._run("count", sent, at)
 
-    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
-        """Return what counts now for each customer and service, and change nothing."""
-        return [Use(*answer) for answer in self._run("look", whose, at)]
+    def look(self, windows: Sequence[WindowId], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return the usage of each window now, without changing it."""
+        return [Use(*answer) for answer in self._run("look", windows, at)]
 
     def refusals(
         self, *, customer_id: int | None = None, at: dt.datetime | None = None
     ) -> list[RefusalCount]:
-        """Return what was refused within the last day, to this customer or to all."""
+        """Return how many calls of this customer, or of all, were refused within the last day."""
         (found,) = self._run("refusals", [(HOURS_OF_REFUSALS,)], at)
         counted: Counter[tuple[int, int, Refusal]] = Counter()
         for name, calls in zip(found[::2], found[1::2], strict=True):
             customer, service, refusal = name.split(":")
             counted[int(customer), int(service), Refusal(refusal)] += int(calls)
         return [
-            RefusalCount(*whose, calls)
-            for whose, calls in sorted(counted.items())
-            if customer_id is None or customer_id == whose[0]
+            RefusalCount(*key, calls)
+            for key, calls in sorted(counted.items())
+            if customer_id is None or customer_id == key[0]
         ]
 
-    def _run(self, deed: str, sent: Sequence[tuple[Any, ...]], at: dt.datetime | None) -> list[Any]:
-        """Run the script for these and return its answers; for very many in several trips.
+    def _run(self, operation: str, items: Sequence[tuple[Any, ...]], at: dt.datetime | None) -> list[Any]:
+        """Run an operation of the script for these items and return its answers, in batches.
 
-        The server does nothing else meanwhile, so a trip has to be short.
+        The server runs nothing else during a script, so a batch has to be small.
         """
         answers: list[Any] = []
-        for first in range(0, len(sent), CALLS_PER_ROUND_TRIP):
-            # An instant that a test gives has nothing to do with this process's clock.
+        for first in range(0, len(items), CALLS_PER_ROUND_TRIP):
+            # The instant of a test has nothing to do with this process's clock.
             clock = self._clock or (self._own_clock if at is None else StoreClock())
             sent_at = clock.monotonic()
-            trip = {
-                "deed": deed,
+            batch = {
+                "operation": operation,
                 "second": second_of(at),
                 "latest": clock.latest(sent_at=sent_at),
-                "kept_for": CALL_TTL // dt.timedelta(seconds=1),
-                "calls": sent[first : first + CALLS_PER_ROUND_TRIP],
+                "call_ttl": CALL_TTL // dt.timedelta(seconds=1),
+                "calls": items[first : first + CALLS_PER_ROUND_TRIP],
             }
-            seconds_held, present, more = msgspec.msgpack.decode(self._trip(msgspec.msgpack.encode(trip)))
+            seconds_held, present, more = msgspec.msgpack.decode(
+                self._round_trip(msgspec.msgpack.encode(batch))
+            )
             clock.observe(int(present), sent_at=sent_at)
             if seconds_held:
-                raise held_for(int(seconds_held))
+                raise windows_lost(int(seconds_held))
             answers += more
         return answers
 
-    def _trip(self, sent: bytes) -> Any:
+    def _round_trip(self, sent: bytes) -> Any:
         try:
             if time.monotonic_ns() >= self._trusted_until:
-                self._require_all_kept()
+                self._require_no_eviction()
             try:
                 return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
             except NoScriptError:  # the server has just started
-                self._require_all_kept()
+                self._require_no_eviction()
                 self._redis.script_load(_SCRIPT)
                 return self._redis.evalsha(self._sha, 1, _PREFIX, sent)
         except redis.RedisError as error:
-            self._trusted_until = 0  # the next one that answers may be another
+            self._trusted_until = 0  # another server may answer next
             raise StoreUnavailable(str(error)) from error
 
-    def _require_all_kept(self) -> None:
-        """Raise StoreUnavailable if the server may evict keys; trust it for a minute otherwise."""
+    def _require_no_eviction(self) -> None:
+        """Raise StoreUnavailable if the server may evict keys; otherwise trust it for a minute."""
         self._trusted_until = 0
         memory = self._memory()
         if memory is None and not self._has_warned:
             self._has_warned = True
-            logger.warning("Redis does not tell whether it may evict keys; call limits need noeviction.")
+            logger.warning("Redis does not report its maxmemory-policy; call limits need noeviction.")
         limit, policy = memory or ("0", "")
         if limit != "0" and policy != "noeviction":
             raise StoreUnavailable(
@@ -181,21 +184,21 @@ class RedisWindows:
         self._trusted_until = time.monotonic_ns() + _TRUSTED_FOR // dt.timedelta(seconds=1) * _NANOSECONDS
 
     def _memory(self) -> tuple[str, str] | None:
-        """Return how much memory it may use (0: all), and what it does then; None: it does not tell."""
-        ways: tuple[Callable[[], Any], ...] = (
+        """Return maxmemory (0: no limit) and maxmemory-policy; None if the server reports neither."""
+        sources: tuple[Callable[[], Any], ...] = (
             lambda: self._redis.config_get("maxmemory*"),
             lambda: self._redis.info("memory"),
         )
-        for ask in ways:
+        for read in sources:
             try:
-                said = {name.replace("_", "-"): str(value) for name, value in ask().items()}
-                return said["maxmemory"], said["maxmemory-policy"]
-            except (ResponseError, KeyError):  # it is forbidden, or hidden
+                settings = {name.replace("_", "-"): str(value) for name, value in read().items()}
+                return settings["maxmemory"], settings["maxmemory-policy"]
+            except (ResponseError, KeyError):  # forbidden or hidden
                 continue
         return None
 
 
 def _limit_status(refusal: str, *answer: Any) -> LimitStatus:
-    # Lua's lists cannot hold nothing: false stands for it.
-    said: list[Any] = [None if one is False else one for one in answer]
-    return LimitStatus(Refusal(refusal), *said)
+    # A nil would end Lua's list, so the script sends false instead.
+    values: list[Any] = [None if value is False else value for value in answer]
+    return LimitStatus(Refusal(refusal), *values)

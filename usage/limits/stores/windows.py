@@ -1,9 +1,9 @@
 """Call limits: in no 60 seconds, wherever they start, more calls than the RPM or more tokens than the TPM.
 
-Two stores keep this promise in the same way (docs/call-limits.md): `postgres_windows` and `redis_windows`.
-They are asked for many calls in one trip. Seconds are whole ones since 1970, by the clock of the store: it is
-one for everybody, and read where nobody else can come in between. So no "now" is passed in; `at` stands in
-for that clock in tests.
+Two stores keep this promise in the same way (docs/call-limits.md): `postgres.py` and `redis.py`. Each takes
+many calls in one round trip. Seconds are whole Unix seconds by the clock of the store, because that is one
+clock for all hosts and it is read under the lock of the window. So no "now" is passed in; tests replace that
+clock by `at`.
 """
 
 import datetime as dt
@@ -19,11 +19,12 @@ logger = logging.getLogger(__name__)
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 WINDOW = dt.timedelta(seconds=PLACES_IN_A_WINDOW)
-# How long a call can be settled, released or asked for again; longer than any call takes.
+WindowId = tuple[int, int]  # of a customer and a service
+# How long a call can be settled, released or requested again; longer than any call takes.
 CALL_TTL = dt.timedelta(hours=1)
-# Whoever asks for others waits meanwhile.
+# Other requests for the same windows, or for Redis, wait during a round trip.
 CALLS_PER_ROUND_TRIP = 500
-# Refusals are counted by the hour; the present hour and so many before it make the last day.
+# Refusals are counted by the hour; the last day is the present hour and so many before it.
 HOURS_OF_REFUSALS = 24
 
 
@@ -60,7 +61,7 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class RequestedCall:
-    """A call that somebody wants to make."""
+    """A call to be admitted."""
 
     customer_id: int
     service_id: int
@@ -71,9 +72,9 @@ class RequestedCall:
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """How a customer stands with a service after it has asked for a call.
+    """The window of a customer and service after a requested call, and whether the call was admitted.
 
-    The second is the newest of the window; the present one is earlier where the store's clock was set back.
+    `second` is the newest of the window; `present` is earlier where the store's clock was set back.
     """
 
     refusal: Refusal
@@ -81,7 +82,7 @@ class LimitStatus:
     present: int
     calls_left: int
     tokens_left: int | None
-    calls_reset: int  # the second in which all calls will be left again, if none is added
+    calls_reset: int  # the second in which all calls are available again, if none is added
     tokens_reset: int
     passes_at: int | None  # the first second in which the same call would be admitted, if none is added
 
@@ -93,9 +94,9 @@ class LimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class SettledCall:
-    """What an admitted call of a customer used; None: it was not made, and is released.
+    """What an admitted call of a customer used; None releases the call, because it was not made.
 
-    One that is held for another service than the one that is given is released.
+    A reservation for a service other than `service_id` is released.
     """
 
     customer_id: int
@@ -106,7 +107,7 @@ class SettledCall:
 
 @dataclass(frozen=True, slots=True)
 class CountedCalls:
-    """Calls that happened without having been admitted; they count, and are never refused."""
+    """Calls that were made without admission; they count, and are never refused."""
 
     customer_id: int
     service_id: int
@@ -136,13 +137,13 @@ class RefusalCount:
 
 
 class StoreUnavailable(Exception):
-    """The store of the windows cannot be asked, so nobody knows whether a call is within its limits."""
+    """The store of the windows does not answer, so no call can be checked against its limits."""
 
-    retry_after: int | None = None  # seconds, if they are known
+    retry_after: int | None = None  # seconds, if known
 
 
 class WindowsLost(StoreUnavailable):
-    """The store may have lost calls of the last 60 seconds, and admits none until those are over."""
+    """The store may have lost calls of the last 60 seconds, and admits none until those have passed."""
 
     retry_after: int
 
@@ -155,13 +156,13 @@ class WindowsLost(StoreUnavailable):
 
 
 class CallWindows(Protocol):
-    """A store of windows; each method is one trip, and answers in the order in which it was asked."""
+    """A store of windows; each method is one round trip and returns results in the order of its arguments."""
 
-    def admit(self, asked: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
-        """Admit each call that is within its limits, once for each id; one that is refused takes nothing."""
+    def admit(self, calls: Sequence[RequestedCall], *, at: dt.datetime | None = None) -> list[LimitStatus]:
+        """Admit each call that is within its limits, once for each id; a refused call consumes nothing."""
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
-        """Settle or release each call that is held, in the second in which it counts; say what it was."""
+        """Settle or release each held call, in the second in which it counts; return the states before."""
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the ids of the customers for which a call of this id was admitted."""
@@ -169,13 +170,13 @@ class CallWindows(Protocol):
     def count(self, calls: Sequence[CountedCalls], *, at: dt.datetime | None = None) -> None:
         """Count calls that were not admitted in the present second."""
 
-    def look(self, whose: Sequence[tuple[int, int]], *, at: dt.datetime | None = None) -> list[Use]:
-        """Return what counts now for each customer and service, and change nothing."""
+    def look(self, windows: Sequence[WindowId], *, at: dt.datetime | None = None) -> list[Use]:
+        """Return the usage of each window now, without changing it."""
 
     def refusals(
         self, *, customer_id: int | None = None, at: dt.datetime | None = None
     ) -> list[RefusalCount]:
-        """Return what was refused within the last day, to this customer or to all."""
+        """Return how many calls of this customer, or of all, were refused within the last day."""
 
 
 def second_of(at: dt.datetime | None) -> int | None:
@@ -183,8 +184,8 @@ def second_of(at: dt.datetime | None) -> int | None:
     return None if at is None else (at - EPOCH) // dt.timedelta(seconds=1)
 
 
-def held_for(seconds: int) -> WindowsLost:
-    """Return the refusal of everything for so many seconds, which is logged where the hold has just begun."""
+def windows_lost(seconds: int) -> WindowsLost:
+    """Return the error that refuses all calls for so many seconds; log it where the hold has just begun."""
     lost = WindowsLost(seconds)
     if seconds == PLACES_IN_A_WINDOW:
         logger.warning("%s", lost)
@@ -192,5 +193,5 @@ def held_for(seconds: int) -> WindowsLost:
 
 
 def bounded(tokens: int) -> int:
-    """Return as many tokens as make a difference to any limit."""
+    """Return these tokens, at most so many as can make a difference to a limit."""
     return min(tokens, MOST_TOKENS_COUNTED)

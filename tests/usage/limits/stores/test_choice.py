@@ -1,4 +1,4 @@
-"""Which store is asked, and what happens while Redis is away."""
+"""Which store is asked, and what happens while Redis is unavailable."""
 
 import datetime as dt
 import socket
@@ -238,7 +238,7 @@ def test_with_the_fall_back_postgresql_limits_calls_while_redis_is_away(settings
     assert call_windows().look([(ACME, CHAT)])[0].calls == 2
     assert call_windows().settle([SettledCall(ACME, "a", 3)]) == [CallState.HELD]
     assert call_windows().refusals() == [RefusalCount(ACME, CHAT, Refusal.RPM, 1)]
-    assert "Redis is away" in caplog.text
+    assert "Redis is unavailable" in caplog.text
 
 
 def test_once_redis_is_back_what_postgresql_admitted_is_settled_and_what_it_refused_is_shown(settings):
