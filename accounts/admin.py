@@ -16,8 +16,8 @@ from unfold.forms import AdminPasswordChangeForm
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate_service_key
 from accounts.audit.admin import AuditEntryAdmin
-from accounts.audit.audited_admin import Kept, WhyForm
-from accounts.audit.context import sign, signed
+from accounts.audit.audited_admin import ReasonForm, UndeletableAdmin
+from accounts.audit.context import audit_context, set_audit_context
 from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from sensenova_billing.lib import clock
@@ -45,7 +45,7 @@ class MemberInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Customer)
-class CustomerAdmin(Kept):
+class CustomerAdmin(UndeletableAdmin):
     """Customers with their members."""
 
     list_display = ("code", "name", "time_zone", "is_suspended", "created_at")
@@ -71,7 +71,7 @@ class CustomerAdmin(Kept):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg,misc]
+class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
     """People who sign in, whether for a customer or for the admin."""
 
     form = PersonForm
@@ -123,13 +123,13 @@ class PersonAdmin(UserAdmin, Kept):  # type: ignore[type-arg,misc]
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Sign it; Django opens no transaction here."""
-        sign(by=request.user.get_username())
+        set_audit_context(by=request.user.get_username())
         answer: HttpResponse = super().user_change_password(request, id, form_url)
         return answer
 
 
 @admin.register(ServiceKey)
-class ServiceKeyAdmin(Kept):
+class ServiceKeyAdmin(UndeletableAdmin):
     """Service keys; the whole key is shown once, when it is made."""
 
     form = ServiceKeyForm
@@ -198,7 +198,7 @@ class ServiceKeyAdmin(Kept):
         form = SecondKeyForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                with signed(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
+                with audit_context(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
                     made, text = rotate_service_key(key=key, public_id=form.cleaned_data["new_id"])
             except IntegrityError as error:
                 return self._refuse_twice(request, error)
@@ -214,10 +214,10 @@ class ServiceKeyAdmin(Kept):
         key = self.get_object(request, object_id)
         if key is None:
             raise Http404
-        form = WhyForm(request.POST if request.method == "POST" else None)
+        form = ReasonForm(request.POST if request.method == "POST" else None)
         change_url = reverse("admin:accounts_servicekey_change", args=[key.pk])
         if request.method == "POST" and form.is_valid():
-            with signed(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
+            with audit_context(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
                 revoke_service_key(key=key, now=clock.now())
             self.log_change(request, key, "Revoked.")
             messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
@@ -242,7 +242,7 @@ class ServiceKeyAdmin(Kept):
         return redirect("admin:accounts_servicekey_changelist")
 
     def _ask(
-        self, request: HttpRequest, key: ServiceKey, form: WhyForm, *, template: str, title: str
+        self, request: HttpRequest, key: ServiceKey, form: ReasonForm, *, template: str, title: str
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -258,7 +258,7 @@ class ServiceKeyAdmin(Kept):
 @transaction.atomic
 def own_password(request: HttpRequest) -> HttpResponse:
     """The admin's page for one's own new password, signed; it stands before that page in urls.py."""
-    sign(by=request.user.get_username())
+    set_audit_context(by=request.user.get_username())
     if request.method == "POST" and isinstance(request.user, User):
         # Django saves every column of the person: none may be changed by another meanwhile.
         request.user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))

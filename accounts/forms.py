@@ -9,7 +9,7 @@ from unfold.forms import UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from accounts.api_keys.keys import new_public_id
-from accounts.audit.audited_admin import SignedForm, WhyForm, reason_field
+from accounts.audit.audited_admin import OptionalReasonForm, ReasonForm, reason_field
 from accounts.models import Scope, ServiceKey, User
 
 PUBLIC_ID_FORM = r"^[a-z0-9]{8,16}\Z"
@@ -77,7 +77,7 @@ def refuse_if_used(form: forms.BaseForm) -> None:
         form.add_error(None, ALREADY_MADE.format(public_id))
 
 
-class ServiceKeyForm(SignedForm):
+class ServiceKeyForm(OptionalReasonForm):
     """What a key may be used for, and for whom; nothing is chosen beforehand."""
 
     scopes = forms.MultipleChoiceField(
@@ -114,7 +114,7 @@ class ServiceKeyForm(SignedForm):
         return cleaned
 
 
-class SecondKeyForm(WhyForm):
+class SecondKeyForm(ReasonForm):
     """Asks why a second key is made."""
 
     new_id = new_id_field()

@@ -242,7 +242,7 @@ class ServiceKey(models.Model):
         return True
 
 
-class Deed(models.TextChoices):
+class AuditAction(models.TextChoices):
     """What was done to a row."""
 
     ADDED = "added", "added"
@@ -267,7 +267,7 @@ class AuditEntry(models.Model):
     )
     by = models.TextField(help_text="Who signed the change; else the role in the database that made it.")
     reason = models.TextField()
-    deed = models.CharField(max_length=10, choices=Deed.choices)
+    deed = models.CharField(max_length=10, choices=AuditAction.choices)
     table = models.CharField(max_length=63)
     row = models.TextField(help_text="The row's primary key.")
     before = models.JSONField(null=True, decoder=ExactDecoder)
@@ -286,9 +286,9 @@ class AuditEntry(models.Model):
         constraints = (
             models.CheckConstraint(condition=~Q(by=""), name="an_audit_entry_says_who"),
             models.CheckConstraint(
-                condition=Q(deed=Deed.ADDED, before__isnull=True, after__isnull=False)
-                | Q(deed=Deed.REMOVED, before__isnull=False, after__isnull=True)
-                | Q(deed=Deed.CHANGED, before__isnull=False, after__isnull=False),
+                condition=Q(deed=AuditAction.ADDED, before__isnull=True, after__isnull=False)
+                | Q(deed=AuditAction.REMOVED, before__isnull=False, after__isnull=True)
+                | Q(deed=AuditAction.CHANGED, before__isnull=False, after__isnull=False),
                 name="an_audit_entry_holds_what_its_deed_leaves",
             ),
         )

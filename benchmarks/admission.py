@@ -66,7 +66,7 @@ def ratio(pair: Pair) -> float:
 # Limits that nobody reaches, and one customer's that are reached at once.
 PREPARE = f"""
 import datetime as dt
-from accounts.audit.context import signed
+from accounts.audit.context import audit_context
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from django.db import transaction
@@ -74,7 +74,7 @@ from django.utils import timezone
 from pricing.models import CallSpecification, Service
 services = Service.objects.order_by("id")[:{SERVICES}]
 since = timezone.now() - dt.timedelta(hours=1)
-with transaction.atomic(), signed(by="bench", reason="A benchmark."):
+with transaction.atomic(), audit_context(by="bench", reason="A benchmark."):
     names = ["hot", "refused", *(f"customer-{{n}}" for n in range({CUSTOMERS}))]
     Customer.objects.bulk_create(Customer(code=name, name=name) for name in names)
     CallSpecification.objects.bulk_create(

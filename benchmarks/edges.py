@@ -37,13 +37,13 @@ SECONDS_BETWEEN_PROBES = 0.1
 
 PREPARE = """
 import datetime as dt
-from accounts.audit.context import signed
+from accounts.audit.context import audit_context
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from django.db import transaction
 from django.utils import timezone
 from pricing.models import CallSpecification, Service
-with transaction.atomic(), signed(by="bench", reason="A benchmark."):
+with transaction.atomic(), audit_context(by="bench", reason="A benchmark."):
     customer = Customer.objects.create(code="edge", name="Edge")
     CallSpecification.objects.create(
         service=Service.objects.get(name="SenseChat-5"), customer=customer, rpm=2_000_000_000,

@@ -18,8 +18,8 @@ from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verifi
 from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from pricing.models import Proposal
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
 
 admin.site.register(ParkedHour, ParkedHourAdmin)
@@ -29,7 +29,7 @@ admin.site.register(Verification, VerificationAdmin)
 
 
 @admin.register(BillingHour)
-class BillingHourAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Every closed hour with what was billed in it."""
 
     list_display = ("hour_utc", "closed_at", "records", "bills", "parked", "amount", "seal_begins")
@@ -87,7 +87,7 @@ def _those_of(closed: BillingHour, model: str, number: int) -> str:
     return format_html('<a class="underline" href="{}?{}">{}</a>', url, query, grouped(number))
 
 
-class ChargeLineInline(ReadOnly, LinksToRecords, TabularInline):  # type: ignore[misc]
+class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):  # type: ignore[misc]
     """The lines of a bill."""
 
     model = ChargeLine
@@ -157,12 +157,12 @@ class ChargeLineInline(ReadOnly, LinksToRecords, TabularInline):  # type: ignore
 
 
 @admin.register(ChargeLine)
-class ChargeLineAdmin(ReadOnly, TracedLineAdmin):
+class ChargeLineAdmin(ReadOnlyAdmin, TracedLineAdmin):
     """Charge lines with their records; found from their bills, or from a record."""
 
 
 @admin.register(HourlyBill)
-class HourlyBillAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Bills with their lines."""
 
     # Not "-hour": that would follow the billing hours' own order, newest first, backwards.

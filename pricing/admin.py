@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
-from accounts.audit.audited_admin import Kept, Signed, TracedHistory
+from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
 from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
 from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
 from pricing.catalogue.offering import facts_of
@@ -31,8 +31,8 @@ from pricing.rules.kinds import Kind
 from pricing.rules.precedence import changes_after, price_in_force
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
@@ -99,7 +99,7 @@ class LeadsToDeeds:
         return bool(request.user.has_perm("pricing.change_price"))
 
 
-class Shown(LeadsToDeeds, AskedList, TracedHistory, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class Shown(LeadsToDeeds, RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """What is only read here; its history is the audit trail."""
 
     list_per_page = 50
@@ -111,7 +111,7 @@ class Shown(LeadsToDeeds, AskedList, TracedHistory, ReadOnly, ModelAdmin):  # ty
 
 
 @admin.register(ServiceGroup)
-class ServiceGroupAdmin(ObeysApproval, Kept):
+class ServiceGroupAdmin(ObeysApproval, UndeletableAdmin):
     """The sections of the price page."""
 
     list_display = ("name", "family", "position")
@@ -119,7 +119,7 @@ class ServiceGroupAdmin(ObeysApproval, Kept):
 
 
 @admin.register(ServiceAlias)
-class ServiceAliasAdmin(ObeysApproval, Signed, ModelAdmin):  # type: ignore[misc]
+class ServiceAliasAdmin(ObeysApproval, AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """Other names under which senders report services; one that is not wanted any more may go."""
 
     form = ServiceAliasForm
@@ -130,7 +130,7 @@ class ServiceAliasAdmin(ObeysApproval, Signed, ModelAdmin):  # type: ignore[misc
 
 
 @admin.register(Service)
-class ServiceAdmin(LeadsToDeeds, ObeysApproval, Kept):
+class ServiceAdmin(LeadsToDeeds, ObeysApproval, UndeletableAdmin):
     """Models on sale."""
 
     form = ServiceForm
@@ -263,7 +263,7 @@ class PriceAdmin(Shown):
     @action(description="Change this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With what it is already filled in."""
-        price = self.found(request, object_id)
+        price = self.get_object_or_404(request, object_id)
         return redirect(
             reverse(
                 "change_price",
@@ -280,13 +280,13 @@ class PriceAdmin(Shown):
     @action(description="End this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With the price ticked."""
-        price = self.found(request, object_id)
+        price = self.get_object_or_404(request, object_id)
         return redirect(reverse("end_price", query={"prices": price.pk}))
 
     @action(description="Cancel this price", permissions=[MAY])  # type: ignore[untyped-decorator]
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """It ends where it would begin."""
-        price = self.found(request, object_id)
+        price = self.get_object_or_404(request, object_id)
         ends_at = price.begins_at.isoformat().replace("+00:00", "")
         return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))
 

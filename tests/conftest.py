@@ -37,7 +37,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
     monkeypatch.setattr(admission, "_ENTITLEMENTS", Entitlements())
-    monkeypatch.setattr(keys, "_KEPT", {})
+    monkeypatch.setattr(keys, "_KEY_CACHE", {})
     monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
     choice._redis_or_postgres.cache_clear()
 

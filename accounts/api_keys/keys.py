@@ -1,7 +1,7 @@
 """Make, recognise and revoke service keys.
 
 A key reads `sk_live_<public id>_<secret>`. The public id finds the row; the secret has 256 random bits,
-so a plain SHA-256 keeps it (OWASP ASVS 5.0, 6.5.2). The whole key is shown once, when it is made.
+so a plain SHA-256 keeps it (OWASP ASVS 5.0, 6.5.2). The whole key is presented once, when it is made.
 """
 
 import datetime as dt
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounts.models import Customer, Scope, ServiceKey
-from sensenova_billing.lib.database.batching import Ferry
+from sensenova_billing.lib.database.batching import Batcher
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.time_limits import Work
 
 KEY_FORM = re.compile(r"sk_live_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
-NOTED_EVERY = dt.timedelta(minutes=1)
-KEPT_FOR = dt.timedelta(seconds=1)
-LOOKED_UP_AFTER = dt.timedelta(milliseconds=500)
-MOST_KEPT = 10_000  # of keys that are genuine; others are not kept
+USE_NOTED_EVERY = dt.timedelta(minutes=1)
+KEY_CACHE_TTL = dt.timedelta(seconds=1)
+KEY_REFRESH_AFTER = dt.timedelta(milliseconds=500)
+MOST_CACHED_KEYS = 10_000  # of keys that are genuine; others are not cached
 
 
 @transaction.atomic
@@ -35,7 +35,7 @@ def issue_service_key(
     customers: Iterable[Customer] | None = None,
     public_id: str = "",
 ) -> tuple[ServiceKey, str]:
-    """Make a key and return its row with the full text, which cannot be shown again.
+    """Make a key and return its row with the full text, which cannot be presented again.
 
     Without `customers` the key may act for every customer. Raise IntegrityError where another key has this
     `public_id`; without one it is random.
@@ -54,7 +54,7 @@ def issue_service_key(
 
 
 def new_public_id() -> str:
-    """Return the part of a new key that may be shown."""
+    """Return the part of a new key that may be presented."""
     return secrets.token_hex(6)
 
 
@@ -71,7 +71,7 @@ def rotate_service_key(*, key: ServiceKey, public_id: str = "") -> tuple[Service
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _PresentedKey:
     """What a request showed, and when."""
 
     public_id: str
@@ -85,69 +85,69 @@ def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
     if match is None:
         return None
     public_id, secret = match.groups()
-    return _FERRY.cross(_Shown(public_id, _digest(secret), now))
+    return _BATCHER.submit(_PresentedKey(public_id, _digest(secret), now))
 
 
-def recognise_briefly(*, text: str, now: dt.datetime) -> ServiceKey | None:
+def recognise_cached(*, text: str, now: dt.datetime) -> ServiceKey | None:
     """Return the live key that this text is, or was within the last second; or None."""
-    shown = _digest(text)
-    kept = _KEPT.get(shown)
-    if kept is not None and kept.holds(now):
-        if now < kept.looked_up_from:
-            return kept.key
+    presented = _digest(text)
+    cached = _KEY_CACHE.get(presented)
+    if cached is not None and cached.holds(now):
+        if now < cached.refresh_from:
+            return cached.key
         # This request alone looks it up again. Once it holds no more, all who come would wait for that.
-        kept.looked_up_from = kept.since + KEPT_FOR
+        cached.refresh_from = cached.since + KEY_CACHE_TTL
     key = recognise_service_key(text=text, now=now)
     if key is None:
-        _KEPT.pop(shown, None)
+        _KEY_CACHE.pop(presented, None)
         return None
-    if len(_KEPT) >= MOST_KEPT:
-        _KEPT.clear()
-    _KEPT[shown] = _Kept(key, now, now + LOOKED_UP_AFTER)
+    if len(_KEY_CACHE) >= MOST_CACHED_KEYS:
+        _KEY_CACHE.clear()
+    _KEY_CACHE[presented] = _CachedKey(key, now, now + KEY_REFRESH_AFTER)
     return key
 
 
-def _recognise(shown: Sequence[_Shown]) -> list[ServiceKey | None]:
-    public_ids = list({one.public_id for one in shown})
+def _recognise(presented: Sequence[_PresentedKey]) -> list[ServiceKey | None]:
+    public_ids = list({one.public_id for one in presented})
     rows = fetch_all(_FIND, public_ids)
     keys = {key.public_id: key for key in (ServiceKey.from_db("default", _FIELDS, row) for row in rows)}
-    found = [_if_genuine(keys.get(one.public_id), one) for one in shown]
-    _note_use({key.pk: key for key in found if key}.values(), now=max(one.at for one in shown))
+    found = [_if_genuine(keys.get(one.public_id), one) for one in presented]
+    _note_use({key.pk: key for key in found if key}.values(), now=max(one.at for one in presented))
     return found
 
 
-def _if_genuine(key: ServiceKey | None, shown: _Shown) -> ServiceKey | None:
-    if key is None or not key.is_live(at=shown.at):
+def _if_genuine(key: ServiceKey | None, presented: _PresentedKey) -> ServiceKey | None:
+    if key is None or not key.is_live(at=presented.at):
         return None
-    return key if hmac.compare_digest(bytes(key.secret_sha256), shown.sha256) else None
+    return key if hmac.compare_digest(bytes(key.secret_sha256), presented.sha256) else None
 
 
 # Requests that arrive at the same time look their keys up together.
 _FIELDS = [field.attname for field in ServiceKey._meta.concrete_fields]
 _FIND = f"SELECT {', '.join(_FIELDS)} FROM accounts_servicekey WHERE public_id = ANY(%s)"  # noqa: S608
-_FERRY = Ferry[_Shown, ServiceKey | None](_recognise, work=Work.ADMISSION)
+_BATCHER = Batcher[_PresentedKey, ServiceKey | None](_recognise, work=Work.ADMISSION)
 
 
 def _note_use(keys: Iterable[ServiceKey], *, now: dt.datetime) -> None:
     # Once a minute is enough to see which keys are in use, and spares a write on every request.
     for key in keys:
-        if key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY:
+        if key.last_used_at is None or now - key.last_used_at >= USE_NOTED_EVERY:
             ServiceKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
 @dataclass
-class _Kept:
+class _CachedKey:
     key: ServiceKey
     since: dt.datetime
-    looked_up_from: dt.datetime  # by the first request from then on
+    refresh_from: dt.datetime  # by the first request from then on
 
     def holds(self, now: dt.datetime) -> bool:
         # A clock that was set back makes nothing last longer.
-        return self.since <= now < self.since + KEPT_FOR and self.key.is_live(at=now)
+        return self.since <= now < self.since + KEY_CACHE_TTL and self.key.is_live(at=now)
 
 
-# By the SHA-256 of the whole text: the secret itself is kept nowhere.
-_KEPT: dict[bytes, _Kept] = {}
+# By the SHA-256 of the whole text: the secret itself is cached nowhere.
+_KEY_CACHE: dict[bytes, _CachedKey] = {}
 
 
 def customer_codes(*, key: ServiceKey) -> set[str] | None:

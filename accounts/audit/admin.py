@@ -23,11 +23,15 @@ from accounts.audit.entries import (
     rows_in_words,
     table_in_words,
 )
-from accounts.models import AuditEntry, Deed
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from accounts.models import AuditAction, AuditEntry
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
-DEEDS = {Deed.ADDED.label: "success", Deed.CHANGED.label: "info", Deed.REMOVED.label: "danger"}
+DEEDS = {
+    AuditAction.ADDED.label: "success",
+    AuditAction.CHANGED.label: "info",
+    AuditAction.REMOVED.label: "danger",
+}
 SHOWN = 3  # changed columns in the list
 
 
@@ -47,7 +51,7 @@ class TableFilter(admin.SimpleListFilter):
         return queryset.filter(table=self.value()) if known else queryset
 
 
-class AuditEntryAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Every change of customers, people, keys and the catalogue, the newest first. Nothing is counted."""
 
     list_display = ("at_text", "what", "row_text", "deed_label", "changed", "by_link", "reason")
@@ -152,7 +156,7 @@ def _page_of(entry: AuditEntry, name: str) -> str:
 
 def _table(changes: list[Change], deed: str) -> dict[str, Any]:
     """Return the table of before and after; of a change what changed stands out, and first."""
-    is_change = deed == Deed.CHANGED
+    is_change = deed == AuditAction.CHANGED
     ordered = sorted(changes, key=lambda change: not change.is_changed) if is_change else changes
     return {
         "headers": ["", "before", "after"],

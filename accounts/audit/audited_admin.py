@@ -12,10 +12,10 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts.audit.context import LONGEST_REASON, sign
-from accounts.audit.edit_conflicts import Versioned
+from accounts.audit.context import LONGEST_REASON, set_audit_context
+from accounts.audit.edit_conflicts import VersionedAdmin
 from accounts.key_fields import KEY_FIELDS
-from sensenova_billing.lib.admin.lists import AskedList
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.number_fields import NUMBER_FIELDS
 
 REASON = "reason"
@@ -27,30 +27,30 @@ def reason_field(*, required: bool = False) -> forms.CharField:
         required=required,
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="Why this is changed. Kept in the audit trail with your e-mail address, and never changed.",
+        help_text="Why this is changed. Saved permanently in the audit trail, with your e-mail address.",
         error_messages={"required": "Give a reason: whoever reads the audit trail later has only this."},
     )
 
 
-class SignedForm(forms.ModelForm):  # type: ignore[type-arg]
+class OptionalReasonForm(forms.ModelForm):  # type: ignore[type-arg]
     """Asks why, and does not insist."""
 
     reason = reason_field()
 
 
-class ReasonedForm(forms.ModelForm):  # type: ignore[type-arg]
+class RequiredReasonForm(forms.ModelForm):  # type: ignore[type-arg]
     """Asks why, and insists."""
 
     reason = reason_field(required=True)
 
 
-class WhyForm(forms.Form):
+class ReasonForm(forms.Form):
     """Asks why before a deed on a page of its own."""
 
     reason = reason_field()
 
 
-class TracedHistory:
+class AuditHistoryAdmin:
     """For a ModelAdmin: the history of a row is the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -58,25 +58,25 @@ class TracedHistory:
         return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
 
 
-class Signed(Versioned, AskedList, TracedHistory):
+class AuditedAdmin(VersionedAdmin, RobustUrlAdmin, AuditHistoryAdmin):
     """For a ModelAdmin: what is added, changed or deleted is signed, and never over an unseen change."""
 
     formfield_overrides: Any = NUMBER_FIELDS | KEY_FIELDS
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Sign before anything is written: this is the first that Django calls once the form is valid."""
-        sign(by=request.user.get_username(), reason=form.cleaned_data.get(REASON, ""))
+        set_audit_context(by=request.user.get_username(), reason=form.cleaned_data.get(REASON, ""))
         return super().save_form(request, form, change)  # type: ignore[misc]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Sign, then delete; the admin's transaction holds both."""
-        sign(by=request.user.get_username())
+        set_audit_context(by=request.user.get_username())
         super().delete_model(request, obj)  # type: ignore[misc]
 
     @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Sign, then delete, in a transaction of their own: Django opens none for actions."""
-        sign(by=request.user.get_username())
+        set_audit_context(by=request.user.get_username())
         super().delete_queryset(request, queryset)  # type: ignore[misc]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
@@ -89,10 +89,10 @@ class Signed(Versioned, AskedList, TracedHistory):
         return fieldsets
 
 
-class Kept(Signed, ModelAdmin):  # type: ignore[misc]
+class UndeletableAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """What may be added and changed, each time signed, but never deleted."""
 
-    form: Any = SignedForm
+    form: Any = OptionalReasonForm
     list_per_page = 50
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -11,7 +11,7 @@ from sensenova_billing.lib.database.prepared_statements import fetch_all
 LONGEST_REASON = 500  # why something was changed or corrected
 
 
-def sign(*, by: str, reason: str = "") -> None:
+def set_audit_context(*, by: str, reason: str = "") -> None:
     """Put who and why under every change of this transaction; or raise TransactionManagementError."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A signature holds for a transaction: there is none.")
@@ -23,10 +23,10 @@ def sign(*, by: str, reason: str = "") -> None:
 
 
 @contextmanager
-def signed(*, by: str, reason: str = "") -> Iterator[None]:
+def audit_context(*, by: str, reason: str = "") -> Iterator[None]:
     """Do the block in a transaction with who and why under every change."""
     with transaction.atomic():
-        sign(by=by, reason=reason)
+        set_audit_context(by=by, reason=reason)
         yield
 
 

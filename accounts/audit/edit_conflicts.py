@@ -23,7 +23,7 @@ from django.template.response import TemplateResponse
 
 from accounts.audit.context import changes_since, is_of_this_server, unseen_entries
 from accounts.audit.entries import changes_of, rows_in_words, table_in_words
-from accounts.models import AuditEntry, Deed
+from accounts.models import AuditAction, AuditEntry
 
 VERSION = "version"
 CHANGED = "This was changed after you opened it, so nothing was saved or deleted."
@@ -76,7 +76,7 @@ def conflict_in_words(entries: list[AuditEntry] | None) -> list[str]:
 
 
 def _entry_in_words(entry: AuditEntry, name: str) -> str:
-    if entry.deed == Deed.CHANGED:
+    if entry.deed == AuditAction.CHANGED:
         what = "; ".join(
             f"{one.column}: {one.before or 'none'} → {one.after or 'none'}"
             for one in changes_of(entry)
@@ -142,7 +142,7 @@ def _put(data: QueryDict, name: str, widget: Any, value: Any) -> None:
         data[name] = "" if value is None else str(value)
 
 
-class Versioned:
+class VersionedAdmin:
     """For a ModelAdmin: nothing is changed or deleted over a change that was not seen."""
 
     model: Any
@@ -190,7 +190,7 @@ class Versioned:
         """Delete what was seen, and nothing else."""
         found = self.get_object(request, unquote(object_id))
         may = found is not None and self.has_delete_permission(request, found)  # type: ignore[attr-defined]
-        if may and request.method == "POST" and self.told_of_conflict(request, [found.pk]):
+        if may and request.method == "POST" and self.report_conflict(request, [found.pk]):
             return redirect(request.get_full_path())
         context = {VERSION: vars(found)[VERSION] if found else "", **(extra_context or {})}
         return super().delete_view(request, object_id, context)  # type: ignore[misc,no-any-return]
@@ -201,7 +201,7 @@ class Versioned:
         version = current_version()
         with transaction.atomic():
             keys = list(queryset.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
-            if request.POST.get("post") and self.told_of_conflict(request, keys):
+            if request.POST.get("post") and self.report_conflict(request, keys):
                 return None
             answer = delete_selected(self, request, queryset)  # type: ignore[arg-type]
         if isinstance(answer, TemplateResponse):
@@ -214,7 +214,7 @@ class Versioned:
         entries = entries_since(request.POST.get(VERSION, ""), about=about)
         return [] if entries == [] else conflict_in_words(entries)
 
-    def told_of_conflict(self, request: HttpRequest, keys: Collection[Any]) -> bool:
+    def report_conflict(self, request: HttpRequest, keys: Collection[Any]) -> bool:
         """Whether there is a conflict; the next page says so."""
         conflict = self.conflict(request, keys)
         if conflict:

@@ -8,13 +8,13 @@ from unfold.decorators import display
 from invoices.books.compare import in_words
 from invoices.models import Verification
 from invoices.templatetags.amounts import grouped, instant_text
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 IN_ORDER, FOUND = "in order", "findings"
 
 
-class VerificationAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class VerificationAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Every result that was stored, the newest first."""
 
     list_display = ("verified_text", "span", "state", "findings_text", "hours", "records_text", "took_text")

@@ -20,8 +20,8 @@ from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import Service
 from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.billing_hours import last_closed_hour
 from usage.models import UsageRecord
 
@@ -47,7 +47,7 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(rank=_RANKS.index(chosen)) if chosen in STATES else queryset
 
 
-class ParkedHourAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Hours that were closed without a customer's bill, because what it would say looks wrong."""
 
     list_display = ("code_text", "hour_utc", "state", "reason", "records_text", "amount_text", "what_is_done")

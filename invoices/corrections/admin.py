@@ -17,14 +17,14 @@ from invoices.models import ChargeLine, Correction, Rerating
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.billing_hours import last_closed_hour
 
 CUSTOMERS_SHOWN = 100
 
 
-class ReratingAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """What was ordered, by whom, why, and what came of it."""
 
     list_display = ("ordered_text", "price", "span", "corrected", "reason", "ordered_by", "effect")

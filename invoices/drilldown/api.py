@@ -20,12 +20,12 @@ from invoices.drilldown.pagination import oldest_records
 from invoices.drilldown.schemas import AFTER, EVENT_ID, LIMIT, LINE_ID, answers, records_said, trace_said
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
-from sensenova_billing.lib.api.endpoint import Door
-from sensenova_billing.lib.api.query_params import NothingAsked, read_query
-from sensenova_billing.lib.api.schemas import CUSTOMER, answer, shape
+from sensenova_billing.lib.api.endpoint import Endpoint
+from sensenova_billing.lib.api.query_params import NoQuery, read_query
+from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 
 
-class TraceView(Door):
+class TraceView(Endpoint):
     """Reads billing for a key that may."""
 
     permission_classes = (MayReadBilling,)
@@ -43,7 +43,7 @@ class LineRecordsView(TraceView):
             "has those of the line that it corrects, without the reversed ones."
         ),
         parameters=[LINE_ID, AFTER, LIMIT],
-        responses=answers(answer("A page.", shape("LineRecords"))),
+        responses=answers(answer("A page.", schema_ref("LineRecords"))),
     )
     def get(self, request: Request, id: int) -> Response:
         """Authenticate, read the query, answer one page."""
@@ -76,7 +76,7 @@ class LineRecordsFileView(TraceView):
     )
     def get(self, request: Request, id: int) -> HttpResponseBase:
         """Authenticate, answer the file."""
-        read_query(NothingAsked, request.query_params)
+        read_query(NoQuery, request.query_params)
         return records_file(line=_line_for(request, id))
 
 
@@ -89,7 +89,7 @@ class RecordView(TraceView):
         tags=["tracing"],
         description="A usage record, and its part of every charge line on which it is billed or corrected.",
         parameters=[CUSTOMER, EVENT_ID],
-        responses=answers(answer("The record.", shape("RecordTrace"))),
+        responses=answers(answer("The record.", schema_ref("RecordTrace"))),
     )
     def get(self, request: Request) -> Response:
         """Authenticate, read the query, answer."""

@@ -11,7 +11,7 @@ from invoices.models import ChargeLine, Correction
 from pricing.models import PriceKind
 from pricing.rules.amounts import plain
 from pricing.rules.measures import Measure
-from sensenova_billing.lib.api.schemas import Shape, answer, shape
+from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from usage.ingest.reversals import reason_of
 
 
@@ -114,11 +114,13 @@ _REFUSALS = {
 
 def answers(said: OpenApiResponse, *, media_type: str = "application/json") -> dict[Any, OpenApiResponse]:
     """Return every way in which such a door answers; refusals are JSON whatever it answers else."""
-    refused = {(status, "application/json"): answer(why, shape("Error")) for status, why in _REFUSALS.items()}
+    refused = {
+        (status, "application/json"): answer(why, schema_ref("Error")) for status, why in _REFUSALS.items()
+    }
     return {(200, media_type): said, **refused}
 
 
-def _object(properties: dict[str, Shape]) -> Shape:
+def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
@@ -129,7 +131,7 @@ _INTEGER = {"type": "integer"}
 _DECIMAL = {"type": "string", "pattern": "^-?[0-9]+([.][0-9]+)?$", "description": "Exact."}
 _CORRECTIONS = [*(str(value) for value in Correction.values if value), None]
 
-TRACE_SHAPES: dict[str, Shape] = {
+TRACE_SHAPES: dict[str, Schema] = {
     "ChargeLine": _object(
         {
             "id": _INTEGER,
@@ -161,12 +163,12 @@ TRACE_SHAPES: dict[str, Shape] = {
     ),
     "LineRecords": _object(
         {
-            "charge_line": shape("ChargeLine"),
-            "records": {"type": "array", "items": shape("LineRecord")},
+            "charge_line": schema_ref("ChargeLine"),
+            "records": {"type": "array", "items": schema_ref("LineRecord")},
             "next": _TEXT_OR_NULL | {"description": "`after` of the next page; null on the last."},
         }
     ),
-    "Share": _object({"charge_line": shape("ChargeLine"), "quantity": _INTEGER, "amount": _DECIMAL}),
+    "Share": _object({"charge_line": schema_ref("ChargeLine"), "quantity": _INTEGER, "amount": _DECIMAL}),
     "RecordTrace": _object(
         {
             "event_id": _TEXT,
@@ -188,8 +190,8 @@ TRACE_SHAPES: dict[str, Shape] = {
                 ),
             },
             "bill": _TEXT_OR_NULL | {"description": "The bill's number."},
-            "lines": {"type": "array", "items": shape("Share")},
-            "corrections": {"type": "array", "items": shape("Share")},
+            "lines": {"type": "array", "items": schema_ref("Share")},
+            "corrections": {"type": "array", "items": schema_ref("Share")},
             "amount": _DECIMAL | {"description": "What it comes to by now, corrections included."},
         }
     ),

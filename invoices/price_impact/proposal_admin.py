@@ -20,8 +20,8 @@ from pricing.changes.approval_admin import MAY_APPROVE
 from pricing.changes.rows import BadCell
 from pricing.models import Decision, Proposal
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 STATES = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
 
@@ -43,7 +43,7 @@ class WaitsFilter(admin.SimpleListFilter):
         return queryset if wanted is None else queryset.filter(decision=wanted)
 
 
-class ProposalAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Who wants to change which prices, why, and who decided."""
 
     list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")

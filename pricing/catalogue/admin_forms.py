@@ -1,10 +1,10 @@
 """The forms of services and aliases: a name is that of a service or an alias, never both."""
 
-from accounts.audit.audited_admin import ReasonedForm, SignedForm
+from accounts.audit.audited_admin import OptionalReasonForm, RequiredReasonForm
 from pricing.models import Service, ServiceAlias
 
 
-class ServiceForm(SignedForm):
+class ServiceForm(OptionalReasonForm):
     """Asks for a service."""
 
     def clean_name(self) -> str:
@@ -16,7 +16,7 @@ class ServiceForm(SignedForm):
         return name
 
 
-class ServiceAliasForm(ReasonedForm):
+class ServiceAliasForm(RequiredReasonForm):
     """Asks for an alias."""
 
     def clean_alias(self) -> str:

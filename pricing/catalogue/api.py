@@ -23,14 +23,14 @@ from pricing.catalogue.schemas import (
     estimate_said,
 )
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.endpoint import Door
+from sensenova_billing.lib.api.endpoint import Endpoint
 from sensenova_billing.lib.api.query_params import read_query
-from sensenova_billing.lib.api.schemas import shape
+from sensenova_billing.lib.api.schemas import schema_ref
 
 LONGEST_CACHED = dt.timedelta(seconds=60)
 
 
-class OpenView(Door):
+class OpenView(Endpoint):
     """Asks for no key, and looks at none."""
 
     authentication_classes = ()
@@ -79,7 +79,7 @@ class EstimatesView(OpenView):
             "Prices up to 100 usages at the prices for everybody, now or at another instant, line by line "
             "and exactly. Text is counted as usage would be; nothing is stored."
         ),
-        request={"application/json": shape("EstimateRequest")},
+        request={"application/json": schema_ref("EstimateRequest")},
         responses=estimate_answers(),
     )
     def post(self, request: Request) -> Response:

@@ -15,7 +15,7 @@ from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.characters import count_characters
 from pricing.rules.measures import MAX_QUANTITY, Measure
 from pricing.rules.precedence import PriceFact, price_in_force
-from sensenova_billing.lib.api.errors import DETAILS_SHOWN, Problem, Refused, Unreadable
+from sensenova_billing.lib.api.errors import DETAILS_SHOWN, ApiError, ItemProblem, Unreadable
 from sensenova_billing.lib.api.strict_json import (
     TOO_FINE,
     BadItem,
@@ -89,10 +89,10 @@ class Estimate:
         return exact_sum(line.amount for line in self.lines)
 
 
-class BadEstimate(Refused):
+class BadEstimate(ApiError):
     """Some of the usage cannot be priced; every bad item is named, the first hundred in detail."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[ItemProblem]) -> None:
         bad = len({problem.index for problem in problems})
         super().__init__(
             "invalid_usage",
@@ -122,7 +122,7 @@ def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsa
         try:
             usages.append(_usage_of(item))
         except BadItem as error:
-            problems.append(Problem(index, error.field, error.reason))
+            problems.append(ItemProblem(index, error.field, error.reason))
     if problems:
         raise BadEstimate(problems)
     return usages, at
@@ -132,12 +132,12 @@ def estimate(*, usages: Sequence[EstimatedUsage], at: dt.datetime) -> Estimate:
     """Return what this usage costs at the prices for everybody in force at this instant; or BadEstimate."""
     services = _named({usage.service for usage in usages})
     lines: list[EstimateLine] = []
-    problems: list[Problem] = []
+    problems: list[ItemProblem] = []
     for index, usage in enumerate(usages):
         try:
             lines += _lines(index, usage, services.get(usage.service), at)
         except BadItem as error:
-            problems.append(Problem(index, error.field, error.reason))
+            problems.append(ItemProblem(index, error.field, error.reason))
     if problems:
         raise BadEstimate(problems)
     return Estimate(lines)

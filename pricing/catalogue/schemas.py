@@ -11,7 +11,7 @@ from pricing.rules.amounts import plain
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
-from sensenova_billing.lib.api.schemas import Shape, answer, shape
+from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 
 CURRENCY = "CNY"
 
@@ -106,10 +106,10 @@ _AWAY = "The database is away; ask again after Retry-After seconds."
 def catalog_answers() -> dict[Any, OpenApiResponse]:
     """Return every way in which the catalogue answers."""
     return {
-        200: answer("Everything on sale, with an ETag.", shape("Catalog")),
+        200: answer("Everything on sale, with an ETag.", schema_ref("Catalog")),
         304: OpenApiResponse(description="What is known still holds."),
-        400: answer("A parameter cannot be read, is unknown, or is said twice.", shape("Error")),
-        503: answer(_AWAY, shape("Error")),
+        400: answer("A parameter cannot be read, is unknown, or is said twice.", schema_ref("Error")),
+        503: answer(_AWAY, schema_ref("Error")),
     }
 
 
@@ -122,20 +122,20 @@ def estimate_answers() -> dict[Any, OpenApiResponse]:
         422: "Some of the usage cannot be priced; every bad item is named by its index, with its reason.",
         503: _AWAY,
     }
-    refusals = {status: answer(reason, shape("Error")) for status, reason in refused.items()}
-    return {200: answer("What it costs.", shape("Estimate")), **refusals}
+    refusals = {status: answer(reason, schema_ref("Error")) for status, reason in refused.items()}
+    return {200: answer("What it costs.", schema_ref("Estimate")), **refusals}
 
 
-def _object(properties: dict[str, Shape]) -> Shape:
+def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _list(inner: Shape) -> Shape:
+def _list(inner: Schema) -> Schema:
     return {"type": "array", "items": inner}
 
 
-def _or_null(name: str, description: str) -> Shape:
-    return {"oneOf": [shape(name), {"type": "null"}], "description": description}
+def _or_null(name: str, description: str) -> Schema:
+    return {"oneOf": [schema_ref(name), {"type": "null"}], "description": description}
 
 
 _TEXT = {"type": "string"}
@@ -145,15 +145,15 @@ _DECIMAL = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)?$", "description": 
 _CURRENCY = {"type": "string", "const": CURRENCY}
 _MEASURE = {"type": "string", "enum": [str(measure) for measure in Measure]}
 _KIND = {"type": "string", "enum": [str(kind) for kind in Kind]}
-_TERMS: dict[str, Shape] = {
+_TERMS: dict[str, Schema] = {
     "unit_price": _DECIMAL,
     "unit_size": {"type": "integer", "enum": list(UNIT_SIZES)},
     "unit": _TEXT | {"description": "What the unit price is for, e.g. `thousand tokens`."},
 }
 
-PRICE_SHAPES: dict[str, Shape] = {
+PRICE_SHAPES: dict[str, Schema] = {
     "Price": _object({"kind": _KIND, **_TERMS, "begins_at": _INSTANT, "ends_at": _INSTANT_OR_NULL}),
-    "UpcomingPrice": _object({"from": _INSTANT, "price": shape("Price")}),
+    "UpcomingPrice": _object({"from": _INSTANT, "price": schema_ref("Price")}),
     "CallSpecification": _object(
         {
             "rpm": {"type": "integer", "description": "Calls per minute."},
@@ -163,15 +163,15 @@ PRICE_SHAPES: dict[str, Shape] = {
     "CatalogItem": _object(
         {
             "billing_item": _MEASURE,
-            "price": shape("Price") | {"description": "In force for everybody."},
+            "price": schema_ref("Price") | {"description": "In force for everybody."},
             "list_price": _or_null("Price", "Beneath an offer or a free trial, where there is one."),
-            "upcoming": _list(shape("UpcomingPrice")),
+            "upcoming": _list(schema_ref("UpcomingPrice")),
         }
     ),
     "CatalogService": _object(
         {
             "name": _TEXT,
-            "billing_items": _list(shape("CatalogItem")),
+            "billing_items": _list(schema_ref("CatalogItem")),
             "call_specification": _or_null("CallSpecification", "By default, for each customer."),
         }
     ),
@@ -180,7 +180,7 @@ PRICE_SHAPES: dict[str, Shape] = {
             "family": _TEXT | {"description": "The price page's heading."},
             "name": _TEXT | {"description": "The heading below it; the same where there is none."},
             "description": _TEXT,
-            "services": _list(shape("CatalogService")),
+            "services": _list(schema_ref("CatalogService")),
         }
     ),
     "Catalog": _object(
@@ -190,7 +190,7 @@ PRICE_SHAPES: dict[str, Shape] = {
             | {"description": "This answer is that of every instant from here on; null: from ever."},
             "next_change_at": _INSTANT_OR_NULL
             | {"description": "Until before this; null: no change is planned."},
-            "groups": _list(shape("CatalogGroup")),
+            "groups": _list(schema_ref("CatalogGroup")),
         }
     ),
     "EstimateLine": _object(
@@ -204,5 +204,7 @@ PRICE_SHAPES: dict[str, Shape] = {
             "amount": _DECIMAL,
         }
     ),
-    "Estimate": _object({"currency": _CURRENCY, "lines": _list(shape("EstimateLine")), "total": _DECIMAL}),
+    "Estimate": _object(
+        {"currency": _CURRENCY, "lines": _list(schema_ref("EstimateLine")), "total": _DECIMAL}
+    ),
 }

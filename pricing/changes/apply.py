@@ -14,7 +14,7 @@ from enum import StrEnum
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
 
-from accounts.audit.context import sign
+from accounts.audit.context import set_audit_context
 from pricing.changes.constraint_messages import constraint_of, refusal_text
 from pricing.changes.rows import SHEETS, PriceRow, Row, SpecificationRow, cells_of, key_of
 from pricing.changes.stored import StoredCatalogue, UnknownName
@@ -104,7 +104,7 @@ def apply_rows(
     Raises CatalogueMoved where `seen`, the fingerprint of the plan that somebody agreed to, is not theirs.
     """
     with catalogue_held():
-        sign(by=by, reason=reason)
+        set_audit_context(by=by, reason=reason)
         tried = _write(rows, now)
         if seen is not None and seen != tried.fingerprint:
             raise CatalogueMoved

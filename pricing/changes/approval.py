@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.audit.context import sign, signed
+from accounts.audit.context import audit_context, set_audit_context
 from pricing.changes.apply import CatalogueMoved, PlanRefused, apply_rows, is_refused, planned
 from pricing.changes.rows import Row, cells_of, row_of
 from pricing.models import Decision, Proposal
@@ -30,7 +30,7 @@ def submit_rows(
         raise CatalogueMoved
     if is_refused(tried.changes):
         raise PlanRefused(tried.changes)
-    with signed(by=by, reason=reason):
+    with audit_context(by=by, reason=reason):
         return Proposal.objects.create(
             deed=deed,
             rows=[{"sheet": row.sheet, **cells_of(row)} for row in rows],
@@ -59,7 +59,7 @@ def decide_proposal(
         raise ValidationError(f"This proposal was {held.decision} by {held.decided_by} already.")
     if (decision == Decision.WITHDRAWN) != (by == held.proposed_by):
         raise ValidationError("Who made a proposal can withdraw it; somebody else approves or refuses it.")
-    sign(by=by, reason=held.reason)
+    set_audit_context(by=by, reason=held.reason)
     if decision == Decision.APPROVED:
         why = f"{held.reason} (proposed by {held.proposed_by})"
         apply_rows(rows=rows_of(held), by=by, reason=why, now=now, seen=seen)

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.decorators import action, display
 
-from accounts.audit.audited_admin import Kept
+from accounts.audit.audited_admin import UndeletableAdmin
 from accounts.audit.edit_conflicts import version_to_send
 from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_of
 from pricing.changes.apply import PlanRefused, catalogue_held
@@ -42,7 +42,7 @@ from sensenova_billing.lib import clock
 REFUSED = (PlanRefused, ValidationError, IntegrityError)
 
 
-class CallSpecificationAdmin(ObeysApproval, Kept):
+class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
     """How many calls and tokens a minute; new limits are laid over the old ones, which are history."""
 
     form = SpecificationForm
@@ -127,7 +127,7 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
     @action(description="Change these limits", permissions=["add"])  # type: ignore[untyped-decorator]
     def change_these(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for others, with what they are already filled in."""
-        held = self.found(request, object_id)
+        held = self.get_object_or_404(request, object_id)
         known = {
             "service": held.service_id,
             "customer": held.customer_id,
@@ -144,7 +144,7 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
     @action(description="Take back", url_path="take-back", permissions=["change"])  # type: ignore[untyped-decorator]
     def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first; then remove what is scheduled, and let go on what it had cut or removed."""
-        held = self.found(request, object_id)
+        held = self.get_object_or_404(request, object_id)
         form = TakeBackForm(request.POST if request.method == "POST" else None)
         page = reverse("admin:pricing_callspecification_change", args=[held.pk])
         if request.method != "POST" or not form.is_valid():
@@ -163,8 +163,8 @@ class CallSpecificationAdmin(ObeysApproval, Kept):
         by, reason = request.user.get_username(), form.cleaned_data["reason"]
         try:
             with catalogue_held():
-                held = self.found(request, object_id)
-                if state_of(held) == SCHEDULED and self.told_of_conflict(request, [held.pk]):
+                held = self.get_object_or_404(request, object_id)
+                if state_of(held) == SCHEDULED and self.report_conflict(request, [held.pk]):
                     return redirect(request.get_full_path())
                 changes = take_back_limits(specification=held, by=by, reason=reason)
         except REFUSED as refused:

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from accounts.audit.audited_admin import ReasonedForm, reason_field
+from accounts.audit.audited_admin import RequiredReasonForm, reason_field
 from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
 
@@ -35,7 +35,7 @@ def frozen_fields(specification: CallSpecification | None, *, now: dt.datetime) 
     return FROZEN if is_in_force(specification, now=now) else (*FROZEN, "ends_at")
 
 
-class _DatedForm(ReasonedForm):
+class _DatedForm(RequiredReasonForm):
     """Asks for a period, and why."""
 
     def clean(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts.models import AuditEntry, Deed
+from accounts.models import AuditAction, AuditEntry
 from pricing.models import CallSpecification, Price
 
 # Among which rows periods do not overlap, and what a row says of its period.
@@ -38,17 +38,17 @@ class LayingDeed:
 def deed_of(brought: Price | CallSpecification) -> LayingDeed:
     """Return what became of others when this was added; nothing where the trail does not tell."""
     rows = AuditEntry.objects.filter(table=brought._meta.db_table)
-    added = rows.filter(row=str(brought.pk), deed=Deed.ADDED).first()
+    added = rows.filter(row=str(brought.pk), deed=AuditAction.ADDED).first()
     if added is None or added.transaction is None:
         return LayingDeed()
     # A transaction has its number only as long as the database is not moved to another server.
     entries = rows.filter(transaction=added.transaction, by=added.by, reason=added.reason)
     told = LayingDeed()
-    for entry in entries.exclude(deed=Deed.ADDED):
+    for entry in entries.exclude(deed=AuditAction.ADDED):
         before: dict[str, Any] = entry.before or {}
         if any(before[name] != getattr(brought, name) for name in _COURSE[type(brought)]):
             continue
-        if entry.deed == Deed.REMOVED:
+        if entry.deed == AuditAction.REMOVED:
             told.removed.append(_replaced(type(brought), before))
         elif _instant((entry.after or {})["ends_at"]) == brought.begins_at:
             ended = _instant(before["ends_at"])

@@ -19,7 +19,7 @@ import msgspec
 from django.db import transaction
 
 from accounts.api_keys.keys import issue_service_key, recognise_service_key
-from accounts.audit.context import sign, signed
+from accounts.audit.context import audit_context, set_audit_context
 from accounts.models import Customer, Member, Scope, User
 from invoices.closing.close import close_due_hours
 from pricing.catalogue.initial import load_catalogue
@@ -64,7 +64,7 @@ class Demo:
 def play_demo(*, connect: Callable[[str], httpx.Client], directory: Path, now: dt.datetime) -> Demo:
     """Set the demo up unless it was before, and return its sign-ins; raise Refused or NotAnswered."""
     if not _is_played():
-        with signed(by=DEMO):
+        with audit_context(by=DEMO):
             load_catalogue()
         key = _set_the_stage(directory=directory, now=now)
         with connect(key) as client:
@@ -82,7 +82,7 @@ def _is_played() -> bool:
 
 @transaction.atomic
 def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
-    sign(by=DEMO)
+    set_audit_context(by=DEMO)
     kept = _read(directory)
     for one in (*CAST, NEWCOMER):
         customer, _ = Customer.objects.get_or_create(code=one.code, defaults={"name": one.name})

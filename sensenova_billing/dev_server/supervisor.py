@@ -33,7 +33,7 @@ from sensenova_billing.dev_server.secret_key import store_secret_key
 from sensenova_billing.dev_server.server_address import announced, local_url
 
 Process = subprocess.Popen[bytes]
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 WEB_PROCESSES = 2
 # Ten seconds are promised for a stop; these patiences together stay below. A worker that is killed loses
@@ -47,7 +47,7 @@ WILDCARDS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True)
-class Plan:
+class StartOptions:
     """What one start is asked to do."""
 
     directory: Path
@@ -77,30 +77,30 @@ class Child:
     again_at: float | None = None
 
 
-def run(plan: Plan, tell: Tell) -> None:
+def run(options: StartOptions, report: Report) -> None:
     """Start everything and keep it running until this process is told to stop."""
     postgres.stop_in_order_on_signals()
-    _check_port(plan)
-    make_reachable(plan.directory)
-    with held(plan.directory), ExitStack() as stops:
+    _check_port(options)
+    make_reachable(options.directory)
+    with held(options.directory), ExitStack() as stops:
         children: list[Child] = []
-        stops.callback(_stop_all, children, tell)
+        stops.callback(_stop_all, children, report)
         if not os.environ.get("SECRET_KEY"):
-            store_secret_key(plan.directory)
-        _start_all(plan, children, tell)
-        stops.enter_context(announced(plan.directory, plan.url))
-        tell(f"SenseNova Billing is running at {plan.url} (Ctrl-C stops it).")
-        if plan.demo:
+            store_secret_key(options.directory)
+        _start_all(options, children, report)
+        stops.enter_context(announced(options.directory, options.url))
+        report(f"SenseNova Billing is running at {options.url} (Ctrl-C stops it).")
+        if options.demo:
             # It is filled through the public API while everything already runs, and ends by itself.
-            demo = _manage("demo", "--url", plan.url)
+            demo = _manage("demo", "--url", options.url)
             stops.callback(demo.kill)
         else:
-            tell("If nobody can sign in yet, make the first admin in another terminal:")
-            tell(f"  {_variables()}.venv/bin/python manage.py createsuperuser")
-            tell(f"and sign in at {plan.url}/admin/.")
+            report("If nobody can sign in yet, make the first admin in another terminal:")
+            report(f"  {_variables()}.venv/bin/python manage.py createsuperuser")
+            report(f"and sign in at {options.url}/admin/.")
         while True:
             for child in children:
-                _look_after(child, plan.directory, tell)
+                _look_after(child, options.directory, report)
             time.sleep(0.2)
 
 
@@ -110,44 +110,44 @@ def _variables() -> str:
     return f"SENSENOVA_DATA_DIR={shlex.quote(str(data_directory()))} " if chosen else ""
 
 
-def _start_all(plan: Plan, children: list[Child], tell: Tell) -> None:
-    tell(f"Data and logs are in {plan.directory}.")
+def _start_all(options: StartOptions, children: list[Child], report: Report) -> None:
+    report(f"Data and logs are in {options.directory}.")
     if "SENSENOVA_DATA_DIR" in os.environ:
-        tell(f"Commands in other terminals find them with {_variables().strip()} set as well.")
-    if FOR_UNREACHABLE_CHECKOUTS in plan.directory.parents:
-        tell("(Not in the checkout: run by root, PostgreSQL runs as nobody, who cannot reach it.)")
-    if plan.own_database:
-        tell("Starting PostgreSQL...")
-        children.append(_child("postgresql", partial(postgres.start, plan.directory)))
-    tell("Preparing the database...")
+        report(f"Commands in other terminals find them with {_variables().strip()} set as well.")
+    if FOR_UNREACHABLE_CHECKOUTS in options.directory.parents:
+        report("(Not in the checkout: run by root, PostgreSQL runs as nobody, who cannot reach it.)")
+    if options.own_database:
+        report("Starting PostgreSQL...")
+        children.append(_child("postgresql", partial(postgres.start, options.directory)))
+    report("Preparing the database...")
     if _manage("prepare").wait() != 0:
         raise StartFailed("`manage.py prepare` failed, so nothing was started.")
-    tell("Starting the web server, the worker and the clock...")
-    for name, command in _commands(plan).items():
-        children.append(_child(name, partial(_launch, plan, name, command)))
+    report("Starting the web server, the worker and the clock...")
+    for name, command in _commands(options).items():
+        children.append(_child(name, partial(_launch, options, name, command)))
         if name in ("web", "proxy"):
-            _wait_for_answer(plan, children[-1])
-    if plan.proxy:
-        tell("HAProxy is in front: requests that take longer than 20 s to arrive are ended.")
+            _wait_for_answer(options, children[-1])
+    if options.proxy:
+        report("HAProxy is in front: requests that take longer than 20 s to arrive are ended.")
     else:
-        tell("No proxy is in front: slow connections are not ended (docs/operations.md, Slow connections).")
+        report("No proxy is in front: slow connections are not ended (docs/operations.md, Slow connections).")
 
 
 def _child(name: str, start: Callable[[], Process]) -> Child:
     return Child(name=name, start=start, process=start())
 
 
-def _commands(plan: Plan) -> dict[str, list[str]]:
+def _commands(options: StartOptions) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     celery = [*python, "celery", "-A", "sensenova_billing"]
-    schedule = str(plan.directory / "celerybeat-schedule")
-    address, port = ("127.0.0.1", plan.web_port) if plan.proxy else (plan.address, plan.port)
+    schedule = str(options.directory / "celerybeat-schedule")
+    address, port = ("127.0.0.1", options.web_port) if options.proxy else (options.address, options.port)
     commands = {
         "web": [
             *(*python, "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
             *("--host", address, "--port", str(port)),
-            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(plan.connections)),
-            *("--backlog", "1024", "--backpressure", str(plan.connections)),
+            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(options.connections)),
+            *("--backlog", "1024", "--backpressure", str(options.connections)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "3"),
             "sensenova_billing.wsgi:application",
         ],
@@ -157,18 +157,18 @@ def _commands(plan: Plan) -> dict[str, list[str]]:
         ],
         "beat": [*celery, "beat", "--schedule", schedule, "--pidfile", "", "--loglevel", "INFO"],
     }
-    if plan.proxy:
-        return {"web": commands.pop("web"), "proxy": proxy_command(plan.proxy), **commands}
+    if options.proxy:
+        return {"web": commands.pop("web"), "proxy": proxy_command(options.proxy), **commands}
     return commands
 
 
-def _launch(plan: Plan, name: str, command: list[str]) -> Process:
-    log = postgres.open_log(plan.directory, name)
+def _launch(options: StartOptions, name: str, command: list[str]) -> Process:
+    log = postgres.open_log(options.directory, name)
     try:
         return subprocess.Popen(
             command,
             cwd=REPOSITORY,
-            env=_environment(plan, name),
+            env=_environment(options, name),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -179,18 +179,20 @@ def _launch(plan: Plan, name: str, command: list[str]) -> Process:
         os.close(log)
 
 
-def _environment(plan: Plan, name: str) -> dict[str, str]:
+def _environment(options: StartOptions, name: str) -> dict[str, str]:
     """Return the children's environment: they may be asked for by any name under which they are reachable."""
-    names = ["localhost", "127.0.0.1", "[::1]", plan.address]
-    if plan.address in WILDCARDS:
+    names = ["localhost", "127.0.0.1", "[::1]", options.address]
+    if options.address in WILDCARDS:
         names += _names_of_this_machine()
     work = "page" if name == "web" else "closing"
     environment = {"ALLOWED_HOSTS": ",".join(names), UNDER_RUNNER: "1", "SENSENOVA_WORK": work, **os.environ}
-    if plan.proxy and name == "web":
+    if options.proxy and name == "web":
         trusted = ["127.0.0.1", os.environ.get("TRUSTED_PROXIES", "")]
         environment["TRUSTED_PROXIES"] = ",".join(filter(None, trusted))
-    if plan.proxy and name == "proxy":
-        environment |= proxy_environment(address=plan.address, port=plan.port, upstream=plan.web_port)
+    if options.proxy and name == "proxy":
+        environment |= proxy_environment(
+            address=options.address, port=options.port, upstream=options.web_port
+        )
     return environment
 
 
@@ -218,30 +220,30 @@ def free_port() -> int:
         return port
 
 
-def _check_port(plan: Plan) -> None:
-    family = socket.AF_INET6 if ":" in plan.address else socket.AF_INET
+def _check_port(options: StartOptions) -> None:
+    family = socket.AF_INET6 if ":" in options.address else socket.AF_INET
     with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((plan.address, plan.port))
+            trial.bind((options.address, options.port))
         except OSError as taken:
             raise StartFailed(
-                f"Cannot listen on {plan.address} port {plan.port} ({taken.strerror}): "
+                f"Cannot listen on {options.address} port {options.port} ({taken.strerror}): "
                 "choose others with ADDRESS and PORT, for example PORT=8080."
             ) from taken
 
 
-def _wait_for_answer(plan: Plan, web: Child) -> None:
-    host = plan.url.removeprefix("http://").rpartition(":")[0].strip("[]")
-    port = plan.port
-    if plan.proxy and web.name == "web":
-        host, port = "127.0.0.1", plan.web_port
+def _wait_for_answer(options: StartOptions, web: Child) -> None:
+    host = options.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    port = options.port
+    if options.proxy and web.name == "web":
+        host, port = "127.0.0.1", options.web_port
     deadline = time.monotonic() + SECONDS_TO_ANSWER
     while time.monotonic() < deadline and web.process.poll() is None:
         if _answers(host, port):
             return
         time.sleep(0.05)
-    raise StartFailed(f"The web server does not answer, see {plan.directory / 'log' / web.name}.log.")
+    raise StartFailed(f"The web server does not answer, see {options.directory / 'log' / web.name}.log.")
 
 
 def _answers(host: str, port: int) -> bool:
@@ -255,40 +257,40 @@ def _answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def _look_after(child: Child, directory: Path, tell: Tell) -> None:
+def _look_after(child: Child, directory: Path, report: Report) -> None:
     """Start a child again that has ended: at once, and after failing again and again after longer pauses."""
     now = time.monotonic()
     if child.again_at is not None:
         if now >= child.again_at:
-            _start_again(child, directory, tell)
+            _start_again(child, directory, report)
     elif child.process.poll() is not None:
         child.failures = 0 if now - child.started > SECONDS_TO_BE_WELL else child.failures
-        _pause(child, f"ended with {child.process.returncode}", directory, tell)
+        _pause(child, f"ended with {child.process.returncode}", directory, report)
 
 
-def _start_again(child: Child, directory: Path, tell: Tell) -> None:
+def _start_again(child: Child, directory: Path, report: Report) -> None:
     try:
         child.process = child.start()
     except StartFailed as failure:
-        _pause(child, str(failure), directory, tell)
+        _pause(child, str(failure), directory, report)
     else:
         child.started, child.again_at = time.monotonic(), None
 
 
-def _pause(child: Child, reason: str, directory: Path, tell: Tell) -> None:
+def _pause(child: Child, reason: str, directory: Path, report: Report) -> None:
     pause = min(2**child.failures - 1, LONGEST_PAUSE)
     child.failures += 1
     child.again_at = time.monotonic() + pause
     when = f"in {pause} s" if pause else "now"
-    tell(f"{child.name} {reason}; it is started again {when}, see {directory / 'log' / child.name}.log.")
+    report(f"{child.name} {reason}; it is started again {when}, see {directory / 'log' / child.name}.log.")
 
 
-def _stop_all(children: list[Child], tell: Tell) -> None:
+def _stop_all(children: list[Child], report: Report) -> None:
     """Stop the children, last started first; whoever takes too long is killed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # once is enough
     if children:
-        tell("Stopping...")
+        report("Stopping...")
     for child in reversed(children):
         if child.name == "postgresql":
             postgres.stop(child.process, seconds=SECONDS_TO_STOP[child.name])

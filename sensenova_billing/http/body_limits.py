@@ -9,7 +9,7 @@ from django.urls import Resolver404, resolve
 from rest_framework.exceptions import APIException
 
 from sensenova_billing.http.errors import refuse
-from sensenova_billing.lib.api.errors import Refused
+from sensenova_billing.lib.api.errors import ApiError
 from sensenova_billing.lib.api.request_body import BODY, KIB, MIB, BodyLimit, RequestBody
 
 # 10,000 usage records with all their metadata, or what a proxy logs of some thousand calls.
@@ -63,7 +63,7 @@ class BodyLimitMiddleware:
             if request.method == "POST" and not path.startswith(API) and body.is_there and _is_route(path):
                 try:
                     _prepare_form(request, body)
-                except (APIException, Refused) as refusal:
+                except (APIException, ApiError) as refusal:
                     return refuse(request, refusal)
             return self._get_response(request)
 

@@ -11,15 +11,15 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from pricing.catalogue.estimates import BadEstimate
-from sensenova_billing.lib.api.errors import BadQuery, Refused, Unreadable
+from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
 from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
 from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
 from usage.limits.schemas import refusal_headers
 from usage.limits.stores.windows import StoreUnavailable, WindowsLost
 
-_STATUS: dict[type[Refused], int] = {
+_STATUS: dict[type[ApiError], int] = {
     Unreadable: 400,
-    BadQuery: 400,
+    InvalidQuery: 400,
     UsageConflict: 409,
     AlreadyReversed: 409,
     InvalidUsage: 422,
@@ -55,7 +55,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         ):
             seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
             return Response(error_body(*outage), 503, headers={"Retry-After": str(seconds)})
-        case Refused():
+        case ApiError():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
         case Http404():
             return answer_error(exceptions.NotFound(), context)
@@ -95,7 +95,7 @@ def _answer_api_exception(error: exceptions.APIException) -> Response:
     return Response(body, error.status_code, headers=headers)
 
 
-def refuse(request: HttpRequest, refusal: exceptions.APIException | Refused) -> HttpResponse:
+def refuse(request: HttpRequest, refusal: exceptions.APIException | ApiError) -> HttpResponse:
     """Answer outside the API's views as one of them would, with a page where a page was asked for."""
     answer = answer_error(refusal, {})
     assert answer is not None

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key
-from accounts.audit.edit_conflicts import Versioned
+from accounts.audit.edit_conflicts import VersionedAdmin
 from accounts.models import Customer, ServiceKey
 from pricing.catalogue.initial import load_catalogue
 from tests.browsing import fields_of
@@ -49,7 +49,7 @@ def test_of_two_who_save_at_once_the_second_is_shown_what_the_first_changed(acme
 
 def test_without_the_lock_both_would_save_and_one_change_would_be_lost(acme, operator_client, monkeypatch):
     """The control: what the test above would see if nothing held the row."""
-    monkeypatch.setattr(Versioned, "_lock", lambda *_: None)
+    monkeypatch.setattr(VersionedAdmin, "_lock", lambda *_: None)
 
     assert save_twice_at_once(operator_client, acme) == [302, 302]
 

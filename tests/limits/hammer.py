@@ -163,14 +163,14 @@ def _let_call(orders: Sequence[Order], directory: Path) -> None:
 
 _CUSTOMERS = """
 import datetime as dt, json
-from accounts.audit.context import signed
+from accounts.audit.context import audit_context
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from django.db import transaction
 from django.utils import timezone
 from pricing.models import CallSpecification, Service
 since = timezone.now() - dt.timedelta(hours=1)
-with transaction.atomic(), signed(by="hammer", reason="A test."):
+with transaction.atomic(), audit_context(by="hammer", reason="A test."):
     for name, (rpm, tpm) in json.loads({runs!r}).items():
         CallSpecification.objects.create(
             customer=Customer.objects.create(code=name, name=name),

@@ -20,10 +20,10 @@ RPM = 60
 AWAY = (503, "database_away")
 HELD = (503, "limits_unavailable")
 PREPARE = """
-from accounts.audit.context import signed
+from accounts.audit.context import audit_context
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
-with signed(by="test", reason="A test."):
+with audit_context(by="test", reason="A test."):
     for code in ("acme", "globex"):
         Customer.objects.create(code=code, name=code)
 print(issue_service_key(name="gateway", scopes=["calls:admit"])[1])

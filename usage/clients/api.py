@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from accounts.api_keys.authentication import key_of
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.schemas import answer, shape
+from sensenova_billing.lib.api.schemas import answer, schema_ref
 from usage.clients import cloudevents, lago, litellm
 from usage.ingest.authorise import report_usage
 from usage.ingest.errors import InvalidUsage, UsageConflict
@@ -134,9 +134,9 @@ class LagoEventView(LagoView):
         summary="Report usage as an event of Lago's",
         tags=["clients"],
         description="What Lago's SDKs and LiteLLM's `lago` callback send; see docs/clients.md.",
-        request={"application/json": wrapped("event", shape("LagoEvent"))},
+        request={"application/json": wrapped("event", schema_ref("LagoEvent"))},
         responses={
-            200: answer("Committed.", wrapped("event", shape("LagoStoredEvent"))),
+            200: answer("Committed.", wrapped("event", schema_ref("LagoStoredEvent"))),
             **refusals("LagoRefusal", conflict=422),
         },
     )
@@ -199,7 +199,7 @@ class LiteLLMView(ClientView):
             "application/x-ndjson": batch("LiteLLMPayload"),
         },
         responses={
-            200: answer("Committed.", shape("LiteLLMReceipt")),
+            200: answer("Committed.", schema_ref("LiteLLMReceipt")),
             **refusals("Error"),
         },
     )

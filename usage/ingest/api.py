@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from accounts.api_keys.authentication import key_of
 from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.schemas import answer, shape
+from sensenova_billing.lib.api.schemas import answer, schema_ref
 from usage.ingest.authorise import report_usage
 from usage.ingest.payload import decode_reports
 from usage.ingest.reversal_requests import decode_reversal, reverse_usage
@@ -29,7 +29,7 @@ class UsageView(UsageEndpoint):
             "any request may be repeated until it is answered; with other content it is refused with 409."
         ),
         request={"application/json": one_or_batch("UsageReport")},
-        responses={200: answer("Committed.", shape("Receipt")), **refusals("Error")},
+        responses={200: answer("Committed.", schema_ref("Receipt")), **refusals("Error")},
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
@@ -51,9 +51,9 @@ class ReversalView(UsageEndpoint):
             "than the record's. Asked again for the same reason it answers the same, so any request may be "
             "repeated until it is answered; for another reason it is refused with 409."
         ),
-        request={"application/json": shape("ReversalRequest")},
+        request={"application/json": schema_ref("ReversalRequest")},
         responses={
-            200: answer("Committed.", wrapped("reversal", shape("Reversal"))),
+            200: answer("Committed.", wrapped("reversal", schema_ref("Reversal"))),
             **reversal_refusals("Error"),
         },
     )

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from sensenova_billing.lib.database.batching import Ferry
+from sensenova_billing.lib.database.batching import Batcher
 from sensenova_billing.lib.database.time_limits import Work
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt, record_each
@@ -14,11 +14,11 @@ _Reported = tuple[UsageReport, dt.datetime]
 
 def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
     """Store this report for ever, sharing the commit with others; or raise InvalidUsage or UsageConflict."""
-    return _FERRY.cross((report, now))
+    return _BATCHER.submit((report, now))
 
 
-def _carry(reported: Sequence[_Reported]) -> list[Receipt | UsageError]:
+def _record_batch(reported: Sequence[_Reported]) -> list[Receipt | UsageError]:
     return record_each(reports=[report for report, _ in reported], now=max(now for _, now in reported))
 
 
-_FERRY = Ferry[_Reported, Receipt](_carry, work=Work.REPORT)
+_BATCHER = Batcher[_Reported, Receipt](_record_batch, work=Work.REPORT)

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse
 
 from pricing.rules.measures import MAX_QUANTITY, Measure
-from sensenova_billing.lib.api.schemas import Shape, answer, shape
+from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from usage.ingest.payload import MAX_BATCH
 
 _REASONS = {
@@ -30,17 +30,17 @@ _CONFLICTS = {
 }
 
 
-def one_or_batch(name: str) -> Shape:
+def one_or_batch(name: str) -> Schema:
     """Return the shape of one such thing or of a batch of them."""
-    return {"oneOf": [shape(name), batch(name)]}
+    return {"oneOf": [schema_ref(name), batch(name)]}
 
 
-def batch(name: str) -> Shape:
+def batch(name: str) -> Schema:
     """Return the shape of a batch of such things."""
-    return {"type": "array", "items": shape(name), "minItems": 1, "maxItems": MAX_BATCH}
+    return {"type": "array", "items": schema_ref(name), "minItems": 1, "maxItems": MAX_BATCH}
 
 
-def wrapped(name: str, inner: Shape) -> Shape:
+def wrapped(name: str, inner: Schema) -> Schema:
     """Return the shape of an object that holds this one under a name."""
     return _object({name: inner}, required=[name])
 
@@ -50,28 +50,30 @@ def refusals(
 ) -> dict[Any, OpenApiResponse]:
     """Return every way in which a door refuses, with bodies of this name; `conflict` is the status of one."""
     reasons = _REASONS | {conflict: _CONFLICTS[conflict]}
-    return {(status, media_type): answer(reason, shape(name)) for status, reason in sorted(reasons.items())}
+    return {
+        (status, media_type): answer(reason, schema_ref(name)) for status, reason in sorted(reasons.items())
+    }
 
 
 def reversal_refusals(name: str) -> dict[Any, OpenApiResponse]:
     """Return every way in which a reversal is refused."""
     reasons = _REASONS | _NO_REVERSAL
-    return {status: answer(reason, shape(name)) for status, reason in sorted(reasons.items())}
+    return {status: answer(reason, schema_ref(name)) for status, reason in sorted(reasons.items())}
 
 
-def _object(properties: dict[str, Shape], *, required: list[str], **more: Any) -> Shape:
+def _object(properties: dict[str, Schema], *, required: list[str], **more: Any) -> Schema:
     return {"type": "object", "properties": properties, "required": required, **more}
 
 
-def _some_of(*names: str) -> Shape:
+def _some_of(*names: str) -> Schema:
     return {
         "type": "object",
-        "properties": {name: shape("Count") for name in names},
+        "properties": {name: schema_ref("Count") for name in names},
         "anyOf": [{"required": [name]} for name in names],
     }
 
 
-def _counts(*names: str) -> dict[str, Shape]:
+def _counts(*names: str) -> dict[str, Schema]:
     return {name: {"type": "integer", "minimum": 0} for name in names}
 
 
@@ -83,7 +85,7 @@ _QUANTITY = {"type": "integer", "minimum": 0, "maximum": MAX_QUANTITY}
 _TAKEN_BACK = {"type": "integer", "minimum": -MAX_QUANTITY, "maximum": 0}
 _INSTANT = {"type": "string", "format": "date-time"}
 
-SHAPES: dict[str, Shape] = {
+SHAPES: dict[str, Schema] = {
     "Receipt": _object(_counts("accepted", "duplicates"), required=["accepted", "duplicates"]),
     "Reversal": _object(
         {
@@ -119,14 +121,14 @@ SHAPES: dict[str, Shape] = {
     },
     "LiteLLMCounts": _some_of("prompt_tokens", "completion_tokens"),
     "OpenMeterCount": _object(
-        {"tokens": shape("Count"), "type": {"type": "string", "enum": ["input", "output", "system"]}},
+        {"tokens": schema_ref("Count"), "type": {"type": "string", "enum": ["input", "output", "system"]}},
         required=["tokens", "type"],
     ),
     "OurCounts": _some_of("input_tokens", "output_tokens", "input_characters"),
     "LagoValue": _object(
         {
             "code": {"type": "string", "enum": ["llm_input_tokens", "llm_output_tokens"]},
-            "properties": _object({"value": shape("Count")}, required=["value"]),
+            "properties": _object({"value": schema_ref("Count")}, required=["value"]),
         },
         required=["code", "properties"],
     ),
@@ -145,7 +147,7 @@ SHAPES: dict[str, Shape] = {
                 "type": "object",
                 "properties": {"model": _MODEL},
                 "required": ["model"],
-                "oneOf": [shape("LiteLLMCounts"), shape("OpenMeterCount"), shape("OurCounts")],
+                "oneOf": [schema_ref("LiteLLMCounts"), schema_ref("OpenMeterCount"), schema_ref("OurCounts")],
             },
         },
         required=["specversion", "id", "source", "type", "subject", "data"],
@@ -166,7 +168,7 @@ SHAPES: dict[str, Shape] = {
             "transaction_id": _NAME,
             "external_subscription_id": _CUSTOMER,
             "code": _SOME_TEXT,
-            "timestamp": shape("UnixTime"),
+            "timestamp": schema_ref("UnixTime"),
             "precise_total_amount_cents": {
                 "type": ["string", "number", "boolean", "null"],
                 "description": "Is answered as it was sent, and not looked at.",
@@ -174,7 +176,10 @@ SHAPES: dict[str, Shape] = {
             "properties": _object({"model": _MODEL}, required=["model"]),
         },
         required=["transaction_id", "external_subscription_id", "code", "properties"],
-        anyOf=[_object({"properties": shape("LiteLLMCounts")}, required=["properties"]), shape("LagoValue")],
+        anyOf=[
+            _object({"properties": schema_ref("LiteLLMCounts")}, required=["properties"]),
+            schema_ref("LagoValue"),
+        ],
     ),
     "LagoStoredEvent": _object(
         {
@@ -211,7 +216,7 @@ SHAPES: dict[str, Shape] = {
                 "description": "The customer's code; if there is none, one of `metadata` is taken.",
             },
             "metadata": {"description": "An object that may name the customer; anything else names none."},
-            "endTime": shape("UnixTime"),
+            "endTime": schema_ref("UnixTime"),
             "prompt_tokens": _QUANTITY | {"type": ["integer", "null"]},
             "completion_tokens": _QUANTITY | {"type": ["integer", "null"]},
         },
@@ -226,7 +231,9 @@ SHAPES: dict[str, Shape] = {
         required=["cache_hit"],
         description="Used no model, and is skipped.",
     ),
-    "LiteLLMPayload": {"anyOf": [shape("LiteLLMCall"), shape("LiteLLMFailure"), shape("LiteLLMCacheHit")]},
+    "LiteLLMPayload": {
+        "anyOf": [schema_ref("LiteLLMCall"), schema_ref("LiteLLMFailure"), schema_ref("LiteLLMCacheHit")]
+    },
     "LiteLLMReceipt": _object(
         _counts("accepted", "duplicates", "skipped"), required=["accepted", "duplicates", "skipped"]
     ),

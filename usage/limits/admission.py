@@ -23,7 +23,7 @@ from sensenova_billing.lib.api.strict_json import (
     require_name,
     require_text,
 )
-from sensenova_billing.lib.database.batching import Ferry
+from sensenova_billing.lib.database.batching import Batcher
 from sensenova_billing.lib.database.time_limits import Work
 from sensenova_billing.lib.names import is_fit_for_a_name, is_fit_for_a_path
 from usage.limits.entitlements import Entitlement, EntitlementRequest, Entitlements
@@ -96,7 +96,7 @@ def admit_call(*, call: CallRequest, key: ServiceKey, now: dt.datetime) -> Admis
         estimated_tokens=call.estimated_tokens,
         now=now,
     )
-    return _FERRY.cross(pending)
+    return _BATCHER.submit(pending)
 
 
 def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
@@ -182,4 +182,4 @@ def _outcome(pending: _PendingCall, entitlement: Entitlement, status: LimitStatu
     )
 
 
-_FERRY = Ferry[_PendingCall, Admission](_admit_batch, work=Work.ADMISSION)
+_BATCHER = Batcher[_PendingCall, Admission](_admit_batch, work=Work.ADMISSION)

@@ -7,12 +7,12 @@ from rest_framework.response import Response
 
 from accounts.api_keys.authentication import ServiceKeyAuthentication, key_of
 from accounts.api_keys.customer_access import customer_of_key
-from accounts.api_keys.keys import recognise_briefly
+from accounts.api_keys.keys import recognise_cached
 from accounts.api_keys.permissions import MayAdmitCalls, MayReadBilling
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.endpoint import Door, SwiftJson
+from sensenova_billing.lib.api.endpoint import Endpoint, FastJsonRenderer
 from sensenova_billing.lib.api.query_params import CustomerQuery, OptionalCustomerQuery, read_query
-from sensenova_billing.lib.api.schemas import CUSTOMER, answer, shape
+from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 from usage.limits.admission import admit_call, decode_call, release_call
 from usage.limits.schemas import (
     RELEASED_CUSTOMER,
@@ -25,15 +25,15 @@ from usage.limits.schemas import (
 from usage.limits.status import limit_statuses_of
 
 
-class AdmissionView(Door):
+class AdmissionView(Endpoint):
     """Base of the endpoints for gateways, before and after a call."""
 
     permission_classes = (MayAdmitCalls,)
-    renderer_classes = (SwiftJson,)
+    renderer_classes = (FastJsonRenderer,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Cache a key for a second: looking it up would cost a round trip, as much as the admission."""
-        return [ServiceKeyAuthentication(recognise_briefly)]
+        return [ServiceKeyAuthentication(recognise_cached)]
 
 
 class CallsView(AdmissionView):
@@ -49,8 +49,8 @@ class CallsView(AdmissionView):
             "Report the call's usage with its `call_id` to settle the reservation, or release it if the call "
             "was not made. A repeated request with the same `call_id` is admitted once."
         ),
-        request={"application/json": shape("CallRequest")},
-        responses={200: answer("Admitted.", shape("Admission")), **call_refusals()},
+        request={"application/json": schema_ref("CallRequest")},
+        responses={200: answer("Admitted.", schema_ref("Admission")), **call_refusals()},
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, admit, answer."""
@@ -72,7 +72,7 @@ class CallView(AdmissionView):
             "unique per customer: give `customer` if several customers of the key have a call of this id."
         ),
         parameters=[RELEASED_CUSTOMER],
-        responses={200: answer("Released.", shape("Release")), **call_refusals(release=True)},
+        responses={200: answer("Released.", schema_ref("Release")), **call_refusals(release=True)},
     )
     def delete(self, request: Request, call_id: str) -> Response:
         """Authenticate, read the query, release, answer."""
@@ -81,7 +81,7 @@ class CallView(AdmissionView):
         return Response({"call_id": call_id, "state": "released"})
 
 
-class LimitsView(Door):
+class LimitsView(Endpoint):
     """The status of a customer's limits."""
 
     permission_classes = (MayReadBilling,)
@@ -95,7 +95,7 @@ class LimitsView(Door):
             "what remains, and how many calls were refused in this hour and the 24 before it."
         ),
         parameters=[CUSTOMER],
-        responses={200: answer("The limits.", shape("CustomerLimits")), **limit_status_refusals()},
+        responses={200: answer("The limits.", schema_ref("CustomerLimits")), **limit_status_refusals()},
     )
     def get(self, request: Request) -> Response:
         """Authenticate, read the query, answer."""

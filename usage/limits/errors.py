@@ -1,6 +1,6 @@
 """Errors of admission; sensenova_billing/http/errors.py gives each its status."""
 
-from sensenova_billing.lib.api.errors import Refused
+from sensenova_billing.lib.api.errors import ApiError
 from usage.limits.stores.windows import CallLimits, LimitStatus, Refusal
 
 # The reasons under which refused calls are counted: their codes in the API, and in words after "refused".
@@ -16,7 +16,7 @@ REFUSAL_WORDS = {
 }
 
 
-class CallError(Refused):
+class CallError(ApiError):
     """A call was not admitted or not released; it consumed nothing."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from sensenova_billing.lib.api.schemas import Shape, answer, shape
+from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from usage.limits.admission import Admission
 from usage.limits.errors import REFUSAL_CODES, LimitsExhausted
 from usage.limits.status import ServiceLimitStatus
@@ -115,15 +115,15 @@ def instant_of(second: int) -> dt.datetime:
 def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
     """Return the error responses of admission, or of a release."""
     reasons = {status: _REASONS[status] for status in (401, 403, 503)} | _RELEASES if release else _REASONS
-    return {status: answer(reason, shape("Error")) for status, reason in sorted(reasons.items())}
+    return {status: answer(reason, schema_ref("Error")) for status, reason in sorted(reasons.items())}
 
 
 def limit_status_refusals() -> dict[int, OpenApiResponse]:
     """Return the error responses of reading limits."""
-    return {status: answer(reason, shape("Error")) for status, reason in _NOT_READ.items()}
+    return {status: answer(reason, schema_ref("Error")) for status, reason in _NOT_READ.items()}
 
 
-def _object(properties: dict[str, Shape]) -> Shape:
+def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": [*properties]}
 
 
@@ -134,15 +134,15 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 
 _NO_LIMITS = {"type": "null", "description": "No call specification is in force, so no call is admitted."}
 
-CALL_SHAPES: dict[str, Shape] = {
+CALL_SHAPES: dict[str, Schema] = {
     "Admission": _object(
         {
             "call_id": _NAME | {"description": "To be sent with the call's usage, or to release it."},
             "customer": _NAME,
             "service": _NAME | {"description": "By its own name, even if the request used an alias."},
-            "limits": shape("CallLimits"),
-            "remaining": shape("CallLimits"),
-            "resets_at": shape("CallResets"),
+            "limits": schema_ref("CallLimits"),
+            "remaining": schema_ref("CallLimits"),
+            "resets_at": schema_ref("CallResets"),
         }
     ),
     "CallLimits": _object(
@@ -160,17 +160,17 @@ CALL_SHAPES: dict[str, Shape] = {
     ),
     "CallsUsed": _object({"requests": _COUNT, "tokens": _COUNT}),
     "CustomerLimits": _object(
-        {"customer": _NAME, "services": {"type": "array", "items": shape("ServiceLimits")}}
+        {"customer": _NAME, "services": {"type": "array", "items": schema_ref("ServiceLimits")}}
     ),
     "RefusedCalls": _object(dict.fromkeys(REFUSAL_CODES.values(), _COUNT)),
     "ServiceLimits": _object(
         {
             "service": _NAME,
-            "limits": {"anyOf": [shape("CallLimits"), _NO_LIMITS]},
-            "used": shape("CallsUsed") | {"description": "Usage of the last 60 seconds."},
-            "remaining": {"anyOf": [shape("CallLimits"), _NO_LIMITS]},
-            "resets_at": shape("CallResets"),
-            "refused_last_day": shape("RefusedCalls")
+            "limits": {"anyOf": [schema_ref("CallLimits"), _NO_LIMITS]},
+            "used": schema_ref("CallsUsed") | {"description": "Usage of the last 60 seconds."},
+            "remaining": {"anyOf": [schema_ref("CallLimits"), _NO_LIMITS]},
+            "resets_at": schema_ref("CallResets"),
+            "refused_last_day": schema_ref("RefusedCalls")
             | {"description": "Calls refused in this hour and the 24 before it, by reason."},
         }
     ),

@@ -11,12 +11,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from sensenova_billing.lib.admin.lists import AskedList
-from sensenova_billing.lib.admin.read_only import ReadOnly
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import RefusedUsage
 
 
-class RefusedUsageAdmin(AskedList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Every counter, the newest first."""
 
     list_display = (

@@ -6,12 +6,12 @@ from rest_framework.response import Response
 from accounts.api_keys.permissions import MayReportUsage
 from accounts.models import ServiceKey
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.endpoint import Door
+from sensenova_billing.lib.api.endpoint import Endpoint
 from usage.refused.counters import RefusedRequest, count_refused, records_of
 from usage.refused.reasons import reason_of_code
 
 
-class UsageEndpoint(Door):
+class UsageEndpoint(Endpoint):
     """Takes usage from keys that may report it, and counts what it refuses."""
 
     permission_classes = (MayReportUsage,)

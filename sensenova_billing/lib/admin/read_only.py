@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 
-class ReadOnly:
+class ReadOnlyAdmin:
     """Nobody adds, changes or deletes; the database refuses it as well."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

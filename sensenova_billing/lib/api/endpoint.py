@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from sensenova_billing.lib.api.request_body import BODY, RequestBody
 
 
-class AnswersInJson(DefaultContentNegotiation):
+class JsonOnlyNegotiation(DefaultContentNegotiation):
     """Answers in JSON, whatever the Accept header says: there is nothing else to choose from."""
 
     def select_renderer(
@@ -25,7 +25,7 @@ class AnswersInJson(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class SwiftJson(BaseRenderer):
+class FastJsonRenderer(BaseRenderer):
     """The JSON of Django REST framework, several times as fast; but instants keep their microseconds."""
 
     media_type = "application/json"
@@ -52,10 +52,10 @@ def _as_text(said: Any) -> str:
 _JSON = msgspec.json.Encoder(enc_hook=_as_text)
 
 
-class Door(APIView):
+class Endpoint(APIView):
     """A view of the API: it answers in JSON, and leaves nothing of a request for the collector to find."""
 
-    content_negotiation_class = AnswersInJson
+    content_negotiation_class = JsonOnlyNegotiation
     # The content types of the bodies that it takes.
     media_types: tuple[str, ...] = ("application/json",)
 

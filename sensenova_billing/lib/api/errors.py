@@ -8,7 +8,7 @@ DETAILS_SHOWN = 100
 
 
 @dataclass(frozen=True)
-class Problem:
+class ItemProblem:
     """What is wrong with one item of a batch, by its index; a single item has index 0."""
 
     index: int
@@ -16,7 +16,7 @@ class Problem:
     reason: str
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """Nothing was stored; `code` is for programs, `message` for people."""
 
     def __init__(self, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
@@ -26,11 +26,11 @@ class Refused(Exception):
         self.details = list(details)
 
 
-class Unreadable(Refused):
+class Unreadable(ApiError):
     """The body is not what the door can read."""
 
 
-class BadQuery(Refused):
+class InvalidQuery(ApiError):
     """What was asked for cannot be read; each parameter that is wrong is named with its reason."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from sensenova_billing.lib.api.errors import BadQuery
+from sensenova_billing.lib.api.errors import InvalidQuery
 
 
-class NothingAsked(forms.Form):
+class NoQuery(forms.Form):
     """No parameter at all."""
 
 
@@ -25,7 +25,7 @@ class OptionalCustomerQuery(forms.Form):
 
 
 def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
-    """Return what was asked for; raise BadQuery for what is wrong, unknown, empty or said twice."""
+    """Return what was asked for; raise InvalidQuery for what is wrong, unknown, empty or said twice."""
     form = form_class(query)
     problems = {name: str(errors[0]) for name, errors in form.errors.items()}
     for name, values in query.lists():
@@ -36,5 +36,5 @@ def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]
         elif values == [""]:
             problems[name] = "is empty"
     if problems:
-        raise BadQuery(problems)
+        raise InvalidQuery(problems)
     return form.cleaned_data

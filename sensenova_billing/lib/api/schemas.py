@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-Shape = dict[str, Any]
+Schema = dict[str, Any]
 
 CUSTOMER = OpenApiParameter(
     "customer",
@@ -14,11 +14,11 @@ CUSTOMER = OpenApiParameter(
 )
 
 
-def shape(name: str) -> Shape:
+def schema_ref(name: str) -> Schema:
     """Return a reference to the component of this name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def answer(description: str, answered: Shape) -> OpenApiResponse:
+def answer(description: str, answered: Schema) -> OpenApiResponse:
     """Return what the document says of one status."""
     return OpenApiResponse(cast(Any, answered), description)

@@ -1,8 +1,8 @@
-"""Threads that want the same kind of thing at the same time get it with one trip to the database.
+"""Group commit: requests of the same kind that arrive at the same time share a round trip to the database.
 
-A trip costs the same whether it is for one or for thirty: a commit waits for the disk, a query for its
-answer. So of the threads that wait one steers: it takes everybody who is waiting across, and each gets an
-outcome of its own. Nobody waits for others to come: who arrives while a trip is under way takes the next.
+A round trip costs as much for one request as for thirty: a commit waits for the disk, a query for its result.
+One of the waiting threads becomes the leader and processes every request in the queue as one batch; each
+request gets its own outcome. A batch never waits to fill up: what arrives while one runs is in the next.
 """
 
 import sys
@@ -12,86 +12,90 @@ from typing import Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from sensenova_billing.lib.database.dedicated_connection import KeptConnection
+from sensenova_billing.lib.database.dedicated_connection import DedicatedConnection
 from sensenova_billing.lib.database.time_limits import Work
 
-Wish = TypeVar("Wish")
+Request = TypeVar("Request")
 Outcome = TypeVar("Outcome")
 
 
-class _Ticket(Generic[Wish, Outcome]):
-    def __init__(self, wish: Wish) -> None:
-        self.wish = wish
-        self.call = threading.Lock()  # held until the ticket is called; far cheaper than an Event
-        self.call.acquire()
+class _PendingRequest(Generic[Request, Outcome]):
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        # Held until there is an outcome, or this thread is to lead; far cheaper than an Event.
+        self.wake = threading.Lock()
+        self.wake.acquire()
         self.outcomes: list[Outcome | Exception] = []
         self.error: BaseException | None = None
 
 
-class Ferry(Generic[Wish, Outcome]):
-    """Takes everybody who waits across at once; `carry` gets their wishes and returns as many outcomes.
+class Batcher(Generic[Request, Outcome]):
+    """Processes all waiting requests at once; `process` gets a batch and returns an outcome for each.
 
-    An outcome may be an error, which is then raised for that one alone.
+    An outcome may be an error, which is then raised for that request alone.
     """
 
     def __init__(
-        self, carry: Callable[[Sequence[Wish]], Sequence[Outcome | Exception]], *, work: Work = Work.PAGE
+        self,
+        process: Callable[[Sequence[Request]], Sequence[Outcome | Exception]],
+        *,
+        work: Work = Work.PAGE,
     ) -> None:
-        self._carry = carry
-        self._connection = KeptConnection(work)
+        self._process = process
+        self._connection = DedicatedConnection(work)
         self._lock = threading.Lock()
-        self._waiting: list[_Ticket[Wish, Outcome]] = []
-        self._under_way = False
+        self._waiting: list[_PendingRequest[Request, Outcome]] = []
+        self._is_running = False
 
-    def cross(self, wish: Wish) -> Outcome:
-        """Return this wish's outcome, or raise it; raise what `carry` raised, as does everybody aboard."""
-        _give_connection_back()  # first: who fails after he boarded would never steer, and nobody else would
-        ticket = _Ticket[Wish, Outcome](wish)
+    def submit(self, request: Request) -> Outcome:
+        """Return this request's outcome, or raise it; an error of `process` is raised for the whole batch."""
+        _give_connection_back()  # before enqueueing: an error after it would leave the queue without a leader
+        pending = _PendingRequest[Request, Outcome](request)
         with self._lock:
-            self._waiting.append(ticket)
-            steers = not self._under_way
-            self._under_way = True
-        if not steers:
-            ticket.call.acquire()
-        if not ticket.outcomes and ticket.error is None:
-            self._steer(ticket)
-        outcome = ticket.error or ticket.outcomes[0]
+            self._waiting.append(pending)
+            leads = not self._is_running
+            self._is_running = True
+        if not leads:
+            pending.wake.acquire()
+        if not pending.outcomes and pending.error is None:
+            self._run_batch(pending)
+        outcome = pending.error or pending.outcomes[0]
         if not isinstance(outcome, BaseException):
             return outcome
         try:
             raise outcome
         finally:
-            # Or this frame and the error keep each other, and the request, for the collector.
-            del outcome, ticket
+            # Otherwise this frame and the error form a cycle that holds the request until garbage collection.
+            del outcome, pending
 
-    def _steer(self, steering: "_Ticket[Wish, Outcome]") -> None:
+    def _run_batch(self, leader: "_PendingRequest[Request, Outcome]") -> None:
         with self._lock:
-            aboard, self._waiting = self._waiting, []
+            batch, self._waiting = self._waiting, []
         try:
-            with self._connection.lent():
-                outcomes = self._carry([ticket.wish for ticket in aboard])
-            for ticket, outcome in zip(aboard, outcomes, strict=True):
-                ticket.outcomes.append(outcome)
+            with self._connection.as_default():
+                outcomes = self._process([pending.request for pending in batch])
+            for pending, outcome in zip(batch, outcomes, strict=True):
+                pending.outcomes.append(outcome)
         finally:
-            # Whatever went wrong, everybody aboard hears of it and nobody waits on.
+            # Whatever went wrong, every request of the batch gets the error and no thread waits on.
             error = sys.exception()
-            self._hand_over()
-            for ticket in aboard:
-                ticket.error = error
-                if ticket is not steering:
-                    ticket.call.release()
+            self._wake_next_leader()
+            for pending in batch:
+                pending.error = error
+                if pending is not leader:
+                    pending.wake.release()
 
-    def _hand_over(self) -> None:
-        """Call the next to steer, who takes along everybody who has come since."""
+    def _wake_next_leader(self) -> None:
+        """Let the first request in the queue lead the next batch, with all that arrived since."""
         with self._lock:
             if self._waiting:
-                self._waiting[0].call.release()
+                self._waiting[0].wake.release()
             else:
-                self._under_way = False
+                self._is_running = False
 
 
 def _give_connection_back() -> None:
-    # Who waits must not hold a connection of the pool that others need, and who steers is lent another.
+    # A waiting thread must not hold a connection of the pool that others need; the leader uses the batcher's.
     own = connections[DEFAULT_DB_ALIAS]
     if own.connection is not None and own.pool and not own.in_atomic_block:  # type: ignore[attr-defined]
         own.close()

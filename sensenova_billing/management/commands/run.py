@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from sensenova_billing.dev_server.data_directory import StartFailed, data_directory
 from sensenova_billing.dev_server.proxy import find_proxy
 from sensenova_billing.dev_server.secret_key import fault_of
-from sensenova_billing.dev_server.supervisor import Plan, free_port, run
+from sensenova_billing.dev_server.supervisor import StartOptions, free_port, run
 from sensenova_billing.environment import Environment
 
 
@@ -25,19 +25,19 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run until told to stop; a start that is impossible ends with one line that says why."""
-        plan = self._plan(demo=not options["no_demo"])
-        if fault := fault_of(settings.SECRET_KEY, address=plan.address):
+        start = self._start_options(demo=not options["no_demo"])
+        if fault := fault_of(settings.SECRET_KEY, address=start.address):
             raise CommandError(fault)
         try:
-            run(plan, self._tell)
+            run(start, self._print)
         except StartFailed as failure:
             raise CommandError(str(failure)) from failure
         except KeyboardInterrupt:
             return
 
-    def _plan(self, *, demo: bool) -> Plan:
+    def _start_options(self, *, demo: bool) -> StartOptions:
         env = Environment()
-        return Plan(
+        return StartOptions(
             directory=data_directory(),
             address=env.str("ADDRESS", default="127.0.0.1"),
             port=env.int("PORT", default=8000),
@@ -48,6 +48,6 @@ class Command(BaseCommand):
             web_port=free_port(),
         )
 
-    def _tell(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.api_keys.keys import (
-    NOTED_EVERY,
+    USE_NOTED_EVERY,
     issue_service_key,
     recognise_service_key,
     revoke_service_key,
@@ -205,11 +205,11 @@ def test_a_keys_last_use_is_noted_to_the_minute(now):
     key, text = issue_service_key(name="gateway")
     noted = []
 
-    for instant in (now, now + NOTED_EVERY - A_SECOND, now + NOTED_EVERY):
+    for instant in (now, now + USE_NOTED_EVERY - A_SECOND, now + USE_NOTED_EVERY):
         recognise_service_key(text=text, now=instant)
         noted.append(ServiceKey.objects.get(pk=key.pk).last_used_at)
 
-    assert noted == [now, now, now + NOTED_EVERY]
+    assert noted == [now, now, now + USE_NOTED_EVERY]
 
 
 def test_a_use_that_is_refused_is_not_noted(now):

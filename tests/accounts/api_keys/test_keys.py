@@ -5,7 +5,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.api_keys.keys import (
     issue_service_key,
-    recognise_briefly,
+    recognise_cached,
     recognise_service_key,
     revoke_service_key,
 )
@@ -142,10 +142,10 @@ def test_the_database_refuses_a_secret_that_is_not_a_sha_256():
 @pytest.mark.django_db(transaction=True)
 def test_while_one_request_looks_a_kept_key_up_again_the_others_do_not_wait(now):
     key, text = issue_service_key(name="chat-gateway-1")
-    recognise_briefly(text=text, now=now)
+    recognise_cached(text=text, now=now)
 
     def again():
-        return recognise_briefly(text=text, now=now + A_SECOND / 2)
+        return recognise_cached(text=text, now=now + A_SECOND / 2)
 
     with together() as threads, transaction.atomic():
         with connection.cursor() as cursor:
@@ -160,10 +160,10 @@ def test_while_one_request_looks_a_kept_key_up_again_the_others_do_not_wait(now)
 
 def test_a_revoked_key_that_is_kept_is_refused_once_anybody_has_looked_it_up(now):
     key, text = issue_service_key(name="chat-gateway-1")
-    recognise_briefly(text=text, now=now)
+    recognise_cached(text=text, now=now)
     revoke_service_key(key=key, now=now)
 
-    found = [recognise_briefly(text=text, now=now + A_SECOND * part) for part in (0.4, 0.5, 0.6)]
+    found = [recognise_cached(text=text, now=now + A_SECOND * part) for part in (0.4, 0.5, 0.6)]
 
     assert found == [key, None, None]
 
@@ -171,6 +171,6 @@ def test_a_revoked_key_that_is_kept_is_refused_once_anybody_has_looked_it_up(now
 def test_an_expired_key_that_is_kept_is_refused_from_its_instant_on(now):
     key, text = issue_service_key(name="chat-gateway-1", expires_at=now + A_SECOND / 4)
 
-    found = [recognise_briefly(text=text, now=now + A_SECOND * part) for part in (0, 0.2, 0.25)]
+    found = [recognise_cached(text=text, now=now + A_SECOND * part) for part in (0, 0.2, 0.25)]
 
     assert found == [key, key, None]

@@ -10,9 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.audit.audited_admin import Signed
-from accounts.audit.context import signed
-from accounts.models import AuditEntry, Customer, Deed, ServiceKey, User
+from accounts.audit.audited_admin import AuditedAdmin
+from accounts.audit.context import audit_context
+from accounts.models import AuditAction, AuditEntry, Customer, ServiceKey, User
 from invoices.books.constraints import APPEND_ONLY
 from pricing.models import CallSpecification, Service, ServiceAlias
 from tests.browsing import version_of
@@ -54,7 +54,7 @@ def test_every_admin_that_lets_anything_change_is_signed(rf, operator):
         model
         for model, its in admin.site._registry.items()
         if model not in APPEND_ONLY
-        and not isinstance(its, Signed)
+        and not isinstance(its, AuditedAdmin)
         and (
             its.has_add_permission(request)
             or its.has_change_permission(request)
@@ -63,7 +63,7 @@ def test_every_admin_that_lets_anything_change_is_signed(rf, operator):
     ]
 
     assert unsigned == []
-    assert sum(isinstance(its, Signed) for its in admin.site._registry.values()) >= 7
+    assert sum(isinstance(its, AuditedAdmin) for its in admin.site._registry.values()) >= 7
 
 
 def test_a_customer_and_its_members_are_signed_with_one_reason(alice, operator_client):
@@ -72,8 +72,8 @@ def test_a_customer_and_its_members_are_signed_with_one_reason(alice, operator_c
     operator_client.post(reverse("admin:accounts_customer_add"), new | members(alice))
 
     assert Customer.objects.get(code="initech").members.get().user == alice
-    assert last("accounts_customer") == (OPERATOR, "Contract 7.", Deed.ADDED)
-    assert last("accounts_member") == (OPERATOR, "Contract 7.", Deed.ADDED)
+    assert last("accounts_customer") == (OPERATOR, "Contract 7.", AuditAction.ADDED)
+    assert last("accounts_member") == (OPERATOR, "Contract 7.", AuditAction.ADDED)
 
 
 def test_a_reason_may_be_left_out_but_not_who(acme, operator_client):
@@ -81,7 +81,7 @@ def test_a_reason_may_be_left_out_but_not_who(acme, operator_client):
 
     operator_client.post(reverse("admin:accounts_customer_change", args=[acme.pk]), changed | members())
 
-    assert last("accounts_customer") == (OPERATOR, "", Deed.CHANGED)
+    assert last("accounts_customer") == (OPERATOR, "", AuditAction.CHANGED)
 
 
 def test_a_reason_is_not_longer_than_500(acme, operator_client):
@@ -109,7 +109,7 @@ def test_a_call_specification_is_changed_only_for_a_reason(reason, operator_clie
     assert (limits.ends_at is not None) is bool(reason)
     assert ("Give a reason" in answer.content.decode()) is not bool(reason)
     if reason:
-        assert last("pricing_callspecification") == (OPERATOR, reason, Deed.CHANGED)
+        assert last("pricing_callspecification") == (OPERATOR, reason, AuditAction.CHANGED)
 
 
 @pytest.mark.parametrize("reason", ["", "The gateway was renamed."])
@@ -146,23 +146,23 @@ def test_what_is_deleted_is_signed(way, operator_client):
 
     operator_client.post(page, body)
 
-    assert last("pricing_servicealias") == (OPERATOR, "", Deed.REMOVED)
+    assert last("pricing_servicealias") == (OPERATOR, "", AuditAction.REMOVED)
 
 
 def test_a_key_is_made_changed_and_revoked_signed(operator_client, acme):
     new = {"name": "gateway", "scopes": "usage:write", "is_limited": "True", "customers": acme.pk}
     operator_client.post(reverse("admin:accounts_servicekey_add"), new | {"reason": "For the gateway."})
-    assert last("accounts_servicekey") == (OPERATOR, "For the gateway.", Deed.ADDED)
-    assert last("accounts_servicekey_customers") == (OPERATOR, "For the gateway.", Deed.ADDED)
+    assert last("accounts_servicekey") == (OPERATOR, "For the gateway.", AuditAction.ADDED)
+    assert last("accounts_servicekey_customers") == (OPERATOR, "For the gateway.", AuditAction.ADDED)
     key = ServiceKey.objects.get()
 
     operator_client.post(
         reverse("admin:accounts_servicekey_rotate", args=[key.pk]), {"reason": "A year old."}
     )
-    assert last("accounts_servicekey") == (OPERATOR, "A year old.", Deed.ADDED)
+    assert last("accounts_servicekey") == (OPERATOR, "A year old.", AuditAction.ADDED)
 
     operator_client.post(reverse("admin:accounts_servicekey_revoke", args=[key.pk]), {"reason": "Leaked."})
-    assert last("accounts_servicekey") == (OPERATOR, "Leaked.", Deed.CHANGED)
+    assert last("accounts_servicekey") == (OPERATOR, "Leaked.", AuditAction.CHANGED)
 
 
 def test_a_new_password_is_signed(alice, operator_client):
@@ -172,7 +172,7 @@ def test_a_new_password_is_signed(alice, operator_client):
 
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD[::-1])
-    assert last("accounts_user") == (OPERATOR, "", Deed.CHANGED)
+    assert last("accounts_user") == (OPERATOR, "", AuditAction.CHANGED)
 
 
 def test_ones_own_new_password_is_signed(operator, operator_client):
@@ -182,7 +182,7 @@ def test_ones_own_new_password_is_signed(operator, operator_client):
 
     operator.refresh_from_db()
     assert operator.check_password(PASSWORD[::-1])
-    assert last("accounts_user") == (OPERATOR, "", Deed.CHANGED)
+    assert last("accounts_user") == (OPERATOR, "", AuditAction.CHANGED)
 
 
 def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client):
@@ -203,14 +203,14 @@ def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client)
 
     assert item("nova-embedding-stable", "output_tokens").prices.count() == 1
     for table in ("pricing_billingitem", "pricing_price"):
-        assert last(table) == (OPERATOR, "On sale from today.", Deed.ADDED)
+        assert last(table) == (OPERATOR, "On sale from today.", AuditAction.ADDED)
 
 
 # --- The pages ----------------------------------------------------------------------------------------
 
 
 def test_the_trail_shows_who_changed_what_and_why(acme, operator_client):
-    with signed(by="clerk@sensenova.example", reason="They moved."):
+    with audit_context(by="clerk@sensenova.example", reason="They moved."):
         Customer.objects.filter(pk=acme.pk).update(time_zone="Europe/Berlin")
 
     said = text(operator_client.get(reverse(TRAIL)))
@@ -233,7 +233,7 @@ def test_the_trail_shows_who_changed_what_and_why(acme, operator_client):
     ids=lambda given: " ".join(sorted(map(str, given))),
 )
 def test_the_trail_is_filtered_and_searched(query, found, acme, operator_client):
-    with signed(by="clerk@sensenova.example"):
+    with audit_context(by="clerk@sensenova.example"):
         Customer.objects.create(code="globex", name="Globex GmbH")
 
     page = operator_client.get(reverse(TRAIL), query).context["cl"]
@@ -248,8 +248,8 @@ def test_the_trail_of_one_row_is_its_history(acme, globex, operator_client):
 
     shown = answer.context["cl"].result_list
     assert [(one.table, one.row, one.deed) for one in shown] == [
-        ("accounts_customer", str(acme.pk), Deed.CHANGED),
-        ("accounts_customer", str(acme.pk), Deed.ADDED),
+        ("accounts_customer", str(acme.pk), AuditAction.CHANGED),
+        ("accounts_customer", str(acme.pk), AuditAction.ADDED),
     ]
 
 

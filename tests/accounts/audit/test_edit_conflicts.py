@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.api_keys.keys import issue_service_key
-from accounts.audit.audited_admin import Signed
-from accounts.audit.context import signed
+from accounts.audit.audited_admin import AuditedAdmin
+from accounts.audit.context import audit_context
 from accounts.models import AuditEntry, Customer, Member, Scope, ServiceKey, User
 from pricing.models import CallSpecification, Service, ServiceAlias, ServiceGroup
 from tests.browsing import fields_of
@@ -33,7 +33,7 @@ def opened(client, row, what="change"):
 
 def change(row, **values):
     """Let somebody else change a row."""
-    with signed(by=OTHER):
+    with audit_context(by=OTHER):
         type(row).objects.filter(pk=row.pk).update(**values)
 
 
@@ -136,7 +136,7 @@ def test_scopes_that_were_taken_away_do_not_come_back(key, operator_client):
 def test_customers_that_were_taken_from_a_key_do_not_come_back(key, globex, operator_client):
     key.customers.add(globex)
     fields = opened(operator_client, key)
-    with signed(by=OTHER):
+    with audit_context(by=OTHER):
         key.customers.remove(globex)
 
     answer = send(operator_client, key, fields | {"name": "gateway-2"})
@@ -177,7 +177,7 @@ def test_scheduled_limits_that_were_changed_are_not_taken_back_unseen(scheduled,
 
 def test_a_member_who_was_added_meanwhile_is_shown_and_stays(acme, bob, operator_client):
     fields = opened(operator_client, acme)
-    with signed(by=OTHER):
+    with audit_context(by=OTHER):
         Member.objects.create(customer=acme, user=bob)
 
     answer = send(operator_client, acme, fields | {"name": "Acme & Sons"})
@@ -189,7 +189,7 @@ def test_a_member_who_was_added_meanwhile_is_shown_and_stays(acme, bob, operator
 
 def test_a_member_who_was_removed_meanwhile_does_not_come_back(acme, alice, operator_client):
     fields = opened(operator_client, acme)
-    with signed(by=OTHER):
+    with audit_context(by=OTHER):
         Member.objects.filter(user=alice).delete()
 
     answer = send(operator_client, acme, fields | {"name": "Acme & Sons"})
@@ -264,7 +264,7 @@ def test_of_several_aliases_none_is_deleted_where_one_was_turned(alias, operator
 
 def test_what_was_deleted_meanwhile_is_not_saved_again(alias, operator_client):
     fields = opened(operator_client, alias) | {"reason": "It moved."}
-    with signed(by=OTHER):
+    with audit_context(by=OTHER):
         ServiceAlias.objects.all().delete()
 
     answer = send(operator_client, alias, fields)
@@ -298,7 +298,7 @@ def edited(rf, operator):
 
 def test_every_admin_that_edits_compares_before_it_saves(one_of_each, rf, operator):
     assert edited(rf, operator) == one_of_each.keys()
-    assert all(isinstance(admin.site._registry[model], Signed) for model in one_of_each)
+    assert all(isinstance(admin.site._registry[model], AuditedAdmin) for model in one_of_each)
     assert not [its for its in admin.site._registry.values() if its.list_editable]
 
 

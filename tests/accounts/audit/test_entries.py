@@ -12,9 +12,9 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.api_keys.keys import issue_service_key, recognise_service_key, revoke_service_key
-from accounts.audit.context import sign, signed
+from accounts.audit.context import audit_context, set_audit_context
 from accounts.audit.entries import audited_tables, changes_of, rows_in_words
-from accounts.models import AuditEntry, Customer, Deed, Member, ServiceKey, User
+from accounts.models import AuditAction, AuditEntry, Customer, Member, ServiceKey, User
 from invoices.books.constraints import APPEND_ONLY
 from pricing.models import BillingItem, CallSpecification, Price, Service
 from tests.builders import item, price
@@ -46,12 +46,12 @@ def fields_of(row):
 
 
 def test_what_is_added_is_written_down_whole(entries):
-    with signed(by="operator@sensenova.example", reason="Signed the contract."):
+    with audit_context(by="operator@sensenova.example", reason="Signed the contract."):
         acme = Customer.objects.create(code="acme", name="Acme Ltd")
 
     (entry,) = entries()
     assert (entry.by, entry.reason) == ("operator@sensenova.example", "Signed the contract.")
-    assert (entry.deed, entry.table, entry.row) == (Deed.ADDED, "accounts_customer", str(acme.pk))
+    assert (entry.deed, entry.table, entry.row) == (AuditAction.ADDED, "accounts_customer", str(acme.pk))
     assert entry.before is None
     assert set(entry.after) == {"id", "code", "name", "time_zone", "is_suspended", "created_at"}
     assert entry.after["name"] == "Acme Ltd"
@@ -81,32 +81,32 @@ def test_a_change_is_written_down_whatever_makes_it(way, entries, acme):
     WAYS[way](acme)
 
     (added, changed) = entries()
-    assert (changed.deed, changed.row) == (Deed.CHANGED, str(acme.pk))
+    assert (changed.deed, changed.row) == (AuditAction.CHANGED, str(acme.pk))
     assert (changed.before, changed.after) == (added.after, added.after | {"name": "New"})
 
 
 def test_rows_that_are_added_at_once_have_an_entry_each(entries):
     made = Customer.objects.bulk_create(Customer(code=f"c{n}", name="One of many") for n in range(3))
 
-    assert [(one.deed, one.row) for one in entries()] == [(Deed.ADDED, str(row.pk)) for row in made]
+    assert [(one.deed, one.row) for one in entries()] == [(AuditAction.ADDED, str(row.pk)) for row in made]
 
 
 def test_what_is_removed_is_kept_in_its_entry(entries, acme, alice):
     member = alice.memberships.get()
     number = member.pk
 
-    with signed(by="operator@sensenova.example"):
+    with audit_context(by="operator@sensenova.example"):
         member.delete()
 
     entry = entries(table="accounts_member")[-1]
-    assert (entry.deed, entry.row, entry.after) == (Deed.REMOVED, str(number), None)
+    assert (entry.deed, entry.row, entry.after) == (AuditAction.REMOVED, str(number), None)
     assert entry.before == {"id": number, "customer_id": acme.pk, "user_id": alice.pk}
 
 
 def test_an_update_that_changes_nothing_has_no_entry(entries, acme):
     acme.save()
 
-    assert [one.deed for one in entries()] == [Deed.ADDED]
+    assert [one.deed for one in entries()] == [AuditAction.ADDED]
 
 
 def test_a_change_that_is_taken_back_has_no_entry(entries, acme):
@@ -114,7 +114,7 @@ def test_a_change_that_is_taken_back_has_no_entry(entries, acme):
         acme.delete()
         transaction.set_rollback(True)
 
-    assert [one.deed for one in entries()] == [Deed.ADDED]
+    assert [one.deed for one in entries()] == [AuditAction.ADDED]
 
 
 def test_each_change_of_a_transaction_has_its_entry_in_order(entries, acme):
@@ -141,7 +141,9 @@ def test_the_catalogue_is_under_audit(model, entries):
     with pytest.raises(IntegrityError), transaction.atomic():
         execute(f"TRUNCATE {model._meta.db_table} CASCADE")
 
-    assert AuditEntry.objects.filter(table=model._meta.db_table, row=str(row.pk), deed=Deed.ADDED).exists()
+    assert AuditEntry.objects.filter(
+        table=model._meta.db_table, row=str(row.pk), deed=AuditAction.ADDED
+    ).exists()
 
 
 # --- Who and why --------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ def test_who_did_not_sign_is_named_as_the_role_in_the_database(entries, acme):
 
 
 def test_a_signature_ends_with_its_transaction(transactional_db):
-    with signed(by="operator@sensenova.example", reason="Once."):
+    with audit_context(by="operator@sensenova.example", reason="Once."):
         Customer.objects.create(code="first", name="First")
     Customer.objects.create(code="second", name="Second")
 
@@ -165,7 +167,7 @@ def test_a_signature_ends_with_its_transaction(transactional_db):
 
 def test_a_signature_outside_a_transaction_is_refused(transactional_db):
     with pytest.raises(transaction.TransactionManagementError):
-        sign(by="operator@sensenova.example")
+        set_audit_context(by="operator@sensenova.example")
 
 
 def test_the_catalogues_command_signs(entries):
@@ -173,7 +175,7 @@ def test_the_catalogues_command_signs(entries):
 
     call_command("load_catalogue")
 
-    assert {one.by for one in entries(deed=Deed.ADDED)} == {"load_catalogue"}
+    assert {one.by for one in entries(deed=AuditAction.ADDED)} == {"load_catalogue"}
 
 
 # --- Secrets and noise --------------------------------------------------------------------------------
@@ -206,7 +208,7 @@ def test_the_last_use_of_a_key_has_no_entry(entries):
     recognise_service_key(text=text, now=timezone.now())
 
     assert ServiceKey.objects.get().last_used_at is not None
-    assert [one.deed for one in entries()] == [Deed.ADDED]
+    assert [one.deed for one in entries()] == [AuditAction.ADDED]
     assert "last_used_at" not in entries()[0].after
 
 
@@ -226,7 +228,7 @@ def test_a_password_is_not_written_down_but_that_it_changed_is(entries, alice):
 def test_signing_in_has_no_entry(entries, alice):
     User.objects.filter(pk=alice.pk).update(last_login=timezone.now())
 
-    assert [one.deed for one in entries(table="accounts_user")] == [Deed.ADDED]
+    assert [one.deed for one in entries(table="accounts_user")] == [AuditAction.ADDED]
 
 
 def test_a_right_that_is_given_and_taken_has_entries(entries, alice):
@@ -235,7 +237,7 @@ def test_a_right_that_is_given_and_taken_has_entries(entries, alice):
     alice.user_permissions.clear()
 
     given, taken = entries(table="accounts_user_user_permissions")
-    assert (given.deed, taken.deed) == (Deed.ADDED, Deed.REMOVED)
+    assert (given.deed, taken.deed) == (AuditAction.ADDED, AuditAction.REMOVED)
     assert taken.before["permission_id"] == right.pk
     assert rows_in_words([taken])[taken.pk] == f"{alice} - {right}"
 

@@ -30,7 +30,7 @@ def empty():
 
 
 def has_started_all(directory):
-    """Tell whether the web server is there with its two processes, and the worker."""
+    """Report whether the web server is there with its two processes, and the worker."""
     commands = users_of(directory)
     return sum("granian" in command for command in commands) >= 3 and any(
         " worker " in command for command in commands

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from sensenova_billing.lib.database.dedicated_connection import KeptConnection
+from sensenova_billing.lib.database.dedicated_connection import DedicatedConnection
 from sensenova_billing.lib.database.time_limits import TimeLimits, Work
 from tests.sensenova_billing.processes import free_port
 
@@ -106,16 +106,16 @@ def ask_now():
 
 def test_a_connection_of_each_kind_of_work_has_its_limits(with_a_pool, settings):
     settings.DATABASE_TIME_LIMITS = {Work.ADMISSION: TimeLimits(7, 3, 11)}
-    kept = KeptConnection(Work.ADMISSION)
+    dedicated = DedicatedConnection(Work.ADMISSION)
     try:
-        with kept.lent(), connection.cursor() as cursor:
+        with dedicated.as_default(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),"
                 " current_setting('idle_in_transaction_session_timeout')"
             )
             assert cursor.fetchone() == ("7s", "3s", "11s")
     finally:
-        kept.close()
+        dedicated.close()
 
 
 def test_health_checks_wait_neither_for_the_pool_nor_for_a_lock(acme, with_a_pool, client):

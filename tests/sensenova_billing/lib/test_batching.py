@@ -3,99 +3,104 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sensenova_billing.lib.database.batching import Ferry
+from sensenova_billing.lib.database.batching import Batcher
 
 PATIENCE = 20.0
 
 
-class Trips:
-    """Notes who went on each trip; the first trip leaves only when it is let go."""
+class Batches:
+    """Notes the requests of each batch; the first batch ends only when it is released."""
 
     def __init__(self):
         self.taken = []
-        self.first_is_under_way = threading.Event()
-        self.let_go = threading.Event()
+        self.first_is_running = threading.Event()
+        self.release = threading.Event()
 
-    def carry(self, wishes):
-        self.taken.append(sorted(wishes))
+    def process(self, requests):
+        self.taken.append(sorted(requests))
         if len(self.taken) == 1:
-            self.first_is_under_way.set()
-            assert self.let_go.wait(PATIENCE)
-        if "storm" in wishes:
+            self.first_is_running.set()
+            assert self.release.wait(PATIENCE)
+        if "storm" in requests:
             raise ConnectionError("storm")
-        return [wish.upper() for wish in wishes]
+        return [request.upper() for request in requests]
 
 
-def board(ferry, wishes):
-    """Let everybody board in a thread of their own while the first trip is under way."""
-    pool = ThreadPoolExecutor(len(wishes))
-    crossings = [pool.submit(ferry.cross, wish) for wish in wishes]
-    while len(ferry._waiting) < len(wishes):
-        assert not any(crossing.done() for crossing in crossings)
-    return crossings
+def enqueue(batcher, requests):
+    """Submit each request in a thread of its own while the first batch is running."""
+    pool = ThreadPoolExecutor(len(requests))
+    submissions = [pool.submit(batcher.submit, request) for request in requests]
+    while len(batcher._waiting) < len(requests):
+        assert not any(submission.done() for submission in submissions)
+    return submissions
 
 
-def test_who_crosses_alone_gets_the_outcome():
-    ferry = Ferry[str, str](lambda wishes: [wish.upper() for wish in wishes])
+def test_a_single_request_gets_its_outcome():
+    batcher = Batcher[str, str](lambda requests: [request.upper() for request in requests])
 
-    assert [ferry.cross("alice"), ferry.cross("bob")] == ["ALICE", "BOB"]
+    assert [batcher.submit("alice"), batcher.submit("bob")] == ["ALICE", "BOB"]
 
 
-def test_all_who_wait_take_one_trip_and_each_gets_an_outcome_of_its_own():
-    trips = Trips()
-    ferry = Ferry(trips.carry)
+def test_waiting_requests_form_one_batch_and_each_gets_its_own_outcome():
+    batches = Batches()
+    batcher = Batcher(batches.process)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(ferry.cross, "first")
-        assert trips.first_is_under_way.wait(PATIENCE)
-        crossings = board(ferry, ["a", "b", "c"])
+        first = pool.submit(batcher.submit, "first")
+        assert batches.first_is_running.wait(PATIENCE)
+        submissions = enqueue(batcher, ["a", "b", "c"])
 
-        trips.let_go.set()
+        batches.release.set()
 
-        assert [crossing.result(PATIENCE) for crossing in [first, *crossings]] == ["FIRST", "A", "B", "C"]
-    assert trips.taken == [["first"], ["a", "b", "c"]]
+        assert [one.result(PATIENCE) for one in [first, *submissions]] == [
+            "FIRST",
+            "A",
+            "B",
+            "C",
+        ]
+    assert batches.taken == [["first"], ["a", "b", "c"]]
 
 
-def test_a_fault_reaches_everybody_aboard_and_the_next_trip_goes_on():
-    trips = Trips()
-    ferry = Ferry(trips.carry)
+def test_an_error_reaches_every_request_of_the_batch_and_the_next_batch_works():
+    batches = Batches()
+    batcher = Batcher(batches.process)
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(ferry.cross, "first")
-        assert trips.first_is_under_way.wait(PATIENCE)
-        crossings = board(ferry, ["a", "storm"])
-        trips.let_go.set()
+        pool.submit(batcher.submit, "first")
+        assert batches.first_is_running.wait(PATIENCE)
+        submissions = enqueue(batcher, ["a", "storm"])
+        batches.release.set()
 
-        for crossing in crossings:
+        for submission in submissions:
             with pytest.raises(ConnectionError, match="storm"):
-                crossing.result(PATIENCE)
+                submission.result(PATIENCE)
 
-    assert ferry.cross("after") == "AFTER"
+    assert batcher.submit("after") == "AFTER"
 
 
-def test_an_outcome_that_is_an_error_is_raised_for_that_one_alone():
-    trips = Trips()
+def test_an_outcome_that_is_an_error_is_raised_for_its_request_alone():
+    batches = Batches()
     refused = ValueError("b")
-    ferry = Ferry[str, str](
-        lambda wishes: [refused if outcome == "B" else outcome for outcome in trips.carry(wishes)]
+    batcher = Batcher[str, str](
+        lambda requests: [refused if outcome == "B" else outcome for outcome in batches.process(requests)]
     )
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(ferry.cross, "first")
-        assert trips.first_is_under_way.wait(PATIENCE)
-        a, b = board(ferry, ["a", "b"])
-        trips.let_go.set()
+        pool.submit(batcher.submit, "first")
+        assert batches.first_is_running.wait(PATIENCE)
+        a, b = enqueue(batcher, ["a", "b"])
+        batches.release.set()
 
         assert a.result(PATIENCE) == "A"
         assert b.exception(PATIENCE) is refused
 
 
-def test_who_fails_before_he_boards_holds_up_nobody(monkeypatch):
-    ferry = Ferry[str, str](lambda wishes: [wish.upper() for wish in wishes])
+def test_an_error_before_enqueueing_does_not_block_later_requests(monkeypatch):
+    batcher = Batcher[str, str](lambda requests: [request.upper() for request in requests])
     with monkeypatch.context() as patch:
         patch.setattr("sensenova_billing.lib.database.batching._give_connection_back", fail)
         with pytest.raises(ConnectionError):
-            ferry.cross("late")
+            batcher.submit("late")
 
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(ferry.cross, "next").result(PATIENCE) == "NEXT"
+        assert pool.submit(batcher.submit, "next").result(PATIENCE) == "NEXT"
 
 
 def fail():

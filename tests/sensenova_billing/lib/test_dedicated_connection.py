@@ -1,19 +1,19 @@
-"""A connection that is kept for work that one thread at a time does."""
+"""A connection dedicated to work that one thread at a time does."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from sensenova_billing.lib.database.batching import Ferry
-from sensenova_billing.lib.database.dedicated_connection import KeptConnection
+from sensenova_billing.lib.database.batching import Batcher
+from sensenova_billing.lib.database.dedicated_connection import DedicatedConnection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def with_a_pool():
-    """As in production: connections may be kept. What the tests use themselves stays as it is."""
+    """As in production, with a pool; the connection that the tests use themselves stays as it is."""
     options = connection.settings_dict["OPTIONS"]
     options["pool"] = {"min_size": 0, "max_size": 2}
     yield
@@ -22,66 +22,66 @@ def with_a_pool():
 
 
 @pytest.fixture
-def kept(with_a_pool):
-    """A kept connection, closed at the end: the test database cannot be removed before."""
-    kept = KeptConnection()
-    yield kept
-    kept.close()
+def dedicated(with_a_pool):
+    """A dedicated connection, closed at the end: the test database cannot be removed before."""
+    dedicated = DedicatedConnection()
+    yield dedicated
+    dedicated.close()
 
 
 def backend():
-    """Who answers over the connection that this thread uses now."""
+    """Return the backend of the connection that this thread uses now."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return cursor.fetchone()[0]
 
 
-def lent_backend(kept):
-    with kept.lent():
+def dedicated_backend(dedicated):
+    with dedicated.as_default():
         return backend()
 
 
-def ended_by_itself(kept):
-    with kept.lent(), connection.cursor() as cursor:
+def ended_by_itself(dedicated):
+    with dedicated.as_default(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-def test_whichever_thread_comes_is_lent_the_same_one(kept):
+def test_every_thread_uses_the_same_connection(dedicated):
     with ThreadPoolExecutor(1) as pool:
-        others = pool.submit(lent_backend, kept).result()
+        others = pool.submit(dedicated_backend, dedicated).result()
 
-    assert lent_backend(kept) == others
+    assert dedicated_backend(dedicated) == others
     assert backend() != others
 
 
-def test_in_a_transaction_all_is_done_over_the_connection_that_has_it(kept):
+def test_a_transaction_stays_on_its_own_connection(dedicated):
     with transaction.atomic():
-        assert lent_backend(kept) == backend()
+        assert dedicated_backend(dedicated) == backend()
 
 
-def test_where_no_connection_is_to_be_kept_none_is():
-    assert lent_backend(KeptConnection()) == backend()
+def test_without_a_pool_there_is_no_dedicated_connection():
+    assert dedicated_backend(DedicatedConnection()) == backend()
 
 
-def test_one_that_the_server_has_ended_is_replaced_before_it_is_used(kept):
-    ended = lent_backend(kept)
+def test_a_connection_that_the_server_has_ended_is_replaced_before_it_is_used(dedicated):
+    ended = dedicated_backend(dedicated)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [ended])
 
-    assert lent_backend(kept) not in (ended, backend())
+    assert dedicated_backend(dedicated) not in (ended, backend())
 
 
-def test_after_one_that_failed_the_next_is_lent_another(kept):
-    first = lent_backend(kept)
+def test_after_a_failure_the_next_use_opens_another_connection(dedicated):
+    first = dedicated_backend(dedicated)
     with pytest.raises(OperationalError):
-        ended_by_itself(kept)
+        ended_by_itself(dedicated)
 
-    assert lent_backend(kept) not in (first, backend())
+    assert dedicated_backend(dedicated) not in (first, backend())
 
 
-def test_a_ferry_takes_everybody_over_a_connection_of_its_own(with_a_pool):
-    ferry = Ferry[str, int](lambda wishes: [backend() for _ in wishes])
+def test_a_batcher_uses_a_connection_of_its_own(with_a_pool):
+    batcher = Batcher[str, int](lambda requests: [backend() for _ in requests])
     try:
-        assert ferry.cross("first") == ferry.cross("second") != backend()
+        assert batcher.submit("first") == batcher.submit("second") != backend()
     finally:
-        ferry._connection.close()
+        batcher._connection.close()

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from accounts.audit.audited_admin import Signed
+from accounts.audit.audited_admin import AuditedAdmin
 from pricing.changes.base_form import PlainDecimalField
 from pricing.models import CallSpecification, Service, ServiceGroup
 from sensenova_billing.lib.admin.number_fields import WholeNumberField
@@ -57,7 +57,7 @@ def fields_of_all_admin_forms(rf, operator):
     return [
         (model.__name__, name, field)
         for model, its in admin.site._registry.items()
-        if isinstance(its, Signed) and its.has_add_permission(request)
+        if isinstance(its, AuditedAdmin) and its.has_add_permission(request)
         for name, field in its.get_form(request).base_fields.items()
     ]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from sensenova_billing.lib.database.batching import Ferry
+from sensenova_billing.lib.database.batching import Batcher
 from tests.builders import at, record, report
 from tests.concurrency.threads import PATIENCE, Together, wait_until_waiting
 from tests.sensenova_billing.processes import eventually
@@ -35,14 +35,14 @@ def together():
 
 
 @contextmanager
-def all_aboard(threads, number):
+def all_started(threads, number):
     """Hold a first single report up in the database, and let go once so many others wait to follow it."""
     with transaction.atomic():
         lock_hour_for_closing(hour_of(at(10)))
         first = threads.start(lambda: single(report("first")))
         wait_until_waiting(1)
         yield
-        assert eventually(lambda: len(sharing._FERRY._waiting) == number, seconds=PATIENCE)
+        assert eventually(lambda: len(sharing._BATCHER._waiting) == number, seconds=PATIENCE)
     assert first.result(PATIENCE) == NEW
 
 
@@ -69,7 +69,7 @@ def test_each_hears_its_own_outcome(acme):
     ]
 
     with together() as threads:
-        with all_aboard(threads, len(sent)):
+        with all_started(threads, len(sent)):
             futures = [threads.start(lambda one=one: single(one)) for one in sent]
         outcomes = [outcome(future) for future in futures]
 
@@ -91,7 +91,7 @@ def test_each_hears_its_own_outcome(acme):
 
 def test_of_eight_that_send_one_record_at_once_one_is_told_that_it_is_new(acme):
     with together() as threads:
-        with all_aboard(threads, 8):
+        with all_started(threads, 8):
             futures = [threads.start(lambda: single(report())) for _ in range(8)]
         outcomes = [outcome(future) for future in futures]
 
@@ -102,7 +102,7 @@ def test_of_eight_that_send_one_record_at_once_one_is_told_that_it_is_new(acme):
 
 def test_of_eight_that_send_one_id_with_other_content_one_is_taken(acme):
     with together() as threads:
-        with all_aboard(threads, 8):
+        with all_started(threads, 8):
             futures = [threads.start(lambda n=n: single(report(input_tokens=n))) for n in range(8)]
         outcomes = [outcome(future) for future in futures]
 
@@ -113,7 +113,7 @@ def test_of_eight_that_send_one_id_with_other_content_one_is_taken(acme):
 
 def test_eight_at_once_share_one_commit(acme):
     with together() as threads:
-        with all_aboard(threads, 8):
+        with all_started(threads, 8):
             futures = [threads.start(lambda n=n: single(report(f"call {n}"))) for n in range(8)]
         outcomes = [outcome(future) for future in futures]
 
@@ -149,14 +149,14 @@ def test_whoever_is_answered_is_committed(acme):
     assert seen == [1] * 40
 
 
-def test_a_database_error_reaches_everybody_aboard_and_nobody_after(acme):
+def test_a_database_error_reaches_everybody_started_and_nobody_after(acme):
     with together() as threads:
         with connection.cursor() as cursor, transaction.atomic():
             cursor.execute("LOCK TABLE usage_usagerecord")
             first = threads.start(lambda: single(report("first")))
             wait_until_waiting(1, locktype="relation")
             futures = [threads.start(lambda n=n: single(report(f"call {n}"))) for n in range(4)]
-            assert eventually(lambda: len(sharing._FERRY._waiting) == 4, seconds=PATIENCE)
+            assert eventually(lambda: len(sharing._BATCHER._waiting) == 4, seconds=PATIENCE)
             end_whoever_waits(cursor)
             assert isinstance(outcome(first), OperationalError)
             wait_until_waiting(1, locktype="relation")
@@ -178,24 +178,24 @@ def end_whoever_waits(cursor):
     assert cursor.fetchall() == [(True,)]
 
 
-def test_nobody_is_left_waiting_when_whoever_steers_is_interrupted():
-    aboard, release = threading.Event(), threading.Event()
+def test_no_request_is_left_waiting_when_the_leader_is_interrupted():
+    started, release = threading.Event(), threading.Event()
 
-    def carry(wishes):
-        if "interrupted" in wishes:
-            aboard.set()
+    def process(requests):
+        if "interrupted" in requests:
+            started.set()
             assert release.wait(PATIENCE)
             raise SystemExit
-        return [wish.upper() for wish in wishes]
+        return [request.upper() for request in requests]
 
-    ferry = Ferry(carry)
+    batcher = Batcher(process)
     with together() as threads:
-        interrupted = threads.start(lambda: ferry.cross("interrupted"))
-        assert aboard.wait(PATIENCE)
-        followers = [threads.start(lambda n=n: ferry.cross(f"wish {n}")) for n in range(3)]
-        assert eventually(lambda: len(ferry._waiting) == 3, seconds=PATIENCE)
+        interrupted = threads.start(lambda: batcher.submit("interrupted"))
+        assert started.wait(PATIENCE)
+        followers = [threads.start(lambda n=n: batcher.submit(f"request {n}")) for n in range(3)]
+        assert eventually(lambda: len(batcher._waiting) == 3, seconds=PATIENCE)
         release.set()
         outcomes = [outcome(future) for future in followers]
 
     assert isinstance(outcome(interrupted), SystemExit)
-    assert outcomes == ["WISH 0", "WISH 1", "WISH 2"]
+    assert outcomes == ["REQUEST 0", "REQUEST 1", "REQUEST 2"]
