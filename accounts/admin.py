@@ -22,10 +22,10 @@ from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyF
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from sensenova_billing.lib import clock
 
-STATES = {"live": "success", "expired": "warning", "revoked": "danger"}
+KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.index_title = "Admin"
-admin.site.unregister(Group)  # rights are given to people: by a role, or one by one
+admin.site.unregister(Group)  # permissions are given to people: by a role, or one by one
 admin.site.register(AuditEntry, AuditEntryAdmin)
 
 
@@ -61,7 +61,7 @@ class CustomerAdmin(UndeletableAdmin):
         return redirect(reverse("admin:pricing_callspecification_add", query={"customer": object_id}))
 
     def has_limits_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may add a call specification, which the page of those knows."""
+        """Whether the person may add a call specification, as its own page decides."""
         its = admin.site.get_model_admin(apps.get_model("pricing", "CallSpecification"))
         return bool(its.has_add_permission(request))
 
@@ -109,12 +109,12 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         return ", ".join(member.customer.code for member in person.memberships.all())
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only superusers change people who use the admin: a new password is a way into their rights."""
+        """Only superusers change people who use the admin: a new password would give their permissions."""
         may: bool = super().has_change_permission(request, obj)
         return may and (request.user.is_superuser or obj is None or not (obj.is_staff or obj.is_superuser))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Nobody gives rights to themselves."""
+        """Only superusers give permissions, so that people cannot give them to themselves."""
         fields = tuple(super().get_readonly_fields(request, obj))
         if request.user.is_superuser:
             return fields
@@ -122,7 +122,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Sign it; Django opens no transaction here."""
+        """Set the audit context; Django opens no transaction here."""
         set_audit_context(by=request.user.get_username())
         answer: HttpResponse = super().user_change_password(request, id, form_url)
         return answer
@@ -139,7 +139,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
     actions_detail = ("rotate", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
-        """A new key is asked for its rights; its parts are shown afterwards."""
+        """Ask for the scopes of a new key; show the parts of an existing one."""
         chosen = ("name", "scopes", "is_limited", "customers", "expires_at")
         shown = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
         return (*chosen, *shown) if obj else (*chosen, "new_id")
@@ -154,7 +154,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
         """The part that may be shown."""
         return key.prefix
 
-    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
+    @display(description="state", label=KEY_STATE_LABELS)  # type: ignore[untyped-decorator]
     def state(self, key: ServiceKey) -> str:
         """Whether the key is accepted."""
         if key.revoked_at:
@@ -191,7 +191,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
 
     @action(description="Make a second key", url_path="rotate", permissions=["change"])  # type: ignore[untyped-decorator]
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask first; then make a key with the same rights, while this one stays live until it is revoked."""
+        """Ask first; then make a key with the same scopes, while this one stays live until it is revoked."""
         key = self.get_object(request, object_id)
         if key is None:
             raise Http404
@@ -238,7 +238,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
     def _refuse_twice(self, request: HttpRequest, error: IntegrityError) -> HttpResponse:
         if "a_service_key_has_its_own_public_id" not in str(error):
             raise error
-        messages.error(request, "The page was sent twice at the same time: one key was made, not two.")
+        messages.error(request, "The page was submitted twice at the same time: one key was made, not two.")
         return redirect("admin:accounts_servicekey_changelist")
 
     def _ask(
@@ -257,7 +257,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
 
 @transaction.atomic
 def own_password(request: HttpRequest) -> HttpResponse:
-    """The admin's page for one's own new password, signed; it stands before that page in urls.py."""
+    """The admin's page for one's own new password, under audit; it stands before that page in urls.py."""
     set_audit_context(by=request.user.get_username())
     if request.method == "POST" and isinstance(request.user, User):
         # Django saves every column of the person: none may be changed by another meanwhile.

@@ -15,7 +15,7 @@ from accounts.models import Scope, ServiceKey, User
 PUBLIC_ID_FORM = r"^[a-z0-9]{8,16}\Z"
 ALREADY_MADE = (
     "This page made the key sk_live_{} before. Its text was shown then and cannot be shown again: if it is "
-    "lost, revoke that key. For another key, open this page anew."
+    "lost, revoke that key. For another key, reload this page."
 )
 
 
@@ -23,8 +23,8 @@ class SignInForm(AuthenticationForm):
     """E-mail and password."""
 
     error_messages = {
-        "invalid_login": "No active person has this e-mail and password. Check both and try again.",
-        "inactive": "This person may no longer sign in. Ask whoever runs this billing system.",
+        "invalid_login": "Incorrect e-mail or password.",
+        "inactive": "This account is inactive. Ask the operator of this billing system.",
     }
     username = forms.EmailField(
         label="E-mail",
@@ -115,7 +115,7 @@ class ServiceKeyForm(OptionalReasonForm):
 
 
 class SecondKeyForm(ReasonForm):
-    """Asks why a second key is made."""
+    """Asks for the reason of a second key."""
 
     new_id = new_id_field()
 

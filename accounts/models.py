@@ -1,4 +1,4 @@
-"""Who: customers, the people who act for them, and the keys that programs show.
+"""Customers, the people who act for them, and the keys that programs present.
 
 A *customer* owes for usage. *People* sign in with their e-mail address and see the customers of which
 they are members; *staff* use the admin. A *service key* lets a model service report usage. None of
@@ -53,7 +53,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class Role(models.TextChoices):
-    """What a person may do in the admin; the rights of each are in sensenova_billing/roles.py."""
+    """What a person may do in the admin; the permissions of each are in sensenova_billing/roles.py."""
 
     VIEWER = "viewer", "viewer"
     PRICE_EDITOR = "price_editor", "price editor"
@@ -110,7 +110,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 
 
 class Customer(models.Model):
-    """Who owes for usage; `code` names the customer in the API and on bills."""
+    """A debtor for usage; `code` names the customer in the API and on bills."""
 
     code = models.CharField(
         max_length=64,
@@ -175,12 +175,12 @@ class Scope(models.TextChoices):
 
 
 def default_scopes() -> list[str]:
-    """Return what a new key may be used for unless it is said otherwise."""
+    """Return the scopes of a new key unless others are given."""
     return [Scope.USAGE_WRITE]
 
 
 class ServiceKey(models.Model):
-    """A model service's or gateway's key; only the SHA-256 of its secret is kept."""
+    """A model service's or gateway's key; only the SHA-256 of its secret is stored."""
 
     name = models.CharField(
         max_length=100, validators=[validate_name], help_text="Who holds it, e.g. chat-gateway-1."
@@ -243,7 +243,7 @@ class ServiceKey(models.Model):
 
 
 class AuditAction(models.TextChoices):
-    """What was done to a row."""
+    """The kind of a change of a row; the column that holds it is named `deed`."""
 
     ADDED = "added", "added"
     CHANGED = "changed", "changed"
@@ -258,7 +258,7 @@ class ExactDecoder(json.JSONDecoder):
 
 
 class AuditEntry(models.Model):
-    """One change of one row: who, when, why, before and after. Written by triggers, never changed."""
+    """One change of one row: author, time, reason, before and after. Written by triggers, never changed."""
 
     at = models.DateTimeField()
     transaction = models.BigIntegerField(

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.forms import SignInForm
 from accounts.sign_in.known_devices import remember_device
 
-# Pages that lead on to others, or end the session: nobody wants to come back to them.
+# Pages that lead on to others, or end the session: no destination after a sign-in.
 _NO_DESTINATIONS = {"sign_in", "sign_out", "admin_sign_in", "admin:login", "admin:logout"}
 _LONGEST_DESTINATION = 2000
 
@@ -27,7 +27,7 @@ class SignInView(LoginView):
     redirect_authenticated_user = True
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
-        """Return the page that was asked for, if it is one of this site to come back to."""
+        """Return the requested page, if it is one of this site that a sign-in may lead to."""
         url = super().get_redirect_url()
         return url if _is_destination(url) else ""
 
@@ -48,7 +48,7 @@ def admin_sign_in(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Lead people who are signed in to their overview and everybody else to the prices."""
+    """Lead people who are signed in to their overview, and all others to the prices."""
     return redirect("overview" if request.user.is_authenticated else "prices")
 
 

@@ -1,4 +1,4 @@
-"""System checks: what is set up so that a promise would not hold, and how to mend it."""
+"""System checks: settings under which a promise would not hold, and how to fix them."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -47,12 +47,12 @@ def check_grace(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_alarms(**kwargs: Any) -> list[CheckMessage]:
-    """An alarm that always rings is heard by nobody."""
+    """An alarm that is always on is ignored."""
     if settings.ALARM_UNCLOSED_AFTER > settings.CLOSING_GRACE:
         return []
     return [
         Warning(
-            "ALARM_UNCLOSED_AFTER_MINUTES is not more than CLOSING_GRACE_MINUTES: it would ring each hour.",
+            "ALARM_UNCLOSED_AFTER_MINUTES is not more than CLOSING_GRACE_MINUTES: it would be on each hour.",
             hint="Set it to more than the grace; 30 is the default.",
             id="billing.W001",
         )
@@ -75,7 +75,7 @@ def check_clock(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
-    """What happens to call limits while Redis is away must be known before it is."""
+    """What happens to call limits during an outage of Redis must be decided before one."""
     errors: list[CheckMessage] = []
     if settings.CALL_LIMITS_WITHOUT_REDIS not in WITHOUT_REDIS:
         errors.append(
@@ -89,7 +89,7 @@ def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
         errors.append(
             Error(
                 # Not why: that may quote the password.
-                "REDIS_URL cannot be read: nobody could be admitted.",
+                "REDIS_URL cannot be parsed: no call could be admitted.",
                 hint=(
                     "Write it as redis://:password@host:6379/1, rediss://... for TLS or unix:///path, with "
                     "%2F for a slash in the password; without it PostgreSQL keeps the limits."
@@ -110,7 +110,7 @@ def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_networks(**kwargs: Any) -> list[CheckMessage]:
-    """What is no network contains nobody, without a word."""
+    """An invalid network would match no address, without an error."""
     return [
         Error(
             f"{name} holds {text!r}, which is no network and no address.",
@@ -146,7 +146,7 @@ def check_durability(*, databases: Sequence[str] | None = None, **kwargs: Any) -
 def refuse_unsafe_database() -> None:
     """Raise ImproperlyConfigured, before anything is served, where acknowledged usage could be lost.
 
-    A database that is away cannot be asked; `/readyz` asks it once it is back.
+    A database that does not answer cannot be checked; `/readyz` checks it once it is back.
     """
     try:
         errors = check_durability(databases=["default"])

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says besides the views: the shapes that they refer to."""
+"""The components of the OpenAPI document, to which the views refer."""
 
 import inspect
 from typing import Any
@@ -17,7 +17,7 @@ from usage.limits.schemas import CALL_SHAPES
 
 ERROR = {
     "type": "object",
-    "description": "Every failure has this one shape; after any of them nothing was stored.",
+    "description": "Every error has this schema; after any of them nothing was stored.",
     "properties": {
         "error": {
             "type": "object",
@@ -45,14 +45,14 @@ _AT_LEAST_ONE = {"anyOf": [{"required": [name]} for name in (*map(str, Measure),
 
 
 def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add the shapes to the document; those of requests come from the very types that decode them."""
+    """Add the schemas to the document; those of requests come from the types that decode them."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    _, taken = msgspec.json.schema_components(
+    _, requests = msgspec.json.schema_components(
         [UsageReport, ReversalRequest, EstimateRequest, CallRequest],
         ref_template="#/components/schemas/{name}",
     )
-    for name, shape in taken.items():
-        schemas[name] = shape | {"description": inspect.cleandoc(shape["description"])}
+    for name, schema in requests.items():
+        schemas[name] = schema | {"description": inspect.cleandoc(schema["description"])}
     schemas["UsageReport"] |= _ONE_OR_THE_OTHER
     schemas["EstimatedUsage"] |= _ONE_OR_THE_OTHER | _AT_LEAST_ONE
     schemas |= SHAPES | CALL_SHAPES | TRACE_SHAPES | PRICE_SHAPES | {"Error": ERROR}

@@ -25,7 +25,7 @@ env.read_env(BASE_DIR / ".env")
 # --- Where it runs -------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-# A key of its own for each process is refused by wsgi.py: nobody's session would outlast it.
+# A key of its own for each process is refused by wsgi.py: no session would outlast it.
 SECRET_KEY = env.secret("SECRET_KEY") or stored_secret_key(data_directory())
 SECRET_KEY_IS_TEMPORARY = not SECRET_KEY
 if SECRET_KEY_IS_TEMPORARY:
@@ -154,7 +154,7 @@ AUTH_USER_MODEL = "accounts.User"
 # W004 wants a plain unique e-mail; ours is unique whatever its case, by a constraint of its own.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # first: it turns away who guesses
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses locked-out sign-ins
     "django.contrib.auth.backends.ModelBackend",
     "sensenova_billing.roles.RoleBackend",
 ]

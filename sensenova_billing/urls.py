@@ -7,11 +7,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.admin import own_password
 from accounts.views import SignInView, admin_sign_in, home
-from invoices.drilldown import views as tracing
+from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
 from invoices.portal import views as invoices
-from invoices.price_impact import price_admin as deeds
+from invoices.price_impact import price_admin as price_pages
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
@@ -42,9 +42,9 @@ urlpatterns = [
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
     path("customers/<str:code>/lines.csv", invoices.customer_lines_csv, name="customer_lines_csv"),
     path("customers/<str:code>/limits", customer_limits, name="customer_limits"),
-    path("customers/<str:code>/records", tracing.customer_record, name="customer_record"),
-    path("bills/<str:number>/lines/<int:pk>", tracing.charge_line, name="charge_line"),
-    path("bills/<str:number>/lines/<int:pk>/records.csv", tracing.charge_line_csv, name="charge_line_csv"),
+    path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
+    path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
+    path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     # The API
@@ -75,12 +75,12 @@ urlpatterns = [
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
     path("admin/login/", admin_sign_in, name="admin_sign_in"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
-    path("admin/prices/change", admin.site.admin_view(deeds.change_price), name="change_price"),
-    path("admin/prices/offer", admin.site.admin_view(deeds.announce_offer), name="announce_offer"),
-    path("admin/prices/trial", admin.site.admin_view(deeds.start_trial), name="start_trial"),
-    path("admin/prices/end", admin.site.admin_view(deeds.end_price), name="end_price"),
-    path("admin/prices/copy", admin.site.admin_view(deeds.copy_prices), name="copy_prices"),
-    path("admin/prices/put-on-sale", admin.site.admin_view(deeds.put_on_sale), name="put_on_sale"),
+    path("admin/prices/change", admin.site.admin_view(price_pages.change_price), name="change_price"),
+    path("admin/prices/offer", admin.site.admin_view(price_pages.announce_offer), name="announce_offer"),
+    path("admin/prices/trial", admin.site.admin_view(price_pages.start_trial), name="start_trial"),
+    path("admin/prices/end", admin.site.admin_view(price_pages.end_price), name="end_price"),
+    path("admin/prices/copy", admin.site.admin_view(price_pages.copy_prices), name="copy_prices"),
+    path("admin/prices/put-on-sale", admin.site.admin_view(price_pages.put_on_sale), name="put_on_sale"),
     path("admin/catalogue/export.csv", admin.site.admin_view(catalogue_csv), name="catalogue_csv"),
     path("admin/catalogue/export.xlsx", admin.site.admin_view(catalogue_xlsx), name="catalogue_xlsx"),
     path("admin/catalogue/import", admin.site.admin_view(catalogue_import), name="catalogue_import"),

@@ -31,8 +31,8 @@ refuse_unsafe_database()
 # Otherwise all views are loaded by the first request, which waits for them.
 resolve("/healthz")
 
-# While the collector works, nobody is answered. What was loaded by now stays for good and need not be looked
-# through again and again. A batch of 10,000 sets it off about twice.
+# Garbage collection stops every request. What is loaded by now stays for good and need not be scanned again
+# and again. A batch of 10,000 starts it about twice.
 gc.collect()
 gc.freeze()
 gc.set_threshold(5_000, 10, 10)

@@ -14,20 +14,20 @@ from sensenova_billing.lib import clock
 
 
 class ServiceKeyAuthentication(BaseAuthentication):
-    """Makes the service key that was shown the request's user; `recognise` finds it by its text."""
+    """Makes the presented service key the request's user; `recognise` finds it by its text."""
 
     def __init__(self, recognise: Callable[..., ServiceKey | None] = recognise_service_key) -> None:
         self._recognise = recognise
 
     def authenticate(self, request: Request) -> tuple[ServiceKey, None] | None:
         """Recognise the key; raise AuthenticationFailed (401) when there is one but it is not live."""
-        # Not by `headers`, which would bring all of them into another form.
+        # Not by `headers`, which would convert all of them.
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         key = self._recognise(text=text.strip(), now=clock.now())
         if key is None:
-            raise AuthenticationFailed("This key is not known, has expired or was revoked.")
+            raise AuthenticationFailed("This key is unknown, expired or revoked.")
         return key, None
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,4 +1,4 @@
-"""For which customer a person or a key acts; another's looks like one that does not exist."""
+"""Which customers a person or a key may access; any other looks like one that does not exist."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def customer_of_key(*, key: ServiceKey, code: str) -> Customer:
 
 
 def _only(**which: Any) -> Customer:
-    # No code holds a NUL, and PostgreSQL could not even be asked for one.
+    # No code holds a NUL, and PostgreSQL takes no parameter with one.
     found = None if "\0" in which["code"] else Customer.objects.filter(**which).first()
     if found is None:
         raise Http404

@@ -1,7 +1,7 @@
 """Make, recognise and revoke service keys.
 
 A key reads `sk_live_<public id>_<secret>`. The public id finds the row; the secret has 256 random bits,
-so a plain SHA-256 keeps it (OWASP ASVS 5.0, 6.5.2). The whole key is presented once, when it is made.
+so a plain SHA-256 of it is stored (OWASP ASVS 5.0, 6.5.2). The whole key is presented once, when it is made.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ KEY_FORM = re.compile(r"sk_live_([a-z0-9]{8,16})_([A-Za-z0-9_-]{43})", re.ASCII)
 USE_NOTED_EVERY = dt.timedelta(minutes=1)
 KEY_CACHE_TTL = dt.timedelta(seconds=1)
 KEY_REFRESH_AFTER = dt.timedelta(milliseconds=500)
-MOST_CACHED_KEYS = 10_000  # of keys that are genuine; others are not cached
+MOST_CACHED_KEYS = 10_000  # genuine keys; others are not cached
 
 
 @transaction.atomic
@@ -59,7 +59,7 @@ def new_public_id() -> str:
 
 
 def rotate_service_key(*, key: ServiceKey, public_id: str = "") -> tuple[ServiceKey, str]:
-    """Make a second key with the same rights; the first stays live until it is revoked."""
+    """Make a second key with the same scopes and customers; the first stays live until it is revoked."""
     customers = list(key.customers.all()) if key.is_limited else None
     return issue_service_key(
         name=key.name,
@@ -72,7 +72,7 @@ def rotate_service_key(*, key: ServiceKey, public_id: str = "") -> tuple[Service
 
 @dataclass(frozen=True)
 class _PresentedKey:
-    """What a request showed, and when."""
+    """The key of a request, and when it was presented."""
 
     public_id: str
     sha256: bytes
@@ -80,7 +80,7 @@ class _PresentedKey:
 
 
 def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
-    """Return the live key that this text is, or None; reads the database, so a revoked key fails at once."""
+    """Return the live key of this text, or None; reads the database, so a revoked key fails at once."""
     match = KEY_FORM.fullmatch(text)
     if match is None:
         return None
@@ -89,13 +89,13 @@ def recognise_service_key(*, text: str, now: dt.datetime) -> ServiceKey | None:
 
 
 def recognise_cached(*, text: str, now: dt.datetime) -> ServiceKey | None:
-    """Return the live key that this text is, or was within the last second; or None."""
+    """Return the live key of this text, or None; the answer may be a second old."""
     presented = _digest(text)
     cached = _KEY_CACHE.get(presented)
-    if cached is not None and cached.holds(now):
+    if cached is not None and cached.is_valid(now):
         if now < cached.refresh_from:
             return cached.key
-        # This request alone looks it up again. Once it holds no more, all who come would wait for that.
+        # This request alone refreshes it. Once it has expired, every request would wait for the lookup.
         cached.refresh_from = cached.since + KEY_CACHE_TTL
     key = recognise_service_key(text=text, now=now)
     if key is None:
@@ -141,12 +141,12 @@ class _CachedKey:
     since: dt.datetime
     refresh_from: dt.datetime  # by the first request from then on
 
-    def holds(self, now: dt.datetime) -> bool:
-        # A clock that was set back makes nothing last longer.
+    def is_valid(self, now: dt.datetime) -> bool:
+        # A clock that is set back extends no entry.
         return self.since <= now < self.since + KEY_CACHE_TTL and self.key.is_live(at=now)
 
 
-# By the SHA-256 of the whole text: the secret itself is cached nowhere.
+# By the SHA-256 of the whole text: the secret itself is stored nowhere.
 _KEY_CACHE: dict[bytes, _CachedKey] = {}
 
 

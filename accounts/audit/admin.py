@@ -1,4 +1,4 @@
-"""The audit trail in the admin: who changed what, when and why; before and after."""
+"""The audit trail in the admin: each change with its author, time, reason, and values before and after."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from unfold.paginator import InfinitePaginator
 
 from accounts.audit.audited_admin import history_url
 from accounts.audit.entries import (
-    Change,
+    ColumnChange,
     audited_tables,
     changes_in_short,
     changes_of,
@@ -27,7 +27,7 @@ from accounts.models import AuditAction, AuditEntry
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
-DEEDS = {
+ACTION_LABELS = {
     AuditAction.ADDED.label: "success",
     AuditAction.CHANGED.label: "info",
     AuditAction.REMOVED.label: "danger",
@@ -51,17 +51,25 @@ class TableFilter(admin.SimpleListFilter):
         return queryset.filter(table=self.value()) if known else queryset
 
 
+class ActionFilter(admin.ChoicesFieldListFilter):
+    """Added, changed or removed, under the word that pages use for the column `deed`."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.title = "action"
+
+
 class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Every change of customers, people, keys and the catalogue, the newest first. Nothing is counted."""
 
-    list_display = ("at_text", "what", "row_text", "deed_label", "changed", "by_link", "reason")
-    list_filter = (TableFilter, "deed")
+    list_display = ("at_text", "what", "row_text", "action_label", "changed", "by_link", "reason")
+    list_filter = (TableFilter, ("deed", ActionFilter))
     search_fields = ("row", "by")
-    search_help_text = "The number of a row, or the whole e-mail address of who changed it."
+    search_help_text = "The number of a row, or the whole e-mail address of its author."
     list_per_page = 50
     paginator = InfinitePaginator
     show_full_result_count = False
-    fields = ("at_text", "by_link", "reason", "what", "deed_label", "row_link")
+    fields = ("at_text", "by_link", "reason", "what", "action_label", "row_link")
     change_form_outer_after_template = "admin/audit_entry.html"
 
     def get_search_results(
@@ -114,17 +122,17 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         """What it is called now, or was."""
         return str(entry.called)
 
-    @display(description="deed", label=DEEDS)  # type: ignore[untyped-decorator]
-    def deed_label(self, entry: AuditEntry) -> str:
+    @display(description="action", label=ACTION_LABELS)  # type: ignore[untyped-decorator]
+    def action_label(self, entry: AuditEntry) -> str:
         """Added, changed or removed."""
         return entry.get_deed_display()
 
     @display(description="changes")  # type: ignore[untyped-decorator]
     def changed(self, entry: AuditEntry) -> str:
         """The first columns of a change; what was added or removed is on the entry's own page."""
-        told = changes_in_short(entry)
-        more = f"; {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-        return "; ".join(told[:SHOWN]) + more
+        changes = changes_in_short(entry)
+        more = f"; {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+        return "; ".join(changes[:SHOWN]) + more
 
     @display(description="by")  # type: ignore[untyped-decorator]
     def by_link(self, entry: AuditEntry) -> str:
@@ -137,8 +145,8 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         """With links to its page and to its other entries."""
         name = rows_in_words([entry])[entry.pk]
         history = history_url(table=entry.table, row=entry.row)
-        told = format_html('<a class="underline" href="{}">all its entries</a>', history)
-        return format_html("{} - {}", _page_of(entry, name), told)
+        link = format_html('<a class="underline" href="{}">all its entries</a>', history)
+        return format_html("{} - {}", _page_of(entry, name), link)
 
 
 def _named(entries: list[Any]) -> list[tuple[Any, str]]:
@@ -154,9 +162,9 @@ def _page_of(entry: AuditEntry, name: str) -> str:
     return format_html('<a class="underline" href="{}">{}</a>', url, name)
 
 
-def _table(changes: list[Change], deed: str) -> dict[str, Any]:
+def _table(changes: list[ColumnChange], action: str) -> dict[str, Any]:
     """Return the table of before and after; of a change what changed stands out, and first."""
-    is_change = deed == AuditAction.CHANGED
+    is_change = action == AuditAction.CHANGED
     ordered = sorted(changes, key=lambda change: not change.is_changed) if is_change else changes
     return {
         "headers": ["", "before", "after"],
@@ -165,7 +173,7 @@ def _table(changes: list[Change], deed: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cell(text: str, change: Change) -> str:
+def _cell(text: str, change: ColumnChange) -> str:
     if not change.is_changed:
         return text
     return format_html(

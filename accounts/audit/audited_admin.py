@@ -1,4 +1,4 @@
-"""Changes in the admin are signed: the audit trail says who made them, and why if that was asked."""
+"""Admin classes that set the audit context: the audit trail holds author and reason of each change."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -22,36 +22,36 @@ REASON = "reason"
 
 
 def reason_field(*, required: bool = False) -> forms.CharField:
-    """Return the field that asks why; the answer is kept in the audit trail and nowhere else."""
+    """Return the field for the reason, which is stored in the audit trail only."""
     return forms.CharField(
         required=required,
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="Why this is changed. Saved permanently in the audit trail, with your e-mail address.",
-        error_messages={"required": "Give a reason: whoever reads the audit trail later has only this."},
+        error_messages={"required": "Give a reason: it is all that later readers of the audit trail have."},
     )
 
 
 class OptionalReasonForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Asks why, and does not insist."""
+    """Asks for a reason."""
 
     reason = reason_field()
 
 
 class RequiredReasonForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Asks why, and insists."""
+    """Requires a reason."""
 
     reason = reason_field(required=True)
 
 
 class ReasonForm(forms.Form):
-    """Asks why before a deed on a page of its own."""
+    """Asks for a reason before an action that has a page of its own."""
 
     reason = reason_field()
 
 
 class AuditHistoryAdmin:
-    """For a ModelAdmin: the history of a row is the audit trail."""
+    """Mixin of a ModelAdmin: the history of a row is its part of the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Lead to the row's entries in the audit trail."""
@@ -59,28 +59,28 @@ class AuditHistoryAdmin:
 
 
 class AuditedAdmin(VersionedAdmin, RobustUrlAdmin, AuditHistoryAdmin):
-    """For a ModelAdmin: what is added, changed or deleted is signed, and never over an unseen change."""
+    """Mixin of a ModelAdmin: sets the audit context of each change, and never overwrites an unseen one."""
 
     formfield_overrides: Any = NUMBER_FIELDS | KEY_FIELDS
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """Sign before anything is written: this is the first that Django calls once the form is valid."""
+        """Set the audit context before any write: Django calls this first once the form is valid."""
         set_audit_context(by=request.user.get_username(), reason=form.cleaned_data.get(REASON, ""))
         return super().save_form(request, form, change)  # type: ignore[misc]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Sign, then delete; the admin's transaction holds both."""
+        """Set the audit context, then delete; the admin's transaction holds both."""
         set_audit_context(by=request.user.get_username())
         super().delete_model(request, obj)  # type: ignore[misc]
 
     @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Sign, then delete, in a transaction of their own: Django opens none for actions."""
+        """Set the audit context, then delete, in one transaction: Django opens none for actions."""
         set_audit_context(by=request.user.get_username())
         super().delete_queryset(request, queryset)  # type: ignore[misc]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Ask for the reason last, and only of those who may change something."""
+        """Put the reason last, and only for people who may change something."""
         listed = super().get_fieldsets(request, obj)  # type: ignore[misc]
         fieldsets = [(title, options | {"fields": _without_reason(options)}) for title, options in listed]
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
@@ -90,13 +90,13 @@ class AuditedAdmin(VersionedAdmin, RobustUrlAdmin, AuditHistoryAdmin):
 
 
 class UndeletableAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
-    """What may be added and changed, each time signed, but never deleted."""
+    """Rows that are added and changed under audit, and never deleted."""
 
     form: Any = OptionalReasonForm
     list_per_page = 50
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Refuse."""
         return False
 
 

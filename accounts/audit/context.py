@@ -1,4 +1,4 @@
-"""Who changes what, and why: the signature that the audit trail's triggers write down."""
+"""The audit context: author and reason of a transaction's changes, recorded by the trail's triggers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,11 @@ LONGEST_REASON = 500  # why something was changed or corrected
 
 
 def set_audit_context(*, by: str, reason: str = "") -> None:
-    """Put who and why under every change of this transaction; or raise TransactionManagementError."""
+    """Set author and reason for every change of this transaction; or raise TransactionManagementError."""
     if not connection.in_atomic_block:
-        raise transaction.TransactionManagementError("A signature holds for a transaction: there is none.")
+        raise transaction.TransactionManagementError(
+            "The audit context belongs to a transaction: there is none."
+        )
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('billing.by', %s, true), set_config('billing.reason', %s, true)",
@@ -24,7 +26,7 @@ def set_audit_context(*, by: str, reason: str = "") -> None:
 
 @contextmanager
 def audit_context(*, by: str, reason: str = "") -> Iterator[None]:
-    """Do the block in a transaction with who and why under every change."""
+    """Run the block in a transaction with this author and reason for every change."""
     with transaction.atomic():
         set_audit_context(by=by, reason=reason)
         yield
@@ -33,7 +35,7 @@ def audit_context(*, by: str, reason: str = "") -> Iterator[None]:
 def changes_since(*, snapshot: str | None) -> tuple[str, bool]:
     """Return the database's snapshot, and whether the audit trail has entries that an earlier one lacks.
 
-    So who keeps what is under audit learns for one question that it is as it was. An entry counts from its
+    Lets a cache of audited rows check with one query that it is still valid. An entry counts from its
     commit on, however long before that it was written.
     """
     ((now, is_changed),) = fetch_all(_CHANGED, snapshot)
@@ -46,15 +48,15 @@ def unseen_entries(snapshot: str) -> RawSQL:
 
 
 def is_of_this_server(snapshot: str) -> bool:
-    """Whether a snapshot was taken since the database server started; another counts transactions anew."""
+    """Whether a snapshot was taken since the database server started: ids of another are not comparable."""
     ((started,),) = fetch_all("SELECT extract(epoch FROM pg_postmaster_start_time())::text")
     return bool(snapshot.split(" ")[0] == started)
 
 
-# A snapshot of ours begins with when the server began, because another one counts transactions anew; numbers
-# that it has not come to are those of the server from which the entries were moved. It ends with the reader's
-# own transaction and the last entry of that, because pg_visible_in_snapshot counts a transaction's own writes
-# as seen once any later one has ended.
+# Our snapshot includes the server's start time, because transaction ids are comparable within one server
+# only; ids above xmax were imported from another server. It ends with the reader's own transaction and the
+# last entry of that, because pg_visible_in_snapshot counts a transaction's own writes as seen once any later
+# one has ended.
 _EARLIER = """
     SELECT split_part(given, ' ', 1) AS server,
            nullif(split_part(given, ' ', 2), '')::pg_snapshot AS snapshot,

@@ -1,8 +1,8 @@
-"""Optimistic concurrency for pages that edit: nothing is saved over a change that was not seen.
+"""Optimistic concurrency of edit pages: nothing is saved over a change that the page did not show.
 
 A page holds the *version* at which it was opened, the database's snapshot of that moment. Before anything is
-saved the row is locked, and the audit trail says what was changed since. Two who save at once wait for each
-other: the second finds the entries of the first.
+saved the row is locked, and the audit trail says what was changed since. Two people who save at once wait for
+each other: the second finds the entries of the first.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,7 +30,7 @@ CHANGED = "This was changed after you opened it, so nothing was saved or deleted
 UNKNOWN = "It is not known what was changed after you opened this page, so nothing was saved or deleted."
 LOOK_AGAIN = (
     "What you entered is still there; fields that you left alone now show what is stored. "
-    "If it is right like this, save again."
+    "Check it and save again."
 )
 
 _SIGNER = Signer(salt="accounts.audit.edit_conflicts")

@@ -23,11 +23,11 @@ SELECT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgf
 # What a row that is gone was called, by the first of these columns that it had.
 _NAMES = ("code", "name", "alias", "email")
 
-Key = tuple[type[models.Model], str]
+RowKey = tuple[type[models.Model], str]
 
 
 @dataclass(frozen=True)
-class Change:
+class ColumnChange:
     """One column of an entry."""
 
     column: str
@@ -65,7 +65,7 @@ def rows_in_words(entries: Iterable[AuditEntry]) -> dict[int, str]:
     }
 
 
-def changes_of(entry: AuditEntry) -> list[Change]:
+def changes_of(entry: AuditEntry) -> list[ColumnChange]:
     """Return every column that the entry holds, in the table's order, with ids as the names behind them."""
     fields = _fields(entry.table)
     before, after = entry.before or {}, entry.after or {}
@@ -84,7 +84,7 @@ def changes_of(entry: AuditEntry) -> list[Change]:
         return f"{name} (number {text})" if name else text
 
     return [
-        Change(
+        ColumnChange(
             column=str(fields[column].verbose_name) if column in fields else column,
             before=words(before, column),
             after=words(after, column),
@@ -100,13 +100,13 @@ def changes_in_short(entry: AuditEntry) -> list[str]:
     before, after = entry.before or {}, entry.after or {}
     if not (before and after):
         return []
-    told = []
+    described = []
     for column in (*after, *(before.keys() - after.keys())):
         if before.get(column) != after.get(column):
             field = fields.get(column)
             was, becomes = (_in_words(held.get(column), field) or "none" for held in (before, after))
-            told.append(f"{field.verbose_name if field else column}: {was} → {becomes}")
-    return told
+            described.append(f"{field.verbose_name if field else column}: {was} → {becomes}")
+    return described
 
 
 def _in_words(value: Any, field: Any) -> str:
@@ -134,7 +134,7 @@ def _models() -> dict[str, type[models.Model]]:
     return {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
 
 
-def _keys(entry: AuditEntry) -> list[Key]:
+def _keys(entry: AuditEntry) -> list[RowKey]:
     """Return what names the entry's row: itself, or the two that a row of Django's own tables links."""
     model = model_of(entry.table)
     if model is None:

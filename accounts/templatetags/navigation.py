@@ -1,4 +1,4 @@
-"""What the navigation needs to know about who looks."""
+"""Template tags of the navigation and the sign-in pages."""
 
 import datetime as dt
 from typing import Any
@@ -12,8 +12,8 @@ register = template.Library()
 
 @register.simple_tag
 def customers_of(person: Any) -> list[Customer]:
-    """Return the customers for which this person acts; none for nobody."""
-    if not isinstance(person, User):  # nobody is signed in, or the page is drawn without a request
+    """Return the customers for which this person acts; none without a sign-in."""
+    if not isinstance(person, User):  # not signed in, or the page is rendered without a request
         return []
     return list(Customer.objects.filter(members__user=person))
 

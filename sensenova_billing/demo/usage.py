@@ -1,4 +1,4 @@
-"""What the demo's customers use: made up, and the same whenever it is asked for.
+"""What the demo's customers use: made up, and the same at every call.
 
 The calls of an hour depend on nothing but the hour, so two starts agree on every hour they share.
 """
@@ -103,7 +103,7 @@ def demo_usage(*, hour: dt.datetime, now: dt.datetime) -> list[UsageReport]:
 
 def _calls(*, customer: DemoCustomer, hour: dt.datetime) -> list[UsageReport]:
     chance = random.Random(f"{customer.code} {hour:%Y%m%d%H}")
-    # A night is quiet but never silent: each hour has a bill for everybody.
+    # A night is quiet but never silent: each hour has a bill for every customer.
     busy = customer.busiest * customer.day[hour.astimezone(CLOCK).hour]
     count = max(1, busy * chance.randint(80, 120) // 10_000)
     instants = sorted(chance.randrange(MICROSECONDS) for _ in range(count))

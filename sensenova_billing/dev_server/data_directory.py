@@ -1,6 +1,6 @@
-"""Where the embedded PostgreSQL, the logs and the beat's schedule live, and who may use them.
+"""Where the embedded PostgreSQL, the logs and the beat's schedule live, and which account may use them.
 
-PostgreSQL refuses to run as root; for root it runs as `nobody`, who must be able to walk to its files.
+PostgreSQL refuses to run as root; for root it runs as `nobody`, which must be able to reach its files.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ class StartFailed(Exception):
 
 
 def data_directory() -> Path:
-    """Return the directory that holds all that is kept between two starts; it need not exist."""
+    """Return the directory that holds all that outlasts a start; it need not exist."""
     chosen = os.environ.get("SENSENOVA_DATA_DIR")
     if chosen:
         return (REPOSITORY / Path(chosen).expanduser()).resolve()
@@ -73,7 +73,7 @@ def make_reachable(directory: Path) -> None:
         ) from failure
     if not can_reach(directory):
         raise StartFailed(
-            f"Run by root, PostgreSQL runs as nobody, who cannot reach {directory}: "
+            f"Run by root, PostgreSQL runs as nobody, which cannot reach {directory}: "
             "name another SENSENOVA_DATA_DIR."
         )
 

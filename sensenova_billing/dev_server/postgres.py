@@ -35,7 +35,7 @@ from sensenova_billing.dev_server.postgres_programs import find_programs
 DATABASE = "sensenova_billing"
 # The first release whose locale provider "builtin" orders and folds UTF-8 without the system's help.
 FIRST_WITH_BUILTIN_LOCALE = 17
-# A server that was told to stop writes its last checkpoint first; its successor waits this long for it.
+# A stopping server writes its last checkpoint first; its successor waits this long for it.
 SECONDS_FOR_PREDECESSOR = 120
 LARGEST_LOG = 10_000_000
 
@@ -188,7 +188,7 @@ def _launch(directory: Path, *, lock: int, fsync: bool) -> "subprocess.Popen[byt
             stderr=log,
             pass_fds=[lock],
             start_new_session=True,  # Ctrl-C at the terminal is for the runner, which stops us last
-            preexec_fn=tied_to_caller(signal.SIGINT),  # SIGINT: disconnect everybody, write a checkpoint, end
+            preexec_fn=tied_to_caller(signal.SIGINT),  # SIGINT: end all sessions, write a checkpoint, end
             **_as_server_account(),
         )
     finally:
@@ -312,7 +312,7 @@ def throwaway_server(*, fsync: bool = True) -> Iterator[str]:
 
 
 def serve() -> int:
-    """Run the embedded PostgreSQL alone, in the foreground, until it is told to stop."""
+    """Run the embedded PostgreSQL alone, in the foreground, until it is stopped."""
     directory = data_directory()
     make_reachable(directory)
     with held(directory):

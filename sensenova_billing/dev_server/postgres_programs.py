@@ -26,7 +26,7 @@ def find_programs() -> Path:
             "No PostgreSQL found: install the requirements, or set POSTGRES_BIN or DATABASE_URL."
         )
     if not can_reach(found.resolve()):
-        raise StartFailed(f"Run by root, PostgreSQL runs as nobody, who cannot reach {found}.")
+        raise StartFailed(f"Run by root, PostgreSQL runs as nobody, which cannot reach {found}.")
     return found.resolve()
 
 

@@ -39,7 +39,7 @@ def store_secret_key(directory: Path) -> None:
     if stored_secret_key(directory):
         path.chmod(0o600)
         return
-    # Written beside and renamed, so that nobody reads half a key.
+    # Written beside and renamed, so that no process reads half a key.
     unfinished = directory / f"{FILE}.unfinished"
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -50,7 +50,7 @@ def store_secret_key(directory: Path) -> None:
 def fault_of(key: str, *, address: str = "") -> str:
     """Return why this key must not be served with, or nothing; on a loopback address any secret will do."""
     if key.startswith(PUBLISHED):
-        return f"SECRET_KEY is published: whoever has read it can sign in as anybody. {HOW_TO_CHOOSE}"
+        return f"SECRET_KEY is published: anyone who knows it can sign in as any person. {HOW_TO_CHOOSE}"
     if address and not _is_loopback(address) and (len(key) < LEAST_CHARACTERS or len(set(key)) < 5):
         return f"SECRET_KEY can be guessed, and {address} can be reached from elsewhere. {HOW_TO_CHOOSE}"
     return ""

@@ -1,7 +1,7 @@
 """Everything that the product needs, as children of one process: PostgreSQL, web server, worker and clock.
 
-A child that ends is started again. When the runner ends, so do all of them: in order if it is told to stop,
-through `lifeline` if it is killed.
+A child that ends is started again. When the runner ends, so do all of them: in order if it is stopped,
+through `parent_death` if it is killed.
 """
 
 import http.client
@@ -48,12 +48,12 @@ WILDCARDS = ("0.0.0.0", "::")
 
 @dataclass(frozen=True)
 class StartOptions:
-    """What one start is asked to do."""
+    """The options of one start."""
 
     directory: Path
     address: str
     port: int
-    own_database: bool  # nobody named another, so the embedded server is ours to run
+    own_database: bool  # no DATABASE_URL is set, so the embedded server is ours to run
     demo: bool
     connections: int  # of each web process
     proxy: str | None = None  # HAProxy's program; without one clients reach the web server itself
@@ -78,7 +78,7 @@ class Child:
 
 
 def run(options: StartOptions, report: Report) -> None:
-    """Start everything and keep it running until this process is told to stop."""
+    """Start everything and keep it running until this process is stopped."""
     postgres.stop_in_order_on_signals()
     _check_port(options)
     make_reachable(options.directory)
@@ -95,7 +95,7 @@ def run(options: StartOptions, report: Report) -> None:
             demo = _manage("demo", "--url", options.url)
             stops.callback(demo.kill)
         else:
-            report("If nobody can sign in yet, make the first admin in another terminal:")
+            report("Without the demo there is no account yet. Make the first admin in another terminal:")
             report(f"  {_variables()}.venv/bin/python manage.py createsuperuser")
             report(f"and sign in at {options.url}/admin/.")
         while True:
@@ -115,7 +115,7 @@ def _start_all(options: StartOptions, children: list[Child], report: Report) -> 
     if "SENSENOVA_DATA_DIR" in os.environ:
         report(f"Commands in other terminals find them with {_variables().strip()} set as well.")
     if FOR_UNREACHABLE_CHECKOUTS in options.directory.parents:
-        report("(Not in the checkout: run by root, PostgreSQL runs as nobody, who cannot reach it.)")
+        report("(Not in the checkout: run by root, PostgreSQL runs as nobody, which cannot reach it.)")
     if options.own_database:
         report("Starting PostgreSQL...")
         children.append(_child("postgresql", partial(postgres.start, options.directory)))
@@ -180,7 +180,7 @@ def _launch(options: StartOptions, name: str, command: list[str]) -> Process:
 
 
 def _environment(options: StartOptions, name: str) -> dict[str, str]:
-    """Return the children's environment: they may be asked for by any name under which they are reachable."""
+    """Return the children's environment: they answer to every name under which they are reachable."""
     names = ["localhost", "127.0.0.1", "[::1]", options.address]
     if options.address in WILDCARDS:
         names += _names_of_this_machine()
@@ -286,7 +286,7 @@ def _pause(child: Child, reason: str, directory: Path, report: Report) -> None:
 
 
 def _stop_all(children: list[Child], report: Report) -> None:
-    """Stop the children, last started first; whoever takes too long is killed."""
+    """Stop the children, last started first; a child that takes too long is killed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # once is enough
     if children:

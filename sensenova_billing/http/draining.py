@@ -1,4 +1,4 @@
-"""Lets a client that is still sending see its answer: what it sends is read on for a while, and discarded.
+"""Lets a client that is still sending see its answer: the rest of its body is read for a while and discarded.
 
 A connection that is closed while bytes arrive is reset, and the client may lose an answer not read yet.
 """

@@ -1,4 +1,4 @@
-"""One shape for every failure: {"error": {"code": ..., "message": ..., "details": [...]}}."""
+"""One schema for every error: {"error": {"code": ..., "message": ..., "details": [...]}}."""
 
 import sys
 from typing import Any
@@ -39,12 +39,12 @@ _TIMED_OUT = {"57014", "55P03", "25P03"}
 
 
 def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
-    """Return the one shape."""
+    """Return the body of an error."""
     return {"error": {"code": code, "message": message, "details": details or [], **more}}
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Give a failure of the API its status and the one shape; None for a fault of ours (500)."""
+    """Give an error of the API its status and body; None for a fault of ours (500)."""
     match error:
         case LimitsExhausted():
             # `type` is what clients of OpenAI look for.
@@ -76,9 +76,9 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
             return "limits_unavailable", "Rate limits are temporarily unavailable: no call is admitted."
         # Not "nothing was stored": the commit may have been done and only its answer lost.
         case OperationalError() | InternalError() if sqlstate in _TIMED_OUT:
-            return "database_timeout", "The database took too long. Send it again until it is answered."
+            return "database_timeout", "The database took too long. Retry until it is answered."
         case OperationalError() | InterfaceError() if sqlstate is None or sqlstate[:2] in _PASSING:
-            return "database_away", "The database is away. Send it again until it is answered."
+            return "database_away", "The database is temporarily unavailable. Retry until it is answered."
     return None
 
 
@@ -96,7 +96,7 @@ def _answer_api_exception(error: exceptions.APIException) -> Response:
 
 
 def refuse(request: HttpRequest, refusal: exceptions.APIException | ApiError) -> HttpResponse:
-    """Answer outside the API's views as one of them would, with a page where a page was asked for."""
+    """Answer outside the API's views as one of them would, with a page to a request for a page."""
     answer = answer_error(refusal, {})
     assert answer is not None
     error = answer.data["error"]
@@ -117,8 +117,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404: it is not there, or it is somebody else's; both look the same."""
-    return _page(request, 404, "not_found", "There is nothing here.")
+    """404: it does not exist, or belongs to another customer; both look the same."""
+    return _page(request, 404, "not_found", "Page not found, or you don't have access.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The clock that every door asks, once, for the time that it passes on.
+"""The clock: every entry point reads it once and passes the time on.
 
 It is the machine's own. Only tests let it run fast, so that an hour passes in a second, or put the clock of
 one process off; anywhere else a system check refuses both (sensenova_billing/checks.py).

@@ -19,7 +19,7 @@ SECONDS_FOR_A_TURN = 2
 
 
 class HealthView(View):
-    """200 while the process answers; asks nobody else."""
+    """200 while the process answers; depends on nothing else."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Answer."""
@@ -27,7 +27,7 @@ class HealthView(View):
 
 
 class ReadyView(View):
-    """200 while the database answers as well and keeps what it is told, else 503; and the alarms, in words.
+    """200 while the database answers and its commits are durable, else 503; and the alarms, in words.
 
     An alarm never makes it 503. Where hours are not closed, usage still has to be taken: a load balancer that
     took the web servers away because the closing is late would turn a delay into lost reports.

@@ -1,6 +1,6 @@
-"""For Prometheus: how the closing and the books stand, as numbers.
+"""For Prometheus: the state of the closing and of the books, as numbers.
 
-It asks for no key, only for an address of MONITORING_ADDRESSES, and so names no customer and tells no amount.
+It needs no key, only an address of MONITORING_ADDRESSES, and so holds no customers and no amounts.
 """
 
 from collections.abc import Iterable, Mapping

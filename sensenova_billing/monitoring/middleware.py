@@ -16,10 +16,10 @@ _RESTRICTED = {"/readyz": ReadyView.as_view(), "/metrics": MetricsView.as_view()
 
 
 class MonitoringMiddleware:
-    """Answers health checks and metrics by whatever host name or address, and without a redirect to https.
+    """Answers health checks and metrics for every host name, and without a redirect to https.
 
-    A load balancer asks a web server by its address, over plain HTTP. `/healthz` tells nothing and answers
-    everybody; the others answer `MONITORING_ADDRESSES` and are not found by anybody else.
+    A load balancer asks a web server by its address, over plain HTTP. `/healthz` is public and
+    reveals nothing; the others answer `MONITORING_ADDRESSES` only, and are 404 for any other address.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

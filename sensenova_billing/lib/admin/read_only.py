@@ -1,4 +1,4 @@
-"""What the admin shows and nobody edits there."""
+"""Rows that the admin shows and never edits."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ from django.http import HttpRequest
 
 
 class ReadOnlyAdmin:
-    """Nobody adds, changes or deletes; the database refuses it as well."""
+    """Mixin of a ModelAdmin that refuses to add, change and delete, as the database does."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Refuse."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Refuse."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
+        """Refuse."""
         return False

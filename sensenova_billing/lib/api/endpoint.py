@@ -1,4 +1,4 @@
-"""What the doors of the API share: they read a body as bytes, within its limit, and answer in JSON."""
+"""Base class of the API's endpoints: reads a body as bytes, within its limit, and answers in JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,22 +38,22 @@ class FastJsonRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return the JSON of what is answered."""
+        """Encode the response."""
         return b"" if data is None else _JSON.encode(data)
 
 
-def _as_text(said: Any) -> str:
-    # Words of an error, or such that are translated late, are a kind of text of their own.
-    if isinstance(said, str | Promise):
-        return str(said)
-    raise TypeError(f"{type(said).__name__} has no JSON.")
+def _as_text(value: Any) -> str:
+    # ErrorDetail and lazy translations are not str for msgspec.
+    if isinstance(value, str | Promise):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON.")
 
 
 _JSON = msgspec.json.Encoder(enc_hook=_as_text)
 
 
 class Endpoint(APIView):
-    """A view of the API: it answers in JSON, and leaves nothing of a request for the collector to find."""
+    """A view of the API: it answers in JSON, and leaves no reference cycles for the garbage collector."""
 
     content_negotiation_class = JsonOnlyNegotiation
     # The content types of the bodies that it takes.
@@ -77,8 +77,8 @@ class Endpoint(APIView):
 
 
 def _let_go(response: Response) -> None:
-    # Request, view and response lead to each other, in several circles. Broken, all of them are gone with the
-    # answer; otherwise they wait, with the body, for the collector, who holds up every other request.
+    # Request, view and response form reference cycles. Broken, all are freed with the response; otherwise
+    # they wait, with the body, for the garbage collector, which stops every other request.
     context = response.renderer_context  # type: ignore[attr-defined]
     context["request"].parser_context = None
     for name in ("auser", "_messages"):

@@ -1,4 +1,4 @@
-"""Why a request is refused; the API gives each kind its status."""
+"""Errors that the API answers; sensenova_billing/http/errors.py gives each class its status."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ DETAILS_SHOWN = 100
 
 @dataclass(frozen=True)
 class ItemProblem:
-    """What is wrong with one item of a batch, by its index; a single item has index 0."""
+    """Why one item of a batch is invalid, by its index; a single item has index 0."""
 
     index: int
     field: str
@@ -17,7 +17,7 @@ class ItemProblem:
 
 
 class ApiError(Exception):
-    """Nothing was stored; `code` is for programs, `message` for people."""
+    """A refused request, of which nothing was stored; `code` is for programs, `message` for people."""
 
     def __init__(self, code: str, message: str, details: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(message)
@@ -27,15 +27,15 @@ class ApiError(Exception):
 
 
 class Unreadable(ApiError):
-    """The body is not what the door can read."""
+    """The endpoint cannot parse the body."""
 
 
 class InvalidQuery(ApiError):
-    """What was asked for cannot be read; each parameter that is wrong is named with its reason."""
+    """The query is invalid; names each invalid parameter with its reason."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__(
             "invalid_query",
-            "The address asks for what cannot be read. Nothing was done.",
+            "Invalid query parameters. Nothing was done.",
             [{"field": field, "reason": reason} for field, reason in problems.items()][:DETAILS_SHOWN],
         )

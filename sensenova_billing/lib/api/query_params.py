@@ -1,4 +1,4 @@
-"""The parameters of an address, read strictly: a misspelt one would be a question not asked."""
+"""Query parameters, read strictly: a misspelt one would otherwise be ignored in silence."""
 
 from typing import Any
 
@@ -25,14 +25,14 @@ class OptionalCustomerQuery(forms.Form):
 
 
 def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
-    """Return what was asked for; raise InvalidQuery for what is wrong, unknown, empty or said twice."""
+    """Return the parameters; raise InvalidQuery for an invalid, unknown, empty or repeated one."""
     form = form_class(query)
     problems = {name: str(errors[0]) for name, errors in form.errors.items()}
     for name, values in query.lists():
         if name not in form.fields:
-            problems[name] = "is not known here"
+            problems[name] = "is unknown"
         elif len(values) > 1:
-            problems[name] = "is said more than once"
+            problems[name] = "is given more than once"
         elif values == [""]:
             problems[name] = "is empty"
     if problems:

@@ -1,4 +1,4 @@
-"""The words in which every app's `shapes` says, for the OpenAPI document, what the doors take and answer."""
+"""Building blocks of the OpenAPI document, for the `schemas` module of every app."""
 
 from typing import Any, cast
 
@@ -19,6 +19,6 @@ def schema_ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def answer(description: str, answered: Schema) -> OpenApiResponse:
-    """Return what the document says of one status."""
-    return OpenApiResponse(cast(Any, answered), description)
+def answer(description: str, schema: Schema) -> OpenApiResponse:
+    """Return the entry of the document for one status."""
+    return OpenApiResponse(cast(Any, schema), description)

@@ -22,7 +22,7 @@ _FIELD = re.compile(r" - at (?:`key` in )?`\$\.(\w+)[^`]*`$")
 
 
 class BadItem(Exception):
-    """One item of a batch cannot be taken, for this field and reason."""
+    """One item of a batch is invalid, for this field and reason."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class BadItem(Exception):
 
 
 def read_json(body: bytes, *, parse_float: Callable[[str], Any] | None = None) -> Any:
-    """Return what the body says, with its fractions read by `parse_float` if given; raise Unreadable."""
+    """Return the parsed body, fractions read by `parse_float` if given; raise Unreadable."""
     try:
         return json.loads(
             body.decode(),
@@ -43,23 +43,22 @@ def read_json(body: bytes, *, parse_float: Callable[[str], Any] | None = None) -
 
 
 def read_at_once(decoder: msgspec.json.Decoder[Made], body: bytes) -> Made | None:
-    """Return what a decoder makes of a body, fast; None where it has to be looked at more closely."""
+    """Return the decoded body, fast; None where the strict parser has to decide."""
     if b"\\" in body:
         return None
     try:
-        said = decoder.decode(body)
+        decoded = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    # Of a key that stands twice the decoder keeps the last and says nothing. A field that was left out is not
-    # written again, and without escapes no string holds a quotation mark: so nothing was dropped if what was
-    # understood has as many of them as the body.
-    return said if msgspec.json.encode(said).count(b'"') == body.count(b'"') else None
+    # The decoder silently keeps the last of duplicate keys. Defaults are not encoded again, and without
+    # escapes no string holds a quotation mark: nothing was dropped if both have the same number of them.
+    return decoded if msgspec.json.encode(decoded).count(b'"') == body.count(b'"') else None
 
 
-def read_as(shape: type[Made], fields: Any) -> Made:
-    """Return what these JSON values make, of this shape exactly; raise BadItem naming the field."""
+def read_as(schema: type[Made], fields: Any) -> Made:
+    """Return these JSON values as exactly this type; raise BadItem naming the field."""
     try:
-        return msgspec.convert(fields, shape)
+        return msgspec.convert(fields, schema)
     except msgspec.ValidationError as error:
         found = _FIELD.search(str(error))
         raise BadItem(found.group(1) if found else "", _FIELD.sub("", str(error))) from error
@@ -88,7 +87,7 @@ def require_name(field: str, text: str) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise Unreadable("malformed_json", "A key stands twice in one object. Nothing was stored.")
+        raise Unreadable("malformed_json", "Duplicate key in an object. Nothing was stored.")
     return fields
 
 

@@ -1,4 +1,4 @@
-"""Statements that every report pays for, kept prepared by each connection.
+"""Statements of the busiest requests, prepared once by each connection.
 
 Django puts values into the text of a statement, so the database plans it anew each time; for a single
 report the planning costs more than the work. psycopg prepares nothing while a connection's

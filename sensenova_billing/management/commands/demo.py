@@ -29,7 +29,7 @@ class Command(BaseCommand):
         except (BatchRejected, NotAnswered) as error:
             raise CommandError(f"The demo's usage is not stored: {error}. Run it again.") from error
         except OSError as error:
-            raise CommandError(f"The sign-ins cannot be kept: {error}.") from error
+            raise CommandError(f"The sign-ins cannot be stored: {error}.") from error
         except httpx.InvalidURL as error:
             raise CommandError(str(error)) from error
         self.stdout.write(_block(demo=demo, url=url, now=now))
@@ -40,9 +40,9 @@ def _connect(url: str, key: str) -> httpx.Client:
 
 
 def _block(*, demo: Demo, url: str, now: dt.datetime) -> str:
-    wide = max(len(who.email) for who in demo.sign_ins)
+    wide = max(len(one.email) for one in demo.sign_ins)
     rows = [("address", f"{url}/")]
-    rows += [(who.what, f"{who.email:<{wide}}  {who.password or _lost(who.email)}") for who in demo.sign_ins]
+    rows += [(one.what, f"{one.email:<{wide}}  {one.password or _lost(one.email)}") for one in demo.sign_ins]
     rows += [("service key", demo.service_key or "not live any more: make another in the admin")]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {text}" for name, text in rows]

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run until told to stop; a start that is impossible ends with one line that says why."""
+        """Run until stopped; a start that is impossible ends with one line that gives the reason."""
         start = self._start_options(demo=not options["no_demo"])
         if fault := fault_of(settings.SECRET_KEY, address=start.address):
             raise CommandError(fault)

@@ -145,7 +145,7 @@ def test_the_file_takes_no_parameter(get, acme):
     record()
     close()
 
-    assert problem(get(READS[1].format(line().pk), {"limit": "1"}))[2] == {"limit": "is not known here"}
+    assert problem(get(READS[1].format(line().pk), {"limit": "1"}))[2] == {"limit": "is unknown"}
 
 
 def test_after_the_last_record_comes_nothing(get, acme):

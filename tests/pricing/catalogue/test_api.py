@@ -262,8 +262,8 @@ def test_what_is_no_instant_is_refused(at):
     ("query", "reason"),
     [
         ("at=", "is empty"),
-        ("at=2026-01-01T00:00:00Z&at=2026-01-01T00:00:00Z", "is said more than once"),
-        ("customer=acme", "is not known here"),
+        ("at=2026-01-01T00:00:00Z&at=2026-01-01T00:00:00Z", "is given more than once"),
+        ("customer=acme", "is unknown"),
     ],
 )
 def test_a_query_that_says_something_else_is_refused(query, reason):

@@ -432,9 +432,7 @@ def test_a_field_that_stands_twice_is_refused(field, acme, post):
 
     errors = [error_of(post(body), 400) for body in (twice, f"[{json.dumps(CALL)}, {twice}]")]
 
-    assert [error["message"] for error in errors] == [
-        "A key stands twice in one object. Nothing was stored."
-    ] * 2
+    assert [error["message"] for error in errors] == ["Duplicate key in an object. Nothing was stored."] * 2
     assert nothing_is_stored()
 
 
