@@ -105,7 +105,7 @@ TEMPLATES = [
 
 DATABASES = {"default": plain_host(env.db_url("DATABASE_URL", default=default_database_url()))}
 DATABASES["default"]["ENGINE"] = "sensenova_billing.lib.database"
-# A kept connection is worth six times a new one; the pool bounds how many a web process holds.
+# A reused connection is six times as fast as a new one; the pool bounds how many a web process holds.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
 DATABASES["default"].setdefault("OPTIONS", {})
 # Lets lib/database/prepared_statements.py keep its statements planned; Django's own are not touched by it.
@@ -182,7 +182,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # By default axes looks for "email", our USERNAME_FIELD, but Django's forms and signals say "username": it
-# counted everybody as one nameless person and let the right password in during a lock-out.
+# counted all people as one without a name and let the right password in during a lock-out.
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_RESET_ON_SUCCESS = True
@@ -255,7 +255,7 @@ USAGE_OLDEST = dt.timedelta(days=env.int("USAGE_OLDEST_DAYS", default=35))
 USAGE_AHEAD = dt.timedelta(minutes=env.int("USAGE_AHEAD_MINUTES", default=5))
 # How long after its end an hour stays open for records that are still on their way.
 CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
-# What looks wrong is parked until somebody has looked at it: a customer's hour that comes to more than so
+# What looks wrong is parked until an admin has decided: a customer's hour that comes to more than so
 # many RMB, has more charge lines, or costs so many times the customer's usual (but only above an amount).
 PARK_ABOVE_AMOUNT = env.decimal("PARK_ABOVE_AMOUNT", default=Decimal(1000000))
 PARK_ABOVE_LINES = env.int("PARK_ABOVE_LINES", default=10_000)
@@ -309,7 +309,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-# No bound: a message whose ack fails, as when the broker goes away at that moment, stays counted for good;
+# No bound: a message whose ack fails, as when the broker fails at that moment, stays counted for good;
 # with a bound of one the worker would never take another.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 0
 # Not processes: those of a pool share a lock, which one that is killed while it waits keeps for ever. Threads

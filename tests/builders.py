@@ -49,7 +49,7 @@ def as_json(report: UsageReport, **fields: Any) -> dict[str, Any]:
 
 
 def record(*reports: UsageReport, now: dt.datetime | None = None) -> Receipt:
-    """Put these reports through the door, by default just after the hour."""
+    """Ingest these reports, by default just after the hour."""
     return record_usage(reports=reports or [report()], now=now or at(61))
 
 
@@ -71,7 +71,7 @@ def customer(code: str) -> Customer:
 
 
 def raw_record(event_id: str = "raw-1", **fields: Any) -> UsageRecord:
-    """Write a usage record past the door, as only a fault of ours could."""
+    """Write a usage record past the ingestion, as only a fault of ours could."""
     stored: dict[str, Any] = {
         "customer": Customer.objects.get(code="acme"),
         "service": Service.objects.get(name="SenseChat-5"),

@@ -1,4 +1,4 @@
-"""The cast and the stage: who appears in the tests, and at which instant they play."""
+"""The people, customers and keys of the tests, and the instant at which tests play."""
 
 import datetime as dt
 import os
@@ -110,7 +110,7 @@ def service_key() -> str:
 
 @pytest.fixture
 def post(service_key: str) -> Callable[..., Any]:
-    """Post a body to the usage door as the chat gateway does."""
+    """Post a body to the usage endpoint as the chat gateway does."""
 
     def post(body: Any, **headers: str) -> Any:
         return Client().post(

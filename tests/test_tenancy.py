@@ -1,7 +1,7 @@
-"""Nobody sees another customer's data, on any URL: every route has an entry here, or a test fails.
+"""No URL shows another customer's data: every route has an entry here, or a test fails.
 
-Alice acts for Acme, Bob for Globex. Each route is asked as nobody, as Alice with what is Globex's, and as
-Bob with the same, which shows that there was something to see.
+Alice acts for Acme, Bob for Globex. Each route is requested without a sign-in, by Alice for what is Globex's,
+and by Bob for the same, which shows that there was something to see.
 """
 
 import re
@@ -19,7 +19,7 @@ GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
 BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 FIRST = "the first line of this bill"
 
-# Shows everybody the same, and so nothing of anybody's.
+# Public, and so shows nothing of any customer.
 PUBLIC = {
     "home",
     "sign_in",
@@ -34,7 +34,7 @@ PUBLIC = {
 PUBLIC |= {"api_catalog"}
 # Shows people what is theirs; takes no argument.
 PERSONAL = {"overview"}
-# Shows one customer's; the arguments name what is Globex's, the others what is nobody's.
+# Shows one customer's; the arguments name what is Globex's, the others what does not exist.
 OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),
     "customer_bills": ({"code": "globex"}, {"code": "nobody"}),
@@ -59,9 +59,9 @@ KEYED = {
     "lago_batch",
 }
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
-# Does something and shows nothing of anybody's; its own tests are elsewhere.
+# Does something and shows nothing of any customer; its own tests are elsewhere.
 DEEDS = {"sign_out", "api_estimates"}
-# For staff; what the admin itself shows to everybody is its sign-in page, and signing out is a deed.
+# For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"
 STAFF_PAGES = {
     "usage_record",

@@ -12,7 +12,7 @@ from sensenova_billing.dev_server.data_directory import make_temporary, socket_d
 from sensenova_billing.dev_server.postgres import stop_in_order_on_signals
 from tests.faults.books import audit, read_books
 from tests.faults.broken import BROKEN, SOUND
-from tests.faults.campaign import Outcome, Plan, go_through
+from tests.faults.campaign import CampaignOptions, Outcome, go_through
 from tests.faults.checker import check, read_journal, read_stored
 from tests.faults.report import Findings
 
@@ -25,17 +25,17 @@ def main() -> int:
     options = _options()
     if options.broken == "all":
         return _all_broken(options)
-    plan = Plan(
+    campaign = CampaignOptions(
         seconds=options.seconds or (SECONDS_BROKEN if options.broken else SECONDS),
         seed=options.seed if options.seed is not None else secrets.randbelow(10**8),
         build=BROKEN.get(options.broken, SOUND),
     )
-    _say(f"seed {plan.seed}, {plan.seconds} s of faults, {options.broken or 'as it is'}\n")
+    _say(f"seed {campaign.seed}, {campaign.seconds} s of faults, {options.broken or 'as it is'}\n")
     directory = make_temporary()
     stop_in_order_on_signals()
     found = None
     try:
-        found = go_through(plan, directory, judge=_judge)
+        found = go_through(campaign, directory, judge=_judge)
         _say(found.text())
     finally:
         stalled = found is not None and found.outcome.seconds_to_catch_up is None
@@ -44,7 +44,7 @@ def main() -> int:
         else:
             _remove(directory)
     if options.broken:
-        _say(f"{_verdict(found, plan.build.found_by)}\n")
+        _say(f"{_verdict(found, campaign.build.found_by)}\n")
     return int(found.is_red)
 
 
@@ -70,9 +70,9 @@ def _all_broken(options: argparse.Namespace) -> int:
         command = [sys.executable, "-m", "tests.faults", "--broken", name]
         for option, value in (("--seconds", options.seconds), ("--seed", options.seed)):
             command += [option, str(value)] if value is not None else []
-        told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        _say(f"=== {name}\n{told.stdout}\n")
-        if told.returncode != 1 or "\ncaught: " not in told.stdout:
+        finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        _say(f"=== {name}\n{finished.stdout}\n")
+        if finished.returncode != 1 or "\ncaught: " not in finished.stdout:
             missed.append(name)
     _say(f"{len(BROKEN) - len(missed)} of {len(BROKEN)} broken builds were caught.\n")
     return int(bool(missed))

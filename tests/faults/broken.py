@@ -28,7 +28,7 @@ class Build:
 
 SOUND = Build()
 BROKEN = {
-    # Reporters no longer say that they are there; the closing waits for nobody.
+    # Reports no longer take the shared lock, so the closing waits for none.
     "no-barrier": Build(
         found_by="unbilled",
         statements=[

@@ -67,8 +67,8 @@ Findings = TypeVar("Findings")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run is asked to do."""
+class CampaignOptions:
+    """The options of one run."""
 
     seconds: int
     seed: int
@@ -100,19 +100,21 @@ class Outcome:
     seconds_to_catch_up: float | None  # None where the product did not, by itself
 
 
-def go_through(plan: Plan, directory: Path, *, judge: Callable[[Outcome], Findings]) -> Findings:
+def go_through(
+    options: CampaignOptions, directory: Path, *, judge: Callable[[Outcome], Findings]
+) -> Findings:
     """Run the product in this thread and everything that happens to it in another; return the judgement."""
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that the database is away is no news here
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # an outage of the database is expected here
     clock = FastClock(origin=dt.datetime.now(dt.UTC).replace(microsecond=0), speed=SPEED)
     product = Product(
-        directory, clock, free_port(), closers=plan.build.closers, offsets=dict(plan.build.offsets)
+        directory, clock, free_port(), closers=options.build.closers, offsets=dict(options.build.offsets)
     )
     os.environ.update(product.environment())  # for our own Celery, which talks to the same broker
     aside = ThreadPoolExecutor(1)
     try:
         product.start()
         key = product.manage("set_stage", *CUSTOMERS).strip()
-        happening = aside.submit(_happen, plan, product, key)
+        happening = aside.submit(_happen, options, product, key)
         looking_after(product, until=happening.done)
         judging = aside.submit(judge, happening.result())
         looking_after(product, until=judging.done)
@@ -125,8 +127,8 @@ def go_through(plan: Plan, directory: Path, *, judge: Callable[[Outcome], Findin
         product.stop()
 
 
-def _happen(plan: Plan, product: Product, key: str) -> Outcome:
-    run, journal = f"fault-{plan.seed}", product.directory / "journal"
+def _happen(options: CampaignOptions, product: Product, key: str) -> Outcome:
+    run, journal = f"fault-{options.seed}", product.directory / "journal"
     target = Target(
         port=product.port,
         key=key,
@@ -138,7 +140,7 @@ def _happen(plan: Plan, product: Product, key: str) -> Outcome:
         patience=SECONDS_TO_ACKNOWLEDGE,
     )
     _wait_until_it_works(product)
-    break_down(product.url, plan.build)
+    break_down(product.url, options.build)
     began = time.monotonic()
     with (
         driving(target, run=run, journal=journal, senders=SENDERS) as driver,
@@ -147,9 +149,9 @@ def _happen(plan: Plan, product: Product, key: str) -> Outcome:
         struck = haunt(
             driver,
             strikes=_strikes(product),
-            times=plan.times,
-            random=Random(plan.seed),
-            seconds=plan.seconds,
+            times=options.times,
+            random=Random(options.seed),
+            seconds=options.seconds,
         )
     seconds = time.monotonic() - began
     struck["slow transaction"] = sum(reporter.over_the_end for reporter in slow)

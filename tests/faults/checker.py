@@ -52,10 +52,12 @@ def check(*, journal: Iterable[dict[str, Any]], stored: Iterable[Stored]) -> Ver
         posts=len(posts),
         records=len(sent),
         acknowledged=len(acknowledged),
-        sent_again=sum(told[0]["attempts"] > 1 for told in receipts.values()),
-        resent=sum(len(told) - 1 for told in receipts.values()),
+        sent_again=sum(answers[0]["attempts"] > 1 for answers in receipts.values()),
+        resent=sum(len(answers) - 1 for answers in receipts.values()),
         unacknowledged=sorted(posts.keys() - receipts.keys()),
-        miscounted=sorted(name for name, told in receipts.items() if _contradict(told, len(posts[name]))),
+        miscounted=sorted(
+            name for name, answers in receipts.items() if _contradict(answers, len(posts[name]))
+        ),
         lost=sorted(acknowledged.keys() - there.keys()),
         doubled=sorted(key for key, count in Counter(row[:2] for row in rows).items() if count > 1),
         altered=sorted(key for key in sent.keys() & there.keys() if sent[key] != there[key]),
@@ -67,9 +69,9 @@ def _contents(records: Iterable[Any]) -> dict[Key, tuple[Any, ...]]:
     return {(customer, event_id): tuple(content) for customer, event_id, *content in records}
 
 
-def _contradict(told: list[dict[str, int]], size: int) -> bool:
+def _contradict(answers: list[dict[str, int]], size: int) -> bool:
     """Whether the receipts of a post of this size are not those of one storing, whole, and no other."""
-    first, *later = told
+    first, *later = answers
     stored_now = {"accepted": size, "duplicates": 0}
     stored_before = {"accepted": 0, "duplicates": size}
     # Only after an attempt without an answer may the first receipt speak of duplicates.

@@ -123,8 +123,8 @@ def driving(target: Target, *, run: str, journal: Path, senders: int = SENDERS) 
 
     `run` seeds them, and all their event ids begin with it.
     """
-    with journal.open("a") as kept, ThreadPoolExecutor(senders) as threads:
-        driver = Driver(target, kept)
+    with journal.open("a") as file, ThreadPoolExecutor(senders) as threads:
+        driver = Driver(target, file)
         sending = [threads.submit(_Sender(driver, f"{run}/{number}").send) for number in range(senders)]
         try:
             yield driver

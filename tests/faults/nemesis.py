@@ -87,7 +87,7 @@ def ending_a_session(url: str) -> Strike:
 
 
 def sessions(url: str, *, busy: bool = True) -> list[int]:
-    """Return the processes of a database's busy sessions, of all if none is busy; none if it is away."""
+    """Return the processes of a database's busy sessions, of all if none is busy; none during an outage."""
     try:
         with psycopg.connect(url) as connection:
             found = connection.execute(_SESSIONS).fetchall()

@@ -86,7 +86,7 @@ class Product:
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py and return what it printed."""
-        told = subprocess.run(
+        finished = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=REPOSITORY,
             env=self.environment(),
@@ -94,9 +94,9 @@ class Product:
             text=True,
             check=False,
         )
-        if told.returncode:
-            raise StartFailed(f"`manage.py {arguments[0]}` failed: {told.stderr}")
-        return told.stdout
+        if finished.returncode:
+            raise StartFailed(f"`manage.py {arguments[0]}` failed: {finished.stderr}")
+        return finished.stdout
 
     def environment(self, name: str = "") -> dict[str, str]:
         """Return the environment of one of the processes."""

@@ -34,7 +34,7 @@ class SlowReporter:
         self.over_the_end = 0
 
     def report(self, stopping: threading.Event) -> None:
-        """Hold up the end of every other hour until told to stop."""
+        """Hold up the end of every other hour until stopped."""
         number = 0
         while not stopping.is_set():
             end = self._clock.hour() + HOUR
@@ -64,7 +64,7 @@ class SlowReporter:
         self._driver.note_acknowledged(post, attempts=attempts, receipt=receipt)
 
     def _try(self, record: Record, *, seconds: float) -> int | None:
-        """Store the record and return whether it was new, or None if nobody knows whether it is stored."""
+        """Store the record and return whether it was new, or None if that is unknown."""
         spared = SPARED if self._random.random() < SPARED_OFTEN else "slow"
         try:
             with psycopg.connect(self._url, application_name=spared, connect_timeout=5) as connection:

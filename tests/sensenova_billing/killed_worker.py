@@ -22,7 +22,7 @@ app.conf.update(
 
 @app.task(name="write_twice")
 def write_twice() -> None:
-    """Note the begin, wait while somebody asks for it, and note the end."""
+    """Note the begin, wait while the test wants it, and note the end."""
     url = os.environ["DATABASE_URL"]
     ask(url, "INSERT INTO noted VALUES ('begun')")
     while ask(url, "SELECT count(*) FROM noted WHERE word = 'wait'"):

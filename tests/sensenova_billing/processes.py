@@ -103,7 +103,7 @@ def _read(number: int, name: str) -> bytes:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port without a listener."""
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port: int = trial.getsockname()[1]
@@ -147,7 +147,7 @@ def server_on_copy(prepared: Path, *, fsync: bool = True) -> Iterator[str]:
         try:
             yield postgres.database_url(directory)
         finally:
-            process.send_signal(signal.SIGQUIT)  # without a checkpoint, which nobody will need
+            process.send_signal(signal.SIGQUIT)  # without a checkpoint, which is not needed
             process.wait()
 
 
@@ -167,13 +167,13 @@ def start(*arguments: str, directory: Path, output: str = "", **environment: str
     """Start Python on a data directory, with the embedded database, its output going to a file there."""
     inherited = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
     chosen = {"SENSENOVA_DATA_DIR": str(directory), "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings"}
-    with Path(output or directory / "output").open("a") as told:
+    with Path(output or directory / "output").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=REPOSITORY,
             env={**inherited, **chosen, **environment},
-            stdout=told,
-            stderr=told,
+            stdout=log,
+            stderr=log,
             text=True,
         )
     _STARTED[directory].append(process)

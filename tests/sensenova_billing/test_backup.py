@@ -42,8 +42,8 @@ def manage(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def guards(database: str) -> list[tuple[str, ...]]:
-    with psycopg.connect(url(database)) as asked:
-        return sorted(asked.execute(GUARDS).fetchall())
+    with psycopg.connect(url(database)) as connection:
+        return sorted(connection.execute(GUARDS).fetchall())
 
 
 @pytest.fixture

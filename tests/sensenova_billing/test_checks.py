@@ -49,11 +49,11 @@ def test_an_unknown_way_to_go_on_without_redis_is_named(settings):
 def test_an_address_that_is_no_redis_is_named_without_its_password(settings, url):
     settings.REDIS_URL = url
 
-    said = [str(found) for found in run_checks() if found.id == "billing.E006"]
+    messages = [str(found) for found in run_checks() if found.id == "billing.E006"]
 
     assert ids() == {"billing.E006"}
-    assert len(said) == 1
-    assert "xq7" not in said[0]
+    assert len(messages) == 1
+    assert "xq7" not in messages[0]
 
 
 def test_addresses_of_a_redis_are_in_order(settings):

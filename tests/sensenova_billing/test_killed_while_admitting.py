@@ -64,10 +64,10 @@ class Product:
         try:
             connection.request("POST", "/api/v1/calls", body, headers)
             answer = connection.getresponse()
-            said = json.loads(answer.read())
+            decoded = json.loads(answer.read())
         finally:
             connection.close()
-        return answer.status, said.get("error", {}).get("code", ""), answer.headers.get("Retry-After", "")
+        return answer.status, decoded.get("error", {}).get("code", ""), answer.headers.get("Retry-After", "")
 
     def end_hold(self) -> None:
         """Let the minute be over for which nothing is admitted."""

@@ -1,8 +1,8 @@
 """Whatever is sent to the API, the answer is one that the OpenAPI document names.
 
 schemathesis makes requests from the document that the application serves, good ones and bad ones, and checks
-the answers against it: the status, the content type, the shape, that nobody gets in without a key, and that
-nothing gets in that the document forbids. Which customers and services there are, and which instants are
+the answers against it: the status, the content type, the schema, that no request is let in without a key, and
+that nothing gets in that the document forbids. Which customers and services there are, and which instants are
 recent, no document can say; that is filled in, else hardly a request would get any further.
 
 Every request finds the same stage: what it stores is taken back.
@@ -84,17 +84,17 @@ schemathesis.openapi.format("date-time", MINUTES.map(lambda instant: instant.iso
 schemathesis.openapi.format("unix-time", MINUTES.map(lambda instant: f"{instant.timestamp():.3f}"))
 
 
-def filled_in(shape: Any) -> Any:
-    """The same shape, with what the document cannot say."""
-    if isinstance(shape, list):
-        return [filled_in(inner) for inner in shape]
-    if not isinstance(shape, dict):
-        return shape
-    shape = {name: filled_in(inner) for name, inner in shape.items()}
-    if shape.get("type") == "object" and "properties" in shape:
-        fields = shape["properties"].items()
-        shape["properties"] = {name: inner | FILLED_IN.get(name, {}) for name, inner in fields}
-    return shape
+def filled_in(schema: Any) -> Any:
+    """The same schema, with what the document cannot say."""
+    if isinstance(schema, list):
+        return [filled_in(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: filled_in(inner) for name, inner in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        fields = schema["properties"].items()
+        schema["properties"] = {name: inner | FILLED_IN.get(name, {}) for name, inner in fields}
+    return schema
 
 
 APPLICATION = get_wsgi_application()
@@ -103,7 +103,7 @@ CONFIG = {
     "generation": {"with-security-parameters": False},  # the tests say which key is shown
     "analysis": {"constants": {"enabled": False}},  # which changes with every line of code
     "phases": {"fuzzing": {"enabled": False}},  # by our own test, with keys and damages of ours
-    # E.g. a batch may hold an id twice, which no shape can forbid.
+    # E.g. a batch may hold an id twice, which no schema can forbid.
     "checks": {"positive_data_acceptance": {"enabled": False}},
 }
 FILLED = filled_in(SERVED)
@@ -197,14 +197,14 @@ def conforms(case):
     if "requestBody" not in (documented or {}) or isinstance(case.body, bytes | schemathesis.core.NotSet):
         return False
     content = documented["requestBody"]["content"]
-    shape = content[case.media_type]["schema"] | {"components": SERVED["components"]}
-    return jsonschema_rs.is_valid(shape, case.body)
+    schema = content[case.media_type]["schema"] | {"components": SERVED["components"]}
+    return jsonschema_rs.is_valid(schema, case.body)
 
 
 def answer_to(case, key, headers=None, **sent):
     """The status of the answer, after comparing it with the document; nothing remains stored."""
     shown = {"Authorization": f"Bearer {key}"}
-    # A body made to break one branch of a shape may keep another, e.g. a count as number and as text.
+    # A body made to break one branch of a schema may keep another, e.g. a count as number and as text.
     excluded = MUST_BE_REFUSED if conforms(case) else []
     with transaction.atomic():
         answer = case.call_and_validate(headers=shown | (headers or {}), excluded_checks=excluded, **sent)
@@ -212,7 +212,7 @@ def answer_to(case, key, headers=None, **sent):
     return answer.status_code
 
 
-def told(operation, statuses):
+def summary(operation, statuses):
     """How many requests there were, and how they were answered."""
     answers = ", ".join(f"{number} x {status}" for status, number in sorted(statuses.items()))
     return f"{operation.label}: {statuses.total()} requests, answered {answers}"
@@ -252,7 +252,7 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
 
     send()
 
-    record_property("answers", told(operation, statuses))
+    record_property("answers", summary(operation, statuses))
     assert statuses.total() >= REQUESTS
     # Enough that get all the way; of batches few do, because each of their events must.
     assert statuses["200"] + statuses["204"] >= REQUESTS // 100
@@ -277,7 +277,7 @@ def test_a_body_that_is_damaged_anywhere_is_answered_as_documented(operation, st
 
     send()
 
-    record_property("answers", told(operation, statuses))
+    record_property("answers", summary(operation, statuses))
     assert {"400", "422"} <= set(statuses)
 
 
@@ -287,7 +287,7 @@ def test_whatever_is_asked_is_answered_as_documented(operation, stage, record_pr
     close()
     is_open = operation.path in OPEN
     lines = list(ChargeLine.objects.values_list("pk", flat=True))
-    asked = {parameter.name for parameter in operation.query}
+    known_parameters = {parameter.name for parameter in operation.query}
     good, bad = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
     reader, reporter = (
         issue_service_key(name=scope, scopes=[scope])[1] for scope in (Scope.BILLING_READ, Scope.USAGE_WRITE)
@@ -306,19 +306,19 @@ def test_whatever_is_asked_is_answered_as_documented(operation, stage, record_pr
         if line is not None and "id" in case.path_parameters:
             case.path_parameters["id"] = line
         if "customer" in case.query:
-            case.query |= {name: value for name, value in known.items() if name in asked}
+            case.query |= {name: value for name, value in known.items() if name in known_parameters}
         # What is put in by us may mend what was made to be refused.
         excluded = MUST_BE_REFUSED if line is not None or known else []
         answer = case.call_and_validate(
             headers={"Authorization": f"Bearer {text}"} | headers, excluded_checks=excluded
         )
-        # Where the address itself leads nowhere, no key is asked for.
+        # Where the address itself leads nowhere, no key is known_parameters for.
         assert is_open or expected in (None, answer.status_code) or answer.status_code == 404
         statuses[str(answer.status_code)] += 1
 
     send()
 
-    record_property("answers", told(operation, statuses))
+    record_property("answers", summary(operation, statuses))
     assert statuses.total() >= REQUESTS
     assert statuses["200"] >= REQUESTS // 20
     assert set(statuses) <= set(operation.responses.status_codes) - RARE
@@ -352,7 +352,7 @@ def test_whatever_is_released_is_answered_as_documented(operation, stage, keys, 
 
     send()
 
-    record_property("answers", told(operation, statuses))
+    record_property("answers", summary(operation, statuses))
     assert {"200", "401", "403", "404", "409"} == set(statuses) - {"400"}
 
 

@@ -19,13 +19,13 @@ from tests.tables import table
 pytestmark = pytest.mark.django_db
 
 ROLES = {"none": "", "viewer": "viewer", "price editor": "price_editor", "billing admin": "billing_admin"}
-TOLD = "only who may approve price changes"
+APPROVERS_ONLY = "only who may approve price changes"
 PAGES = table("roles.md", "method", "page", *ROLES)
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def person(role, **fields):
-    """Somebody who works for SenseNova in this role."""
+    """A person who works for SenseNova in this role."""
     email = f"{role or 'nobody'}@sensenova.example"
     return User.objects.create_user(email, PASSWORD, is_staff=True, role=role, **fields)
 
@@ -67,9 +67,9 @@ def test_each_role_may_do_what_the_documentation_says(role, one_of_each):
         for method, page, *_ in PAGES
     }
 
-    told = {(method, page): dict(zip(ROLES, cells, strict=True))[role] for method, page, *cells in PAGES}
-    assert set(told.values()) <= {"yes", "no"}
-    assert {key: "no" if status == 403 else "yes" for key, status in answers.items()} == told
+    expected = {(method, page): dict(zip(ROLES, cells, strict=True))[role] for method, page, *cells in PAGES}
+    assert set(expected.values()) <= {"yes", "no"}
+    assert {key: "no" if status == 403 else "yes" for key, status in answers.items()} == expected
     assert set(answers.values()) <= {200, 302, 403}
 
 
@@ -107,8 +107,8 @@ def test_where_changes_need_approval_only_who_may_approve_changes_the_catalogue_
 
     for method, page, *cells in APPROVED:
         answer = getattr(client, method.lower())(_address(page, one_of_each))
-        told = dict(zip(ROLES, cells, strict=True))[role]
-        assert (answer.status_code == 403) == (told == "no"), page
+        expected = dict(zip(ROLES, cells, strict=True))[role]
+        assert (answer.status_code == 403) == (expected == "no"), page
         assert answer.status_code in {200, 302, 403}
 
 
@@ -137,19 +137,19 @@ def test_an_editor_is_told_who_may_change_it_and_what_to_do_instead(model, one_o
     settings.PRICE_CHANGES_NEED_APPROVAL = True
 
     clients = {role: client_of(person(role)) for role in (Role.VIEWER, Role.PRICE_EDITOR, Role.BILLING_ADMIN)}
-    told = {
-        (role, TOLD in client.get(page).content.decode())
+    expected = {
+        (role, APPROVERS_ONLY in client.get(page).content.decode())
         for role, client in clients.items()
         for page in pages
     }
 
-    assert told == {(Role.VIEWER, False), (Role.PRICE_EDITOR, True), (Role.BILLING_ADMIN, False)}
+    assert expected == {(Role.VIEWER, False), (Role.PRICE_EDITOR, True), (Role.BILLING_ADMIN, False)}
 
 
 def test_an_editor_is_told_nothing_where_changes_need_no_approval(one_of_each):
     page = client_of(person(Role.PRICE_EDITOR)).get(reverse("admin:pricing_servicealias_changelist"))
 
-    assert TOLD not in page.content.decode()
+    assert APPROVERS_ONLY not in page.content.decode()
 
 
 def test_only_a_billing_admin_may_reverse(acme):

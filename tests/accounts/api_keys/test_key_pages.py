@@ -1,4 +1,4 @@
-"""Service keys in the admin: rights are chosen, never assumed, and a key's text is in one answer only."""
+"""Service keys in the admin: scopes are chosen, never assumed, and a key's text is in one answer only."""
 
 import re
 
@@ -64,10 +64,10 @@ def test_a_key_for_all_customers_is_made_where_that_is_chosen(operator_client):
 
 
 def test_a_limited_key_names_its_customers(operator_client, acme):
-    nobody = add(operator_client, is_limited="True")
+    without_customers = add(operator_client, is_limited="True")
     add(operator_client, is_limited="True", customers=[acme.pk])
 
-    assert "Choose at least one customer" in nobody.content.decode()
+    assert "Choose at least one customer" in without_customers.content.decode()
     assert list(ServiceKey.objects.get().customers.all()) == [acme]
 
 
@@ -100,9 +100,9 @@ def test_the_text_of_a_new_key_is_in_the_answer_that_made_it_and_nowhere_else(op
 
     assert (answer.status_code, "no-store" in answer.headers["Cache-Control"]) == (200, True)
     assert Client().post("/api/v1/usage", headers={"Authorization": f"Bearer {text}"}).status_code != 401
-    kept = [str(operator_client.cookies), *everything_stored(), caplog.text, str(answer.headers)]
+    stored = [str(operator_client.cookies), *everything_stored(), caplog.text, str(answer.headers)]
     later = [operator_client.get(reverse("admin:index")), operator_client.get(key_page())]
-    assert not [one for one in kept if secret in one]
+    assert not [one for one in stored if secret in one]
     assert not [one for one in later if secret in one.content.decode()]
 
 

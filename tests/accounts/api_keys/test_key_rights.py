@@ -1,4 +1,4 @@
-"""What a service key may do: its scopes, its customers, its time, and that its text is kept nowhere."""
+"""What a service key may do: its scopes, its customers, its time, and that its text is stored nowhere."""
 
 import datetime as dt
 import json
@@ -221,7 +221,7 @@ def test_a_use_that_is_refused_is_not_noted(now):
     assert ServiceKey.objects.get(pk=key.pk).last_used_at is None
 
 
-# --- Kept nowhere ----------------------------------------------------------------------------------
+# --- Stored nowhere ----------------------------------------------------------------------------------
 
 
 def everything_stored():
@@ -241,10 +241,10 @@ def test_a_keys_text_is_in_no_table_and_no_log(acme, caplog):
     statuses = [post(text).status_code, post(text, report(input_tokens=1)).status_code]
     revoke_service_key(key=key, now=timezone.now())
     statuses.append(post(text).status_code)
-    kept = "\n".join([*everything_stored(), caplog.text])
+    stored = "\n".join([*everything_stored(), caplog.text])
 
     assert statuses == [200, 409, 401]
-    assert key.public_id in kept
+    assert key.public_id in stored
     assert "Usage refused: conflicting_usage" in caplog.text
     for form in (secret, secret.encode().hex()):
-        assert form not in kept
+        assert form not in stored

@@ -27,7 +27,7 @@ TRAIL = "admin:accounts_auditentry_changelist"
 
 
 def last(table):
-    """The newest entry of a table: who, why, deed."""
+    """The newest entry of a table: author, reason, action."""
     entry = AuditEntry.objects.filter(table=table).latest("pk")
     return entry.by, entry.reason, entry.deed
 
@@ -43,11 +43,11 @@ def members(*rows):
     return total | {f"members-{n}-user": user.pk for n, user in enumerate(rows)}
 
 
-# --- Every change is signed ---------------------------------------------------------------------------
+# --- Every change has an author ---------------------------------------------------------------------------
 
 
 def test_every_admin_that_lets_anything_change_is_signed(rf, operator):
-    """Documents that are never changed hold who and why themselves."""
+    """Documents that are never changed hold author and reason themselves."""
     request = rf.get("/")
     request.user = operator
     unsigned = [
@@ -187,7 +187,7 @@ def test_ones_own_new_password_is_signed(operator, operator_client):
 
 def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client):
     service = Service.objects.get(name="nova-embedding-stable")
-    asked = {
+    query = {
         "show": 1,
         "service": service.pk,
         "measure": "output_tokens",
@@ -196,7 +196,7 @@ def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client)
         "unit_size": "1000",
         "begins_at": "2023-01-01T00:00",
     }
-    page = reverse("put_on_sale", query=asked)
+    page = reverse("put_on_sale", query=query)
 
     plan = operator_client.get(page).context["plan"].fingerprint
     operator_client.post(page, {"reason": "On sale from today.", "plan": plan})
@@ -213,11 +213,11 @@ def test_the_trail_shows_who_changed_what_and_why(acme, operator_client):
     with audit_context(by="clerk@sensenova.example", reason="They moved."):
         Customer.objects.filter(pk=acme.pk).update(time_zone="Europe/Berlin")
 
-    said = text(operator_client.get(reverse(TRAIL)))
+    page = text(operator_client.get(reverse(TRAIL)))
 
-    assert "clerk@sensenova.example" in said
-    assert "They moved." in said
-    assert "time zone: Asia/Shanghai → Europe/Berlin" in said
+    assert "clerk@sensenova.example" in page
+    assert "They moved." in page
+    assert "time zone: Asia/Shanghai → Europe/Berlin" in page
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def opened(client, row, what="change"):
 
 
 def change(row, **values):
-    """Let somebody else change a row."""
+    """Let another person change a row."""
     with audit_context(by=OTHER):
         type(row).objects.filter(pk=row.pk).update(**values)
 
@@ -252,8 +252,8 @@ def test_an_alias_that_was_turned_is_not_deleted_unseen(alias, operator_client):
 def test_of_several_aliases_none_is_deleted_where_one_was_turned(alias, operator_client):
     other = ServiceAlias.objects.create(alias="gpt-y", service=alias.service)
     page = reverse("admin:pricing_servicealias_changelist")
-    asked = {"action": "delete_selected", "_selected_action": [alias.pk, other.pk]}
-    fields = fields_of(operator_client.post(page, asked))
+    chosen = {"action": "delete_selected", "_selected_action": [alias.pk, other.pk]}
+    fields = fields_of(operator_client.post(page, chosen))
     change(other, service=Service.objects.latest("pk"))
 
     answer = operator_client.post(page, fields, follow=True)
@@ -278,7 +278,7 @@ def test_what_was_deleted_meanwhile_is_not_saved_again(alias, operator_client):
 
 @pytest.fixture
 def one_of_each(acme, alice, key, scheduled, alias):
-    """A row of every model that the admin edits, and what somebody else changes of it."""
+    """A row of every model that the admin edits, and what another person changes of it."""
     return {
         Customer: (acme, {"name": "Another"}),
         User: (alice, {"name": "Another"}),
@@ -312,11 +312,11 @@ def test_no_form_saves_over_a_change_that_was_not_seen(model, one_of_each, opera
     before = AuditEntry.objects.count()
 
     answer = send(operator_client, row, fields)
-    kept = AuditEntry.objects.count()
+    after = AuditEntry.objects.count()
     shown = fields_of(answer) | {"reason": "Looks good."}
     again = send(operator_client, row, shown)
 
-    assert [answer.status_code, kept] == [200, before]
+    assert [answer.status_code, after] == [200, before]
     assert errors(answer)[0].startswith("This was changed after you opened it")
     row.refresh_from_db()
     assert {name: getattr(row, name) for name in values} == values

@@ -1,4 +1,4 @@
-"""Every change leaves its entry, whatever made it: who, when, why, before and after; and no secret."""
+"""Every change leaves its entry, whatever made it: author, time, reason, before and after; and no secret."""
 
 import datetime as dt
 import re
@@ -282,7 +282,7 @@ def test_every_model_that_the_admin_edits_is_under_audit_or_never_changes(rf, op
     linked = {link.remote_field.through for model in edited for link in model._meta.many_to_many}
     of_ours = {model for model in edited | linked if model._meta.app_label in OURS} - set(APPEND_ONLY)
 
-    # Nobody is in a group: rights are given to people. Prices are changed by deeds, proposals are decided.
+    # There are no groups: permissions are given to people. Prices are changed by actions, proposals decided.
     edited_tables = {model._meta.db_table for model in of_ours} - {"accounts_user_groups"}
     by_deeds = {"pricing_price", "pricing_billingitem", "pricing_proposal"}
     assert edited_tables | by_deeds == set(audited_tables())
@@ -292,9 +292,13 @@ OURS = {"accounts", "pricing", "usage", "invoices"}
 
 
 def _lets_change(model_admin, request):
-    asked = (request, None)
-    may_add = model_admin.has_add_permission(*asked[: 2 if hasattr(model_admin, "parent_model") else 1])
-    return may_add or model_admin.has_change_permission(*asked) or model_admin.has_delete_permission(*asked)
+    arguments = (request, None)
+    may_add = model_admin.has_add_permission(*arguments[: 2 if hasattr(model_admin, "parent_model") else 1])
+    return (
+        may_add
+        or model_admin.has_change_permission(*arguments)
+        or model_admin.has_delete_permission(*arguments)
+    )
 
 
 # --- In words -----------------------------------------------------------------------------------------
@@ -311,9 +315,9 @@ def test_a_change_names_what_numbers_stand_for(entries, acme):
     made = price("SenseChat-5", "input_tokens", "0.03", begins_at=TOMORROW, customer=acme)
 
     (entry,) = entries(table="pricing_price")
-    told = {one.column: one.after for one in changes_of(entry)}
-    assert told["billing item"] == f"{item('SenseChat-5', 'input_tokens')} (number {made.billing_item_id})"
-    assert told["customer"] == f"acme (number {acme.pk})"
+    values = {one.column: one.after for one in changes_of(entry)}
+    assert values["billing item"] == f"{item('SenseChat-5', 'input_tokens')} (number {made.billing_item_id})"
+    assert values["customer"] == f"acme (number {acme.pk})"
 
 
 def test_rows_are_named_by_one_statement_a_table(entries, acme, globex, django_assert_num_queries):

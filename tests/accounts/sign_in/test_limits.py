@@ -1,4 +1,4 @@
-"""Guessing passwords is stopped, and locks nobody out who has signed in before in the same browser."""
+"""Guessing passwords is stopped, and locks out no person who signed in before in the same browser."""
 
 import datetime as dt
 
@@ -16,7 +16,7 @@ from tests.conftest import PASSWORD
 pytestmark = pytest.mark.django_db
 
 PROXY, HOME, AWAY = "10.0.0.5", "203.0.113.7", "198.51.100.1"
-DOORS = ["sign_in", "admin:login"]
+SIGN_IN_PAGES = ["sign_in", "admin:login"]
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def limits(settings):
     settings.SIGN_IN_FAILURES_OF_ACCOUNT = 20
 
 
-@pytest.fixture(params=DOORS)
+@pytest.fixture(params=SIGN_IN_PAGES)
 def attempt(request):
     """Try a password from an address behind the proxy, at one of the two forms; return the status."""
 
@@ -169,7 +169,7 @@ def test_people_who_share_a_browser_both_know_it(attempt, operator, alice):
 
 
 @pytest.mark.parametrize(
-    "forge", [lambda kept: kept[:-1] + ("A" if kept[-1] != "A" else "B"), lambda kept: ""]
+    "forge", [lambda cookie: cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), lambda cookie: ""]
 )
 def test_a_forged_device_is_a_stranger(attempt, operator, forge):
     device = known_device(attempt, operator)
@@ -216,7 +216,7 @@ def test_what_is_tried_during_a_lock_does_not_make_it_longer(attempt, operator):
     assert attempt(operator.email, PASSWORD) == 302
 
 
-# --- Nobody learns who has an account --------------------------------------------------------------
+# --- No answer reveals an account -----------------------------------------------------------------
 
 
 class CountingHasher(MD5PasswordHasher):
@@ -229,9 +229,9 @@ class CountingHasher(MD5PasswordHasher):
         return super().encode(password, salt)
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("url_name", SIGN_IN_PAGES)
 def test_wrong_passwords_are_answered_alike_and_in_the_same_time_whoever_is_asked_for(
-    operator, door, settings
+    operator, url_name, settings
 ):
     settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
     people = [
@@ -242,7 +242,7 @@ def test_wrong_passwords_are_answered_alike_and_in_the_same_time_whoever_is_aske
     answers = []
     for email in [*(person.email for person in people), "unknown@acme.example"]:
         CountingHasher.hashed = 0
-        page = Client().post(reverse(door), {"username": email, "password": "wrong"})
+        page = Client().post(reverse(url_name), {"username": email, "password": "wrong"})
         shown = page.content.decode().replace(email, "")
         answers.append((page.status_code, CountingHasher.hashed, without_token(shown)))
 
@@ -250,12 +250,12 @@ def test_wrong_passwords_are_answered_alike_and_in_the_same_time_whoever_is_aske
     assert answers[0][:2] == (200, 1)
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_an_account_that_there_is_not_is_locked_like_one_that_there_is(operator, door):
+@pytest.mark.parametrize("url_name", SIGN_IN_PAGES)
+def test_an_account_that_there_is_not_is_locked_like_one_that_there_is(operator, url_name):
     pages = []
     for email in (operator.email, "unknown@acme.example"):
         for _ in range(5):
-            page = Client().post(reverse(door), {"username": email, "password": "wrong"})
+            page = Client().post(reverse(url_name), {"username": email, "password": "wrong"})
         pages.append((page.status_code, page.content.decode().replace(email, "")))
 
     assert pages[0] == pages[1]

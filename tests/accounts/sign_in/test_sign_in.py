@@ -113,18 +113,18 @@ def test_an_inactive_person_cannot_sign_in(alice):
     assert sign_in(Client(), alice.email).status_code == 200
 
 
-@pytest.mark.parametrize("door", ["sign_in", "admin:login"])
-def test_many_wrong_passwords_lock_the_account_whatever_the_case(operator, alice, settings, door):
+@pytest.mark.parametrize("page", ["sign_in", "admin:login"])
+def test_many_wrong_passwords_lock_the_account_whatever_the_case(operator, alice, settings, page):
     settings.AXES_ENABLED = True
     settings.AXES_FAILURE_LIMIT = 3
     client = Client()
     for email in (operator.email, operator.email.upper(), operator.email.title()):
-        answer = client.post(reverse(door), {"username": email, "password": "wrong"})
+        answer = client.post(reverse(page), {"username": email, "password": "wrong"})
 
     assert answer.status_code == 429
     assert "Sign-in is locked for 15 minutes" in answer.content.decode()
     assert operator.email in answer.content.decode()
-    right = client.post(reverse(door), {"username": operator.email, "password": PASSWORD})
+    right = client.post(reverse(page), {"username": operator.email, "password": PASSWORD})
     assert right.status_code == 429
     assert sign_in(Client(), alice.email).status_code == 302  # another person is not locked out
 
@@ -177,10 +177,10 @@ def test_a_person_is_added_with_e_mail_and_password(operator_client):
 
 @pytest.mark.parametrize("model", ["customer", "user", "servicekey"])
 def test_nothing_of_accounts_can_be_deleted(operator_client, acme, service_key, model):
-    kept = {"customer": acme.pk, "user": User.objects.get().pk, "servicekey": ServiceKey.objects.get().pk}
+    rows = {"customer": acme.pk, "user": User.objects.get().pk, "servicekey": ServiceKey.objects.get().pk}
 
     answer = operator_client.post(
-        reverse(f"admin:accounts_{model}_delete", args=[kept[model]]), {"post": "yes"}
+        reverse(f"admin:accounts_{model}_delete", args=[rows[model]]), {"post": "yes"}
     )
 
     assert answer.status_code == 403

@@ -120,7 +120,7 @@ def test_the_second_start_adds_nothing_and_shows_the_same(tmp_path: Path) -> Non
 @pytest.mark.django_db
 def test_a_start_that_did_not_reach_the_server_is_completed_by_the_next(tmp_path: Path) -> None:
     def unreachable(key: str) -> httpx.Client:
-        raise NotAnswered("away")
+        raise NotAnswered("unavailable")
 
     with pytest.raises(NotAnswered):
         play_demo(connect=unreachable, directory=tmp_path, now=timezone.now())
@@ -129,7 +129,7 @@ def test_a_start_that_did_not_reach_the_server_is_completed_by_the_next(tmp_path
 
     assert demo.service_key
     assert demo.sign_ins
-    assert all(who.password for who in demo.sign_ins)
+    assert all(one.password for one in demo.sign_ins)
     assert (Member.objects.count(), ServiceKey.objects.count()) == (people, 1)
     assert UsageRecord.objects.exists()
 
@@ -138,9 +138,9 @@ def test_a_start_that_did_not_reach_the_server_is_completed_by_the_next(tmp_path
 def test_everybody_can_sign_in_and_only_the_admin_may_use_the_admin(tmp_path: Path) -> None:
     demo = _play(directory=tmp_path, now=timezone.now())
 
-    assert ADMIN in {who.email for who in demo.sign_ins}
-    for who in demo.sign_ins:
-        assert Client().login(username=who.email, password=who.password)
+    assert ADMIN in {one.email for one in demo.sign_ins}
+    for one in demo.sign_ins:
+        assert Client().login(username=one.email, password=one.password)
     assert list(User.objects.filter(is_superuser=True).values_list("email", flat=True)) == [ADMIN]
 
 
@@ -163,7 +163,7 @@ def test_a_changed_password_and_a_revoked_key_are_not_shown(tmp_path: Path) -> N
     demo = _play(directory=tmp_path, now=timezone.now())
 
     assert demo.service_key is None
-    assert [who.email for who in demo.sign_ins if who.password is None] == [ADMIN]
+    assert [one.email for one in demo.sign_ins if one.password is None] == [ADMIN]
 
 
 @pytest.mark.django_db(transaction=True)

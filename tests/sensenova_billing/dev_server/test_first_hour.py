@@ -1,4 +1,4 @@
-"""What README's commands rely on: a running server is found, and whoever comes first can sign in."""
+"""What README's commands rely on: a running server is found, and the first admin can sign in."""
 
 import re
 import shlex
@@ -24,11 +24,11 @@ def directory() -> Iterator[Path]:
 
 def test_a_server_without_a_demo_is_found_and_gets_its_first_admin(product: Product) -> None:
     directory = product.directory
-    told = re.search(r"^  SENSENOVA_DATA_DIR=(\S+) \S+ (manage.py .*)$", output_of(directory), re.MULTILINE)
-    assert told is not None
-    assert told[1] == str(directory)
+    shown = re.search(r"^  SENSENOVA_DATA_DIR=(\S+) \S+ (manage.py .*)$", output_of(directory), re.MULTILINE)
+    assert shown is not None
+    assert shown[1] == str(directory)
 
-    command = [*shlex.split(told[2]), "--noinput", f"--email={ADMIN}"]
+    command = [*shlex.split(shown[2]), "--noinput", f"--email={ADMIN}"]
     made = start(*command, directory=directory, DJANGO_SUPERUSER_PASSWORD="correct horse battery")
     helped = start("manage.py", "replay_trace", "--help", directory=directory)
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: it starts, it ends with whoever started it, and it keeps what was committed."""
+"""The embedded PostgreSQL: it starts, it ends with its parent, and it keeps what was committed."""
 
 import os
 import signal

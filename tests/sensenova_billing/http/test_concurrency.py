@@ -1,4 +1,4 @@
-"""A request whose body is still arriving keeps nobody else from being worked on."""
+"""A request whose body is still arriving blocks no other request."""
 
 import io
 import threading
@@ -15,10 +15,10 @@ class SlowBody(io.RawIOBase):
     """Gives its byte when it is let."""
 
     def __init__(self):
-        self.asked, self.arrives = threading.Event(), threading.Event()
+        self.read_called, self.arrives = threading.Event(), threading.Event()
 
     def read(self, size=-1):
-        self.asked.set()
+        self.read_called.set()
         assert self.arrives.wait(10)
         return b"x"
 
@@ -36,17 +36,17 @@ def limited(monkeypatch):
 
 
 def ask(application, path="/prices", body=None):
-    said = []
+    started = []
     environ = {"PATH_INFO": path, "wsgi.input": body or io.BytesIO(b"x")}
-    content = b"".join(application(environ, lambda status, headers: said.append((status, dict(headers)))))
-    return (*said[0], content)
+    content = b"".join(application(environ, lambda status, headers: started.append((status, dict(headers)))))
+    return (*started[0], content)
 
 
 def test_others_are_answered_while_a_body_is_on_its_way(limited):
     body = SlowBody()
     slow = threading.Thread(target=ask, args=[limited], kwargs={"body": body})
     slow.start()
-    assert body.asked.wait(10)
+    assert body.read_called.wait(10)
 
     assert ask(limited)[0] == "200 OK"
     body.arrives.set()

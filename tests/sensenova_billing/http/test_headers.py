@@ -1,4 +1,4 @@
-"""Every response says what a browser may load, and is kept by no cache unless it is for everybody."""
+"""Every response limits what a browser may load, and is stored by no cache unless it is public."""
 
 import pytest
 from django.test import Client
@@ -8,7 +8,7 @@ from tests.test_tenancy import ROUTES, sample
 
 pytestmark = pytest.mark.django_db
 
-# Answers that may be kept, by whom and for how long their views say.
+# Answers that may be cached; their views set where and for how long.
 CACHED = {"api_catalog"}
 
 

@@ -32,7 +32,7 @@ def everywhere(value):
         yield value | {LONE: 1}
         for name, inner in value.items():
             yield from (value | {name: replaced} for replaced in everywhere(inner))
-            yield {LONE if key == name else key: kept for key, kept in value.items()}
+            yield {LONE if key == name else key: old for key, old in value.items()}
     if isinstance(value, list):
         yield [*value, LONE]
         for index, inner in enumerate(value):

@@ -17,7 +17,7 @@ EVERY_ODD_ONE = pytest.mark.parametrize("odd", ODD, ids=["a word", "NUL", "5,000
 
 
 def sensible():
-    """What every deed's form takes."""
+    """Valid values for the form of every price action."""
     chosen = item("SenseChat", "input_tokens")
     return {
         "item": chosen.pk, "items": chosen.pk, "service": chosen.service_id, "measure": "input_characters",
@@ -31,9 +31,9 @@ def route(model, page):
 
 
 @EVERY_ODD_ONE
-@pytest.mark.parametrize("deed", ["change_this", "end_this", "cancel_this"])
-def test_a_button_of_a_price_that_is_none_finds_nothing(deed, odd, operator_client):
-    assert operator_client.get(reverse(f"admin:pricing_price_{deed}", args=[odd])).status_code == 404
+@pytest.mark.parametrize("action", ["change_this", "end_this", "cancel_this"])
+def test_a_button_of_a_price_that_is_none_finds_nothing(action, odd, operator_client):
+    assert operator_client.get(reverse(f"admin:pricing_price_{action}", args=[odd])).status_code == 404
 
 
 @EVERY_ODD_ONE
@@ -47,7 +47,7 @@ def test_a_button_of_what_is_none_leads_to_a_deed_with_nothing_chosen(button, od
     assert b" checked" not in answer.content
 
 
-DEEDS = {
+ACTIONS = {
     "change_price": ("item", "customer", "kind", "unit_price", "unit_size", "begins_at", "ends_at"),
     "announce_offer": ("groups", "services", "items", "percent_off", "begins_at", "ends_at"),
     "start_trial": ("groups", "services", "items", "begins_at", "ends_at"),
@@ -58,12 +58,12 @@ DEEDS = {
 
 
 @EVERY_ODD_ONE
-@pytest.mark.parametrize(("deed", "names"), DEEDS.items(), ids=DEEDS)
-def test_a_deed_says_at_the_form_what_makes_no_sense(deed, names, odd, operator_client):
+@pytest.mark.parametrize(("action", "names"), ACTIONS.items(), ids=ACTIONS)
+def test_the_form_of_a_price_action_shows_errors_for_odd_values(action, names, odd, operator_client):
     for name in names:
-        for asked in ({name: odd}, {**sensible(), name: odd, "show": 1}):
-            assert operator_client.get(reverse(deed, query=asked)).status_code == 200, name
-    answer = operator_client.get(reverse(deed, query=dict.fromkeys(names, odd) | {"show": 1}))
+        for query in ({name: odd}, {**sensible(), name: odd, "show": 1}):
+            assert operator_client.get(reverse(action, query=query)).status_code == 200, name
+    answer = operator_client.get(reverse(action, query=dict.fromkeys(names, odd) | {"show": 1}))
 
     assert answer.context["asked"].errors
 
@@ -98,9 +98,9 @@ def test_a_new_row_is_not_begun_with_what_no_field_holds(model, odd, operator_cl
 
 
 def test_a_search_for_what_no_text_holds_finds_nothing(operator_client):
-    asked = {"app_label": "invoices", "model_name": "rerating", "field_name": "price", "term": "\0"}
+    query = {"app_label": "invoices", "model_name": "rerating", "field_name": "price", "term": "\0"}
 
-    assert operator_client.get("/admin/autocomplete/", asked).json()["results"] == []
+    assert operator_client.get("/admin/autocomplete/", query).json()["results"] == []
 
 
 def test_a_table_that_is_not_under_audit_filters_nothing(acme, operator_client):

@@ -1,4 +1,4 @@
-"""A database that is away or busy, or a Redis that is away: 503 everywhere, soon, and all well afterwards."""
+"""An outage of the database or Redis, or a busy database: 503 everywhere, soon, and all well afterwards."""
 
 import time
 from contextlib import contextmanager

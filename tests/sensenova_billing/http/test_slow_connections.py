@@ -30,7 +30,7 @@ def server(request, product):
     return int(own[0])
 
 
-def asked(port, path):
+def get(port, path):
     """The status of an answer, and the seconds that it took."""
     begun = time.monotonic()
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
@@ -43,7 +43,7 @@ def test_health_checks_and_pages_are_answered_beside_slow_bodies(server):
         for _ in range(SLOW):
             slow = held.enter_context(socket.create_connection(("127.0.0.1", server), timeout=20))
             slow.sendall(HEAD)
-        answers = [asked(server, path) for path in ("/healthz", "/prices", "/readyz") for _ in range(5)]
+        answers = [get(server, path) for path in ("/healthz", "/prices", "/readyz") for _ in range(5)]
 
     assert {status for status, _ in answers} == {200}
     assert sum(seconds for _, seconds in answers) < 20  # a waiting one would take that alone

@@ -1,4 +1,4 @@
-"""What the doors of the API share."""
+"""The base class of the API's endpoints."""
 
 import gc
 import json
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def without_collector():
-    """What nobody refers to is gone; what refers to itself stays. The tests' own log would keep requests."""
+    """Without the collector, reference cycles stay. The tests' own log would hold requests."""
     gc.disable()
     logging.disable()
     yield
@@ -31,8 +31,8 @@ def post(db, acme):
     key = issue_service_key(name="gateway", scopes=[Scope.CALLS_ADMIT, Scope.USAGE_WRITE])[1]
     factory = RequestFactory(HTTP_AUTHORIZATION=f"Bearer {key}")
 
-    def post(path, **asked):
-        sent = factory.post(path, json.dumps(asked), content_type="application/json").environ
+    def post(path, **body):
+        sent = factory.post(path, json.dumps(body), content_type="application/json").environ
         return ClientHandler()(sent)
 
     return post
@@ -42,7 +42,7 @@ CALL = {"customer": "acme", "service": "SenseChat-5", "estimated_tokens": 1}
 
 
 @pytest.mark.parametrize(
-    ("path", "asked", "status"),
+    ("path", "body", "status"),
     [
         ("/api/v1/calls", CALL, 200),
         ("/api/v1/calls", CALL | {"estimated_tokens": 10**9}, 429),
@@ -52,9 +52,9 @@ CALL = {"customer": "acme", "service": "SenseChat-5", "estimated_tokens": 1}
     ],
 )
 def test_a_request_is_gone_with_its_answer_and_does_not_wait_for_the_collector(
-    post, without_collector, path, asked, status
+    post, without_collector, path, body, status
 ):
-    answer = post(path, **asked)
+    answer = post(path, **body)
     seen, is_as_expected = weakref.ref(answer.wsgi_request), answer.status_code == status
 
     del answer

@@ -9,7 +9,7 @@ from sensenova_billing.lib.client_address import client_address
     ("remote", "forwarded", "address"),
     [
         ("203.0.113.7", "", "203.0.113.7"),
-        ("203.0.113.7", "198.51.100.1", "203.0.113.7"),  # nobody trusted wrote this
+        ("203.0.113.7", "198.51.100.1", "203.0.113.7"),  # no trusted proxy wrote this
         ("127.0.0.1", "203.0.113.7", "203.0.113.7"),
         ("127.0.0.1", "10.9.9.9, 203.0.113.7", "203.0.113.7"),  # the first one is invented
         ("127.0.0.1", "203.0.113.7, 10.0.0.4", "203.0.113.7"),  # through two proxies
