@@ -123,7 +123,7 @@ def test_every_route_has_an_entry_in_this_file():
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
-def test_what_everybody_sees_says_nothing_of_a_customer(name, both_have_bills, alice_client):
+def test_public_pages_hold_nothing_of_a_customer(name, both_have_bills, alice_client):
     answers = [client.get(reverse(name), follow=False) for client in (Client(), alice_client)]
 
     # The tests' own database may run without fsync, and then is not ready.

@@ -40,7 +40,7 @@ def test_it_finds_other_quantities():
     assert faults(stored=[("acme", "1/0", 10, 6), ROWS[1]]) == {"altered": 1}
 
 
-def test_it_finds_a_record_that_nobody_sent():
+def test_it_finds_a_record_that_was_never_sent():
     assert faults(stored=[*ROWS, ("acme", "1/2", 10, 5)]) == {"invented": 1}
 
 

@@ -17,7 +17,7 @@ from tests.faults.nemesis import sessions
 from tests.sensenova_billing.processes import eventually, postmasters, temporary_data_directory
 
 RPM = 60
-AWAY = (503, "database_away")
+UNAVAILABLE = (503, "database_away")
 HELD = (503, "limits_unavailable")
 PREPARE = """
 from accounts.audit.context import audit_context
@@ -102,7 +102,7 @@ def test_a_crash_of_postgresql_admits_no_call_beyond_the_limit(
     assert [admitted for admitted, _, _ in before] == [200] * 40
     assert [*before, *after].count((200, "", "")) <= RPM
     # Each web worker finds out for itself that its connection broke.
-    *_, (status, code, seconds) = (answer for answer in after if answer[:2] != AWAY)
+    *_, (status, code, seconds) = (answer for answer in after if answer[:2] != UNAVAILABLE)
     assert (status, code) == HELD
     assert 1 <= int(seconds) <= 61
     product.end_hold()

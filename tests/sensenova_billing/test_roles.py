@@ -99,9 +99,7 @@ APPROVED = table("roles.md", "method", "page that obeys approval", *ROLES)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_where_changes_need_approval_only_who_may_approve_changes_the_catalogue_alone(
-    role, one_of_each, settings
-):
+def test_where_changes_need_approval_only_approvers_change_the_catalogue_alone(role, one_of_each, settings):
     settings.PRICE_CHANGES_NEED_APPROVAL = True
     client = client_of(person(ROLES[role]))
 
@@ -130,7 +128,7 @@ OBEYING = ("servicealias", "callspecification", "service", "servicegroup")
 
 
 @pytest.mark.parametrize("model", OBEYING)
-def test_an_editor_is_told_who_may_change_it_and_what_to_do_instead(model, one_of_each, settings):
+def test_an_editor_reads_that_approvers_may_change_it_and_what_to_do_instead(model, one_of_each, settings):
     first = Price._meta.apps.get_model("pricing", model).objects.earliest("pk")
     pages = [reverse(f"admin:pricing_{model}_changelist")]
     pages += [reverse(f"admin:pricing_{model}_change", args=[first.pk])]
@@ -146,7 +144,7 @@ def test_an_editor_is_told_who_may_change_it_and_what_to_do_instead(model, one_o
     assert expected == {(Role.VIEWER, False), (Role.PRICE_EDITOR, True), (Role.BILLING_ADMIN, False)}
 
 
-def test_an_editor_is_told_nothing_where_changes_need_no_approval(one_of_each):
+def test_an_editor_reads_no_notice_where_changes_need_no_approval(one_of_each):
     page = client_of(person(Role.PRICE_EDITOR)).get(reverse("admin:pricing_servicealias_changelist"))
 
     assert APPROVERS_ONLY not in page.content.decode()

@@ -9,7 +9,7 @@
   const label = () => {
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
       button.hidden = false;
-      button.textContent = current() === "dark" ? "Light colours" : "Dark colours";
+      button.textContent = current() === "dark" ? "Light mode" : "Dark mode";
     }
   };
   const changed = () => {

@@ -127,7 +127,7 @@ def test_one_foreign_record_refuses_the_whole_batch(acme, globex):
     assert not UsageRecord.objects.exists()
 
 
-def test_a_key_limited_to_nobody_reports_for_nobody(acme):
+def test_a_key_limited_to_no_customer_reports_for_none(acme):
     _, text = issue_service_key(name="of nobody", customers=[])
 
     response = post(text)
@@ -172,7 +172,7 @@ def test_a_rotated_key_has_the_rights_of_the_old_one(acme, globex):
     assert post(text, report(customer="globex")).status_code == 422
 
 
-def test_a_key_limited_to_nobody_stays_so_when_it_is_rotated(acme):
+def test_a_key_limited_to_no_customer_stays_so_when_it_is_rotated(acme):
     old, _ = issue_service_key(name="of nobody", customers=[])
 
     _, text = rotate(key=old)

@@ -140,7 +140,7 @@ def test_the_database_refuses_a_secret_that_is_not_a_sha_256():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_one_request_looks_a_kept_key_up_again_the_others_do_not_wait(now):
+def test_while_one_request_refreshes_a_cached_key_the_others_do_not_wait(now):
     key, text = issue_service_key(name="chat-gateway-1")
     recognise_cached(text=text, now=now)
 
@@ -158,7 +158,7 @@ def test_while_one_request_looks_a_kept_key_up_again_the_others_do_not_wait(now)
     assert first.result(PATIENCE) == key
 
 
-def test_a_revoked_key_that_is_kept_is_refused_once_anybody_has_looked_it_up(now):
+def test_a_revoked_key_in_the_cache_is_refused_after_the_next_lookup(now):
     key, text = issue_service_key(name="chat-gateway-1")
     recognise_cached(text=text, now=now)
     revoke_service_key(key=key, now=now)
@@ -168,7 +168,7 @@ def test_a_revoked_key_that_is_kept_is_refused_once_anybody_has_looked_it_up(now
     assert found == [key, None, None]
 
 
-def test_an_expired_key_that_is_kept_is_refused_from_its_instant_on(now):
+def test_an_expired_key_in_the_cache_is_refused_from_its_instant_on(now):
     key, text = issue_service_key(name="chat-gateway-1", expires_at=now + A_SECOND / 4)
 
     found = [recognise_cached(text=text, now=now + A_SECOND * part) for part in (0, 0.2, 0.25)]

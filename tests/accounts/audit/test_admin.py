@@ -76,7 +76,7 @@ def test_a_customer_and_its_members_are_signed_with_one_reason(alice, operator_c
     assert last("accounts_member") == (OPERATOR, "Contract 7.", AuditAction.ADDED)
 
 
-def test_a_reason_may_be_left_out_but_not_who(acme, operator_client):
+def test_a_reason_may_be_left_out_but_not_the_author(acme, operator_client):
     changed = {"name": "Acme & Sons", "time_zone": "Asia/Shanghai", "reason": ""}
 
     operator_client.post(reverse("admin:accounts_customer_change", args=[acme.pk]), changed | members())
@@ -209,7 +209,7 @@ def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client)
 # --- The pages ----------------------------------------------------------------------------------------
 
 
-def test_the_trail_shows_who_changed_what_and_why(acme, operator_client):
+def test_the_trail_shows_author_change_and_reason(acme, operator_client):
     with audit_context(by="clerk@sensenova.example", reason="They moved."):
         Customer.objects.filter(pk=acme.pk).update(time_zone="Europe/Berlin")
 

@@ -65,7 +65,7 @@ def alias():
     return ServiceAlias.objects.create(alias="gpt-x", service=Service.objects.earliest("pk"))
 
 
-def test_a_suspension_is_not_undone_by_who_did_not_see_it(acme, operator_client):
+def test_a_form_that_did_not_show_a_suspension_does_not_undo_it(acme, operator_client):
     fields = opened(operator_client, acme)
     change(acme, is_suspended=True)
 
@@ -114,7 +114,7 @@ def test_what_changed_after_it_was_seen_is_shown_as_well(acme, operator_client):
     assert not [what for what in errors(answer) if "Acme Inc" in what]
 
 
-def test_a_form_that_nobody_overtook_is_saved_at_once(acme, globex, operator_client):
+def test_a_form_without_a_conflict_is_saved_at_once(acme, globex, operator_client):
     fields = opened(operator_client, acme)
     change(globex, name="Globex AG")
 

@@ -91,7 +91,7 @@ def test_rows_that_are_added_at_once_have_an_entry_each(entries):
     assert [(one.deed, one.row) for one in entries()] == [(AuditAction.ADDED, str(row.pk)) for row in made]
 
 
-def test_what_is_removed_is_kept_in_its_entry(entries, acme, alice):
+def test_a_removed_row_is_stored_in_its_entry(entries, acme, alice):
     member = alice.memberships.get()
     number = member.pk
 
@@ -124,7 +124,7 @@ def test_each_change_of_a_transaction_has_its_entry_in_order(entries, acme):
     assert [one.after["name"] for one in entries()] == ["Acme Ltd", "First", "Second"]
 
 
-def test_a_price_is_kept_to_the_digit_and_its_time_in_utc(entries):
+def test_a_price_is_recorded_to_the_digit_and_its_time_in_utc(entries):
     execute("SET LOCAL timezone = 'Asia/Shanghai'")
     made = price("SenseChat-5", "output_tokens", "0.1", begins_at=TOMORROW, kind="limited_time_offer")
 

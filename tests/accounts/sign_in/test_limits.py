@@ -135,7 +135,7 @@ def test_a_known_device_gets_in_from_an_address_that_is_locked(attempt, operator
     assert attempt(operator.email, PASSWORD, address=HOME, client=device) == 302
 
 
-def test_a_known_device_has_a_limit_too_which_locks_nobody_else(attempt, operator):
+def test_a_known_device_has_a_limit_too_which_locks_no_other_device(attempt, operator):
     device = known_device(attempt, operator)
     statuses = [attempt(operator.email, client=device) for _ in range(6)]
 
@@ -230,7 +230,7 @@ class CountingHasher(MD5PasswordHasher):
 
 
 @pytest.mark.parametrize("url_name", SIGN_IN_PAGES)
-def test_wrong_passwords_are_answered_alike_and_in_the_same_time_whoever_is_asked_for(
+def test_wrong_passwords_are_answered_alike_and_in_the_same_time_for_any_account(
     operator, url_name, settings
 ):
     settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]

@@ -77,7 +77,7 @@ def test_an_address_that_is_no_page_to_come_back_to_leads_home(alice, wanted):
 
 
 @pytest.mark.parametrize("wanted", ["/prices", "/overview?a=1", "/no-such-page", "/customers/a%00b", "/"])
-def test_any_other_page_of_this_site_is_led_to_also_a_person_who_is_signed_in(alice_client, wanted):
+def test_a_signed_in_person_is_redirected_to_any_other_page_of_this_site(alice_client, wanted):
     answer = alice_client.get(reverse("sign_in"), {"next": wanted})
 
     assert answer.headers["Location"] == wanted
@@ -93,14 +93,14 @@ def test_no_way_of_signing_in_leads_in_circles(operator_client, alice_client, wa
             assert len(answer.redirect_chain) <= 4
 
 
-def test_a_wrong_password_is_said_at_the_form(alice):
+def test_a_wrong_password_is_an_error_of_the_form(alice):
     answer = sign_in(Client(), alice.email, "wrong")
 
     assert answer.status_code == 200
     assert b"Incorrect e-mail or password." in answer.content
 
 
-def test_a_missing_e_mail_is_said_at_the_field():
+def test_a_missing_e_mail_is_an_error_of_the_field():
     answer = sign_in(Client(), "", "")
 
     assert b"This field is required." in answer.content

@@ -556,7 +556,7 @@ def test_a_list_without_proposals_says_what_will_appear_there(operator_client):
 
     assert "Price changes that wait for a second person appear here" in text(operator_client.get(page))
     filtered = text(operator_client.get(page, {"decision": "approved"}))
-    assert "Nothing fits what was asked for. Show all" in filtered
+    assert "No results. Show all" in filtered
 
 
 def test_the_admins_first_page_says_how_many_proposals_wait(operator_client, approver, proposal):

@@ -60,7 +60,7 @@ def test_without_synchronous_commit_nothing_is_served(safe):
     assert "synchronous_commit is off" in served.stderr
 
 
-def test_a_database_that_is_away_is_waited_for():
+def test_the_start_waits_for_an_unavailable_database():
     assert start_serving("postgresql://nobody@127.0.0.1:1/nowhere").returncode == 0
 
 

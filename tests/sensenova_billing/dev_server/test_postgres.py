@@ -55,7 +55,7 @@ def commit_a_row(directory):
     ask(postgres.database_url(directory), "CREATE TABLE kept AS SELECT 1")
 
 
-def test_the_launcher_told_to_stop_leaves_nothing_running(directory):
+def test_a_stopped_launcher_leaves_nothing_running(directory):
     launcher = serve(directory)
     launcher.terminate()
     assert launcher.wait(10) == 128 + signal.SIGTERM

@@ -63,7 +63,7 @@ def takes_a_body(view):
 # --- The table -------------------------------------------------------------------------------------
 
 
-def test_every_route_has_a_limit_that_somebody_chose():
+def test_every_route_has_a_chosen_limit():
     """A new endpoint that takes a body fails here until it has one in LIMITS."""
     paths = [sample(route) for route in ROUTES.values()]
     endpoints = {path for path in paths if path.startswith(API)}
@@ -195,7 +195,7 @@ def test_a_file_where_none_is_expected_is_written_nowhere(path, no_temporary_fil
     assert not answer.wsgi_request.FILES
 
 
-def test_the_import_reads_nothing_of_who_may_not_import(alice_client):
+def test_the_import_reads_no_body_without_the_permission(alice_client):
     framing = {"content_type": MULTIPART, "CONTENT_LENGTH": str(5 * MIB)}
 
     for client in (None, alice_client):

@@ -90,7 +90,7 @@ def test_a_fault_of_ours_has_the_headers(monkeypatch):
     assert_protected(answer, "prices")
 
 
-def test_the_catalogue_is_kept_by_caches_and_static_files_too():
+def test_the_catalogue_and_static_files_may_be_cached():
     catalog, style = Client().get("/api/v1/catalog"), Client().get("/static/billing/billing.css")
     again = Client().get("/api/v1/catalog", headers={"If-None-Match": catalog.headers["ETag"]})
 

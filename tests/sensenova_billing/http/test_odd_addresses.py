@@ -40,7 +40,7 @@ def test_a_button_of_a_price_that_is_none_finds_nothing(action, odd, operator_cl
 @pytest.mark.parametrize(
     "button", ["service_offer_this", "service_sell_more", "billingitem_change_this", "billingitem_try_this"]
 )
-def test_a_button_of_what_is_none_leads_to_a_deed_with_nothing_chosen(button, odd, operator_client):
+def test_a_button_of_an_odd_key_leads_to_a_form_with_nothing_chosen(button, odd, operator_client):
     answer = operator_client.get(reverse(f"admin:pricing_{button}", args=[odd]), follow=True)
 
     assert answer.status_code == 200

@@ -42,7 +42,7 @@ def patient_client(operator):
 
 
 @pytest.fixture
-def database_away():
+def database_down():
     """Nobody listens where the database should be."""
     host, port = connection.settings_dict["HOST"], connection.settings_dict["PORT"]
     connection.close()
@@ -64,7 +64,7 @@ def with_a_pool():
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_says_that_the_database_is_away(acme, patient_client, database_away, path):
+def test_a_page_says_that_the_database_is_unavailable(acme, patient_client, database_down, path):
     answer = patient_client.get(path)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
@@ -72,7 +72,7 @@ def test_a_page_says_that_the_database_is_away(acme, patient_client, database_aw
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/api/v1/catalog"])
-def test_machines_are_told_that_the_database_is_away(database_away, path):
+def test_programs_get_an_error_while_the_database_is_unavailable(database_down, path):
     answer = Client(raise_request_exception=False).get(path)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

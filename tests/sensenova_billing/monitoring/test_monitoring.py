@@ -37,7 +37,7 @@ def test_what_is_for_operators_is_not_found_from_elsewhere(settings, client, pat
     assert client.get(path, headers={"x-forwarded-for": "10.1.2.3"}).status_code != 404
 
 
-def test_health_is_told_to_everybody(client):
+def test_health_is_public(client):
     assert client.get("/healthz", REMOTE_ADDR="203.0.113.7").status_code == 200
 
 
