@@ -39,7 +39,7 @@ def split(size: int, seconds: float) -> dict[str, float]:
         marks.append(time.perf_counter())
         with transaction.atomic():
             rows = list(found.values())
-            copy_rows(rows=rows, billing_hours=lock_hours_for_ingest({row.hour for row in rows}), now=now)
+            copy_rows(records=rows, billing_hours=lock_hours_for_ingest({row.hour for row in rows}), now=now)
             marks.append(time.perf_counter())
         marks.append(time.perf_counter())
         for step, began, ended in zip(STEPS, marks, marks[1:], strict=False):

@@ -1,17 +1,17 @@
-"""The barrier between reporting and closing: which hours are open, and how both sides agree on it.
+"""The barrier between ingest and closing: which hours are open, and how both sides agree on it.
 
-Whoever stores records of an hour holds a shared lock on it, taken before reading whether it is open; the
-closing takes the exclusive lock first. So the closing waits for every record that is on its way into the
-hour, and a record that comes later finds the hour closed. All locks are PostgreSQL's advisory locks of the
-transaction. The transactions must be READ COMMITTED: at REPEATABLE READ the closing would not see what was
+A transaction that stores records of an hour first takes a shared lock on the hour, then reads whether it is
+open; the closing first takes the exclusive lock. So the closing waits for every transaction that is storing
+records of the hour, and a later record finds the hour closed. All locks are PostgreSQL's transaction-level
+advisory locks. The transactions must be READ COMMITTED: at REPEATABLE READ the closing would not see what was
 committed while it waited.
 
-Hours close in order and without a gap, so the open hours are those after the last closed one. While none
-is closed yet that is not known, so there is one more lock, the *beginning*: reporters share it as long as
-they find nothing closed, and the very first closing takes it exclusively.
+Hours close in order and without a gap, so the open hours are those after the last closed one. Before the
+first closing there is no such hour, so there is one more lock, the *beginning*: ingest shares it as long as
+no hour is closed, and the very first closing takes it exclusively.
 
-The reporters' half is a function of the database, `hold_hours_open` (migrations/0004_hold_hours_open.sql), so
-that it costs a report no trip of its own.
+Ingest's half is a function of the database, `hold_hours_open` (migrations/0004_hold_hours_open.sql), so that
+it costs a report no round trip of its own.
 """
 
 import datetime as dt
@@ -26,11 +26,11 @@ from usage.models import HOUR, UsageRecord
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BEGINNING = EPOCH
-_LOCK_CLASS = 0x48_4F_55_52  # "HOUR": keeps our locks apart from anybody else's
+_LOCK_CLASS = 0x48_4F_55_52  # "HOUR": separates these locks from all others
 
 
 def hour_of(instant: dt.datetime) -> dt.datetime:
-    """Return the beginning of the UTC hour that holds this instant."""
+    """Return the beginning of the UTC hour that contains this instant."""
     return instant.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
@@ -41,7 +41,7 @@ def last_closed_hour() -> dt.datetime | None:
 
 
 def next_hour_to_close() -> dt.datetime | None:
-    """Return the oldest hour that is not closed, or None while there has never been a record."""
+    """Return the oldest hour that is not closed, or None before the first record."""
     last = last_closed_hour()
     if last is not None:
         return last + HOUR
@@ -50,15 +50,15 @@ def next_hour_to_close() -> dt.datetime | None:
 
 
 def lock_hours_for_ingest(hours: Iterable[dt.datetime]) -> dict[dt.datetime, dt.datetime]:
-    """Keep these hours from closing until the transaction ends and return each one's billing hour.
+    """Lock these hours against closing until the transaction ends; return the billing hour of each.
 
-    An hour that is closed already is billed in the earliest open hour, which is then held open too.
+    The billing hour of a closed hour is the earliest open one, which is then locked too.
     """
     return dict(fetch_all("SELECT hour, billing_hour FROM hold_hours_open(%s::timestamptz[])", list(hours)))
 
 
 def lock_hour_for_closing(hour: dt.datetime) -> None:
-    """Wait until nobody stores records of this hour and keep everybody out until the transaction ends."""
+    """Wait for transactions that store records of this hour; lock it until this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('transaction_isolation')")
         (isolation,) = cursor.fetchone()
@@ -72,7 +72,7 @@ def _number(hour: dt.datetime) -> int:
 
 
 def database_now() -> dt.datetime:
-    """Return the database's clock: the one clock by which all hours are closed, whatever a host's says."""
+    """Return the time of the database, the one clock by which hours are closed on all hosts."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         (now,) = cursor.fetchone()

@@ -1,15 +1,15 @@
-"""What was consumed, by whom, when; no money here.
+"""Usage records, billing hours and call windows; no money.
 
-A *usage record* is one model call of one customer. It is stored once for ever under (customer, event_id),
-never changed and never deleted. Its *billing hour* [h, h+1) UTC is the hour in which it is billed: its own
-hour if that was open when the record arrived, else the earliest open one; then the record is *late*. A row
-of `BillingHour` says that the hour is closed, for ever; hours close in order and without a gap.
+A *usage record* is one model call of one customer. It is stored once under (customer, event_id), and never
+changed or deleted. Its *billing hour* [h, h+1) UTC is the hour in which it is billed: its own hour if that
+was open when the record arrived, else the earliest open one; then the record is *late*. A row of
+`BillingHour` means that the hour is closed, finally; hours close in order and without a gap.
 
-What was reported wrongly is taken back by a *reversal*: a record of its own with the same quantities below
-0, at the same instant, that names the record which it reverses.
+Wrong usage is corrected by a *reversal*: another record with the negated quantities, at the same instant,
+that names the record which it reverses.
 
-Only usage records outgrow one machine: their keys hold the customer, they have no foreign keys in the
-database (the door checks) and no trigger that reads another table.
+Only usage records outgrow one machine: their keys contain the customer, they have no foreign keys in the
+database (ingest checks) and no trigger that reads another table.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ HOUR = dt.timedelta(hours=1)
 
 
 class RefusalReason(models.TextChoices):
-    """A reason under which refused usage is counted; docs/operations.md says of each what to do."""
+    """A reason for which usage is refused; docs/operations.md has the action for each."""
 
     UNKNOWN_CUSTOMER = "unknown_customer", "no such customer"
     CUSTOMER_NOT_OF_KEY = "customer_not_of_key", "the key may not report for this customer"
@@ -83,7 +83,7 @@ class UsageRecord(models.Model):
     output_tokens = _quantity()
     input_characters = _quantity()
     metadata = models.JSONField(null=True)
-    reverses = models.CharField(  # noqa: DJ001  # no other value could say "nothing": ids are compared
+    reverses = models.CharField(  # noqa: DJ001  # no string could mean "none": ids are compared
         max_length=255,
         null=True,
         db_collation="C",
@@ -131,7 +131,7 @@ class UsageRecord(models.Model):
 
 
 class BillingHour(models.Model):
-    """A closed hour; its row is made by the closing, once, and says that the hour is closed."""
+    """A closed hour; the closing inserts its row, once."""
 
     hour = models.DateTimeField(primary_key=True)
     previous = models.OneToOneField(
@@ -167,13 +167,13 @@ class BillingHour(models.Model):
         return f"{self.hour:%Y-%m-%d %H:%M} UTC"
 
 
-def _whose() -> "models.ForeignKey[Customer, Customer]":
+def _customer() -> "models.ForeignKey[Customer, Customer]":
     return models.ForeignKey(
         Customer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
 
 
-def _of_which() -> "models.ForeignKey[Service, Service]":
+def _service() -> "models.ForeignKey[Service, Service]":
     return models.ForeignKey(
         Service, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
@@ -182,14 +182,14 @@ def _of_which() -> "models.ForeignKey[Service, Service]":
 class CallWindow(models.Model):
     """The calls and tokens of one customer and service in each of the last 61 seconds.
 
-    Second s, counted from 1970, stands in place s mod 61. Only functions of the database write it
+    Unix second s is at place s mod 61. Only functions of the database write it
     (migrations/0011_call_ids_of_customers.sql, 0014_clock_set_back.sql). The table is unlogged: after a
     crash of the server it is empty, and nothing is admitted for a window (0013_hold_after_restart.sql).
     """
 
     pk = models.CompositePrimaryKey("customer_id", "service_id")
-    customer = _whose()
-    service = _of_which()
+    customer = _customer()
+    service = _service()
     second = models.BigIntegerField(help_text="The newest second.")
     calls = ArrayField(models.BigIntegerField())
     tokens = ArrayField(models.BigIntegerField())
@@ -217,12 +217,12 @@ class CallWindow(models.Model):
 
 
 class AdmittedCall(models.Model):
-    """A call that was admitted within the last hour; unlogged, like the window in which it counts."""
+    """A call that was admitted within the last hour; unlogged like its window."""
 
     pk = models.CompositePrimaryKey("call_id", "customer_id")
     call_id = models.CharField(max_length=255, db_collation="C")
-    customer = _whose()
-    service = _of_which()
+    customer = _customer()
+    service = _service()
     second = models.BigIntegerField(help_text="The second in which it counts.")
     setbacks = models.IntegerField(help_text="The generation of its window.")
     tokens = models.BigIntegerField(help_text="As estimated, or as used once it is settled.")
@@ -250,8 +250,8 @@ class RefusedCalls(models.Model):
     """How many calls of a customer to a service were refused in an hour, for one reason; unlogged."""
 
     pk = models.CompositePrimaryKey("customer_id", "service_id", "hour", "refusal")
-    customer = _whose()
-    service = _of_which()
+    customer = _customer()
+    service = _service()
     hour = models.DateTimeField()
     refusal = models.CharField(max_length=16)
     calls = models.BigIntegerField()
@@ -270,7 +270,7 @@ class RefusedCalls(models.Model):
 class RefusedUsage(models.Model):
     """How much usage was refused in an hour: of one customer, sent with one key, for one reason.
 
-    Only known customers have rows of their own, so what senders make up adds none. Nothing of a payload is
+    Only known customers have rows of their own, so invented codes add no rows. Payloads are not
     stored.
     """
 
@@ -321,7 +321,7 @@ class RefusedUsage(models.Model):
 
 
 class RefusedUsageTotal(models.Model):
-    """How many records were refused for a reason since the first; it never decreases."""
+    """How many records were ever refused for a reason; it never decreases."""
 
     reason = models.CharField(primary_key=True, max_length=32, choices=RefusalReason.choices)
     records = models.BigIntegerField()
@@ -331,7 +331,7 @@ class RefusedUsageTotal(models.Model):
 
 
 class RedisAway(models.Model):
-    """When Redis last failed any process that asked it for call limits, where all see it; at most one row."""
+    """When Redis last failed any process that used it for call limits; at most one row, read by all."""
 
     is_only = models.BooleanField(primary_key=True, default=True)
     failed_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""What the clock rings for; each calls one verb that may run any number of times."""
+"""Scheduled tasks; each calls one idempotent use case."""
 
 import logging
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def forget_calls() -> None:
-    """Remove calls and counters of refused usage that are too old; in Redis calls end by themselves."""
+    """Remove expired calls and counters of refused usage; in Redis calls expire."""
     removed = PostgresWindows().forget()
     if removed:
         logger.info("Removed %s admitted calls that can no longer be settled", f"{removed:,}")

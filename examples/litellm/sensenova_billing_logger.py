@@ -1,7 +1,7 @@
-"""LiteLLM's proxy asks SenseNova Billing before a call, and reports its tokens or releases it afterwards.
+"""Admits each call of LiteLLM's proxy with SenseNova Billing, then reports its tokens or releases it.
 
-A call of a caller is one call and one usage record of ours, both under an id made here: LiteLLM's own may be
-chosen by the caller, who could then pay once for many calls. docs/gateway.md draws the sequence.
+Each call has one admission and one usage record, both under an id made here: callers may choose LiteLLM's own
+id, and could pay once for many calls. docs/gateway.md has a diagram of the sequence.
 """
 
 import asyncio
@@ -27,30 +27,30 @@ EMBEDDINGS = {"aembedding", "embedding", "embeddings"}
 TEXTS = {"acompletion", "completion", "atext_completion", "text_completion"}
 TEXTS |= {"aresponses", "responses", "anthropic_messages"}
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-# What refuses this call. Other answers are about the gateway, and as good as none.
-TOLD = {400, 403, 409, 422, 429}
-PASSED_ON = ("retry-after", "x-should-retry", "x-ratelimit-")
-# The billing server has read the record and will not take it. After all other answers it is sent again.
+# Statuses that reject this call. Others concern the gateway, and are treated as no answer.
+REJECTIONS = {400, 403, 409, 422, 429}
+FORWARDED = ("retry-after", "x-should-retry", "x-ratelimit-")
+# The billing server has rejected the record. After all other answers it is resent.
 FINAL = {400, 409, 413, 415, 422}
 LONGEST_WAIT = 60
-# After these the call has left the window by itself.
+# After these the call has left the window anyway.
 RELEASE_ATTEMPTS = 6
 MARK = "sensenova_call"
 
 
 @dataclass(frozen=True)
 class AdmittedCall:
-    """A call that may be made; no caller's JSON can hold an object of this class."""
+    """A call that may be made; a caller's JSON cannot contain an object of this class."""
 
     call_id: str
     customer: str
     service: str
-    is_held: bool
+    is_reserved: bool
     headers: dict[str, str] = field(default_factory=dict)
 
 
 class BillingLogger(CustomLogger):
-    """Admission before a call; after it, in the background, its usage or its release."""
+    """Admits a call before it is made; afterwards reports or releases it in the background."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
@@ -62,13 +62,13 @@ class BillingLogger(CustomLogger):
         folder = environment.get("SENSENOVA_USAGE_FOLDER")
         self.folder = Path(folder) if folder else None
         self.client: httpx.AsyncClient | None = None
-        # asyncio forgets a task that nobody holds.
+        # asyncio has only weak references to tasks.
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: str
     ) -> dict[str, Any]:
-        """Let the call go on if the billing server admits it; else raise its refusal."""
+        """Let the call proceed if the billing server admits it; else raise its error."""
         if call_type not in TEXTS | EMBEDDINGS:
             return data
         customer = _customer(user_api_key_dict)
@@ -87,7 +87,7 @@ class BillingLogger(CustomLogger):
         request_headers: dict[str, str] | None = None,
         litellm_call_info: dict[str, Any] | None = None,
     ) -> dict[str, str]:
-        """Tell the caller what is left of its limits."""
+        """Return the headers with the remaining limits."""
         call = _admitted(data)
         return call.headers if call else {}
 
@@ -98,14 +98,17 @@ class BillingLogger(CustomLogger):
         call = _admitted(kwargs.get("litellm_params") or {})
         if call is None:
             return
-        said = kwargs.get("standard_logging_object") or {}
-        tokens = {"input_tokens": said.get("prompt_tokens"), "output_tokens": said.get("completion_tokens")}
+        logged = kwargs.get("standard_logging_object") or {}
+        tokens = {
+            "input_tokens": logged.get("prompt_tokens"),
+            "output_tokens": logged.get("completion_tokens"),
+        }
         is_used = any(tokens.values()) and not kwargs.get("cache_hit")
-        # After a fallback another model has answered, and that one is paid for.
-        service = said.get("model_group") or call.service
+        # After a fallback another model has answered, which is billed.
+        service = logged.get("model_group") or call.service
         is_settled = is_used and service == call.service
-        if call.is_held and not is_settled:
-            self._begin(self._release(call))
+        if call.is_reserved and not is_settled:
+            self._start(self._release(call))
         if not is_used:
             log.info("Call %s of %s used no model: nothing is billed.", call.call_id, call.customer)
             return
@@ -113,38 +116,38 @@ class BillingLogger(CustomLogger):
             "event_id": call.call_id,
             "customer": call.customer,
             "service": service,
-            # LiteLLM's instants are in local time, without a zone.
+            # LiteLLM's instants are in local time without an offset.
             "occurred_at": end_time.astimezone(dt.UTC).isoformat(),
             **{name: count or 0 for name, count in tokens.items()},
-            **({"call_id": call.call_id} if call.is_held and is_settled else {}),
+            **({"call_id": call.call_id} if call.is_reserved and is_settled else {}),
         }
-        self._begin(self._report(call.call_id, json.dumps(record).encode()))
+        self._start(self._report(call.call_id, json.dumps(record).encode()))
 
-    # Not async_log_failure_event: it tells of attempts, and the next attempt or a fallback may succeed.
+    # Not async_log_failure_event: it is called for each attempt, and a retry or a fallback may succeed.
     async def async_post_call_failure_hook(self, request_data: dict[str, Any], *_: Any, **__: Any) -> None:
-        """Give back what is held for a call that failed for good."""
+        """Release a call that failed finally."""
         call = _admitted(request_data)
-        if call is not None and call.is_held:
-            self._begin(self._release(call))
+        if call is not None and call.is_reserved:
+            self._start(self._release(call))
 
     async def _admit(self, *, customer: str, service: str, tokens: int) -> AdmittedCall:
         call_id = str(uuid.uuid4())
-        wish = {"customer": customer, "service": service, "estimated_tokens": tokens, "call_id": call_id}
-        answer = await self._answer("POST", "/api/v1/calls", json.dumps(wish).encode(), seconds=self.patience)
-        if answer is None or not (answer.is_success or answer.status_code in TOLD):
-            log.error("Call %s of %s: nobody admits it (%s).", call_id, customer, answer or "no answer")
+        call = {"customer": customer, "service": service, "estimated_tokens": tokens, "call_id": call_id}
+        answer = await self._answer("POST", "/api/v1/calls", json.dumps(call).encode(), seconds=self.patience)
+        if answer is None or not (answer.is_success or answer.status_code in REJECTIONS):
+            log.error("Call %s of %s was not admitted (%s).", call_id, customer, answer or "no answer")
             if self.lets_through:
-                return AdmittedCall(call_id, customer, service, is_held=False)
-            # It may have been admitted, and only the answer lost.
-            self._begin(self._release(AdmittedCall(call_id, customer, service, is_held=True)))
+                return AdmittedCall(call_id, customer, service, is_reserved=False)
+            # The server may have admitted the call before the answer was lost.
+            self._start(self._release(AdmittedCall(call_id, customer, service, is_reserved=True)))
             raise _refusal(503, "billing_away", "No call can be admitted now. Try again later.")
-        headers = {name: said for name, said in answer.headers.items() if name.startswith(PASSED_ON)}
+        headers = {name: value for name, value in answer.headers.items() if name.startswith(FORWARDED)}
         if not answer.is_success:
             raise HTTPException(answer.status_code, answer.json(), headers)
-        return AdmittedCall(call_id, customer, service, is_held=True, headers=headers)
+        return AdmittedCall(call_id, customer, service, is_reserved=True, headers=headers)
 
     async def _report(self, event_id: str, body: bytes) -> None:
-        """Send a usage record until it is answered; in the folder it outlives this process."""
+        """Send a usage record until it is answered; a copy in the folder survives this process."""
         path = self.folder / f"{event_id}.json" if self.folder else None
         if path:
             await asyncio.to_thread(path.write_bytes, body)
@@ -153,25 +156,25 @@ class BillingLogger(CustomLogger):
             answer = await self._answer("POST", "/api/v1/usage", body)
             if answer is not None and (answer.is_success or answer.status_code in FINAL):
                 break
-            log.warning("The usage of call %s is not taken yet (%s).", event_id, answer or "no answer")
+            log.warning("The usage of call %s is not stored yet (%s).", event_id, answer or "no answer")
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
         if not answer.is_success:
-            log.error("The usage %s is refused: %s", body.decode(), answer.text)
-        if path and path.exists():  # else another worker has sent it as well
+            log.error("The usage %s was rejected: %s", body.decode(), answer.text)
+        if path and path.exists():  # else another worker has sent it too
             path.unlink() if answer.is_success else path.rename(path.with_suffix(".refused"))
 
     async def _release(self, call: AdmittedCall) -> None:
         path = f"/api/v1/calls/{call.call_id}?customer={quote(call.customer, safe='')}"
         for attempt in range(RELEASE_ATTEMPTS):
             if await self._answer("DELETE", path):
-                return  # released now; or it was never admitted, or its usage has come
+                return  # released, never admitted, or settled by its usage
             await asyncio.sleep(2**attempt)
 
     async def _answer(
         self, method: str, path: str, body: bytes | None = None, *, seconds: int = 60
     ) -> httpx.Response | None:
-        """What the server answers; None where it cannot be reached, or says that it cannot answer now."""
+        """Return the server's answer; None if it is unreachable or unavailable."""
         try:
             answer = await self._connected().request(method, path, content=body, timeout=seconds)
         except httpx.TransportError as error:
@@ -180,61 +183,61 @@ class BillingLogger(CustomLogger):
         return None if answer.status_code >= 500 else answer
 
     def _connected(self) -> httpx.AsyncClient:
-        """The client; made at the first call, for only then there is a loop for it."""
+        """Return the client; made at the first call, when the event loop exists."""
         if self.client is None:
             headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
             self.client = httpx.AsyncClient(base_url=self.url, headers=headers)
             if self.folder:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 for path in self.folder.glob("*.json"):
-                    self._begin(self._report(path.stem, path.read_bytes()))
+                    self._start(self._report(path.stem, path.read_bytes()))
         return self.client
 
-    def _begin(self, deed: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(deed)
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
 
 def _customer(key: Any) -> str:
-    """Who pays: whom the caller's key or its team names; else the end user, whom the caller names."""
+    """Return the customer to bill: that of the key or its team, else the end user given by the caller."""
     for metadata in (key.metadata, key.team_metadata):
         if customer := (metadata or {}).get("billing_customer"):
             return str(customer)
     if key.end_user_id:
         return str(key.end_user_id)
-    raise _refusal(400, "no_customer", "Neither the key nor `user` says whose call this is.")
+    raise _refusal(400, "no_customer", "Neither the key nor `user` names a customer.")
 
 
 def _prompt_tokens(data: dict[str, Any]) -> int:
     model = str(data.get("model"))
-    asked = data.get("messages") or data.get("prompt") or data.get("input") or ""
+    prompt = data.get("messages") or data.get("prompt") or data.get("input") or ""
     try:
         if data.get("messages"):
-            # Otherwise it would fetch the images of a message.
-            return int(token_counter(model, messages=asked, use_default_image_token_count=True))
-        return sum(_tokens_of(part, model) for part in ([asked] if isinstance(asked, str) else asked))
+            # Otherwise LiteLLM would fetch the images of a message.
+            return int(token_counter(model, messages=prompt, use_default_image_token_count=True))
+        return sum(_tokens_of(part, model) for part in ([prompt] if isinstance(prompt, str) else prompt))
     except (TypeError, ValueError, KeyError, AttributeError):
-        # Not a text, or not as LiteLLM expects it; the model will judge.
-        return len(json.dumps(asked)) // 4
+        # Not text, or not in LiteLLM's format; the model decides.
+        return len(json.dumps(prompt)) // 4
 
 
 def _tokens_of(part: Any, model: str) -> int:
-    """Those of a text, of a list of tokens, or a token."""
+    """Return the number of tokens of a text, a list of tokens or one token."""
     if isinstance(part, str):
         return int(token_counter(model, text=part))
     return 1 if isinstance(part, int) else len(part)
 
 
 def _output_tokens(data: dict[str, Any], *, usual: int) -> int:
-    """The most that the model may answer, if the caller says it."""
-    said = [data[name] for name in OUTPUT_LIMITS if isinstance(data.get(name), int) and data[name] > 0]
+    """Return the maximum of the answer, as given by the caller or usual."""
+    limits = [data[name] for name in OUTPUT_LIMITS if isinstance(data.get(name), int) and data[name] > 0]
     answers = data["n"] if isinstance(data.get("n"), int) and data["n"] > 0 else 1
-    return int(max(said, default=usual) * answers)
+    return int(max(limits, default=usual) * answers)
 
 
 def _admitted(where: dict[str, Any]) -> AdmittedCall | None:
-    """The call that was marked in LiteLLM's metadata before it was made."""
+    """Return the admitted call in LiteLLM's metadata."""
     found = [(where.get(place) or {}).get(MARK) for place in ("litellm_metadata", "metadata")]
     return next((call for call in found if isinstance(call, AdmittedCall)), None)
 

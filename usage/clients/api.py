@@ -1,6 +1,6 @@
-"""The HTTP doors for clients that exist: what they send is mapped onto reports and goes through the one verb.
+"""API endpoints for existing clients: each maps a payload onto reports and stores them with `report_usage`.
 
-Each door answers in its client's own words, successes and refusals alike.
+Each endpoint answers in the format of its client, for errors too.
 """
 
 import datetime as dt
@@ -24,14 +24,14 @@ from usage.refused.endpoint import UsageEndpoint
 
 
 class ClientView(UsageEndpoint):
-    """What the endpoints for clients share: refusals are put into their words."""
+    """Base of the endpoints for clients: translates errors into the client's format."""
 
     refusal_type = "application/json"
-    # The client's words for our fields.
+    # The client's names of our fields.
     names: Mapping[str, str] = {}
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer as every door does, then in the client's shape."""
+        """Answer as every endpoint does, in the client's format."""
         response = super().handle_exception(exc)
         error = response.data["error"]
         error["details"] = [
@@ -43,7 +43,7 @@ class ClientView(UsageEndpoint):
         return response
 
     def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
-        """Return the body of a refusal; by default in our own shape."""
+        """Return the body of an error; by default in our own format."""
         return {"error": error}
 
 
@@ -58,7 +58,7 @@ class CloudEventsView(ClientView):
         operation_id="report_cloudevents",
         summary="Report usage as CloudEvents",
         tags=["clients"],
-        description="What OpenMeter's clients and LiteLLM's `openmeter` callback send; see docs/clients.md.",
+        description="For OpenMeter's clients and LiteLLM's `openmeter` callback; see docs/clients.md.",
         request={
             "application/cloudevents+json": one_or_batch("CloudEvent"),
             "application/cloudevents-batch+json": one_or_batch("CloudEvent"),
@@ -77,7 +77,7 @@ class CloudEventsView(ClientView):
         return Response(status=204)
 
     def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
-        """Return an RFC 9457 problem; `detail` names what is wrong, because clients show nothing else."""
+        """Return an RFC 9457 problem; `detail` has the reasons, because clients show nothing else."""
         return {
             "type": "about:blank",
             "title": HTTPStatus(status).phrase,
@@ -89,20 +89,20 @@ class CloudEventsView(ClientView):
 
 
 def _sentences(details: list[dict[str, Any]]) -> list[str]:
-    reason = "differs from what is stored"
+    reason = "differs from the stored record"
     return [
         f"[{detail['index']}] {detail['field']}: {detail.get('reason', reason)}." for detail in details[:10]
     ]
 
 
 class LagoView(ClientView):
-    """What Lago's two doors share."""
+    """Base of Lago's two endpoints."""
 
     names = lago.NAMES
     is_batch = False
 
     def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
-        """Return a refusal as Lago words it; of a batch, by the index of the event."""
+        """Return an error in Lago's format; of a batch, by the index of the event."""
         body: dict[str, Any] = {"status": status, "error": HTTPStatus(status).phrase}
         if status == 401:
             return body
@@ -116,24 +116,24 @@ class LagoView(ClientView):
         return body | {"code": "validation_errors", "error_details": details}
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Name a conflict as Lago does, by the id that is known, and as it does with 422."""
+        """Answer a conflict as Lago does: 422, and the id that already exists."""
         if isinstance(exc, UsageConflict):
-            known = sorted({difference["index"] for difference in exc.details})
-            details = [{"index": i, "field": "event_id", "reason": "value_already_exist"} for i in known]
-            refused = InvalidUsage([])
-            refused.details, refused.reasons, refused.customers = details, exc.reasons, exc.customers
-            exc = refused
+            conflicts = sorted({difference["index"] for difference in exc.details})
+            details = [{"index": i, "field": "event_id", "reason": "value_already_exist"} for i in conflicts]
+            error = InvalidUsage([])
+            error.details, error.reasons, error.customers = details, exc.reasons, exc.customers
+            exc = error
         return super().handle_exception(exc)
 
 
 class LagoEventView(LagoView):
-    """Takes one of Lago's events."""
+    """Takes one Lago event."""
 
     @extend_schema(
         operation_id="report_lago_event",
-        summary="Report usage as an event of Lago's",
+        summary="Report usage as a Lago event",
         tags=["clients"],
-        description="What Lago's SDKs and LiteLLM's `lago` callback send; see docs/clients.md.",
+        description="For Lago's SDKs and LiteLLM's `lago` callback; see docs/clients.md.",
         request={"application/json": wrapped("event", schema_ref("LagoEvent"))},
         responses={
             200: answer("Committed.", wrapped("event", schema_ref("LagoStoredEvent"))),
@@ -148,15 +148,15 @@ class LagoEventView(LagoView):
 
 
 class LagoBatchView(LagoView):
-    """Takes a batch of Lago's events."""
+    """Takes a batch of Lago events."""
 
     is_batch = True
 
     @extend_schema(
         operation_id="report_lago_events",
-        summary="Report usage as a batch of Lago's events",
+        summary="Report usage as a batch of Lago events",
         tags=["clients"],
-        description="What Lago's SDKs and lago-agent-sdk send; up to 10,000 events; see docs/clients.md.",
+        description="For Lago's SDKs and lago-agent-sdk; up to 10,000 events; see docs/clients.md.",
         request={"application/json": wrapped("events", batch("LagoEvent"))},
         responses={
             200: answer("Committed.", wrapped("events", batch("LagoStoredEvent"))),
@@ -181,7 +181,7 @@ _COUNTS = ("accepted", "duplicates", "skipped")
 
 
 class LiteLLMView(ClientView):
-    """Takes what LiteLLM's `generic_api` callback sends."""
+    """Takes the payloads of LiteLLM's `generic_api` callback."""
 
     media_types = ("application/json", "application/x-ndjson")
     names = litellm.NAMES
@@ -217,7 +217,7 @@ def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.da
         return Receipt(accepted=0, duplicates=0)
     try:
         return report_usage(reports=delivery.reports, key=key_of(request), now=now)
-    except (InvalidUsage, UsageConflict) as refused:
-        # By their places in the delivery, which counts the skipped as well.
-        refused.details = [detail | {"index": delivery.places[detail["index"]]} for detail in refused.details]
+    except (InvalidUsage, UsageConflict) as error:
+        # Indexes in the delivery count skipped items too.
+        error.details = [detail | {"index": delivery.indexes[detail["index"]]} for detail in error.details]
         raise

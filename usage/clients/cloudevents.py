@@ -5,7 +5,7 @@
 | event id | `source` and `id`, with a space between |
 | customer | `subject` |
 | service | `data.model`, by its name or an alias |
-| occurred at | `time`; UTC where it has no zone; the arrival where there is none |
+| occurred at | `time`, in UTC if it has no offset; the arrival if missing |
 | quantities | one of three families, see `_FAMILIES` |
 """
 
@@ -18,7 +18,7 @@ from sensenova_billing.lib.api.strict_json import BadItem
 from usage.clients.parsing import read_client_json, require_object, timed_report, whole_number
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
-# What the client calls our fields, for refusals in its own words.
+# The client's names of our fields, for errors in its format.
 NAMES = {
     "event_id": "id",
     "customer": "subject",
@@ -40,8 +40,8 @@ MAX_ID = 255
 
 def decode_events(body: bytes, *, now: dt.datetime) -> list[UsageReport]:
     """Return the reports of an event or a batch; raise Unreadable, or InvalidUsage with every bad event."""
-    said = read_client_json(body)
-    items = said if isinstance(said, list) else [said]
+    payload = read_client_json(body)
+    items = payload if isinstance(payload, list) else [payload]
     require_batch(items)
     return each_item(items, lambda item: _report(item, now), customer_of=lambda item: item.get("subject"))
 
@@ -70,8 +70,8 @@ def _text(event: dict[str, Any], name: str) -> str:
 
 
 def _event_id(*, source: str, own_id: str) -> str:
-    # Two events are the same only if source and id both are; so the space that joins them is the only one
-    # before the id, whatever the source holds.
+    # An event is identified by source and id together; so the space that joins them must be the only one
+    # before the id, whatever the source contains.
     joined = f"{source.replace('%', '%25').replace(' ', '%20')} {own_id}"
     if len(joined) > MAX_ID:
         raise BadItem("id", f"source and id together are longer than {MAX_ID - 1} characters")
@@ -79,7 +79,7 @@ def _event_id(*, source: str, own_id: str) -> str:
 
 
 def _instant(time: Any) -> Any:
-    # LiteLLM on old Pythons writes UTC without saying so.
+    # LiteLLM on old Pythons writes UTC without an offset.
     if isinstance(time, str) and not _ZONED.search(time):
         return f"{time}Z"
     return time
@@ -90,10 +90,10 @@ def _quantities(data: dict[str, Any]) -> Quantities:
     if len(found) == 1:
         return found[0]
     if found:
-        raise BadItem("data", "gives the quantities in more than one way")
+        raise BadItem("data", "has quantities of more than one format")
     if data.get("total_tokens") is not None:
         raise BadItem("data", "total_tokens alone cannot be billed: input and output have their own prices")
-    raise BadItem("data", "holds no quantity that is billed")
+    raise BadItem("data", "has no billable quantity")
 
 
 def _renamed(names: dict[str, str]) -> Callable[[dict[str, Any]], Quantities]:

@@ -5,7 +5,7 @@
 | event id | `transaction_id` |
 | customer | `external_subscription_id` |
 | service | `properties.model`, by its name or an alias |
-| occurred at | `timestamp`, Unix seconds; the arrival where there is none |
+| occurred at | `timestamp`, Unix seconds; the arrival if missing |
 | quantities | `properties.prompt_tokens`, `completion_tokens`; or `properties.value`, see `_CODES` |
 """
 
@@ -27,7 +27,7 @@ from usage.clients.parsing import (
 )
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
-# What the client calls our fields, for refusals in its own words.
+# The client's names of our fields, for errors in its format.
 NAMES = {
     "event_id": "transaction_id",
     "customer": "external_subscription_id",
@@ -41,25 +41,25 @@ NAMES = {
 _PAIR = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 _CODES = {"llm_input_tokens": "input_tokens", "llm_output_tokens": "output_tokens"}
 _ECHOED = ("transaction_id", "external_subscription_id", "code", "precise_total_amount_cents")
-# Lago's ids are UUIDs; ours come from the event's own id, so that a resend is answered alike.
+# Lago's ids are UUIDs; ours derive from the event's id, so that a resend gets the same answer.
 _NAMESPACE = uuid.UUID("7d1f6d0c-3b0e-4c53-9d0e-5f3f8b8a6a11")
 
 
 @dataclass(frozen=True)
 class LagoEvent:
-    """One event as it was sent, and the report that it makes."""
+    """One event as it was sent, and its report."""
 
     sent: Mapping[str, Any]
     report: UsageReport
 
 
 def decode_event(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
-    """Return what `{"event": {...}}` holds; raise Unreadable or InvalidUsage."""
+    """Return the event in `{"event": {...}}`; raise Unreadable or InvalidUsage."""
     return _decode([_wrapped(body, "event")], now)
 
 
 def decode_event_batch(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
-    """Return what `{"events": [...]}` holds; raise Unreadable, or InvalidUsage naming every bad event."""
+    """Return the events in `{"events": [...]}`; raise Unreadable, or InvalidUsage with every bad event."""
     items = _wrapped(body, "events")
     if not isinstance(items, list):
         raise Unreadable("malformed_event", "`events` must be an array. Nothing was stored.")
@@ -68,7 +68,7 @@ def decode_event_batch(body: bytes, *, now: dt.datetime) -> list[LagoEvent]:
 
 
 def answer_of(event: LagoEvent, *, now: dt.datetime) -> dict[str, Any]:
-    """Return what Lago answers of an event that is stored; of its properties, those that are plain values."""
+    """Return Lago's answer for a stored event; of its properties, those with plain values."""
     properties = event.sent["properties"]
     return {
         "lago_id": str(uuid.uuid5(_NAMESPACE, f"{event.report.customer} {event.report.event_id}")),
@@ -82,10 +82,10 @@ def answer_of(event: LagoEvent, *, now: dt.datetime) -> dict[str, Any]:
 
 
 def _wrapped(body: bytes, name: str) -> Any:
-    said = read_client_json(body)
-    if not isinstance(said, dict) or name not in said:
+    payload = read_client_json(body)
+    if not isinstance(payload, dict) or name not in payload:
         raise Unreadable("malformed_event", f"The body must be an object with `{name}`. Nothing was stored.")
-    return said[name]
+    return payload[name]
 
 
 def _decode(items: list[Any], now: dt.datetime) -> list[LagoEvent]:
@@ -113,7 +113,7 @@ def _report(item: Any, now: dt.datetime) -> UsageReport:
 
 
 def _require_answerable(event: dict[str, Any], properties: dict[str, Any]) -> None:
-    """Raise BadItem for what could not be said again in the answer."""
+    """Raise BadItem for values that the answer could not repeat."""
     if not isinstance(event.get("code"), str) or not event["code"]:
         raise BadItem("code", "must be a string that is not empty")
     require_text("code", event["code"])
@@ -143,7 +143,7 @@ def _quantities(code: str, properties: dict[str, Any]) -> dict[str, int]:
         raise BadItem(
             "properties", "total_tokens alone cannot be billed: input and output have their own prices"
         )
-    raise BadItem("code", "stands for nothing that is billed, and properties hold no token counts")
+    raise BadItem("code", "is not a billable code, and properties have no token counts")
 
 
 def _milliseconds(instant: dt.datetime) -> str:

@@ -3,13 +3,13 @@
 | ours | theirs |
 |---|---|
 | event id | `id` |
-| customer | the first that is given of `end_user` and, in `metadata`, the names in `_CUSTOMER` |
+| customer | the first present of `end_user` and, in `metadata`, the names in `_CUSTOMER` |
 | service | `model_group`, else `model`, by its name or an alias |
-| occurred at | `endTime`, Unix seconds; the arrival where there is none |
+| occurred at | `endTime`, Unix seconds; the arrival if missing |
 | quantities | `prompt_tokens`, `completion_tokens` |
 
-Calls that failed and answers from LiteLLM's own cache used no model: they are counted and not stored. The
-payload may hold the prompt and the answer; nothing but the fields above is looked at, and none is logged.
+Failed calls and answers from LiteLLM's own cache used no model: they are counted and not stored. The payload
+may contain the prompt and the answer; only the fields above are read, and nothing is logged.
 """
 
 import datetime as dt
@@ -20,7 +20,7 @@ from sensenova_billing.lib.api.strict_json import BadItem
 from usage.clients.parsing import first_given, read_client_json, require_object, timed_report, unix_time
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
-# What the client calls our fields, for refusals in its own words.
+# The client's names of our fields, for errors in its format.
 NAMES = {
     "event_id": "id",
     "customer": "end_user",
@@ -36,20 +36,20 @@ _STATUSES = ("success", "failure")
 
 @dataclass(frozen=True)
 class Delivery:
-    """The reports of a delivery, the place of each in it, and how many items were no usage."""
+    """The reports of a delivery, the index of each in it, and how many items were skipped."""
 
     reports: list[UsageReport]
-    places: list[int]
+    indexes: list[int]
     skipped: int
 
 
 def decode_payloads(body: bytes, *, now: dt.datetime) -> Delivery:
-    """Return what an array, a line each or a single payload holds; raise Unreadable or InvalidUsage."""
+    """Return the payloads of an array, of lines or of one object; raise Unreadable or InvalidUsage."""
     items = _items(body)
     require_batch(items)
-    made = enumerate(each_item(items, lambda item: _report(item, now), customer_of=_customer))
-    used = {place: report for place, report in made if report is not None}
-    return Delivery(reports=[*used.values()], places=[*used], skipped=len(items) - len(used))
+    decoded = enumerate(each_item(items, lambda item: _report(item, now), customer_of=_customer))
+    used = {index: report for index, report in decoded if report is not None}
+    return Delivery(reports=[*used.values()], indexes=[*used], skipped=len(items) - len(used))
 
 
 def _items(body: bytes) -> list[Any]:
@@ -58,8 +58,8 @@ def _items(body: bytes) -> list[Any]:
     if len(lines) > 1 and lines[0].startswith(b"{") and lines[0].endswith(b"}"):
         require_batch(lines)
         return [read_client_json(line) for line in lines]
-    said = read_client_json(body)
-    return said if isinstance(said, list) else [said]
+    payload = read_client_json(body)
+    return payload if isinstance(payload, list) else [payload]
 
 
 def _report(item: Any, now: dt.datetime) -> UsageReport | None:
@@ -72,7 +72,7 @@ def _report(item: Any, now: dt.datetime) -> UsageReport | None:
     ended = payload.get("endTime")
     customer = _customer(payload)
     if customer is None:
-        raise BadItem("end_user", "no end user, user or team says whose call it was")
+        raise BadItem("end_user", "no end user, user or team is given")
     fields = {
         "event_id": payload.get("id"),
         "customer": customer,

@@ -1,7 +1,7 @@
-"""What the formats of other clients have in common: how they write numbers and instants.
+"""Parsing shared by the formats of clients: numbers and instants.
 
-Instants are read from the characters of a number, never by floating point. Reasons never quote what was
-sent, because some formats carry prompts and answers.
+Instants are read from the characters of a number, never by floating point. Reasons never quote the payload,
+because some formats contain prompts and answers.
 """
 
 import datetime as dt
@@ -15,20 +15,20 @@ from sensenova_billing.lib.api.strict_json import BadItem, read_json
 from usage.ingest.payload import ArrivalReport, UsageReport, report_of
 
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,15}")
-# Eleven digits of seconds reach beyond the year 5000; what is too far from now is refused later.
+# Eleven digits of seconds reach beyond the year 5000; ingest rejects instants far from now.
 _UNIX_TIME = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,18}))?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class WrittenFloat(float):
-    """A JSON number with a fraction or an exponent that still knows how it was written."""
+    """A JSON number with a fraction or an exponent, with its characters."""
 
     __slots__ = ("written",)  # a batch may hold a million
 
     written: str
 
     def __new__(cls, written: str) -> "WrittenFloat":
-        """Keep the characters; a number beyond every float is refused as JSON that cannot be read."""
+        """Store the characters; raise ValueError for a number beyond every float."""
         number = super().__new__(cls, written)
         if number in (float("inf"), float("-inf")):
             raise ValueError("the number is too large")
@@ -37,12 +37,12 @@ class WrittenFloat(float):
 
 
 def read_client_json(body: bytes) -> Any:
-    """Return what the body says, numbers with a fraction as WrittenFloat; raise Unreadable."""
+    """Return the JSON values, numbers with a fraction as WrittenFloat; raise Unreadable."""
     return read_json(body, parse_float=WrittenFloat)
 
 
 def require_object(field: str, value: Any) -> dict[str, Any]:
-    """Return the JSON object; raise BadItem if the value is something else."""
+    """Return the value; raise BadItem unless it is a JSON object."""
     if not isinstance(value, dict):
         raise BadItem(field, "must be an object")
     return value
@@ -53,7 +53,7 @@ def whole_number(field: str, value: Any) -> int:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value  # its bounds are checked with the report
+        return value  # the report checks its bounds
     raise BadItem(field, "must be a whole number")
 
 
@@ -67,13 +67,13 @@ def unix_time(field: str, value: Any) -> dt.datetime:
     if match is None:
         raise BadItem(field, "must be Unix seconds")
     seconds, fraction = match.groups()
-    # Cut off, never rounded, as everywhere.
+    # Truncated, never rounded, as everywhere.
     microseconds = int((fraction or "")[:6].ljust(6, "0"))
     return _EPOCH + dt.timedelta(seconds=int(seconds), microseconds=microseconds)
 
 
 def timed_report(fields: Mapping[str, Any], *, now: dt.datetime) -> UsageReport:
-    """Return the report of these fields; without `occurred_at` it counts as of its arrival, now."""
+    """Return the report with these fields; a missing `occurred_at` becomes its arrival, now."""
     for field, value in fields.items():
         if isinstance(value, WrittenFloat):
             raise BadItem(field, "must not be a number with a fraction or an exponent")
@@ -84,5 +84,5 @@ def timed_report(fields: Mapping[str, Any], *, now: dt.datetime) -> UsageReport:
 
 
 def first_given(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """Return the first of these fields that is neither missing, null nor empty, or None."""
+    """Return the first of these fields that is not missing, null or empty; else None."""
     return next((fields[name] for name in names if fields.get(name) not in (None, "")), None)

@@ -1,1 +1,1 @@
-"""Usage on its way into the table: payload, checks, one commit."""
+"""Ingest of usage: payload, checks, one commit."""

@@ -1,4 +1,4 @@
-"""The HTTP doors of usage."""
+"""The API endpoints of usage."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -24,9 +24,9 @@ class UsageView(UsageEndpoint):
         summary="Report usage",
         tags=["usage"],
         description=(
-            "Stores one record (an object) or a batch (an array of up to 10,000), whole or not at all. "
-            "Answers after the commit. The same event id with the same content is counted as a duplicate, so "
-            "any request may be repeated until it is answered; with other content it is refused with 409."
+            "Stores one record (an object) or a batch (an array of up to 10,000), all or none, and answers "
+            "after the commit. An event id with the same content is counted as a duplicate, so any request "
+            "may be repeated until it is answered; with other content it is rejected with 409."
         ),
         request={"application/json": one_or_batch("UsageReport")},
         responses={200: answer("Committed.", schema_ref("Receipt")), **refusals("Error")},
@@ -39,17 +39,17 @@ class UsageView(UsageEndpoint):
 
 
 class ReversalView(UsageEndpoint):
-    """Takes back one usage record."""
+    """Reverses one usage record."""
 
     @extend_schema(
         operation_id="reverse_usage",
         summary="Reverse a usage record",
         tags=["usage"],
         description=(
-            "Takes back a record that was reported wrongly, by a record of its own: nothing that is stored "
-            "ever changes. Answers after the commit. It is on the bill of `billing_hour`, always a later one "
-            "than the record's. Asked again for the same reason it answers the same, so any request may be "
-            "repeated until it is answered; for another reason it is refused with 409."
+            "Cancels a wrong record by a second one with negated quantities, as stored records never change, "
+            "and answers after the commit. The reversal is on the bill of `billing_hour`, always later than "
+            "the record's. A repeated request with the same reason gets the same answer, so any request may "
+            "be repeated until it is answered; with another reason it is rejected with 409."
         ),
         request={"application/json": schema_ref("ReversalRequest")},
         responses={
@@ -59,9 +59,9 @@ class ReversalView(UsageEndpoint):
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, reverse, answer."""
-        asked = decode_reversal(self.body_of(request))
-        customer, reversal = reverse_usage(asked=asked, key=key_of(request), now=clock.now())
-        told = {
+        requested = decode_reversal(self.body_of(request))
+        customer, reversal = reverse_usage(requested=requested, key=key_of(request), now=clock.now())
+        payload = {
             "event_id": reversal.event_id,
             "customer": customer.code,
             "reverses": reversal.reverses,
@@ -70,4 +70,4 @@ class ReversalView(UsageEndpoint):
             "billing_hour": reversal.billing_hour,
             **{str(measure): getattr(reversal, measure) for measure in Measure},
         }
-        return Response({"reversal": told})
+        return Response({"reversal": payload})

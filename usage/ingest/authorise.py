@@ -1,4 +1,4 @@
-"""What every door of usage does with reports, whatever the format in which they came."""
+"""Checks whose usage a key may report, then stores it; shared by the endpoints of all formats."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ from usage.refused.errors import RecordProblem, UsageError
 def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:
     """Store these reports of a key, all or none; raise InvalidUsage or UsageConflict if none is stored."""
     try:
-        _refuse_foreign(reports=reports, key=key)
+        _require_own_customers(reports=reports, key=key)
         if len(reports) == 1:
             return record_single(report=reports[0], now=now)
         return record_usage(reports=reports, now=now)
-    except UsageError as refused:
-        refused.customers = {index: report.customer for index, report in enumerate(reports)}
+    except UsageError as error:
+        error.customers = {index: report.customer for index, report in enumerate(reports)}
         raise
 
 
-def _refuse_foreign(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
+def _require_own_customers(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
     codes = customer_codes(key=key)
     if codes is None:
         return
     foreign = [index for index, report in enumerate(reports) if report.customer not in codes]
     if foreign:
-        # The same for a customer that does not exist, so that a key learns nothing about others.
-        problem = ("customer", "this key may not report for it", RefusalReason.CUSTOMER_NOT_OF_KEY)
+        # Also for a customer that does not exist, so that a key learns nothing about other customers.
+        problem = ("customer", "this key may not report for this customer", RefusalReason.CUSTOMER_NOT_OF_KEY)
         raise InvalidUsage([RecordProblem(index, *problem) for index in foreign])

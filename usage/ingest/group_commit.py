@@ -1,4 +1,4 @@
-"""Single reports that arrive at the same time share one commit, and each is answered after it."""
+"""Group commit: concurrent single reports share one commit, and each is answered after it."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _Reported = tuple[UsageReport, dt.datetime]
 
 
 def record_single(*, report: UsageReport, now: dt.datetime) -> Receipt:
-    """Store this report for ever, sharing the commit with others; or raise InvalidUsage or UsageConflict."""
+    """Store this report in a shared commit; raise InvalidUsage or UsageConflict."""
     return _BATCHER.submit((report, now))
 
 

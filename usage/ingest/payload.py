@@ -1,9 +1,9 @@
-"""What a sender reports of one model call, and how bytes become reports.
+"""The payload of a usage report, and its decoding.
 
-Decoding is strict: a quantity is a JSON integer, an instant has an offset, a field that is not known is
-refused rather than ignored, because a misspelt quantity would be usage lost. All bad items of a batch are
-named, not only the first. Decimals of a second beyond the sixth are cut off, never rounded: rounding could
-move a call into the next hour.
+Decoding is strict: a quantity is a JSON integer, an instant has an offset, and an unknown field is rejected
+rather than ignored, because a misspelt quantity would be lost usage. All bad items of a batch are named, not
+only the first. Decimals of a second beyond the sixth are truncated, never rounded: rounding could move a call
+into the next hour.
 """
 
 import re
@@ -41,11 +41,11 @@ Metadata = Annotated[
 class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model call of one customer, as a model service reports it.
 
-    `event_id` is the sender's own name for the call: the same id with the same content is a duplicate.
-    `occurred_at` is RFC 3339 with an offset. Quantities that are left out are 0. `input_text` may stand in
-    for `input_characters`: it is counted, and never stored. `metadata` is kept with the record, e.g. the
-    model's version, a user or a project. `call_id` is that under which the call was admitted, if it was: it
-    settles what the call holds of the limits, and is not stored.
+    `event_id` is the sender's id of the call: the same id with the same content is a duplicate.
+    `occurred_at` is RFC 3339 with an offset. Missing quantities are 0. `input_text` may replace
+    `input_characters`: its characters are counted, and it is never stored. `metadata` is stored with the
+    record, e.g. the model's version, a user or a project. `call_id` is the id with which the call was
+    admitted, if it was: it settles the call's reservation, and is not stored.
     """
 
     event_id: Name
@@ -61,10 +61,10 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class ArrivalReport(UsageReport, frozen=True, kw_only=True):
-    """A report whose sender said no time: `occurred_at` is its arrival, which differs when it is resent."""
+    """A report without a time: `occurred_at` is its arrival, which differs when it is resent."""
 
 
-Made = TypeVar("Made")
+Decoded = TypeVar("Decoded")
 
 _REPORTS = msgspec.json.Decoder(UsageReport | list[UsageReport])
 _TOO_FINE_BYTES = re.compile(rb"\.\d{7}")
@@ -74,25 +74,25 @@ def decode_reports(body: bytes) -> list[UsageReport]:
     """Return the reports of a JSON object or array; raise Unreadable, or InvalidUsage with every bad item."""
     reports = _decode_at_once(body)
     if reports is None:
-        said = read_json(body)
-        items = said if isinstance(said, list) else [said]
+        payload = read_json(body)
+        items = payload if isinstance(payload, list) else [payload]
         require_batch(items)
         reports = each_item(items, report_of, customer_of=lambda item: item.get("customer"))
     return reports
 
 
 def _decode_at_once(body: bytes) -> list[UsageReport] | None:
-    """Return the reports, or None where each item has to be looked at by itself."""
-    said = None if _TOO_FINE_BYTES.search(body) else read_at_once(_REPORTS, body)
-    if said is None:
+    """Return the reports, or None if each item has to be checked by itself."""
+    payload = None if _TOO_FINE_BYTES.search(body) else read_at_once(_REPORTS, body)
+    if payload is None:
         return None
-    reports = said if isinstance(said, list) else [said]
+    reports = payload if isinstance(payload, list) else [payload]
     require_batch(reports)
-    return None if any(map(_is_doubtful, reports)) else reports
+    return None if any(map(_needs_checks, reports)) else reports
 
 
 def require_batch(items: Sequence[Any]) -> None:
-    """Raise Unreadable unless these are 1 to 10,000."""
+    """Raise Unreadable unless a batch has 1 to 10,000 items."""
     if len(items) > MAX_BATCH:
         raise Unreadable("batch_too_large", f"A batch holds up to {MAX_BATCH:,} records, not {len(items):,}.")
     if not items:
@@ -100,18 +100,18 @@ def require_batch(items: Sequence[Any]) -> None:
 
 
 def each_item(
-    items: Sequence[Any], read: Callable[[Any], Made], *, customer_of: Callable[[dict[str, Any]], Any]
-) -> list[Made]:
+    items: Sequence[Any], read: Callable[[Any], Decoded], *, customer_of: Callable[[dict[str, Any]], Any]
+) -> list[Decoded]:
     """Return `read(item)` for each item; raise InvalidUsage naming every item for which it raised BadItem.
 
-    `customer_of` returns the customer that an object names, for counting what was refused. An item of which
-    `read` makes None is no usage.
+    `customer_of` returns the customer that an object names, for the counters of refused usage. `read` returns
+    None for an item that is no usage.
     """
-    made, problems, records = [], [], []
+    decoded, problems, records = [], [], []
     for index, item in enumerate(items):
         try:
-            made.append(read(item))
-            if made[-1] is None:
+            decoded.append(read(item))
+            if decoded[-1] is None:
                 continue
         except BadItem as error:
             problems.append(RecordProblem(index, error.field, error.reason))
@@ -120,7 +120,7 @@ def each_item(
         raise InvalidUsage(
             problems, customers={index: _named(items[index], customer_of) for index in records}
         )
-    return made
+    return decoded
 
 
 def _named(item: Any, customer_of: Callable[[dict[str, Any]], Any]) -> Any:
@@ -128,7 +128,7 @@ def _named(item: Any, customer_of: Callable[[dict[str, Any]], Any]) -> Any:
 
 
 def report_of(fields: Any) -> UsageReport:
-    """Return the report that these JSON values make; raise BadItem."""
+    """Return the report with these JSON values; raise BadItem."""
     if isinstance(fields, dict) and isinstance(instant := fields.get("occurred_at"), str):
         fields = fields | {"occurred_at": TOO_FINE.sub(r"\1", instant, count=1)}
     report = read_as(UsageReport, fields)
@@ -144,7 +144,7 @@ def report_of(fields: Any) -> UsageReport:
     return report
 
 
-def _is_doubtful(report: UsageReport) -> bool:
+def _needs_checks(report: UsageReport) -> bool:
     names = [report.event_id, report.call_id or "", *(report.metadata or ())]
     return _gives_characters_twice(report) or not all(map(str.isprintable, names))
 

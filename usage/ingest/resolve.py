@@ -1,4 +1,4 @@
-"""From reports to rows: whose, of which service, how much; and what is wrong with those that cannot be."""
+"""Resolves the names in reports to ids and validates them; returns records and problems."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _TOKENS = [MEASURES.index(measure) for measure in TPM_MEASURES]
 
 
 class ResolvedRecord(NamedTuple):
-    """A usage record as it will be stored."""
+    """A usage record to be stored."""
 
     customer_id: int
     event_id: str
@@ -36,11 +36,11 @@ class ResolvedRecord(NamedTuple):
 
     @property
     def key(self) -> tuple[int, str]:
-        """What makes the record unique for ever."""
+        """The unique key of the record."""
         return self.customer_id, self.event_id
 
     def content(self) -> dict[str, Any]:
-        """What has to be the same when the key is the same."""
+        """The content; two records with the same key and content are duplicates."""
         measured = dict(zip(map(str, Measure), self.quantities, strict=True))
         return {
             "service": self.service,
@@ -50,57 +50,57 @@ class ResolvedRecord(NamedTuple):
         }
 
     def claims(self) -> dict[str, Any]:
-        """What of the content the sender said itself, and so has to be the same when it says it again."""
+        """The content that the sender gave, which a repeated report has to repeat."""
         return self.content()
 
 
 class ArrivalRecord(ResolvedRecord):
-    """The row of a report without a time: its instant is its arrival, which differs when it is resent."""
+    """The record of a report without a time: its instant is its arrival, which differs when it is resent."""
 
     def claims(self) -> dict[str, Any]:
-        """All but the instant."""
+        """The content without the instant."""
         return {field: value for field, value in self.content().items() if field != "occurred_at"}
 
 
-def used_call(row: ResolvedRecord) -> UsedCall:
-    """Return what the call limits have to know of a record."""
-    tokens = sum(row.quantities[place] for place in _TOKENS)
-    return UsedCall(row.customer_id, row.service_id, row.call_id, tokens, row.occurred_at)
+def used_call(record: ResolvedRecord) -> UsedCall:
+    """Return what the call limits need of a record."""
+    tokens = sum(record.quantities[place] for place in _TOKENS)
+    return UsedCall(record.customer_id, record.service_id, record.call_id, tokens, record.occurred_at)
 
 
 @dataclass(frozen=True)
 class ChargedService:
-    """A service, and since when it charges for each measure, in the order of Measure."""
+    """A service, and since when it charges for each measure (None: never), in the order of Measure."""
 
     service_id: int
     service: str
     since: tuple[dt.datetime | None, ...]
 
     @property
-    def first(self) -> dt.datetime:
-        """Since when it is on sale at all."""
+    def on_sale_since(self) -> dt.datetime:
+        """The first time at which it charged for any measure."""
         return min(since for since in self.since if since)
 
     @cached_property
-    def complete(self) -> dt.datetime:
-        """Since when it charges for all that it charges for."""
+    def complete_since(self) -> dt.datetime:
+        """Since when it charges for all of its measures."""
         return max(since for since in self.since if since)
 
     @cached_property
-    def not_sold(self) -> tuple[int, ...]:
-        """The places of the measures for which it does not charge."""
+    def uncharged(self) -> tuple[int, ...]:
+        """The indexes of the measures for which it never charges."""
         return tuple(place for place, since in enumerate(self.since) if since is None)
 
 
 def resolve(
     *, reports: Sequence[UsageReport], now: dt.datetime
 ) -> tuple[dict[int, ResolvedRecord], list[RecordProblem]]:
-    """Return a row for each report that can be taken, by its index, and what is wrong with the others."""
-    customers, services = _known(
+    """Return the record of each valid report by index, and the problems of the others."""
+    customers, services = _look_up(
         codes={report.customer for report in reports}, names={report.service for report in reports}
     )
     oldest, newest = now - settings.USAGE_OLDEST, now + settings.USAGE_AHEAD
-    rows: dict[int, ResolvedRecord] = {}
+    records: dict[int, ResolvedRecord] = {}
     problems: list[RecordProblem] = []
     for index, report in enumerate(reports):
         occurred_at, quantities = report.occurred_at, _quantities(report)
@@ -116,8 +116,8 @@ def resolve(
             problems.append(RecordProblem(index, *problem))
         else:
             occurred_at = occurred_at.astimezone(dt.UTC)
-            row_type = ArrivalRecord if isinstance(report, ArrivalReport) else ResolvedRecord
-            rows[index] = row_type(
+            record_type = ArrivalRecord if isinstance(report, ArrivalReport) else ResolvedRecord
+            records[index] = record_type(
                 customer_id,
                 report.event_id,
                 service.service_id,
@@ -128,34 +128,34 @@ def resolve(
                 report.metadata or None,
                 report.call_id or None,
             )
-    return rows, problems
+    return records, problems
 
 
-def _known(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[str, ChargedService]]:
-    """Return the ids of these customers and what is on sale under these names, with one question."""
+def _look_up(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[str, ChargedService]]:
+    """Return the ids of these customers and the services of these names, with one query."""
     customers: dict[str, int] = {}
     found: dict[str, tuple[int, str, dict[str, dt.datetime]]] = {}
-    for name, its_id, service, measure, since in fetch_all(_KNOWN, list(codes), list(names)):
+    for name, found_id, service, measure, since in fetch_all(_LOOK_UP, list(codes), list(names)):
         if service is None:
-            customers[name] = its_id
+            customers[name] = found_id
         else:
-            found.setdefault(name, (its_id, service, {}))[2][measure] = since
+            found.setdefault(name, (found_id, service, {}))[2][measure] = since
     return customers, {
         name: ChargedService(service_id, service, tuple(map(since.get, MEASURES)))
         for name, (service_id, service, since) in found.items()
     }
 
 
-# A service of that very name comes before an alias.
-_KNOWN = """
+# A service's own name takes precedence over an alias.
+_LOOK_UP = """
 WITH wanted AS (
     SELECT code FROM unnest(%s::text[]) AS code
-), sought AS (
+), names AS (
     SELECT name FROM unnest(%s::text[]) AS name
 ), named AS (
-    SELECT name, id AS service_id FROM pricing_service JOIN sought USING (name)
+    SELECT name, id AS service_id FROM pricing_service JOIN names USING (name)
      UNION ALL
-    SELECT alias, service_id FROM pricing_servicealias JOIN sought ON sought.name = alias
+    SELECT alias, service_id FROM pricing_servicealias JOIN names ON names.name = alias
      WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)
 )
 SELECT code, id, NULL, NULL, NULL FROM accounts_customer JOIN wanted USING (code)
@@ -177,13 +177,13 @@ def _quantities(report: UsageReport) -> tuple[int, ...]:
     return (report.input_tokens or 0, report.output_tokens or 0, characters)
 
 
-# The field that is wrong, why, and under which reason it is counted.
-_Wrong = tuple[str, str, RefusalReason]
-_NO_CUSTOMER = ("customer", "there is no such customer", RefusalReason.UNKNOWN_CUSTOMER)
-_NO_SERVICE = ("service", "there is no such service", RefusalReason.UNKNOWN_SERVICE)
+# A field, what is wrong with it, and the reason under which it is counted.
+_Invalid = tuple[str, str, RefusalReason]
+_NO_CUSTOMER = ("customer", "unknown customer", RefusalReason.UNKNOWN_CUSTOMER)
+_NO_SERVICE = ("service", "unknown service", RefusalReason.UNKNOWN_SERVICE)
 
 
-def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Wrong:
+def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Invalid:
     if occurred_at < now:
         days = settings.USAGE_OLDEST.days
         return "occurred_at", f"is more than {days} days ago", RefusalReason.TOO_OLD
@@ -193,9 +193,9 @@ def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Wrong:
 
 def _service_problem(
     occurred_at: dt.datetime, quantities: tuple[int, ...], service: ChargedService
-) -> _Wrong | None:
-    if occurred_at >= service.complete and not any(map(quantities.__getitem__, service.not_sold)):
-        return None  # as nearly always
+) -> _Invalid | None:
+    if occurred_at >= service.complete_since and not any(map(quantities.__getitem__, service.uncharged)):
+        return None  # the usual case
     for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
         if not quantity:
             continue
@@ -206,7 +206,7 @@ def _service_problem(
         if occurred_at < since:
             text = f"{service.service} did not charge for {name} yet"
             return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
-    if not any(quantities) and occurred_at < service.first:
+    if not any(quantities) and occurred_at < service.on_sale_since:
         text = f"{service.service} was not on sale yet"
         return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
     return None

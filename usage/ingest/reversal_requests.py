@@ -1,4 +1,4 @@
-"""What a sender asks to be reversed, and for whom its key may ask it."""
+"""Requests to reverse a usage record, and whether the key may."""
 
 import datetime as dt
 from typing import Annotated
@@ -19,9 +19,9 @@ Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST_REASON)]
 
 
 class ReversalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A usage record that is to be taken back, and why.
+    """A usage record to be reversed, and why.
 
-    `customer` and `event_id` are those with which it was reported. `reason` is kept with the reversal.
+    `customer` and `event_id` are those of the reported record. `reason` is stored with the reversal.
     """
 
     customer: Name
@@ -30,37 +30,39 @@ class ReversalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 def decode_reversal(body: bytes) -> ReversalRequest:
-    """Return what a JSON object asks to be reversed; raise Unreadable, or NotReversible naming the field."""
-    said = read_json(body)
+    """Return the request in a JSON object; raise Unreadable, or NotReversible naming the field."""
+    payload = read_json(body)
     try:
-        asked = read_as(ReversalRequest, said)
+        requested = read_as(ReversalRequest, payload)
         for field in ReversalRequest.__struct_fields__:
-            require_text(field, getattr(asked, field))
+            require_text(field, getattr(requested, field))
     except BadItem as error:
         raise NotReversible(error.field, error.reason) from error
-    return asked
+    return requested
 
 
 def reverse_usage(
-    *, asked: ReversalRequest, key: ServiceKey, now: dt.datetime
+    *, requested: ReversalRequest, key: ServiceKey, now: dt.datetime
 ) -> tuple[Customer, UsageRecord]:
-    """Reverse what this key may; again for the same reason returns the same reversal."""
+    """Reverse a record of a customer of the key; repeated for the same reason, return the same reversal."""
     try:
-        return _reverse(asked=asked, key=key, now=now)
-    except UsageError as refused:
-        refused.customers = {0: asked.customer}
+        return _reverse(requested=requested, key=key, now=now)
+    except UsageError as error:
+        error.customers = {0: requested.customer}
         raise
 
 
-def _reverse(*, asked: ReversalRequest, key: ServiceKey, now: dt.datetime) -> tuple[Customer, UsageRecord]:
+def _reverse(
+    *, requested: ReversalRequest, key: ServiceKey, now: dt.datetime
+) -> tuple[Customer, UsageRecord]:
     codes = customer_codes(key=key)
-    if codes is not None and asked.customer not in codes:
-        # The same for a customer that does not exist, so that a key learns nothing about others.
-        raise NotReversible("customer", "this key may not report for it")
-    customer = Customer.objects.filter(code=asked.customer).first()
+    if codes is not None and requested.customer not in codes:
+        # Also for a customer that does not exist, so that a key learns nothing about other customers.
+        raise NotReversible("customer", "this key may not report for this customer")
+    customer = Customer.objects.filter(code=requested.customer).first()
     if customer is None:
-        raise NotReversible("customer", "there is no such customer")
+        raise NotReversible("customer", "unknown customer")
     reversal = reverse_record(
-        customer=customer, event_id=asked.event_id, reason=asked.reason, by=str(key), now=now
+        customer=customer, event_id=requested.event_id, reason=requested.reason, by=str(key), now=now
     )
     return customer, reversal

@@ -1,4 +1,4 @@
-"""Taking back what was reported wrongly, by a record of its own: nothing that is stored ever changes."""
+"""Reverses wrong usage records, each by another record: stored records never change."""
 
 import datetime as dt
 import uuid
@@ -16,10 +16,10 @@ from usage.models import HOUR, UsageRecord
 def reverse_record(
     *, customer: Customer, event_id: str, reason: str, by: str, now: dt.datetime
 ) -> UsageRecord:
-    """Store the reversal of this record for ever and return it; again for the same reason changes nothing.
+    """Store the reversal of this record and return it; repeated for the same reason, change nothing.
 
-    It is billed in the hour after the record's own billing hour, or in the earliest open one: always on a
-    later bill than the record. Raises NotReversible, or AlreadyReversed if it was for another reason.
+    It is billed in the hour after the record's billing hour, or in the earliest open one: always on a later
+    bill than the record. Raises NotReversible, or AlreadyReversed if it was for another reason.
     """
     reason = reason.strip()
     record = _reversible(customer=customer, event_id=event_id, reason=reason)
@@ -30,9 +30,9 @@ def reverse_record(
         stored = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
         if stored is None:
             raise
-    known = reason_of(stored)
-    if known != reason:
-        raise AlreadyReversed(event_id=event_id, stored=known, sent=reason)
+    stored_reason = reason_of(stored)
+    if stored_reason != reason:
+        raise AlreadyReversed(event_id=event_id, stored=stored_reason, sent=reason)
     return stored
 
 
@@ -46,9 +46,9 @@ def _reversible(*, customer: Customer, event_id: str, reason: str) -> UsageRecor
         raise NotReversible("reason", f"must have 1 to {LONGEST_REASON} characters")
     record = UsageRecord.objects.filter(customer=customer, event_id=event_id).first()
     if record is None:
-        raise NotReversible("event_id", "there is no such record")
+        raise NotReversible("event_id", "unknown record")
     if record.reverses is not None:
-        raise NotReversible("event_id", "this record is a reversal itself")
+        raise NotReversible("event_id", "the record is itself a reversal")
     return record
 
 

@@ -1,4 +1,4 @@
-"""What the doors take and answer, as the OpenAPI document says it: SHAPES are its components."""
+"""OpenAPI schemas of requests and responses of usage; SHAPES are the components."""
 
 from typing import Any
 
@@ -9,46 +9,46 @@ from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from usage.ingest.payload import MAX_BATCH
 
 _REASONS = {
-    400: "The body is not JSON, is empty, or holds too many records.",
-    401: "No service key, or one that is not live.",
+    400: "The body is not JSON, or is a batch with no or too many records.",
+    401: "The service key is missing or not valid.",
     403: "The key lacks the scope usage:write.",
-    413: "The body is larger than 16 MiB, or holds more than 1,000,000 values.",
+    413: "The body is larger than 16 MiB, or has more than 1,000,000 values.",
     415: "The content type is not one of those named, or the content encoding is not gzip.",
-    422: "Some records cannot be taken; each is named with its reason.",
-    503: "The database is away, or too many large bodies are being read; send it again after Retry-After.",
+    422: "Some records are not valid; each is named with its reason.",
+    503: "The database is unavailable, or too many large bodies are being read; retry after Retry-After.",
 }
 _NO_REVERSAL = {
     400: "The body is not JSON.",
     413: "The body is larger than 64 KiB.",
-    409: "The record was reversed before, for another reason.",
-    422: "There is no such record, or it cannot be reversed; the field and the reason are named.",
+    409: "The record is already reversed, for another reason.",
+    422: "The record is unknown or cannot be reversed; the field and the reason are named.",
 }
 # Lago has one status for both.
 _CONFLICTS = {
-    409: "An event id is known with other content.",
-    422: "Some records cannot be taken, or are known with other content; each is named with its reason.",
+    409: "An event id is already stored with other content.",
+    422: "Some records are not valid, or stored with other content; each is named with its reason.",
 }
 
 
 def one_or_batch(name: str) -> Schema:
-    """Return the shape of one such thing or of a batch of them."""
+    """Return the schema of an item or a batch of items."""
     return {"oneOf": [schema_ref(name), batch(name)]}
 
 
 def batch(name: str) -> Schema:
-    """Return the shape of a batch of such things."""
+    """Return the schema of a batch of items."""
     return {"type": "array", "items": schema_ref(name), "minItems": 1, "maxItems": MAX_BATCH}
 
 
 def wrapped(name: str, inner: Schema) -> Schema:
-    """Return the shape of an object that holds this one under a name."""
+    """Return the schema of an object that contains another under a name."""
     return _object({name: inner}, required=[name])
 
 
 def refusals(
     name: str, *, conflict: int = 409, media_type: str = "application/json"
 ) -> dict[Any, OpenApiResponse]:
-    """Return every way in which a door refuses, with bodies of this name; `conflict` is the status of one."""
+    """Return the error responses, with this schema as body; `conflict` is the status of a conflict."""
     reasons = _REASONS | {conflict: _CONFLICTS[conflict]}
     return {
         (status, media_type): answer(reason, schema_ref(name)) for status, reason in sorted(reasons.items())
@@ -56,7 +56,7 @@ def refusals(
 
 
 def reversal_refusals(name: str) -> dict[Any, OpenApiResponse]:
-    """Return every way in which a reversal is refused."""
+    """Return the error responses of a reversal."""
     reasons = _REASONS | _NO_REVERSAL
     return {status: answer(reason, schema_ref(name)) for status, reason in sorted(reasons.items())}
 
@@ -80,22 +80,22 @@ def _counts(*names: str) -> dict[str, Schema]:
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 _CUSTOMER = _NAME | {"description": "The customer's code."}
 _MODEL = _NAME | {"description": "A service, by its name or an alias."}
-_SOME_TEXT = {"type": "string", "minLength": 1}
+_NON_EMPTY = {"type": "string", "minLength": 1}
 _QUANTITY = {"type": "integer", "minimum": 0, "maximum": MAX_QUANTITY}
-_TAKEN_BACK = {"type": "integer", "minimum": -MAX_QUANTITY, "maximum": 0}
+_REVERSED_QUANTITY = {"type": "integer", "minimum": -MAX_QUANTITY, "maximum": 0}
 _INSTANT = {"type": "string", "format": "date-time"}
 
 SHAPES: dict[str, Schema] = {
     "Receipt": _object(_counts("accepted", "duplicates"), required=["accepted", "duplicates"]),
     "Reversal": _object(
         {
-            "event_id": _NAME | {"description": "The reversal's own."},
+            "event_id": _NAME | {"description": "The event id of the reversal."},
             "customer": _CUSTOMER,
-            "reverses": _NAME | {"description": "The event id of the record that is taken back."},
-            "reason": _SOME_TEXT,
-            "occurred_at": _INSTANT | {"description": "The record's own, and so is the price."},
-            "billing_hour": _INSTANT | {"description": "The hour on whose bill the reversal is."},
-            **{str(measure): _TAKEN_BACK for measure in Measure},
+            "reverses": _NAME | {"description": "The event id of the reversed record."},
+            "reason": _NON_EMPTY,
+            "occurred_at": _INSTANT | {"description": "The reversed record's, which determines the price."},
+            "billing_hour": _INSTANT | {"description": "The billing hour of the reversal."},
+            **{str(measure): _REVERSED_QUANTITY for measure in Measure},
         },
         required=[
             "event_id",
@@ -108,7 +108,7 @@ SHAPES: dict[str, Schema] = {
         ],
     ),
     "Count": {
-        "description": "A quantity; null is as if it were left out.",
+        "description": "A quantity; null is the same as missing.",
         "oneOf": [_QUANTITY, {"type": "string", "pattern": "^(0|[1-9][0-9]{0,15})$"}, {"type": "null"}],
     },
     "UnixTime": {
@@ -135,9 +135,9 @@ SHAPES: dict[str, Schema] = {
     "CloudEvent": _object(
         {
             "specversion": {"type": "string", "enum": ["1.0"]},
-            "id": _SOME_TEXT,
-            "source": _SOME_TEXT,
-            "type": _SOME_TEXT,
+            "id": _NON_EMPTY,
+            "source": _NON_EMPTY,
+            "type": _NON_EMPTY,
             "subject": _CUSTOMER,
             "time": {
                 "type": ["string", "null"],
@@ -167,11 +167,11 @@ SHAPES: dict[str, Schema] = {
         {
             "transaction_id": _NAME,
             "external_subscription_id": _CUSTOMER,
-            "code": _SOME_TEXT,
+            "code": _NON_EMPTY,
             "timestamp": schema_ref("UnixTime"),
             "precise_total_amount_cents": {
                 "type": ["string", "number", "boolean", "null"],
-                "description": "Is answered as it was sent, and not looked at.",
+                "description": "Returned as sent, and otherwise ignored.",
             },
             "properties": _object({"model": _MODEL}, required=["model"]),
         },
@@ -191,7 +191,7 @@ SHAPES: dict[str, Schema] = {
             "code": {"type": "string"},
             "precise_total_amount_cents": {"type": ["string", "number", "boolean", "null"]},
             "timestamp": {"type": "string", "format": "date-time"},
-            "properties": {"type": "object", "description": "Of what was sent, the plain values."},
+            "properties": {"type": "object", "description": "The plain values of the request."},
             "created_at": {"type": "string", "format": "date-time"},
         },
         required=["lago_id", "transaction_id", "code", "timestamp", "properties", "created_at"],
@@ -210,10 +210,10 @@ SHAPES: dict[str, Schema] = {
             "id": _NAME,
             "status": {"type": "string", "enum": ["success", "failure"]},
             "model": _MODEL
-            | {"description": "A service, by its name or an alias; `model_group` comes first."},
+            | {"description": "A service, by its name or an alias; `model_group` takes precedence."},
             "end_user": {
                 "type": ["string", "null"],
-                "description": "The customer's code; if there is none, one of `metadata` is taken.",
+                "description": "The customer's code; if missing, it is taken from `metadata`.",
             },
             "metadata": {"description": "An object that may name the customer; anything else names none."},
             "endTime": schema_ref("UnixTime"),
@@ -224,12 +224,12 @@ SHAPES: dict[str, Schema] = {
         anyOf=[{"required": ["prompt_tokens"]}, {"required": ["completion_tokens"]}],
     ),
     "LiteLLMFailure": _object(
-        {"status": {"const": "failure"}}, required=["status"], description="Used no model, and is skipped."
+        {"status": {"const": "failure"}}, required=["status"], description="Used no model; skipped."
     ),
     "LiteLLMCacheHit": _object(
         {"status": {"type": "string", "enum": ["success", "failure"]}, "cache_hit": {"const": True}},
         required=["cache_hit"],
-        description="Used no model, and is skipped.",
+        description="Used no model; skipped.",
     ),
     "LiteLLMPayload": {
         "anyOf": [schema_ref("LiteLLMCall"), schema_ref("LiteLLMFailure"), schema_ref("LiteLLMCacheHit")]

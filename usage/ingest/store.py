@@ -1,8 +1,8 @@
-"""From rows to the table, in bulk, in the transaction that is open.
+"""Writes records to the table in bulk, in the current transaction.
 
-`copy_rows` is the fast way and takes new rows only; `insert_rows` also takes rows that are stored already,
-and says which were new. Both write in the order of the key, so that two senders of the same records wait
-for each other once and never in a circle.
+`copy_rows` is faster and takes new records only; `insert_rows` also takes records that are already stored,
+and returns which were new. Both write in the order of the key, so that two senders of the same records wait
+for each other but never deadlock.
 """
 
 import datetime as dt
@@ -18,60 +18,60 @@ from pricing.rules.measures import Measure
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from usage.ingest.resolve import MEASURES, ResolvedRecord
 
-Key = tuple[int, str]
+RecordKey = tuple[int, str]
 Hours = Mapping[dt.datetime, dt.datetime]
 
 _MEASURES = ", ".join(Measure)
 _COLUMNS = f"customer_id, event_id, service_id, occurred_at, billing_hour, received_at, metadata, {_MEASURES}"
 _COPY = f"COPY usage_usagerecord ({_COLUMNS}) FROM STDIN"
-# COPY's text format: these four would end a value or a row.
+# COPY's text format: these four would end a value or a record.
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _HAS_ESCAPES = re.compile(r"[\\\t\n\r]").search
 
 
-def copy_rows(*, rows: Iterable[ResolvedRecord], billing_hours: Hours, now: dt.datetime) -> None:
-    """Store rows of which none is stored yet; raise IntegrityError if one is."""
+def copy_rows(*, records: Iterable[ResolvedRecord], billing_hours: Hours, now: dt.datetime) -> None:
+    """Store new records; raise IntegrityError if any is already stored."""
     received = now.isoformat()
     hours = {hour: f"{billing.isoformat()}\t{received}" for hour, billing in billing_hours.items()}
-    text = "".join([_text(row, hours) for row in sorted(rows)])
-    # psycopg's own cursor, so Django's errors have to be asked for.
+    text = "".join([_text(record, hours) for record in sorted(records)])
+    # psycopg's own cursor, whose errors have to be turned into Django's.
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write(text)
 
 
-def _text(row: ResolvedRecord, hours: Mapping[dt.datetime, str]) -> str:
-    customer_id, event_id, service_id, _, occurred_at, hour, quantities, metadata, _ = row
+def _text(record: ResolvedRecord, hours: Mapping[dt.datetime, str]) -> str:
+    customer_id, event_id, service_id, _, occurred_at, hour, quantities, metadata, _ = record
     if _HAS_ESCAPES(event_id):
         event_id = event_id.translate(_ESCAPES)
-    kept = json.dumps(metadata).translate(_ESCAPES) if metadata else "\\N"
+    metadata_text = json.dumps(metadata).translate(_ESCAPES) if metadata else "\\N"
     measured = "\t".join(map(str, quantities))
     head = f"{customer_id}\t{event_id}\t{service_id}\t{occurred_at.isoformat()}"
-    return f"{head}\t{hours[hour]}\t{kept}\t{measured}\n"
+    return f"{head}\t{hours[hour]}\t{metadata_text}\t{measured}\n"
 
 
-def insert_rows(*, rows: Iterable[ResolvedRecord], now: dt.datetime) -> set[Key]:
-    """Store the rows that are new and return their keys; waits for a twin that is on its way.
+def insert_rows(*, records: Iterable[ResolvedRecord], now: dt.datetime) -> set[RecordKey]:
+    """Store the new records and return their keys; wait for a concurrent insert of the same key.
 
-    One statement that needs no transaction around it: it holds the rows' hours open itself.
+    One statement, which needs no transaction: it locks the hours itself.
     """
-    # As one JSON text: a parameter for each column would cost more than all the rest of a single report.
-    sent = msgspec.json.encode([_fields(row) for row in rows]).decode()
+    # As one JSON text: a parameter for each column would cost more than the rest of a single report.
+    sent = msgspec.json.encode([_fields(record) for record in records]).decode()
     return set(fetch_all(_INSERT, sent, now))
 
 
-def _fields(row: ResolvedRecord) -> dict[str, Any]:
+def _fields(record: ResolvedRecord) -> dict[str, Any]:
     return {
-        "customer_id": row.customer_id,
-        "event_id": row.event_id,
-        "service_id": row.service_id,
-        "occurred_at": row.occurred_at,
-        "hour": row.hour,
-        "metadata": row.metadata,
-        **dict(zip(MEASURES, row.quantities, strict=True)),
+        "customer_id": record.customer_id,
+        "event_id": record.event_id,
+        "service_id": record.service_id,
+        "occurred_at": record.occurred_at,
+        "hour": record.hour,
+        "metadata": record.metadata,
+        **dict(zip(MEASURES, record.quantities, strict=True)),
     }
 
 
-# Only the names of our own measures are put into the texts.
+# Only the names of measures are interpolated.
 _INSERT = f"""
 WITH sent AS MATERIALIZED (
     SELECT *
@@ -90,8 +90,8 @@ RETURNING customer_id, event_id
 """  # noqa: S608
 
 
-def stored_contents(keys: Sequence[Key]) -> dict[Key, dict[str, Any]]:
-    """Return what is stored under these keys, each as `ResolvedRecord.content` has it."""
+def stored_contents(keys: Sequence[RecordKey]) -> dict[RecordKey, dict[str, Any]]:
+    """Return the stored content under these keys, in the form of `ResolvedRecord.content`."""
     if not keys:
         return {}
     customer_ids, event_ids = zip(*keys, strict=True)
@@ -106,7 +106,7 @@ def stored_contents(keys: Sequence[Key]) -> dict[Key, dict[str, Any]]:
 
 
 def _read(metadata: str | None) -> Any:
-    # Django leaves jsonb as text, for its own fields to read.
+    # Django returns jsonb as text, for its model fields.
     return json.loads(metadata) if isinstance(metadata, str) else metadata
 
 

@@ -46,7 +46,7 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ign
 
     @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
     def hour_text(self, refused: RefusedUsage) -> str:
-        """By the clock of billing."""
+        """The billing hour."""
         return f"{refused.hour:%Y-%m-%d %H:%M}"
 
     @display(description="service key", ordering="key")  # type: ignore[untyped-decorator]
@@ -65,7 +65,7 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ign
 
     @display(description="reason")  # type: ignore[untyped-decorator]
     def reason_text(self, refused: RefusedUsage) -> str:
-        """In words, and as docs/operations.md, the log and the metric call it."""
+        """In words, and the code in docs/operations.md, the log and the metric."""
         return f"{refused.get_reason_display()} ({refused.reason})"
 
     @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
@@ -85,7 +85,7 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ign
 
     @display(description="the last few requests (UTC)")  # type: ignore[untyped-decorator]
     def latest_text(self, refused: RefusedUsage) -> SafeString:
-        """When, where, and how many records of this customer were refused for this reason."""
+        """The time, path and refused records of each of the last requests."""
         requests = (
             (f"{dt.datetime.fromisoformat(one['at']):%Y-%m-%d %H:%M:%S}", one["path"], f"{one['records']:,}")
             for one in refused.latest

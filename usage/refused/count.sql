@@ -1,4 +1,4 @@
--- Both in one order, so that two processes never wait for each other in a circle.
+-- Both statements lock rows in one order, so that two processes cannot deadlock.
 INSERT INTO usage_refusedusage AS counted
        (hour, key_id, customer_id, reason, requests, records, last_at, latest)
 SELECT hour, key_id, customer_id, reason, requests, records, last_at, latest

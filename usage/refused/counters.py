@@ -29,8 +29,8 @@ from usage.refused.errors import UsageError
 from usage.refused.log import RefusalLog
 
 SECONDS_BETWEEN_WRITES = 1
-LATEST_KEPT = 5  # of each counter; count_refused_usage.sql cuts at the same number
-MOST_COUNTERS = 1_000  # that wait in memory; beyond, records are counted without their customer
+LATEST_SHOWN = 5  # of each counter; count.sql truncates at the same number
+MOST_COUNTERS = 1_000  # in memory; beyond, records are counted without their customer
 LONGEST_CODE = 64
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class _Counted(NamedTuple):
     reason: RefusalReason
 
 
-_Row = tuple[dt.datetime, int | None, int | None, RefusalReason]
+_RowKey = tuple[dt.datetime, int | None, int | None, RefusalReason]
 
 
 @dataclass
@@ -68,14 +68,14 @@ class _Counter:
     def add(self, other: "_Counter") -> None:
         self.requests += other.requests
         self.records += other.records
-        self.latest = sorted([*self.latest, *other.latest], reverse=True)[:LATEST_KEPT]
+        self.latest = sorted([*self.latest, *other.latest], reverse=True)[:LATEST_SHOWN]
 
 
 def records_of(error: Exception, *, reason: RefusalReason) -> dict[tuple[RefusalReason, str], int]:
     """Return how many records were refused with this error, by reason and customer code.
 
-    Of an error that does not name records: one record, for this reason. Codes are what the sender wrote, and
-    may be of no customer; "" is none, or one that no customer could have.
+    An error without records counts as one record, for this reason. Codes are as sent, and may be unknown; ""
+    stands for no code, or one that no customer can have.
     """
     if not isinstance(error, UsageError) or not error.reasons:
         return {(reason, ""): 1}
@@ -87,7 +87,7 @@ def records_of(error: Exception, *, reason: RefusalReason) -> dict[tuple[Refusal
 
 
 def count_refused(request: RefusedRequest) -> None:
-    """Count this request; never fails, whatever the database does."""
+    """Count this request; never raises, even if the database fails."""
     REFUSALS.add(request)
     if not settings.COUNT_REFUSED_USAGE_IN_BACKGROUND:
         REFUSALS.write()
@@ -105,7 +105,7 @@ class RefusalCounters:
         self._thread: threading.Thread | None = None
 
     def add(self, request: RefusedRequest) -> None:
-        """Count this request in memory, and have it written soon."""
+        """Count this request in memory, to be written soon."""
         hour, key_id = hour_of(request.at), request.key.pk if request.key else None
         with self._changed:
             for (reason, customer), records in request.records.items():
@@ -120,7 +120,7 @@ class RefusalCounters:
                 self._changed.notify()
 
     def write(self) -> None:
-        """Add the counters to the database, or keep them for the next time while it is unavailable."""
+        """Add the counters to the database, or keep them in memory while it is unavailable."""
         with self._writing:
             with self._changed:
                 waiting, self._waiting = self._waiting, {}
@@ -136,7 +136,7 @@ class RefusalCounters:
                 self._is_unavailable = False
 
     def write_all(self) -> None:
-        """Write the counters, and the lines of the log that wait for their turn: the process stops."""
+        """Write the counters and all pending lines of the log, as the process stops."""
         with self._changed:
             self._log.expedite()
         self.write()
@@ -155,7 +155,7 @@ class RefusalCounters:
                 self._count(counted, counter)
 
     def _start(self) -> None:
-        # Also after a fork, which copies no thread.
+        # Also after a fork, which does not copy threads.
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="refused usage", daemon=True)
             self._thread.start()
@@ -170,13 +170,13 @@ class RefusalCounters:
 
 
 def refused_in_all() -> dict[str, int]:
-    """Return how many records were refused since the first, by every reason that there is."""
+    """Return how many records were ever refused, by reason."""
     totals = dict(RefusedUsageTotal.objects.values_list("reason", "records"))
     return {reason.value: totals.get(reason.value, 0) for reason in RefusalReason}
 
 
 def forget_refused_usage(*, now: dt.datetime) -> int:
-    """Remove counters of hours whose usage would be too old to be sent again; return how many."""
+    """Remove counters of hours whose usage is too old to be resent; return how many."""
     removed, _ = RefusedUsage.objects.filter(hour__lt=hour_of(now - settings.USAGE_OLDEST)).delete()
     return removed
 
@@ -184,14 +184,14 @@ def forget_refused_usage(*, now: dt.datetime) -> int:
 @transaction.atomic
 def _add_to_database(waiting: Mapping[_Counted, _Counter]) -> None:
     ids = _customer_ids({counted.customer for counted in waiting} - {""})
-    merged: dict[_Row, _Counter] = {}
+    merged: dict[_RowKey, _Counter] = {}
     for (hour, key_id, customer, reason), counter in waiting.items():
         merged.setdefault((hour, key_id, ids.get(customer), reason), _Counter()).add(counter)
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, {"refused": json.dumps([_as_json(*one) for one in merged.items()])})
 
 
-def _as_json(row: _Row, counter: _Counter) -> dict[str, Any]:
+def _as_json(row: _RowKey, counter: _Counter) -> dict[str, Any]:
     hour, key_id, customer_id, reason = row
     return {
         "hour": hour.isoformat(),
@@ -213,11 +213,11 @@ def _customer_ids(codes: Iterable[str]) -> dict[str, int]:
 
 
 def _code(customer: Any) -> str:
-    # Plain enough for a code: what is kept in memory is bounded, and PostgreSQL can be asked for it.
+    # Only a plausible code: the memory is bounded, and PostgreSQL accepts the text.
     plain = isinstance(customer, str) and len(customer) <= LONGEST_CODE
     return customer if plain and customer.isascii() and customer.isprintable() else ""
 
 
 REFUSALS = RefusalCounters()
-# Web workers end by multiprocessing's own way.
+# Web workers exit through multiprocessing's finalizers.
 Finalize(None, REFUSALS.write_all, exitpriority=10)

@@ -1,4 +1,4 @@
-"""What the endpoints that take usage share."""
+"""Base of the endpoints that take usage."""
 
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
@@ -24,7 +24,7 @@ class UsageEndpoint(Endpoint):
         return response
 
     def _count(self, exc: Exception, *, code: str) -> None:
-        key: object = self.request.user  # None where there was no valid one
+        key: object = self.request.user  # None without a valid key
         count_refused(
             RefusedRequest(
                 key=key if isinstance(key, ServiceKey) else None,
@@ -33,5 +33,5 @@ class UsageEndpoint(Endpoint):
                 records=records_of(exc, reason=reason_of_code(code)),
             )
         )
-        # The log has lines of its own for counted requests (settings.LOGGING).
+        # Counted requests have their own log lines (settings.LOGGING).
         self.request._request.is_counted_as_refused = True  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a refusal tells for counting."""
+"""Errors of usage, with what the counters need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from usage.models import RefusalReason
 
 @dataclass(frozen=True)
 class RecordProblem(ItemProblem):
-    """What is wrong with one record, and under which reason it is counted."""
+    """A problem of one record, and the reason under which it is counted."""
 
     counted_as: RefusalReason = RefusalReason.INVALID_VALUE
 
 
 class UsageError(ApiError):
-    """Usage, or its reversal, cannot be taken.
+    """Usage or a reversal was rejected.
 
-    For counting: `reasons` of the records that are wrong, and `customers`, the code that each record in the
-    request names (any JSON value), both by index.
+    For the counters: `reasons` of the bad records, and `customers`, the code in each record of the request
+    (any JSON value), both by index.
     """
 
     reasons: Mapping[int, RefusalReason] = {}

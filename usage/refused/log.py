@@ -1,4 +1,4 @@
-"""Lines in the log that say which key's usage was refused and why; a flood of requests makes few of them."""
+"""Logs refused usage by key and reason; a flood of requests makes few lines."""
 
 import logging
 import time
@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 class RefusalLog:
-    """Sums refused requests up by key and reason, and writes a line for each at most once in some seconds.
+    """Sums refused requests by key and reason, and logs each sum at most once in some seconds.
 
-    The caller has to hold a lock.
+    Not thread-safe: the caller has to hold a lock.
     """
 
     def __init__(self) -> None:
@@ -24,19 +24,19 @@ class RefusalLog:
         self._due: dict[tuple[str, RefusalReason], float] = {}
 
     def add(self, key: ServiceKey | None, records: Mapping[RefusalReason, int]) -> None:
-        """Sum up a request and its records by reason."""
+        """Add a request and its records by reason."""
         # `repr`, because a name may hold a line break.
         sender = f"key {key.prefix} {key.name!r}" if key else "without a valid key"
         for reason, number in records.items():
             self._waiting.setdefault((sender, reason), Counter()).update(requests=1, records=number)
 
     def seconds_until_due(self) -> float | None:
-        """Return in how many seconds the next line is to be written; None if nothing waits."""
+        """Return the seconds until the next line is due; None if none is pending."""
         due = [self._due.get(one, 0.0) for one in self._waiting]
         return max(min(due) - time.monotonic(), 0.0) if due else None
 
     def expedite(self) -> None:
-        """Let every line be written with the next ones."""
+        """Make all lines due."""
         self._due.clear()
 
     def write_due(self) -> None:

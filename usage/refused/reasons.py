@@ -1,8 +1,8 @@
-"""Under which reason a refused request is counted."""
+"""The reason under which a refused request is counted."""
 
 from usage.models import RefusalReason
 
-# The codes of errors that are counted under a reason of another name.
+# Error codes that differ from the name of their reason.
 _REASONS_OF_CODES = {
     "malformed_json": RefusalReason.MALFORMED,
     "malformed_event": RefusalReason.MALFORMED,

@@ -1,7 +1,6 @@
-"""Send usage to a billing server as a model service does, over HTTP.
+"""Sends usage to a billing server over HTTP, as a model service does.
 
-A batch that is not answered is sent again after a wait: the server stores a record once, however often it
-comes.
+A batch without an answer is resent after a wait: the server stores each record once.
 """
 
 import time
@@ -15,7 +14,7 @@ from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt
 
 PATH = "/api/v1/usage"
-# Seconds between attempts; a server that names a wait of its own gets it, up to the longest.
+# Seconds between attempts; a longer Retry-After takes precedence, up to the longest wait.
 WAITS = (1, 2, 4, 8)
 LONGEST_WAIT = 60
 UNAVAILABLE = {502, 503, 504}
@@ -24,7 +23,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class NotAnswered(Exception):
-    """The server could not be reached, or was unavailable; whether it stored the batch is not known."""
+    """The server is unreachable or unavailable; it may or may not have stored the batch."""
 
     def __init__(self, reason: str, *, retry_after: int = 0) -> None:
         super().__init__(reason)
@@ -32,7 +31,7 @@ class NotAnswered(Exception):
 
 
 class BatchRejected(Exception):
-    """The server did not take the batch and stored nothing of it; `details` name its bad records."""
+    """The server rejected the batch and stored nothing; `details` name the bad records."""
 
     def __init__(self, reason: str, *, details: Sequence[Any] = ()) -> None:
         super().__init__(reason)
@@ -49,11 +48,11 @@ class _ErrorBody(msgspec.Struct):
 
 
 def connect(*, url: str, key: str) -> httpx.Client:
-    """Return a client that shows this service key to the server at this address; raise httpx.InvalidURL."""
+    """Return a client for the server at this address with this service key; raise httpx.InvalidURL."""
     address = httpx.URL(url)
     if address.scheme not in {"http", "https"} or not address.host:
         raise httpx.InvalidURL(f"{url} is not an http or https address.")
-    # A proxy that the environment names cannot reach this very machine.
+    # A proxy of the environment cannot reach this machine's loopback address.
     return httpx.Client(
         base_url=address,
         headers={"Authorization": f"Bearer {key}"},

@@ -1,10 +1,9 @@
 """Replay a trace of calls as usage, at another time and through the HTTP API.
 
-A trace is a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens, as the Azure LLM
-inference traces have them. All its times are moved by the same whole number of hours, so minutes and
-seconds stay. An event id names file, service, start and line: the same replay again stores nothing, and
-a replay to another start is other usage. A file of that name with other content is refused by the server
-as a conflict, rather than billed besides the first.
+A trace is a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens, like the Azure LLM
+inference traces. All times are moved by the same whole number of hours, so minutes and seconds stay. An event
+id consists of file, service, start and line: repeating a replay stores nothing, and a replay to another start
+is other usage. The server rejects another file of the same name as a conflict, rather than billing it too.
 """
 
 import csv
@@ -28,11 +27,11 @@ COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 
 
 class BadTrace(Exception):
-    """The file cannot be read as a trace."""
+    """The file is not a valid trace."""
 
 
 class ReplayStopped(Exception):
-    """Not all calls were taken; says which are stored and which are not."""
+    """Not all calls were stored; the message names those that were not."""
 
 
 class Call(NamedTuple):
@@ -46,7 +45,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """A file of which every line can be read."""
+    """A valid trace file."""
 
     file: Path
     calls: int
@@ -56,7 +55,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Replay:
-    """As whose usage, of which service and from which hour on a trace is replayed."""
+    """The customer, service and first hour with which a trace is replayed."""
 
     trace: Trace
     customer: str
@@ -65,11 +64,11 @@ class Replay:
 
     @property
     def last(self) -> dt.datetime:
-        """When the last call will have been."""
+        """The time of the last call."""
         return self.trace.last + self._shift
 
     def report(self, call: Call) -> UsageReport:
-        """Return the call as the usage that is sent."""
+        """Return the report of a call."""
         return UsageReport(
             event_id=f"{self.trace.file.stem}/{self.service}/{self.start:%Y%m%dT%HZ}/{call.line}",
             customer=self.customer,
@@ -85,7 +84,7 @@ class Replay:
 
 
 def read_trace(*, file: Path) -> Trace:
-    """Read every line and return what the file spans; raise BadTrace, which names the first bad line."""
+    """Read every line and return the trace; raise BadTrace with the first bad line."""
     count, first, last = 0, None, None
     for count, call in enumerate(_calls(file), start=1):  # noqa: B007
         first = min(first or call.called_at, call.called_at)
@@ -103,7 +102,7 @@ def replay_trace(
     progress: Callable[[int], Any] = lambda calls: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Receipt:
-    """Send the whole trace in batches and return how much was new; raise BadTrace or ReplayStopped."""
+    """Send the whole trace in batches and return the totals; raise BadTrace or ReplayStopped."""
     done = Receipt(accepted=0, duplicates=0)
     calls = _calls(replay.trace.file)
     while part := list(islice(calls, batch)):
@@ -148,7 +147,7 @@ def _call(line: int, called_at: str, input_tokens: str, output_tokens: str) -> C
 
 
 def _instant(text: str) -> dt.datetime:
-    # Digits beyond microseconds are dropped, never rounded: rounding could move a call into the next hour.
+    # Digits beyond microseconds are truncated, never rounded, which could move a call into the next hour.
     instant = dt.datetime.fromisoformat(text)
     return instant.replace(tzinfo=instant.tzinfo or dt.UTC).astimezone(dt.UTC)
 
@@ -182,6 +181,6 @@ def _explained(detail: dict[str, Any]) -> str:
     if "reason" in detail:
         return f"{detail.get('field', '')} {detail['reason']}".strip()
     return (
-        f"it is stored already with other content, {detail.get('field')} {detail.get('stored')} "
+        f"it is already stored with other content, {detail.get('field')} {detail.get('stored')} "
         f"instead of {detail.get('sent')}"
     )

@@ -113,8 +113,8 @@ def test_what_the_verb_refuses_is_said_in_words(operator_client, acme):
     again = take_back(operator_client, "Sent twice.")
     twice_back = take_back(operator_client, "Sent twice.", reversal.event_id)
 
-    assert "was reversed before. Nothing was stored. The reason then: Ours." in text(again)
-    assert "event_id: this record is a reversal itself." in " ".join(
+    assert "already reversed, for another reason. Nothing was stored. The reason then: Ours." in text(again)
+    assert "event_id: the record is itself a reversal." in " ".join(
         twice_back.context["form"].non_field_errors()
     )
     assert UsageRecord.objects.count() == 2

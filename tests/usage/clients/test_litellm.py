@@ -95,7 +95,7 @@ def test_a_refusal_names_the_place_in_the_delivery(post):
     assert refusal_of(post(batch), 422)["details"][0] == {
         "index": 1,
         "field": "model",
-        "reason": "there is no such service",
+        "reason": "unknown service",
     }
 
 

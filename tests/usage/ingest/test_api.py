@@ -174,8 +174,8 @@ def test_the_same_id_with_other_content_is_a_conflict_that_shows_both(acme, post
 
 
 UNKNOWN = {
-    "customer": ({"customer": "nobody"}, "there is no such customer"),
-    "service": ({"service": "SenseChat-6"}, "there is no such service"),
+    "customer": ({"customer": "nobody"}, "unknown customer"),
+    "service": ({"service": "SenseChat-6"}, "unknown service"),
     "input_characters": ({"input_characters": 1}, "SenseChat-5 does not charge for input characters"),
 }
 
@@ -205,7 +205,7 @@ def test_every_bad_item_of_a_batch_is_named_and_nothing_stored(acme, post):
         (4, ""),
     ]
     assert all(detail["reason"] for detail in error["details"])
-    assert error["message"].startswith("3 records cannot be taken.")
+    assert error["message"].startswith("3 records were rejected.")
     assert nothing_is_stored()
 
 
@@ -226,7 +226,7 @@ def test_of_very_many_bad_items_all_are_counted_and_a_hundred_shown(acme, post):
 
     error = error_of(post(json.dumps(batch)), 422)
 
-    assert error["message"].startswith("150 records cannot be taken.")
+    assert error["message"].startswith("150 records were rejected.")
     assert [detail["index"] for detail in error["details"]] == [*range(100)]
     assert nothing_is_stored()
 

@@ -109,8 +109,8 @@ def test_for_another_reason_it_is_a_conflict_that_shows_both(used, ask):
 
 
 REFUSED = {
-    "nobody": ({"customer": "nobody"}, "customer", "there is no such customer"),
-    "no record": ({"event_id": "call-2"}, "event_id", "there is no such record"),
+    "nobody": ({"customer": "nobody"}, "customer", "unknown customer"),
+    "no record": ({"event_id": "call-2"}, "event_id", "unknown record"),
     "blank reason": ({"reason": " \n"}, "reason", "must have 1 to 500 characters"),
     "no reason": ({"reason": ""}, "reason", "Expected `str` of length >= 1"),
     "long reason": ({"reason": "x" * 501}, "reason", "Expected `str` of length <= 500"),
@@ -144,7 +144,7 @@ def test_a_reversal_is_not_reversed(used, ask):
 
     error = error_of(ask(ASKED | {"event_id": reversal}), 422)
 
-    assert error["details"][0]["reason"] == "this record is a reversal itself"
+    assert error["details"][0]["reason"] == "the record is itself a reversal"
 
 
 BROKEN = {
@@ -179,7 +179,7 @@ def test_a_key_of_another_customer_learns_nothing(used, globex, ask):
     foreign, nobodys = ask(ASKED, key=key), ask(ASKED | {"customer": "nobody"}, key=key)
 
     assert error_of(foreign, 422) == error_of(nobodys, 422)
-    assert foreign.json()["error"]["details"][0]["reason"] == "this key may not report for it"
+    assert foreign.json()["error"]["details"][0]["reason"] == "this key may not report for this customer"
     assert not reversals().exists()
 
 

@@ -92,7 +92,7 @@ def test_a_call_id_that_an_address_loses_is_refused(call_id, acme, headers, clie
     answer = client.post("/api/v1/calls", body, content_type="application/json", headers=headers)
 
     assert answer.status_code == 422
-    assert "must not hold . or .." in answer.json()["error"]["details"][0]["reason"]
+    assert "must not have a path segment . or .." in answer.json()["error"]["details"][0]["reason"]
 
 
 @pytest.mark.django_db

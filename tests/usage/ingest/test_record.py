@@ -11,7 +11,7 @@ from pricing.models import BillingItem, Price, Service
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, alias_from_before, at, close, commit, record, report
 from usage.ingest.errors import InvalidUsage, UsageConflict
-from usage.ingest.record import ATTEMPTS, Receipt, _again, record_each, record_usage
+from usage.ingest.record import ATTEMPTS, Receipt, _with_retries, record_each, record_usage
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
 
 pytestmark = pytest.mark.django_db
@@ -178,10 +178,10 @@ def test_a_conflict_leaves_the_stored_record_as_it_was(acme):
 # --- What is refused -------------------------------------------------------------------------------
 
 REFUSED = {
-    "an unknown customer": ({"customer": "nobody"}, "customer", "there is no such customer"),
-    "a customer in other case": ({"customer": "ACME"}, "customer", "there is no such customer"),
-    "an unknown service": ({"service": "SenseChat-6"}, "service", "there is no such service"),
-    "a service in other case": ({"service": "sensechat-5"}, "service", "there is no such service"),
+    "an unknown customer": ({"customer": "nobody"}, "customer", "unknown customer"),
+    "a customer in other case": ({"customer": "ACME"}, "customer", "unknown customer"),
+    "an unknown service": ({"service": "SenseChat-6"}, "service", "unknown service"),
+    "a service in other case": ({"service": "sensechat-5"}, "service", "unknown service"),
     "an item that is not sold": (
         {"input_characters": 1},
         "input_characters",
@@ -269,7 +269,7 @@ def test_a_record_from_before_its_service_was_on_sale_is_refused(acme):
     Price.objects.create(billing_item=sold, unit_price=1, begins_at=at(30))
     call = {"service": "SenseChat-6", "output_tokens": 0}
 
-    with pytest.raises(InvalidUsage, match="1 record cannot be taken"):
+    with pytest.raises(InvalidUsage, match="1 record was rejected"):
         record(report("early", occurred_at=at(30) - MICROSECOND, **call))
 
     assert record(report("first", occurred_at=at(30), **call)).accepted == 1
@@ -282,7 +282,7 @@ def test_a_service_without_prices_is_not_on_sale(acme):
     with pytest.raises(InvalidUsage) as refusal:
         record(report(service="SenseChat-6"))
 
-    assert refusal.value.details[0]["reason"] == "there is no such service"
+    assert refusal.value.details[0]["reason"] == "unknown service"
 
 
 def test_an_own_price_does_not_put_a_service_on_sale_earlier(acme):
@@ -454,12 +454,12 @@ def failing(times, cause):
 
 @pytest.mark.parametrize("cause", [DeadlockDetected(), SerializationFailure()])
 def test_a_transaction_that_another_one_ended_is_tried_again_a_few_times(cause):
-    assert _again(failing(ATTEMPTS - 1, cause)) == ATTEMPTS
+    assert _with_retries(failing(ATTEMPTS - 1, cause)) == ATTEMPTS
     with pytest.raises(OperationalError):
-        _again(failing(ATTEMPTS, cause))
+        _with_retries(failing(ATTEMPTS, cause))
 
 
 @pytest.mark.parametrize("cause", [AdminShutdown(), None])
 def test_what_failed_otherwise_is_not_tried_again(cause):
     with pytest.raises(OperationalError):
-        _again(failing(1, cause))
+        _with_retries(failing(1, cause))

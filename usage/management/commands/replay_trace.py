@@ -79,7 +79,7 @@ def _key(option: str) -> str:
 
 
 def _require_past(*, replay: Replay, now: dt.datetime) -> None:
-    # The server would refuse only the batches that lie ahead, and half a trace would be billed.
+    # The server would reject only the batches in the future, and half a trace would be billed.
     if replay.last > now:
         raise CommandError(
             f"With this start the last call would be at {replay.last:%Y-%m-%d %H:%M} UTC, "
