@@ -51,13 +51,13 @@
       field.removeAttribute("aria-invalid");
       field.removeAttribute("aria-errormessage");
     }
-    // What the page itself said of an earlier try.
-    for (const said of form.querySelectorAll(".error, .errors")) said.remove();
+    // Errors of an earlier try that the server rendered.
+    for (const stale of form.querySelectorAll(".error, .errors")) stale.remove();
     error.textContent = "";
     error.hidden = true;
   };
 
-  // As accounts/numbers.py reads it: the digits of a whole number, or why it is none.
+  // As sensenova_billing/lib/numbers.py reads it: the digits of a whole number, or why it is none.
   const read = (typed) => {
     if (/^[-\u2212]\s*\d/.test(typed)) return { reason: "give 0 or more." };
     if (!/^\d+$/.test(typed) && !GROUPED.test(typed)) return { reason: "give a whole number, e.g. 1500 or 1,500." };
@@ -67,8 +67,8 @@
   };
 
   // The body as text: digits stay as they were typed and never become a floating-point number.
-  // Returns null where nothing is said, or a refusal.
-  const asked = () => {
+  // Returns null without an input, or a refusal.
+  const readInput = () => {
     const fields = [];
     for (const name of Object.keys(LABELS)) {
       const field = form.elements[name];
@@ -123,7 +123,7 @@
   const ask = async () => {
     asking?.abort();
     unmark();
-    const question = asked();
+    const question = readInput();
     if (question === null) {
       result.hidden = true;
       status.textContent = "";
@@ -142,13 +142,13 @@
         credentials: "omit",
         signal: mine.signal,
       });
-      const said = await answer.json();
+      const payload = await answer.json();
       if (mine.signal.aborted) return;
       if (answer.ok) {
-        show(said);
+        show(payload);
       } else {
-        const [detail] = said.error.details;
-        mark(detail?.field ?? "", detail ? `${detail.reason}.` : said.error.message);
+        const [detail] = payload.error.details;
+        mark(detail?.field ?? "", detail ? `${detail.reason}.` : payload.error.message);
       }
     } catch (failure) {
       if (failure.name !== "AbortError") {
