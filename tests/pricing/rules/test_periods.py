@@ -9,10 +9,10 @@ from django.db import IntegrityError, connection
 from django.test import Client
 from django.urls import reverse
 
+from pricing.changes.rows import SpecificationRow, cells_of, row_of
 from pricing.files.formats import csv_file
 from pricing.migrations import __file__ as migrations
 from pricing.models import CallSpecification, Decision, Price, PriceKind, Proposal, Service
-from pricing.changes.rows import SpecificationRow, cells_of, row_of
 from tests.builders import commit, item, price
 from tests.invoices.browsing import text
 from tests.invoices.price_impact.test_price_admin import cheaper, do, show
