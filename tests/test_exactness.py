@@ -7,10 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # They wait, or measure how long something took; the floats there are seconds.
-SECONDS = {ROOT / "usage" / name for name in ("sending.py", "replay.py", "refusal_log.py", "store_clock.py")}
+SECONDS = {
+    ROOT / "usage" / name
+    for name in ("replay/client.py", "replay/trace.py", "refused/log.py", "limits/stores/clock.py")
+}
 # Its one float type keeps the characters of a client's JSON number, and instants are read from those; its
 # quantities are whole numbers, so a fraction among them is refused.
-KEEPS_CHARACTERS = {ROOT / "usage" / "foreign.py"}
+KEEPS_CHARACTERS = {ROOT / "usage" / "clients" / "parsing.py"}
 SOURCES = sorted(
     path
     for app in ("accounts", "pricing", "usage", "invoices")

@@ -88,7 +88,7 @@ def test_sql_is_found_in_python_and_messages_are_not():
 
 
 def test_mutants_have_the_same_names_each_time_and_no_two_the_same():
-    source = (ROOT / "invoices" / "views.py").read_text(encoding="utf-8")
+    source = (ROOT / "invoices" / "portal" / "views.py").read_text(encoding="utf-8")
     first, again = (
         mutants_of("invoices/portal/views.py", source, [], generated=python_edits(source)) for _ in range(2)
     )

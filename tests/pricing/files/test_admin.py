@@ -416,7 +416,7 @@ def test_commands_say_what_is_wrong_with_a_file(tmp_path):
 
 
 def test_the_worked_example_of_the_documentation_does_what_it_says(operator_client, acme):
-    document = Path(__file__).parents[2].joinpath("docs", "catalogue-files.md").read_text(encoding="utf-8")
+    document = Path(__file__).parents[3].joinpath("docs", "catalogue-files.md").read_text(encoding="utf-8")
     example = document.partition("```csv\n")[2].partition("```")[0]
 
     shown = upload(operator_client, example.encode(), "example.csv")
