@@ -67,7 +67,7 @@ def test_bars_say_in_words_what_they_show(alice_client, acme):
 
     bar = '<progress class="used full" max="60" value="70" aria-label="70 of 60 calls"></progress>'
     assert bar in answer.content.decode()
-    assert "70 used, none left none stated 5,000 used, not limited" in text(answer)
+    assert "70 used, none left No limit 5,000 used, not limited" in text(answer)
 
 
 def test_services_stand_under_their_groups_in_the_catalogues_order(alice_client):
