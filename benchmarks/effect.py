@@ -50,7 +50,7 @@ ASK = """
 import datetime as dt, resource, time
 from dataclasses import replace
 from invoices.price_impact.simulate import price_effects
-from pricing.timeline.differences import stretches_of
+from pricing.timeline.differences import differing_intervals
 from pricing.models import BillingItem
 from pricing.catalogue.offering import fact_of
 from pricing.timeline.view import prices_of
@@ -65,7 +65,7 @@ for _ in range({times}):
     ended = [replace(price, ends_at=hour) for price in endless]
     raised = [replace(price, id=-price.id, unit_price=price.unit_price + 1) for price in endless]
     raised = [replace(price, begins_at=hour) for price in raised]
-    stretches, _ = stretches_of(without=endless, changed=[*ended, *raised], most=4)
+    stretches, _ = differing_intervals(without=endless, changed=[*ended, *raised], most=4)
     found = price_effects(items=items, stretches=stretches, since=now - dt.timedelta(days={days}), until=now)
     took = time.perf_counter() - began
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

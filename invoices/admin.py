@@ -42,7 +42,7 @@ class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: igno
 
     @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
     def hour_utc(self, closed: BillingHour) -> str:
-        """By the clock of billing."""
+        """In UTC, as billing hours are."""
         return f"{closed.hour:%Y-%m-%d %H:%M}"
 
     @display(description="records", ordering="seal__records")  # type: ignore[untyped-decorator]
@@ -117,18 +117,18 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):  # type: i
 
     @display(description="correction")  # type: ignore[untyped-decorator]
     def correction_text(self, line: ChargeLine) -> str:
-        """What it corrects, by whose order, with links."""
+        """The corrected bill and the re-rating, with links."""
         if line.corrects is None:
             return ""
         corrected = line.corrects.bill
         bill = reverse("admin:invoices_hourlybill_change", args=[corrected.pk])
-        told = format_html(
+        text = format_html(
             '{}: <a class="underline" href="{}">{}</a>', line.get_correction_display(), bill, corrected.number
         )
         if line.rerating_id is None:
-            return told
+            return text
         rerating = reverse("admin:invoices_rerating_change", args=[line.rerating_id])
-        return format_html('{}, <a class="underline" href="{}">re-rating</a>', told, rerating)
+        return format_html('{}, <a class="underline" href="{}">re-rating</a>', text, rerating)
 
     @display(description="used in (UTC)")  # type: ignore[untyped-decorator]
     def used_in(self, line: ChargeLine) -> str:
@@ -191,7 +191,7 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
 
     @display(description="billing hour (UTC)", ordering="hour_id")  # type: ignore[untyped-decorator]
     def hour_utc(self, bill: HourlyBill) -> str:
-        """By the clock of billing."""
+        """In UTC, as billing hours are."""
         return f"{bill.hour_id:%Y-%m-%d %H:%M}"
 
     @display(description="billing hour (UTC)")  # type: ignore[untyped-decorator]

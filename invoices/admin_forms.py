@@ -1,4 +1,4 @@
-"""What the admin's deeds of billing ask for: a reason, a corrected price."""
+"""Forms of the billing actions in the admin: a reason, a corrected price."""
 
 import datetime as dt
 from typing import Any
@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.audit.context import LONGEST_REASON
 from invoices.models import Rerating
-from pricing.changes.base_form import InstantField, is_key, unit_price_field
+from pricing.changes.base_form import UtcInstantField, is_key, unit_price_field
 from pricing.models import Price
 from usage.billing_hours import last_closed_hour
 from usage.models import HOUR
@@ -24,26 +24,26 @@ def whole_hour(instant: dt.datetime) -> None:
 
 
 class ReasonForm(forms.Form):
-    """Why something is done; it is kept with what is done."""
+    """The reason for an action, stored with it."""
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Kept for ever with your e-mail address, and never changed.",
-        error_messages={"required": "Give a reason: whoever reads the books later has only this."},
+        help_text="Saved permanently in the audit trail.",
+        error_messages={"required": "Give a reason: later readers of the books have only this."},
     )
 
 
 class PriceSelect(AutocompleteSelect):
-    """A choice of price that an address may make wrongly."""
+    """A choice of price, initial value from the query string."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
-        """Show as chosen only what may be a price's key: Django would look for anything."""
+        """Select only values that can be a primary key: Django would query for anything."""
         return super().optgroups(name, [key for key in value if is_key(str(key))], attr)
 
 
 def _hour(label: str, help_text: str) -> forms.DateTimeField:
-    return InstantField(
+    return UtcInstantField(
         label=label,
         help_text=help_text,
         validators=[whole_hour],
@@ -61,7 +61,7 @@ class ReratingForm(forms.Form):
         widget=PriceSelect(Rerating._meta.get_field("price"), admin.site),
     )
     from_hour = _hour("Used from", "UTC; the first hour of usage that was charged wrongly.")
-    until_hour = _hour("Used until", "UTC; the first hour of usage that is not meant. Only closed hours.")
+    until_hour = _hour("Used until", "UTC; end (exclusive). Only closed hours.")
     unit_price = unit_price_field(
         "Corrected unit price (RMB)",
         help_text="For the same unit size as the price that was wrong; 0 charges nothing.",

@@ -7,9 +7,8 @@ An *hour seal* is the SHA-256 over all that was made when an hour closed and ove
 
 A customer's hour that looks wrong is *parked*: the hour closes, but without a bill for it. A *release* lets
 the next closing issue that bill. What was billed wrongly is corrected by lines on a later bill that refer to
-the lines they correct: a *reversal* takes back records; a *re-rating* takes back quantities at the price that
-they were charged at, and charges them anew at another. A *verification* tells what came of working out all
-of it once more.
+the lines they correct: a *reversal* credits records; a *re-rating* credits quantities at the price that was
+charged and rebills them at another. A *verification* is the result of computing all of it once more.
 
 Amounts are in RMB (CNY) and are never rounded here.
 """
@@ -50,14 +49,14 @@ class Correction(models.TextChoices):
 
     NONE = "", "usage"
     REVERSAL = "reversal", "reversed"
-    TAKEN_BACK = "taken_back", "taken back"
-    CHARGED_ANEW = "charged_anew", "charged anew"
+    CREDITED = "taken_back", "credited"
+    REBILLED = "charged_anew", "rebilled"
 
     @property
     def words(self) -> str:
         """As bills and their files word it; empty for usage."""
-        anew = " at a corrected price" if self is Correction.CHARGED_ANEW else ""
-        return f"{self.label}{anew}" if self.value else ""
+        price = " at corrected price" if self is Correction.REBILLED else ""
+        return f"{self.label}{price}" if self.value else ""
 
 
 def _range(begin: str, end: str, bounds: str = "[)") -> Func:
@@ -66,7 +65,7 @@ def _range(begin: str, end: str, bounds: str = "[)") -> Func:
 
 class HourlyBillQuerySet(models.QuerySet["HourlyBill"]):
     def visible_to(self, user: User) -> "HourlyBillQuerySet":
-        """The bills of the customers for which this person acts."""
+        """The bills of the customers of which this person is a member."""
         return self.filter(customer__members__user=user)
 
 
@@ -158,9 +157,9 @@ class ChargeLine(models.Model):
             models.CheckConstraint(condition=_is_an_amount(), name="a_line_amount_is_a_number"),
             models.CheckConstraint(
                 condition=Q(quantity__gte=0, quantity__lt=AMOUNT_BOUND)
-                & Q(correction__in=(Correction.NONE, Correction.CHARGED_ANEW))
+                & Q(correction__in=(Correction.NONE, Correction.REBILLED))
                 | Q(quantity__lte=0, quantity__gt=-AMOUNT_BOUND)
-                & Q(correction__in=(Correction.REVERSAL, Correction.TAKEN_BACK)),
+                & Q(correction__in=(Correction.REVERSAL, Correction.CREDITED)),
                 name="a_line_quantity_is_taken_back_only_by_a_correction",
             ),
             models.CheckConstraint(
@@ -169,9 +168,7 @@ class ChargeLine(models.Model):
                 name="a_correction_names_the_line_that_it_corrects",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    rerating__isnull=False, correction__in=(Correction.TAKEN_BACK, Correction.CHARGED_ANEW)
-                )
+                condition=Q(rerating__isnull=False, correction__in=(Correction.CREDITED, Correction.REBILLED))
                 | Q(rerating__isnull=True, correction__in=(Correction.NONE, Correction.REVERSAL)),
                 name="a_line_names_the_rerating_that_made_it",
             ),
@@ -270,9 +267,9 @@ class Rerating(models.Model):
 
 
 class ParkedHour(models.Model):
-    """A customer's hour that was closed without a bill, because what it would say looks wrong."""
+    """A customer's hour that was closed without a bill, because its bill looks wrong."""
 
-    # Not kept by the database: the customer of a record that is parked may be unknown.
+    # Without a database constraint: the customer of a parked record may be unknown.
     customer = models.ForeignKey(
         Customer, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
@@ -300,7 +297,7 @@ class ParkedHour(models.Model):
 
 
 class Release(models.Model):
-    """Somebody's word that a parked hour is to be billed; the next closing does it."""
+    """The order to bill a parked hour, carried out by the next closing."""
 
     parked = models.OneToOneField(ParkedHour, on_delete=models.PROTECT, related_name="release")
     reason = models.CharField(max_length=LONGEST_REASON)
@@ -339,7 +336,7 @@ class HourSeal(models.Model):
 
 
 class Verification(models.Model):
-    """What was found when closed hours were worked out once more from raw records."""
+    """The result of computing closed hours once more from raw records."""
 
     verified_at = models.DateTimeField()
     from_hour = models.DateTimeField("from", help_text="UTC; the first hour that was verified.")
@@ -376,7 +373,7 @@ class Verification(models.Model):
         return f"{self.from_hour:%Y-%m-%d %H:%M} to {self.until_hour:%Y-%m-%d %H:%M} UTC"
 
     @property
-    def in_words(self) -> str:
+    def summary(self) -> str:
         """The result in one line, for logs."""
         return (
             f"{self}: {self.hours:,} hours, {self.records:,} records, {self.bills:,} bills, "

@@ -1,4 +1,4 @@
-"""What the clock rings for; each calls one verb that may run any number of times."""
+"""Scheduled tasks; each calls one idempotent use case."""
 
 import logging
 
@@ -35,4 +35,4 @@ def log_verification(verification: Verification | None) -> None:
     """Write one line, if anything was verified."""
     if verification is not None:
         level = logging.ERROR if verification.findings else logging.INFO
-        logger.log(level, "Verified the hours %s", verification.in_words)
+        logger.log(level, "Verified the hours %s", verification.summary)

@@ -16,7 +16,7 @@ from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, Undele
 from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
 from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
 from pricing.catalogue.offering import facts_of
-from pricing.changes.approval_admin import ObeysApproval
+from pricing.changes.approval_admin import RequiresApproval
 from pricing.changes.limit_admin import CallSpecificationAdmin
 from pricing.models import (
     BillingItem,
@@ -36,9 +36,11 @@ from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
-MAY = "deed"  # not the permission itself: unfold would look for it in a database that is still empty
-# The pages on which prices are changed (invoices/price_impact/price_admin.py), with the words on the buttons.
-DEED_WORDS = {
+MAY_CHANGE_PRICES = (
+    "price_change"  # not the permission itself: unfold would look for it in a database that is still empty
+)
+# The pages that change prices (invoices/price_impact/price_admin.py), with the labels of their buttons.
+ACTION_LABELS = {
     "change_price": "Change a price",
     "announce_offer": "Announce an offer",
     "start_trial": "Start a free trial",
@@ -46,7 +48,7 @@ DEED_WORDS = {
     "copy_prices": "Copy a customer's prices",
     "put_on_sale": "Put an item on sale",
 }
-DEEDS = tuple(DEED_WORDS)
+PRICE_ACTIONS = tuple(ACTION_LABELS)
 KINDS = {"free trial": "success", "limited-time offer": "warning", "list price": "default"}
 
 admin.site.register(CallSpecification, CallSpecificationAdmin)
@@ -55,7 +57,7 @@ admin.site.register(CallSpecification, CallSpecificationAdmin)
 class WhatFilter(admin.SimpleListFilter):
     """What is in force now, what changes next, what ends soon, what has no end."""
 
-    title = "what"
+    title = "status"
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -69,7 +71,7 @@ class WhatFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Those that answer the question that was chosen."""
+        """The prices that match the chosen question."""
         now = clock.now()
         conditions = {
             "now": in_force(at=now),
@@ -81,37 +83,37 @@ class WhatFilter(admin.SimpleListFilter):
         return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
-def leads_to(route: str, words: str, parameter: str = "") -> Any:
-    """Return a button of the admin that opens the page of a deed; on an object's page, with that chosen."""
+def button_to(route: str, words: str, parameter: str = "") -> Any:
+    """Return an admin button that opens the page of a price action; on an object's page, filled in."""
 
-    def lead(self: Any, request: HttpRequest, object_id: str = "") -> HttpResponse:
+    def redirect_there(self: Any, request: HttpRequest, object_id: str = "") -> HttpResponse:
         return redirect(reverse(route, query={parameter: object_id} if parameter else {}))
 
-    lead.__name__ = route
-    return action(description=words, permissions=[MAY])(lead)
+    redirect_there.__name__ = route
+    return action(description=words, permissions=[MAY_CHANGE_PRICES])(redirect_there)
 
 
-class LeadsToDeeds:
-    """For a ModelAdmin whose buttons lead to the deeds of prices."""
+class PriceActionButtons:
+    """For a ModelAdmin whose buttons redirect_there to the deeds of prices."""
 
-    def has_deed_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_price_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Those who may change prices."""
         return bool(request.user.has_perm("pricing.change_price"))
 
 
-class Shown(LeadsToDeeds, RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
-    """What is only read here; its history is the audit trail."""
+class CatalogueViewAdmin(PriceActionButtons, RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+    """Read-only here; the history is the audit trail."""
 
     list_per_page = 50
-    actions_list = DEEDS
+    actions_list = PRICE_ACTIONS
 
     change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
-        leads_to(route, words) for route, words in DEED_WORDS.items()
+        button_to(route, words) for route, words in ACTION_LABELS.items()
     )
 
 
 @admin.register(ServiceGroup)
-class ServiceGroupAdmin(ObeysApproval, UndeletableAdmin):
+class ServiceGroupAdmin(RequiresApproval, UndeletableAdmin):
     """The sections of the price page."""
 
     list_display = ("name", "family", "position")
@@ -119,7 +121,7 @@ class ServiceGroupAdmin(ObeysApproval, UndeletableAdmin):
 
 
 @admin.register(ServiceAlias)
-class ServiceAliasAdmin(ObeysApproval, AuditedAdmin, ModelAdmin):  # type: ignore[misc]
+class ServiceAliasAdmin(RequiresApproval, AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """Other names under which senders report services; one that is not wanted any more may go."""
 
     form = ServiceAliasForm
@@ -130,7 +132,7 @@ class ServiceAliasAdmin(ObeysApproval, AuditedAdmin, ModelAdmin):  # type: ignor
 
 
 @admin.register(Service)
-class ServiceAdmin(LeadsToDeeds, ObeysApproval, UndeletableAdmin):
+class ServiceAdmin(PriceActionButtons, RequiresApproval, UndeletableAdmin):
     """Models on sale."""
 
     form = ServiceForm
@@ -141,9 +143,9 @@ class ServiceAdmin(LeadsToDeeds, ObeysApproval, UndeletableAdmin):
     fields = ("name", "group", "position")
     actions_detail = ("offer_this", "try_this", "sell_more")
 
-    offer_this = leads_to("announce_offer", "Announce an offer", "services")
-    try_this = leads_to("start_trial", "Start a free trial", "services")
-    sell_more = leads_to("put_on_sale", "Put an item on sale", "service")
+    offer_this = button_to("announce_offer", "Announce an offer", "services")
+    try_this = button_to("start_trial", "Start a free trial", "services")
+    sell_more = button_to("put_on_sale", "Put an item on sale", "service")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         """Senders report by the name: it stays."""
@@ -160,7 +162,7 @@ class PricesInline(TabularInline):  # type: ignore[misc]
     can_delete = False
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With what each names, read at once."""
+        """With the related names, in one query."""
         return super().get_queryset(request).with_names()
 
     @display(description="price")  # type: ignore[untyped-decorator]
@@ -180,7 +182,7 @@ class PricesInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(BillingItem)
-class BillingItemAdmin(Shown):
+class BillingItemAdmin(CatalogueViewAdmin):
     """What services charge for: what it costs now, and what changes next."""
 
     list_display = ("service", "measure", "price_now", "next_change")
@@ -191,9 +193,9 @@ class BillingItemAdmin(Shown):
     actions_detail = ("change_this", "offer_this", "try_this")
     change_form_outer_before_template = "admin/item_timeline.html"
 
-    change_this = leads_to("change_price", "Change its price", "item")
-    offer_this = leads_to("announce_offer", "Announce an offer", "items")
-    try_this = leads_to("start_trial", "Start a free trial", "items")
+    change_this = button_to("change_price", "Change its price", "item")
+    offer_this = button_to("announce_offer", "Announce an offer", "items")
+    try_this = button_to("start_trial", "Start a free trial", "items")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With their prices, read at once."""
@@ -225,8 +227,8 @@ class BillingItemAdmin(Shown):
 
 
 @admin.register(Price)
-class PriceAdmin(Shown):
-    """Every price there was, is and will be; the buttons lead to what can be done."""
+class PriceAdmin(CatalogueViewAdmin):
+    """Every price there was, is and will be; the buttons redirect_there to what can be done."""
 
     list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
     list_filter = (WhatFilter, "kind", ForWhomFilter, "billing_item__service")
@@ -242,7 +244,7 @@ class PriceAdmin(Shown):
     actions_detail = ("change_this", "end_this", "cancel_this")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With what each price's name holds, read at once; the pages that let one be chosen need it too."""
+        """With the related names, in one query; pages with a choice of prices need it too."""
         return super().get_queryset(request).select_related(*self.list_select_related)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -260,9 +262,9 @@ class PriceAdmin(Shown):
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.action_name.removeprefix("pricing_price_") not in useless]
 
-    @action(description="Change this price", permissions=[MAY])  # type: ignore[untyped-decorator]
+    @action(description="Change this price", permissions=[MAY_CHANGE_PRICES])  # type: ignore[untyped-decorator]
     def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """With what it is already filled in."""
+        """Open the form, filled in with this price."""
         price = self.get_object_or_404(request, object_id)
         return redirect(
             reverse(
@@ -277,15 +279,15 @@ class PriceAdmin(Shown):
             )
         )
 
-    @action(description="End this price", permissions=[MAY])  # type: ignore[untyped-decorator]
+    @action(description="End this price", permissions=[MAY_CHANGE_PRICES])  # type: ignore[untyped-decorator]
     def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With the price ticked."""
         price = self.get_object_or_404(request, object_id)
         return redirect(reverse("end_price", query={"prices": price.pk}))
 
-    @action(description="Cancel this price", permissions=[MAY])  # type: ignore[untyped-decorator]
+    @action(description="Cancel this price", permissions=[MAY_CHANGE_PRICES])  # type: ignore[untyped-decorator]
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """It ends where it would begin."""
+        """Open the form that ends it where it would begin."""
         price = self.get_object_or_404(request, object_id)
         ends_at = price.begins_at.isoformat().replace("+00:00", "")
         return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))

@@ -1,4 +1,4 @@
-"""What lists of prices and of call specifications have in common: the state of each, and for whom it is."""
+"""Filters of prices and call specifications: their state, and whether they are a customer's own."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class StateFilter(admin.SimpleListFilter):
 class ForWhomFilter(admin.SimpleListFilter):
     """For everybody or agreed with one customer."""
 
-    title = "for whom"
+    title = "customer"
     parameter_name = "for"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -274,7 +274,7 @@ class Price(models.Model):
 
     @property
     def text(self) -> str:
-        """As the price page words it, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
+        """As the price page words it, e.g. `0.04 RMB/thousand tokens (limited-time offer)`."""
         return price_text(
             kind=self.kind,
             digits=f"{self.unit_price.normalize():f}",
@@ -289,10 +289,10 @@ class Price(models.Model):
 
 
 def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
-    """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited time offer)`."""
+    """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited-time offer)`."""
     if kind == Kind.FREE_TRIAL:
         return "Free trial for a limited time"
-    offer = " (limited time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
+    offer = " (limited-time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
     return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{offer}"
 
 

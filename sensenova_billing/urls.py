@@ -11,7 +11,7 @@ from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
 from invoices.portal import views as invoices
-from invoices.price_impact import price_admin as price_pages
+from invoices.price_impact import price_admin
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
@@ -75,12 +75,12 @@ urlpatterns = [
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
     path("admin/login/", admin_sign_in, name="admin_sign_in"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
-    path("admin/prices/change", admin.site.admin_view(price_pages.change_price), name="change_price"),
-    path("admin/prices/offer", admin.site.admin_view(price_pages.announce_offer), name="announce_offer"),
-    path("admin/prices/trial", admin.site.admin_view(price_pages.start_trial), name="start_trial"),
-    path("admin/prices/end", admin.site.admin_view(price_pages.end_price), name="end_price"),
-    path("admin/prices/copy", admin.site.admin_view(price_pages.copy_prices), name="copy_prices"),
-    path("admin/prices/put-on-sale", admin.site.admin_view(price_pages.put_on_sale), name="put_on_sale"),
+    path("admin/prices/change", admin.site.admin_view(price_admin.change_price), name="change_price"),
+    path("admin/prices/offer", admin.site.admin_view(price_admin.announce_offer), name="announce_offer"),
+    path("admin/prices/trial", admin.site.admin_view(price_admin.start_trial), name="start_trial"),
+    path("admin/prices/end", admin.site.admin_view(price_admin.end_price), name="end_price"),
+    path("admin/prices/copy", admin.site.admin_view(price_admin.copy_prices), name="copy_prices"),
+    path("admin/prices/put-on-sale", admin.site.admin_view(price_admin.put_on_sale), name="put_on_sale"),
     path("admin/catalogue/export.csv", admin.site.admin_view(catalogue_csv), name="catalogue_csv"),
     path("admin/catalogue/export.xlsx", admin.site.admin_view(catalogue_xlsx), name="catalogue_xlsx"),
     path("admin/catalogue/import", admin.site.admin_view(catalogue_import), name="catalogue_import"),

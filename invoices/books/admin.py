@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from invoices.books.compare import in_words
+from invoices.books.compare import finding_text
 from invoices.models import Verification
 from invoices.templatetags.amounts import grouped, instant_text
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
@@ -50,7 +50,9 @@ class VerificationAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ign
         """In the words of `manage.py verify_books`."""
         if not verification.findings:
             return "None."
-        items = format_html_join("", "<li>{}</li>", ([in_words(one)] for one in verification.first_findings))
+        items = format_html_join(
+            "", "<li>{}</li>", ([finding_text(one)] for one in verification.first_findings)
+        )
         return format_html("<ul>{}</ul>", items)
 
     @display(description="records", ordering="records")  # type: ignore[untyped-decorator]

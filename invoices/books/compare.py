@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from invoices.books.expected import Due, Key, Line, exact_amount
+from invoices.books.expected import Due, Line, LineKey, exact_amount
 
 FIRST = 100
 _DIGITS = 30  # behind the point; amounts have 14
@@ -51,7 +51,7 @@ class Finding:
         return {**vars(self), "hour": hour}
 
 
-def in_words(found: dict[str, Any]) -> str:
+def finding_text(found: dict[str, Any]) -> str:
     """Return a finding's plain values as one line of text."""
     where = [
         f"{found['hour']} UTC" if found["hour"] else "",
@@ -75,11 +75,11 @@ class Findings:
             self.first.append(Finding(what=what, text=text, **where))
 
 
-def compare(*, due: dict[Key, Due], lines: list[Line]) -> Iterator[tuple[str, str, Line | None]]:
+def compare(*, due: dict[LineKey, Due], lines: list[Line]) -> Iterator[tuple[str, str, Line | None]]:
     """Return each way in which a bill's lines are not what is due, with the line that it is about."""
-    stored: dict[Key, Line] = {}
+    stored: dict[LineKey, Line] = {}
     for line in lines:
-        key = Key(line.usage_hour, line.billing_item, line.price, line.correction, line.corrects)
+        key = LineKey(line.usage_hour, line.billing_item, line.price, line.correction, line.corrects)
         if key in stored:
             yield "billed twice", f"says again what line {stored[key].id} says", line
         stored.setdefault(key, line)
@@ -95,11 +95,11 @@ def compare(*, due: dict[Key, Due], lines: list[Line]) -> Iterator[tuple[str, st
             yield "unbilled", f"no line bills {_words(key, expected)}", None
 
 
-def _at_another_price(key: Key, keys: Iterable[Key]) -> bool:
+def _at_another_price(key: LineKey, keys: Iterable[LineKey]) -> bool:
     return any(key._replace(price=other.price) == other for other in keys)
 
 
-def _unexplained(*, line: Line, key: Key, due: dict[Key, Due]) -> tuple[str, str]:
+def _unexplained(*, line: Line, key: LineKey, due: dict[LineKey, Due]) -> tuple[str, str]:
     for other in due:
         if key._replace(price=other.price) == other:
             return "price", f"is at price {line.price}, in force was price {other.price}"
@@ -133,7 +133,7 @@ def _differences(*, line: Line, due: Due) -> Iterator[tuple[str, str]]:
             yield "line", f"says {name} {getattr(line, name)}, it must be {getattr(due, name)}"
 
 
-def _words(key: Key, due: Due) -> str:
+def _words(key: LineKey, due: Due) -> str:
     kind = f" ({key.correction} of line {key.corrects})" if key.correction else ""
     return (
         f"{due.quantity} {due.measure} of {due.records} records used at {key.usage_hour:%Y-%m-%d %H:%M} UTC "

@@ -1,4 +1,4 @@
-"""What keeps the books as they are: the rules in the database that refuse changes must all be in force."""
+"""Checks that the database's triggers and constraints that protect the books are in force."""
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.db import connection, models

@@ -1,9 +1,9 @@
-"""What an hour's bills have to say, worked out anew from plain rows: no SQL, no Django, exact fractions.
+"""The expected lines of an hour's bills, computed again from plain rows: no SQL, no Django, exact fractions.
 
 This is the second opinion on the closing and shares nothing with it. Prices are chosen, quantities added up
 and corrections followed here once more, one customer's hour at a time.
 
-A *stretch* is a part of an hour in which no price begins or ends. *Due* is what a charge line must say.
+An *interval* is a part of an hour in which no price begins or ends. *Due* is the expected charge line.
 """
 
 import datetime as dt
@@ -76,7 +76,7 @@ class Order(NamedTuple):
     unit_price: Decimal
 
 
-class Key(NamedTuple):
+class LineKey(NamedTuple):
     """What tells the lines of a bill apart."""
 
     usage_hour: dt.datetime
@@ -87,7 +87,7 @@ class Key(NamedTuple):
 
 
 class Due(NamedTuple):
-    """What a line must say."""
+    """An expected charge line."""
 
     service: int
     measure: str
@@ -105,7 +105,7 @@ class Due(NamedTuple):
         return exact_amount(self.quantity, self.unit_price, self.unit_size)
 
 
-# Service, beginning of the stretch, and, of a reversal, the hour in which the reversed record was billed.
+# Service, beginning of the interval, and, of a reversal, the hour in which the reversed record was billed.
 Used = tuple[int, dt.datetime, dt.datetime | None]
 # Of each, how many records and then how much by each measure.
 Usage = dict[Used, list[int]]
@@ -123,7 +123,7 @@ def hour_holding(instant: dt.datetime) -> dt.datetime:
 
 
 class PriceList:
-    """All prices and billing items, to be asked which price was in force."""
+    """All prices and billing items, to find the price in force."""
 
     def __init__(
         self, *, items: Iterable[tuple[int, int, str]], prices: Iterable[Price], measures: tuple[str, ...]
@@ -146,13 +146,13 @@ class PriceList:
 
     def in_force(self, *, item: int, customer: int, at: dt.datetime) -> Price | None:
         """Return the price that counts for this customer at this instant, if there is any."""
-        for whose in (customer, None):
-            for price in self._prices.get((item, whose), ()):
+        for owner in (customer, None):
+            for price in self._prices.get((item, owner), ()):
                 if price.is_in_force(at):
                     return price
         return None
 
-    def stretch(self, instant: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    def interval(self, instant: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
         """Return the part of the hour around this instant in which no price changes."""
         begin = hour_holding(instant)
         end = begin + HOUR
@@ -167,20 +167,20 @@ class PriceList:
 class Recomputed(NamedTuple):
     """What a customer's hour comes to, and what of it no line can hold."""
 
-    due: dict[Key, Due]
+    due: dict[LineKey, Due]
     unbillable: list[str]
 
 
-class Before(NamedTuple):
+class EarlierBilling(NamedTuple):
     """What was charged on earlier bills: lines, and the corrections of each line, oldest first."""
 
-    lines: dict[tuple[dt.datetime, Key], Line]
+    lines: dict[tuple[dt.datetime, LineKey], Line]
     corrections: dict[int, list[Line]]
 
     def counting_price(self, line: Line) -> Decimal:
         """Return the price that counts for the line: that of its last re-rating, else its own."""
-        anew = [one for one in self.corrections.get(line.id, ()) if one.correction == "charged_anew"]
-        return anew[-1].unit_price if anew else line.unit_price
+        rebilled = [one for one in self.corrections.get(line.id, ()) if one.correction == "charged_anew"]
+        return rebilled[-1].unit_price if rebilled else line.unit_price
 
     def left(self, line: Line) -> int:
         """Return how much of the line has not been reversed."""
@@ -194,12 +194,12 @@ def recompute(
     usage: Usage,
     orders: list[Order],
     affected: list[Line],
-    before: Before,
+    before: EarlierBilling,
     prices: PriceList,
 ) -> Recomputed:
     """Return what must be on the customer's bill for the hour."""
     unbillable: list[str] = []
-    due: dict[Key, Due] = {}
+    due: dict[LineKey, Due] = {}
     for billed_in, key, part in _rated(customer=customer, usage=usage, prices=prices, unbillable=unbillable):
         if billed_in is not None:
             line = before.lines.get((billed_in, key))
@@ -221,7 +221,7 @@ def recompute(
 
 def _rated(
     *, customer: int, usage: Usage, prices: PriceList, unbillable: list[str]
-) -> Iterator[tuple[dt.datetime | None, Key, Due]]:
+) -> Iterator[tuple[dt.datetime | None, LineKey, Due]]:
     for (service, begin, billed_in), (records, *quantities) in usage.items():
         priced = False
         for measure, quantity in zip(prices.measures, quantities, strict=True):
@@ -231,7 +231,7 @@ def _rated(
                 priced = True
                 yield (
                     billed_in,
-                    Key(hour_holding(begin), item, price.id),
+                    LineKey(hour_holding(begin), item, price.id),
                     _due(price=price, service=service, measure=measure, records=records, quantity=quantity),
                 )
             elif quantity:
@@ -257,11 +257,11 @@ def _added(one: Due, other: Due) -> Due:
     return one._replace(records=one.records + other.records, quantity=one.quantity + other.quantity)
 
 
-def _reworked(*, line: Line, left: int, old: Decimal, order: Order) -> dict[Key, Due]:
-    """Return what takes the rest of the line back and charges it anew; nothing where nothing changes."""
+def _reworked(*, line: Line, left: int, old: Decimal, order: Order) -> dict[LineKey, Due]:
+    """Return the credit of the rest of the line and its rebilling; nothing if the price stays."""
     if left == 0 or old == order.unit_price:
         return {}
-    key = Key(line.usage_hour, line.billing_item, line.price, "taken_back", line.id)
+    key = LineKey(line.usage_hour, line.billing_item, line.price, "taken_back", line.id)
     taken = Due(
         service=line.service,
         measure=line.measure,
@@ -273,5 +273,5 @@ def _reworked(*, line: Line, left: int, old: Decimal, order: Order) -> dict[Key,
         quantity=-left,
         rerating=order.id,
     )
-    anew = taken._replace(unit_price=order.unit_price, quantity=left)
-    return {key: taken, key._replace(correction="charged_anew"): anew}
+    rebilled = taken._replace(unit_price=order.unit_price, quantity=left)
+    return {key: taken, key._replace(correction="charged_anew"): rebilled}

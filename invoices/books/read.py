@@ -15,7 +15,7 @@ from django.db import connection
 from psycopg.types.datetime import TimestamptzLoader
 
 from invoices.books.compare import Bill, Findings
-from invoices.books.expected import Before, Key, Line, Order, Price, PriceList, Usage
+from invoices.books.expected import EarlierBilling, Line, LineKey, Order, Price, PriceList, Usage
 from pricing.rules.measures import Measure
 
 CHUNK = 5000
@@ -76,11 +76,11 @@ def read_usage(
     """Return what each customer used that is billed in the hour, reversals left out."""
     begin = end = dt.datetime.min.replace(tzinfo=dt.UTC)
     rows = _stream(_RECORDS.format(_of(customer)), hour, *_only(customer))
-    for whose, records in groupby(rows, _FIRST):
+    for customer_id, records in groupby(rows, _FIRST):
         usage: Usage = {}
         for _, service, occurred_at, *quantities in records:
             if not begin <= occurred_at < end:
-                begin, end = prices.stretch(occurred_at)
+                begin, end = prices.interval(occurred_at)
             used = service, begin, None
             if (sums := usage.get(used)) is None:
                 usage[used] = [1, *quantities]
@@ -88,40 +88,40 @@ def read_usage(
                 sums[0] += 1
                 for place, quantity in enumerate(quantities, 1):
                     sums[place] += quantity
-        yield whose, usage
+        yield customer_id, usage
 
 
 def read_reversals(
     *, hour: dt.datetime, prices: PriceList, found: Findings, customer: int | None = None
 ) -> Iterator[tuple[int, Usage]]:
-    """Return what each customer's reversals take back, each compared with the record that it reverses."""
+    """Return the usage of each customer's reversals, each compared with the record that it reverses."""
     size = len(_MEASURES)
     rows = _stream(_REVERSALS.format(_of(customer, "record.")), hour, *_only(customer))
-    for whose, records in groupby(rows, _FIRST):
+    for customer_id, records in groupby(rows, _FIRST):
         usage: Usage = {}
-        for _, code, event_id, billed_in, of_a_reversal, *said in records:
-            service, occurred_at, *quantities = said[: size + 2]
+        for _, code, event_id, billed_in, of_a_reversal, *values in records:
+            service, occurred_at, *quantities = values[: size + 2]
             original = [service, occurred_at, *(-quantity for quantity in quantities)]
-            if billed_in is None or of_a_reversal or said[size + 2 :] != original:
+            if billed_in is None or of_a_reversal or values[size + 2 :] != original:
                 text = f"the reversal {event_id} is not the record that it reverses, taken back"
-                found.add("reversal", text, hour=hour, customer=code or f"customer {whose}")
+                found.add("reversal", text, hour=hour, customer=code or f"customer {customer_id}")
             if billed_in is None:
                 continue
-            begin, _ = prices.stretch(occurred_at)
+            begin, _ = prices.interval(occurred_at)
             sums = usage.setdefault((service, begin, billed_in), [0] * (size + 1))
             for place, number in enumerate([1, *quantities]):
                 sums[place] += number
-        yield whose, usage
+        yield customer_id, usage
 
 
 def read_bills(*, sealed_in: dt.datetime) -> Iterator[tuple[int, list[tuple[Bill, list[Line]]]]]:
     """Return each customer's bills that were sealed with this hour, with their lines in the seal's order."""
-    for whose, rows in groupby(_stream(_BILLS, sealed_in), _FIRST):
+    for customer_id, rows in groupby(_stream(_BILLS, sealed_in), _FIRST):
         bills = []
         for head, lines in groupby(rows, itemgetter(*range(1, 10))):
             bill = Bill(*head)
             bills.append((bill, [_line(bill, row) for row in lines if row[10] is not None]))
-        yield whose, bills
+        yield customer_id, bills
 
 
 def _line(bill: Bill, row: tuple[Any, ...]) -> Line:
@@ -142,13 +142,13 @@ def read_affected(
     span = min(order.from_hour for order in orders), max(order.until_hour for order in orders)
     prices = [order.price for order in orders]
     rows = _stream(_AFFECTED.format(_of(customer, "bill.")), prices, *span, *place, *_only(customer))
-    for whose, lines in groupby(rows, _FIRST):
-        yield whose, [Line(*row[1:]) for row in lines]
+    for customer_id, lines in groupby(rows, _FIRST):
+        yield customer_id, [Line(*row[1:]) for row in lines]
 
 
 def read_before(
     *, customer: int, usage: Usage, affected: list[Line], place: tuple[dt.datetime, dt.datetime]
-) -> Before:
+) -> EarlierBilling:
     """Return the customer's earlier lines that this hour corrects, with all their corrections before."""
     hours = sorted({billed_in for *_, billed_in in usage if billed_in is not None})
     originals = [Line(*row[1:]) for row in read_all(_ORIGINALS, customer, hours, *place)] if hours else []
@@ -157,8 +157,8 @@ def read_before(
     for row in read_all(_CORRECTIONS, ids, *place) if ids else ():
         line = Line(*row[1:])
         corrections.setdefault(line.corrects or 0, []).append(line)
-    lines = {(line.hour, Key(line.usage_hour, line.billing_item, line.price)): line for line in originals}
-    return Before(lines, corrections)
+    lines = {(line.hour, LineKey(line.usage_hour, line.billing_item, line.price)): line for line in originals}
+    return EarlierBilling(lines, corrections)
 
 
 def read_parked(*, hour: dt.datetime) -> dict[int, Parked]:
@@ -167,7 +167,7 @@ def read_parked(*, hour: dt.datetime) -> dict[int, Parked]:
 
 
 def read_later(*, hour: dt.datetime, horizon: dt.datetime) -> set[int]:
-    """Return the customers whose bill for this hour was sealed with a later one."""
+    """Return the customers customer_id bill for this hour was sealed with a later one."""
     return {customer for (customer,) in read_all(_LATER, hour, hour, horizon)}
 
 

@@ -31,16 +31,16 @@ _RELEASED = """
 SELECT hour_id, array_agg(customer_id) FROM invoices_hourlybill
  WHERE sealed_in_id = %s AND hour_id < %s GROUP BY hour_id ORDER BY hour_id
 """
-_SAID = """service_id, usage_hour, billing_item_id, price_id, is_own_price, unit_price, unit_size, quantity,
-           correction, corrects_id, rerating_id"""
-# Of customers whose hour was parked no line is expected, except where it is their release that is asked for.
+_COLUMNS = """service_id, usage_hour, billing_item_id, price_id, is_own_price, unit_price, unit_size,
+           quantity, correction, corrects_id, rerating_id"""
+# Of customers whose hour was parked no line is expected, except for their release.
 _DIFFERENCES = f"""{CHARGED}, there AS (
-    SELECT bill.customer_id, line.records, line.amount, line.measure, line.price_kind AS kind, {_SAID}
+    SELECT bill.customer_id, line.records, line.amount, line.measure, line.price_kind AS kind, {_COLUMNS}
       FROM invoices_hourlybill AS bill
       JOIN invoices_chargeline AS line ON line.bill_id = bill.id
      WHERE bill.hour_id = %(hour)s AND bill.sealed_in_id = %(sealed_in)s
 ), again AS (
-    SELECT customer_id, records, amount, measure, kind, {_SAID}
+    SELECT customer_id, records, amount, measure, kind, {_COLUMNS}
       FROM charged
      WHERE %(customers)s::bigint[] IS NOT NULL
         OR NOT EXISTS (SELECT FROM invoices_parkedhour AS parked

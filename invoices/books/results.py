@@ -1,4 +1,4 @@
-"""Results of verifying the books: made by hand, or each night for the last day, and kept."""
+"""Stored results of verifying the books, on demand and each night for the last day."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo

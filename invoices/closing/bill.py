@@ -1,8 +1,8 @@
-"""One statement that turns an hour into bills: charge, judge, park or bill, and tell what came of it.
+"""One statement that turns an hour into bills: charge, check, park or bill, and return the totals.
 
-Each customer's part is judged by itself. What its lines do not hold exactly, or what looks wrong, is parked
-with the reason; everybody else's is billed. A released hour is judged again, but not by the bounds: somebody
-has looked at it.
+Each customer's part is checked by itself. A part that its lines do not cover exactly, or that looks wrong, is
+parked with the reason; all others are billed. A released hour is checked again, but not against the bounds: a
+person has approved it.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from invoices.rating.charges_sql import CHARGED, charging_parameters
 from invoices.rating.usage_sql import consumed
 from pricing.rules.measures import Measure
 
-# Of a customer with fewer bills in the last days nobody knows what is usual.
+# With fewer bills in the last days there is no usual amount to compare with.
 BILLS_TO_KNOW_WHAT_IS_USUAL = 24
 DAYS_TO_LOOK_BACK = 7
 
@@ -79,8 +79,8 @@ _DIFFERS = "\n".join(
                         coalesce(owed.{measure}, 0))"""
     for measure in Measure
 )
-# A statement of its own, because PostgreSQL groups in parallel only where nothing is written besides. Nobody
-# else sees the table, and no record can have come in between: the hour is barred.
+# A statement of its own, because PostgreSQL groups in parallel only where nothing is written besides. The
+# table is temporary, and no record can have come in between: the hour is locked.
 #
 # Without plain index scans, which would fetch the records in the order of their customers, one page each:
 # the records of an hour lie together, and are read faster as they lie.

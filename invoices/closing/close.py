@@ -1,7 +1,7 @@
 """Closing an hour: its usage becomes charge lines and bills, once and for ever.
 
-Whoever closes, however often and whenever, the outcome is the same: the exclusive lock waits for records
-on their way, the row of the billing hour can be inserted once only, and one transaction holds it all.
+Closing is idempotent and safe to run concurrently: the exclusive lock waits for records being inserted, the
+row of the billing hour can be inserted once only, and one transaction holds it all.
 """
 
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Parked hours: what waits for somebody to look at it, and letting it go."""
+"""Parked hours: which ones await a decision, and their release."""
 
 import datetime as dt
 

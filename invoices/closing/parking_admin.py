@@ -1,4 +1,4 @@
-"""Parked hours in the admin: what waits comes first, with the reason; releasing it has it billed."""
+"""Parked hours in the admin: waiting ones first, with the reason; a release bills them."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ _RANKS = list(STATES)
 LARGEST_RECORDS = 10
 
 
-class StateFilter(admin.SimpleListFilter):
+class ParkedStateFilter(admin.SimpleListFilter):
     """Waits, released or billed."""
 
     title = "state"
@@ -48,11 +48,11 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
-    """Hours that were closed without a customer's bill, because what it would say looks wrong."""
+    """Hours that were closed without a customer's bill, because the bill looks wrong."""
 
     list_display = ("code_text", "hour_utc", "state", "reason", "records_text", "amount_text", "what_is_done")
     list_display_links = ("code_text", "hour_utc")
-    list_filter = (StateFilter,)
+    list_filter = (ParkedStateFilter,)
     list_select_related = ("release",)
     search_fields = ("code", "reason")
     list_per_page = 50
@@ -67,7 +67,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the customer's code, the bill if there is one, and the place of its state."""
         bill = HourlyBill.objects.filter(customer_id=OuterRef("customer_id"), hour_id=OuterRef("hour_id"))
-        # Not by a join: of a record that was parked nobody may know the customer.
+        # Not by a join: the customer of a parked record may be unknown.
         code = Customer.objects.filter(pk=OuterRef("customer_id")).values("code")
         return (
             ParkedHour.objects.select_related("release")
@@ -111,7 +111,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
 
     @display(description="hour (UTC)", ordering="hour_id")  # type: ignore[untyped-decorator]
     def hour_utc(self, parked: ParkedHour) -> str:
-        """By the clock of billing."""
+        """In UTC, as billing hours are."""
         return f"{parked.hour_id:%Y-%m-%d %H:%M}"
 
     @display(description="hour (UTC)")  # type: ignore[untyped-decorator]
@@ -140,20 +140,20 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         """Waits, released or billed."""
         return str(_RANKS[parked.rank])
 
-    @display(description="what is done")  # type: ignore[untyped-decorator]
+    @display(description="next step")  # type: ignore[untyped-decorator]
     def what_is_done(self, parked: Any) -> str:
-        """Who released it and why, and the bill or when it comes."""
+        """The release with its reason, and the bill or when it is due."""
         released = getattr(parked, "release", None)
         if released is None:
-            return "Nothing yet: look at it, reverse what is wrong, then release it."
-        told = f"Released by {released.released_by}: {released.reason}"
+            return "Check the records, reverse wrong ones, then release the hour."
+        text = f"Released by {released.released_by}: {released.reason}"
         if parked.bill_pk is not None:
             url = reverse("admin:invoices_hourlybill_change", args=[parked.bill_pk])
-            return format_html('{} - <a class="underline" href="{}">{}</a>', told, url, parked.bill_number)
+            return format_html('{} - <a class="underline" href="{}">{}</a>', text, url, parked.bill_number)
         last = last_closed_hour()
         if last is not None and released.billing_hour <= last:
-            return f"{told} - It still does not add up; each closing tries again."
-        return f"{told} - Its bill comes with the closing of {released.billing_hour:%Y-%m-%d %H:%M}."
+            return f"{text} - It still does not add up; each closing tries again."
+        return f"{text} - Its bill comes with the closing of {released.billing_hour:%Y-%m-%d %H:%M}."
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -173,7 +173,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
 
     @action(description="Release", url_path="release", permissions=["release"])  # type: ignore[untyped-decorator]
     def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for the reason first, naming the consequence; then let the next closing bill it."""
+        """Ask for a reason, with the consequence shown; then let the next closing bill the hour."""
         parked = self.get_object(request, object_id)
         if parked is None:
             raise Http404
@@ -203,11 +203,11 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
 
 
 def _largest_records(parked: Any) -> dict[str, Any]:
-    """Return the table of the records that say most, each with what can be done about it."""
+    """Return the table of the largest records, each with a link to reverse it."""
     size = sum((F(measure) for measure in list(Measure)[1:]), F(Measure.INPUT_TOKENS))
     found = UsageRecord.objects.filter(billing_hour=parked.hour_id, customer_id=parked.customer_id)
     records = list(found.order_by(size.desc(), "event_id")[:LARGEST_RECORDS])
-    # Not by a join: nobody may know the service either.
+    # Not by a join: the service may be unknown too.
     services = Service.objects.in_bulk([record.service_id for record in records])
     reversed_ids = set(
         UsageRecord.objects.filter(
@@ -230,7 +230,7 @@ def _largest_records(parked: Any) -> dict[str, Any]:
 
 def _record_link(parked: Any, record: UsageRecord, *, is_reversed: bool) -> str:
     if parked.code is None:
-        return "cannot be reversed: nobody knows the customer"
-    words = "reversed" if is_reversed else "a reversal" if record.reverses else "look at it, or reverse it"
+        return "cannot be reversed: unknown customer"
+    words = "reversed" if is_reversed else "a reversal" if record.reverses else "view or reverse"
     query = urlencode({"customer": parked.code, "event_id": record.event_id})
     return format_html('<a class="underline" href="{}?{}">{}</a>', reverse("usage_record"), query, words)

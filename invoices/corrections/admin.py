@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from invoices.admin_forms import ReasonForm, ReratingForm
-from invoices.corrections.rerate import Effect, order_rerating, preview_rerating
+from invoices.corrections.rerate import ReratingEffect, order_rerating, preview_rerating
 from invoices.models import ChargeLine, Correction, Rerating
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.rules.amounts import exact_sum
@@ -25,7 +25,7 @@ CUSTOMERS_SHOWN = 100
 
 
 class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
-    """What was ordered, by whom, why, and what came of it."""
+    """Ordered re-ratings with their reason and effect."""
 
     list_display = ("ordered_text", "price", "span", "corrected", "reason", "ordered_by", "effect")
     list_select_related = ("price__billing_item__service", "price__customer")
@@ -38,7 +38,7 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
     change_form_outer_after_template = "admin/rerating_effect.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who are given it."""
+        """With the permission to order re-ratings."""
         return bool(request.user.has_perm("invoices.add_rerating"))
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -54,7 +54,7 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
 
     @display(description="usage (UTC)", ordering="from_hour")  # type: ignore[untyped-decorator]
     def span(self, rerating: Rerating) -> str:
-        """From the first hour to the first that is not meant."""
+        """From the first hour to the end (exclusive)."""
         return f"{rerating.from_hour:%Y-%m-%d %H:%M} to {rerating.until_hour:%Y-%m-%d %H:%M}"
 
     @display(description="corrected unit price (RMB)", ordering="unit_price")  # type: ignore[untyped-decorator]
@@ -64,7 +64,7 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
 
     @display(description="on the bills of (UTC)")  # type: ignore[untyped-decorator]
     def billing_hour_text(self, rerating: Rerating) -> str:
-        """By the clock of billing."""
+        """In UTC, as billing hours are."""
         return f"{rerating.billing_hour:%Y-%m-%d %H:%M}"
 
     @display(description="effect (RMB)")  # type: ignore[untyped-decorator]
@@ -95,36 +95,38 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
         """Ask for the price; show the effect; ask for the reason; order it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        # Both steps send what is to be re-rated in the address, so that the order is for what was shown.
-        asked = ReratingForm(request.GET or None)
+        # The form is in the query string at both steps, so that the order is for what was previewed.
+        rerating_form = ReratingForm(request.GET or None)
         form = ReasonForm(request.POST or None)
-        if request.method == "POST" and asked.is_valid() and form.is_valid():
-            made = self._order(request, asked, form)
+        if request.method == "POST" and rerating_form.is_valid() and form.is_valid():
+            made = self._order(request, rerating_form, form)
             if made is not None:
                 return redirect(reverse("admin:invoices_rerating_change", args=[made.pk]))
         context = {
             **self.admin_site.each_context(request),
             "title": "Re-rate a price",
-            "asked": asked,
+            "rerating_form": rerating_form,
             "form": form,
-            "preview": _table(preview_rerating(**asked.cleaned_data)) if asked.is_valid() else None,
-            "media": asked.media,
+            "preview": _table(preview_rerating(**rerating_form.cleaned_data))
+            if rerating_form.is_valid()
+            else None,
+            "media": rerating_form.media,
             "opts": self.opts,
         }
         return render(request, "admin/rerate.html", context)
 
-    def _order(self, request: HttpRequest, asked: ReratingForm, form: ReasonForm) -> Rerating | None:
-        """Order it and say so, or say at the forms why not."""
+    def _order(self, request: HttpRequest, rerating_form: ReratingForm, form: ReasonForm) -> Rerating | None:
+        """Order it, or put the reason for a refusal on the forms."""
         try:
             made = order_rerating(
-                **asked.cleaned_data,
+                **rerating_form.cleaned_data,
                 reason=form.cleaned_data["reason"],
                 by=request.user.get_username(),
                 now=clock.now(),
             )
         except ValidationError as error:
             for field, texts in error.message_dict.items():
-                asked.add_error(field if field in asked.fields else None, texts)
+                rerating_form.add_error(field if field in rerating_form.fields else None, texts)
             return None
         self.log_addition(request, made, f"Ordered: {made.reason}")
         messages.success(request, f"Ordered: it is on the bills of {made.billing_hour:%Y-%m-%d %H:%M} UTC.")
@@ -136,7 +138,7 @@ def _is_billed(rerating: Rerating) -> bool:
     return last is not None and rerating.billing_hour <= last
 
 
-def _previewed(rerating: Rerating) -> list[Effect]:
+def _previewed(rerating: Rerating) -> list[ReratingEffect]:
     return preview_rerating(
         price=rerating.price,
         from_hour=rerating.from_hour,
@@ -145,26 +147,26 @@ def _previewed(rerating: Rerating) -> list[Effect]:
     )
 
 
-def _billed_effects(rerating: Rerating) -> list[Effect]:
+def _billed_effects(rerating: Rerating) -> list[ReratingEffect]:
     """Return the same as a preview of what was then billed."""
-    taken_back, anew = (Q(correction=kind) for kind in (Correction.TAKEN_BACK, Correction.CHARGED_ANEW))
+    credited, rebilled = (Q(correction=kind) for kind in (Correction.CREDITED, Correction.REBILLED))
     rows = (
         ChargeLine.objects.filter(rerating=rerating, bill__hour=rerating.billing_hour)
         .order_by()
         .values_list("bill__customer_code", "bill__customer_name")
         .annotate(
-            lines=Count("pk", filter=anew),
-            moved=Sum("quantity", filter=anew),
-            charged=-Sum("amount", filter=taken_back),
-            corrected=Sum("amount", filter=anew),
+            lines=Count("pk", filter=rebilled),
+            moved=Sum("quantity", filter=rebilled),
+            charged=-Sum("amount", filter=credited),
+            corrected=Sum("amount", filter=rebilled),
             difference=Sum("amount"),
         )
     )
-    effects = [Effect(*row) for row in rows]
+    effects = [ReratingEffect(*row) for row in rows]
     return sorted(effects, key=lambda effect: (-abs(effect.difference), effect.customer_code))
 
 
-def _table(effects: list[Effect]) -> dict[str, Any]:
+def _table(effects: list[ReratingEffect]) -> dict[str, Any]:
     """Return what the page shows of the effects: the largest, and what all of them come to."""
     headers = [
         "customer",
@@ -184,7 +186,7 @@ def _table(effects: list[Effect]) -> dict[str, Any]:
     }
 
 
-def _row(effect: Effect) -> list[str]:
+def _row(effect: ReratingEffect) -> list[str]:
     numbers = (effect.charged, effect.corrected, effect.difference)
     return [
         effect.customer_code,

@@ -1,7 +1,7 @@
 """Re-rating: what was charged at a wrong price for usage in a span of hours is charged at the right one.
 
-The correction is on the bills of the earliest open hour: each line at the wrong price is taken back as far as
-it has not been reversed, and charged anew. The preview shows what that comes to for each customer.
+The correction is on the bills of the earliest open hour: each line at the wrong price is credited, except for
+its reversed part, and rebilled. The preview shows what that comes to for each customer.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from usage.billing_hours import last_closed_hour, lock_hours_for_ingest
 from usage.models import HOUR
 
 
-class Effect(NamedTuple):
+class ReratingEffect(NamedTuple):
     """What a re-rating comes to for one customer; amounts in RMB."""
 
     customer_code: str
@@ -33,7 +33,7 @@ class Effect(NamedTuple):
 
 def preview_rerating(
     *, price: Price, from_hour: dt.datetime, until_hour: dt.datetime, unit_price: Decimal
-) -> list[Effect]:
+) -> list[ReratingEffect]:
     """Return the effect for each customer as of now, the largest first; nothing is stored."""
     last = last_closed_hour()
     if last is None:
@@ -50,7 +50,7 @@ def preview_rerating(
                 "sealed_in": last + HOUR,
             },
         )
-        return [Effect(*row) for row in cursor.fetchall()]
+        return [ReratingEffect(*row) for row in cursor.fetchall()]
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""Tracing in the admin: a charge line with its records, and a search for a record and its lines."""
+"""The drill-down in the admin: a charge line with its records, and a search for a record and its lines."""
 
 from typing import Any
 
@@ -116,8 +116,8 @@ def _record_link(customer: str, event_id: str) -> str:
 
 
 def _line_link(line: ChargeLine) -> str:
-    said = f" ({line.get_correction_display()})" if line.correction else ""
-    return _link(reverse(_PAGE, args=[line.pk]), f"{line.get_measure_display()}{said}")
+    correction = f" ({line.get_correction_display()})" if line.correction else ""
+    return _link(reverse(_PAGE, args=[line.pk]), f"{line.get_measure_display()}{correction}")
 
 
 def _bill_link(line: ChargeLine) -> str:
@@ -154,7 +154,7 @@ def _records_table(line: ChargeLine, records: list[Any]) -> dict[str, Any]:
         ]
         for record in records
     ]
-    heads = ["time (UTC)", "event id", "takes back", "received (UTC)", "quantity", "amount (RMB)"]
+    heads = ["time (UTC)", "event id", "reverses", "received (UTC)", "quantity", "amount (RMB)"]
     return {"headers": heads, "rows": rows}
 
 
@@ -174,10 +174,10 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
     if found.parked:
         facts.append(["parked because", found.parked.reason])
     if record.reverses is not None:
-        facts.append(["takes back", _record_link(code, record.reverses)])
+        facts.append(["reverses", _record_link(code, record.reverses)])
     if found.reversal:
-        facts.append(["taken back by", _record_link(code, found.reversal.record.event_id)])
-        facts.append(["state of that", _BILLING_STATES[found.reversal.billing_state]])
+        facts.append(["reversed by", _record_link(code, found.reversal.record.event_id)])
+        facts.append(["state of the reversal", _BILLING_STATES[found.reversal.billing_state]])
     return facts
 
 

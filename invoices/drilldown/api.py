@@ -1,4 +1,4 @@
-"""The HTTP doors that explain an amount to a program: the records of a charge line, the lines of a record."""
+"""The drill-down endpoints: the records of a charge line, and the lines of a record."""
 
 from typing import Any, cast
 
@@ -17,7 +17,15 @@ from accounts.api_keys.permissions import MayReadBilling
 from invoices.drilldown.downloads import records_file
 from invoices.drilldown.forms import RECORDS_A_PAGE, RecordQuery, RecordsQuery
 from invoices.drilldown.pagination import oldest_records
-from invoices.drilldown.schemas import AFTER, EVENT_ID, LIMIT, LINE_ID, answers, records_said, trace_said
+from invoices.drilldown.schemas import (
+    AFTER,
+    EVENT_ID,
+    LIMIT,
+    LINE_ID,
+    answers,
+    records_payload,
+    trace_payload,
+)
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
 from sensenova_billing.lib.api.endpoint import Endpoint
@@ -26,7 +34,7 @@ from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 
 
 class TraceView(Endpoint):
-    """Reads billing for a key that may."""
+    """An endpoint that needs the scope billing:read."""
 
     permission_classes = (MayReadBilling,)
 
@@ -47,15 +55,15 @@ class LineRecordsView(TraceView):
     )
     def get(self, request: Request, id: int) -> Response:
         """Authenticate, read the query, answer one page."""
-        asked = read_query(RecordsQuery, request.query_params)
+        params = read_query(RecordsQuery, request.query_params)
         line = _line_for(request, id)
         page = oldest_records(
             records=records_of(line=line),
-            size=int(asked["limit"] or RECORDS_A_PAGE),
-            newer_than=asked["after"],
+            size=int(params["limit"] or RECORDS_A_PAGE),
+            newer_than=params["after"],
         )
         next_after = page.newest if page.has_newer else None
-        return Response(records_said(line=line, records=page.records, next_after=next_after))
+        return Response(records_payload(line=line, records=page.records, next_after=next_after))
 
 
 class LineRecordsFileView(TraceView):
@@ -93,12 +101,12 @@ class RecordView(TraceView):
     )
     def get(self, request: Request) -> Response:
         """Authenticate, read the query, answer."""
-        asked = read_query(RecordQuery, request.query_params)
-        customer = customer_of_key(key=key_of(request), code=asked["customer"])
-        found = trace_record(customer=customer, event_id=asked["event_id"])
+        params = read_query(RecordQuery, request.query_params)
+        customer = customer_of_key(key=key_of(request), code=params["customer"])
+        found = trace_record(customer=customer, event_id=params["event_id"])
         if found is None:
             raise Http404
-        return Response(trace_said(customer=customer.code, found=found))
+        return Response(trace_payload(customer=customer.code, found=found))
 
 
 def _line_for(request: Request, pk: int) -> ChargeLine:

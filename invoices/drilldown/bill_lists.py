@@ -84,6 +84,6 @@ def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[Char
         *before,
         *("service__group__position", "service__position", "service_id"),
         *("-usage_hour", "billing_item_id", "price_id"),
-        # What is reversed, then what is taken back, then what is charged anew instead.
+        # Reversals, then credits, then rebilled lines.
         *(F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True), "-correction"),
     )

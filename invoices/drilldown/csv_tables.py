@@ -85,14 +85,14 @@ def _state(line: ChargeLine) -> str:
 
 
 def _calls(line: ChargeLine) -> int | None:
-    """Return the calls that the line counts, below 0 where it takes them off; None for a re-rating."""
+    """Return the calls that the line counts, below 0 for a reversal; None for a re-rating."""
     if not line.records:
         return None
     return -line.records if line.correction == Correction.REVERSAL else line.records
 
 
 def _price_kind(line: ChargeLine) -> str:
-    return "corrected price" if line.correction == Correction.CHARGED_ANEW else line.get_price_kind_display()
+    return "corrected price" if line.correction == Correction.REBILLED else line.get_price_kind_display()
 
 
 def _hour_utc(hour: dt.datetime) -> str:

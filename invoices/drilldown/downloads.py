@@ -30,7 +30,7 @@ class Busy(APIException):
     status_code = 503
     default_code = "busy"
     default_detail = (
-        "Too many files are being written at the moment. Nothing was done; ask again in a minute."
+        "Too many files are being written at the moment. Nothing was done; try again in a minute."
     )
 
 
@@ -59,7 +59,7 @@ def csv_download(*, name: str, head: Sequence[str], rows: Rows) -> Download:
 
 
 def csv_download_or_page(*, name: str, head: Sequence[str], rows: Rows) -> HttpResponseBase:
-    """Answer a browser: with the file, or with a page that says to come again."""
+    """Answer a browser: with the file, or with a page that says to try again."""
     try:
         return csv_download(name=name, head=head, rows=rows)
     except Busy as busy:
@@ -81,7 +81,7 @@ def _records_name(line: ChargeLine) -> str:
 
 
 def _write_in_turn(*, file: "SpooledTemporaryFile[bytes]", head: Sequence[str], rows: Rows) -> None:
-    _give_the_connection_back()  # whoever waits for a turn holds none
+    _give_the_connection_back()  # a request that waits for a turn holds none
     if not _TURNS.acquire(timeout=PATIENCE_SECONDS):
         raise Busy
     try:

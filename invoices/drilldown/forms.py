@@ -1,4 +1,4 @@
-"""What may be asked of the records of a line, and of one record."""
+"""Query parameters and forms of the drill-down."""
 
 from dataclasses import replace
 from typing import Any
@@ -42,12 +42,12 @@ class RecordsForm(forms.Form):
     oldest = forms.RegexField(regex=r"^1\Z", required=False)
 
     def read(self, records: QuerySet[Any]) -> RecordsPage:
-        """Return the page, newest first; the newest one where what was asked cannot be read."""
-        asked = self.cleaned_data if self.is_valid() else {}
-        if asked.get("newer_than") or asked.get("oldest"):
-            found = oldest_records(records=records, size=RECORDS_A_PAGE, newer_than=asked["newer_than"])
+        """Return the page, newest first; the newest one if the parameters cannot be read."""
+        params = self.cleaned_data if self.is_valid() else {}
+        if params.get("newer_than") or params.get("oldest"):
+            found = oldest_records(records=records, size=RECORDS_A_PAGE, newer_than=params["newer_than"])
             return replace(found, records=found.records[::-1])
-        return newest_records(records=records, size=RECORDS_A_PAGE, older_than=asked.get("older_than"))
+        return newest_records(records=records, size=RECORDS_A_PAGE, older_than=params.get("older_than"))
 
 
 class EventIdField(forms.CharField):

@@ -1,4 +1,4 @@
-"""What the doors of tracing answer: the values, and how the OpenAPI document says them."""
+"""The payloads of the drill-down endpoints, and their OpenAPI schemas."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from usage.ingest.reversals import reason_of
 
 
-def line_said(line: ChargeLine) -> dict[str, Any]:
-    """Return what the API says of a charge line."""
+def line_payload(line: ChargeLine) -> dict[str, Any]:
+    """Return the payload of a charge line."""
     return {
         "id": line.pk,
         "bill": line.bill.number,
@@ -35,9 +35,9 @@ def line_said(line: ChargeLine) -> dict[str, Any]:
     }
 
 
-def records_said(*, line: ChargeLine, records: list[Any], next_after: RecordKey | None) -> dict[str, Any]:
+def records_payload(*, line: ChargeLine, records: list[Any], next_after: RecordKey | None) -> dict[str, Any]:
     """Return what the API says of a page of a line's records."""
-    said = [
+    rows = [
         {
             "event_id": record.event_id,
             "occurred_at": record.occurred_at,
@@ -49,13 +49,13 @@ def records_said(*, line: ChargeLine, records: list[Any], next_after: RecordKey 
         for record in records
     ]
     return {
-        "charge_line": line_said(line),
-        "records": said,
+        "charge_line": line_payload(line),
+        "records": rows,
         "next": None if next_after is None else str(next_after),
     }
 
 
-def trace_said(*, customer: str, found: RecordTrace) -> dict[str, Any]:
+def trace_payload(*, customer: str, found: RecordTrace) -> dict[str, Any]:
     """Return what the API says of a record and of the lines on which it is billed and corrected."""
     record = found.record
     # Who took a record back is ours to know, and why the customer's too.
@@ -73,15 +73,15 @@ def trace_said(*, customer: str, found: RecordTrace) -> dict[str, Any]:
         "billing_hour": record.billing_hour,
         "standing": str(found.billing_state),
         "bill": found.bill.number if found.bill else None,
-        "lines": [_share_said(share) for share in found.lines],
-        "corrections": [_share_said(share) for share in found.corrections],
+        "lines": [_share_payload(share) for share in found.lines],
+        "corrections": [_share_payload(share) for share in found.corrections],
         "amount": plain(found.amount),
     }
 
 
-def _share_said(share: Share) -> dict[str, Any]:
+def _share_payload(share: Share) -> dict[str, Any]:
     return {
-        "charge_line": line_said(share.line),
+        "charge_line": line_payload(share.line),
         "quantity": share.quantity,
         "amount": plain(share.amount),
     }
@@ -104,7 +104,7 @@ EVENT_ID = OpenApiParameter(
 LINE_ID = OpenApiParameter("id", {"type": "integer", "minimum": 0}, location=OpenApiParameter.PATH)
 
 _REFUSALS = {
-    400: "A parameter cannot be read, is unknown, or is said twice; each is named with its reason.",
+    400: "A parameter cannot be read, is unknown, or is given twice; each is named with its reason.",
     401: "No service key, or one that is not live.",
     403: "The key lacks the scope billing:read.",
     404: "There is no such thing, or the key may not see it.",
@@ -112,12 +112,12 @@ _REFUSALS = {
 }
 
 
-def answers(said: OpenApiResponse, *, media_type: str = "application/json") -> dict[Any, OpenApiResponse]:
+def answers(success: OpenApiResponse, *, media_type: str = "application/json") -> dict[Any, OpenApiResponse]:
     """Return every way in which such a door answers; refusals are JSON whatever it answers else."""
     refused = {
         (status, "application/json"): answer(why, schema_ref("Error")) for status, why in _REFUSALS.items()
     }
-    return {(200, media_type): said, **refused}
+    return {(200, media_type): success, **refused}
 
 
 def _object(properties: dict[str, Schema]) -> Schema:
@@ -156,7 +156,7 @@ TRACE_SHAPES: dict[str, Schema] = {
             "event_id": _TEXT,
             "occurred_at": _INSTANT,
             "received_at": _INSTANT,
-            "reverses": _TEXT_OR_NULL | {"description": "The event id of the record taken back."},
+            "reverses": _TEXT_OR_NULL | {"description": "The event id of the reversed record."},
             "quantity": _INTEGER | {"description": "Its part of the line's quantity."},
             "amount": _DECIMAL | {"description": "Its part of the line's amount, exact."},
         }
@@ -178,8 +178,8 @@ TRACE_SHAPES: dict[str, Schema] = {
             "received_at": _INSTANT,
             **{str(measure): _INTEGER for measure in Measure},
             "metadata": {"type": ["object", "null"]},
-            "reverses": _TEXT_OR_NULL | {"description": "The event id of the record that it takes back."},
-            "reversed_by": _TEXT_OR_NULL | {"description": "The event id of the record that takes it back."},
+            "reverses": _TEXT_OR_NULL | {"description": "The event id of the record that it reverses."},
+            "reversed_by": _TEXT_OR_NULL | {"description": "The event id of the record that reverses it."},
             "billing_hour": _INSTANT,
             "standing": {
                 "type": "string",

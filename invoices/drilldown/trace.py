@@ -2,7 +2,7 @@
 
 A line holds the records of its bill's hour, customer, service and hour of usage at whose own instants its
 price counted; a price that changes within the hour makes two lines, which the instants tell apart. A
-*reversal* holds the records that take back what the corrected line billed. A *re-rating* holds the records
+*reversal* holds the records that reverse those of the corrected line. A *re-rating* holds the records
 of the line that it corrects, without those that were reversed on a bill before or on the same one.
 """
 
@@ -27,8 +27,8 @@ from usage.models import HOUR, UsageRecord
 _NUMBER = DecimalField(max_digits=50, decimal_places=14)
 
 
-class Stretch(NamedTuple):
-    """A stretch of time, half-open."""
+class Interval(NamedTuple):
+    """A half-open interval of time."""
 
     begin: dt.datetime
     end: dt.datetime
@@ -56,19 +56,19 @@ def price_of_one(line: ChargeLine) -> Decimal:
     return line.unit_price / line.unit_size
 
 
-def stretches_of(*, line: ChargeLine, customer_id: int) -> list[Stretch]:
+def differing_intervals(*, line: ChargeLine, customer_id: int) -> list[Interval]:
     """Return when in the line's hour of usage its price counted for this customer."""
-    whole = Stretch(line.usage_hour, line.usage_hour + HOUR)
+    whole = Interval(line.usage_hour, line.usage_hour + HOUR)
     found = Price.objects.filter(
         _is_for(customer_id), billing_item=line.billing_item_id, begins_at__lt=whole.end
     ).exclude(ends_at__lte=whole.begin)
     prices = [fact_of(price) for price in found]
     within = (instant for instant in instants_of(prices) if whole.begin < instant < whole.end)
-    stretches = [Stretch(*part) for part in pairwise([whole.begin, *within, whole.end])]
-    counting = [price_in_force(prices, customer=customer_id, at=stretch.begin) for stretch in stretches]
+    intervals = [Interval(*part) for part in pairwise([whole.begin, *within, whole.end])]
+    counting = [price_in_force(prices, customer=customer_id, at=interval.begin) for interval in intervals]
     return [
-        stretch
-        for stretch, price in zip(stretches, counting, strict=True)
+        interval
+        for interval, price in zip(intervals, counting, strict=True)
         if price is not None and price.id == line.price_id
     ]
 
@@ -78,11 +78,11 @@ def _is_for(customer_id: int) -> Q:
 
 
 def _used_at_price(*, line: ChargeLine, bill: HourlyBill) -> QuerySet[UsageRecord]:
-    stretches = stretches_of(line=line, customer_id=bill.customer_id)
-    if not stretches:
+    intervals = differing_intervals(line=line, customer_id=bill.customer_id)
+    if not intervals:
         return UsageRecord.objects.none()
     instants = Q()
-    for begin, end in stretches:
+    for begin, end in intervals:
         instants |= Q(occurred_at__gte=begin, occurred_at__lt=end)
     return UsageRecord.objects.filter(
         instants, billing_hour=bill.hour_id, customer=bill.customer_id, service=line.service_id
@@ -90,7 +90,7 @@ def _used_at_price(*, line: ChargeLine, bill: HourlyBill) -> QuerySet[UsageRecor
 
 
 def _reverses_what(line: ChargeLine) -> Exists:
-    """The condition that a record takes back one that was billed on this line's bill."""
+    """The condition that a record reverses one of this line's bill."""
     originals = UsageRecord.objects.filter(customer=OuterRef("customer_id"), event_id=OuterRef("reverses"))
     return Exists(originals.filter(billing_hour=line.bill.hour_id))
 
@@ -114,11 +114,11 @@ def _corrected(line: ChargeLine) -> ChargeLine:
 
 
 def _sign(line: ChargeLine) -> int:
-    return -1 if line.correction == Correction.TAKEN_BACK else 1
+    return -1 if line.correction == Correction.CREDITED else 1
 
 
 class BillingState(StrEnum):
-    """Where a record stands on its way to a bill."""
+    """Whether a record is billed yet."""
 
     BILLED = "billed"
     OPEN = "open"
@@ -137,7 +137,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordTrace:
-    """A record, where it stands, and its part of every line that bills or corrects it."""
+    """A record, its billing state, and its part of every line that bills or corrects it."""
 
     record: UsageRecord
     billing_state: BillingState
@@ -165,8 +165,8 @@ def trace_record(*, customer: Customer, event_id: str) -> RecordTrace | None:
         return None
     reversal = None
     if record.reverses is None:
-        taken_back = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
-        reversal = _trace(record=taken_back, reversal=None) if taken_back else None
+        reversing = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
+        reversal = _trace(record=reversing, reversal=None) if reversing else None
     return _trace(record=record, reversal=reversal)
 
 
@@ -221,8 +221,8 @@ def _reratings_of(lines: list[ChargeLine], reversal: RecordTrace | None) -> list
         .select_related("bill")
         .order_by("bill__sealed_in", "bill__hour", "billing_item_id", "-correction")
     )
-    taken_back_on = reversal.bill if reversal else None
-    return [line for line in found if taken_back_on is None or _order(line.bill) < _order(taken_back_on)]
+    reversed_on = reversal.bill if reversal else None
+    return [line for line in found if reversed_on is None or _order(line.bill) < _order(reversed_on)]
 
 
 def _order(bill: HourlyBill) -> tuple[dt.datetime, dt.datetime]:

@@ -1,6 +1,6 @@
-"""What somebody should look at, read without anybody looking: is the closing on time, and do the books hold?
+"""Alarms: is the closing on time, and are the books consistent?
 
-Five alarms: an hour that is not closed long after its end, parked hours that nobody has released, a share of
+Five alarms: an hour that is not closed long after its end, parked hours without a release, a share of
 late usage out of the ordinary, usage that is refused, and a verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key.
 """
@@ -25,7 +25,7 @@ HOURS_TO_LOOK_BACK = 24
 
 
 class Level(StrEnum):
-    """How much of a hurry there is."""
+    """The urgency of an alarm."""
 
     OK = "ok"
     WARNING = "warning"
@@ -55,7 +55,7 @@ class ClosingState:
 
 
 def state_of_closing(*, now: dt.datetime) -> ClosingState:
-    """Return how things stand; cheap enough to be asked every few seconds."""
+    """Return the state of the closing; cheap enough to read every few seconds."""
     hour = next_hour_to_close()
     ended_for = dt.timedelta(0) if hour is None else max(now - hour - HOUR, dt.timedelta(0))
     # A release whose closing has come and that is not billed did not help.
@@ -123,7 +123,7 @@ def _unclosed(*, hour: dt.datetime | None, ended_for: dt.timedelta) -> Alarm:
     return Alarm(
         "unclosed",
         level,
-        f"The hour {hour:%Y-%m-%d %H:%M} UTC ended {in_words(ended_for)} ago and is not closed.",
+        f"The hour {hour:%Y-%m-%d %H:%M} UTC ended {duration_text(ended_for)} ago and is not closed.",
     )
 
 
@@ -132,7 +132,7 @@ def _parked(*, waiting: int, oldest: dt.datetime | None) -> Alarm:
         return Alarm("parked", Level.OK, "No hour is parked.")
     hours = "1 customer's hour waits" if waiting == 1 else f"{waiting:,} customers' hours wait"
     return Alarm(
-        "parked", Level.WARNING, f"{hours} to be looked at, the oldest since {oldest:%Y-%m-%d %H:%M} UTC."
+        "parked", Level.WARNING, f"{hours} for review, the oldest since {oldest:%Y-%m-%d %H:%M} UTC."
     )
 
 
@@ -174,11 +174,11 @@ def _verified(*, latest: Verification | None, failed: Verification | None, now: 
     if latest is None:
         return Alarm("verification", level, "The books have not been verified yet.")
     return Alarm(
-        "verification", level, f"The books of {latest} were found in order {in_words(now - since)} ago."
+        "verification", level, f"The books of {latest} were found in order {duration_text(now - since)} ago."
     )
 
 
-def in_words(span: dt.timedelta) -> str:
+def duration_text(span: dt.timedelta) -> str:
     """Return a span of time to the minute, e.g. `1 h 20 min`."""
     minutes = span // dt.timedelta(minutes=1)
     hours, minutes = divmod(minutes, 60)

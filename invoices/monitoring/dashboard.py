@@ -26,8 +26,8 @@ _CARDS: dict[str, tuple[str, type[Model]]] = {
 }
 # A colour, and never it alone: the words and the sign say the same.
 _SIGNS = {
-    Level.OK: ("success", "In order", "check_circle"),
-    Level.WARNING: ("warning", "Look at it", "warning"),
+    Level.OK: ("success", "OK", "check_circle"),
+    Level.WARNING: ("warning", "Needs attention", "warning"),
     Level.ALARM: ("danger", "Alarm", "error"),
 }
 
@@ -63,7 +63,7 @@ def _card(alarm: Alarm, request: HttpRequest) -> Card:
 
 
 def _refusals(request: HttpRequest) -> Card:
-    """Return how many calls were refused, or that nobody knows."""
+    """Return how many calls were refused, or that the store is unavailable."""
     href = reverse("refused_calls") if request.user.has_perm("usage.view_refusedcalls") else ""
     try:
         calls = sum(one.calls for one in call_windows().refusals())

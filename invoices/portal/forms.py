@@ -1,4 +1,4 @@
-"""Which bills are asked for: a span of days, a service, a page."""
+"""The selection of bills: a span of days, a service, a page."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -75,7 +75,7 @@ class SelectionForm(forms.Form):
         return cleaned
 
     def selection(self, customer: Customer) -> Selection:
-        """Return which of the customer's bills are asked for."""
+        """Return the selection of the customer's bills."""
         cleaned = self.cleaned_data
         service = self._services.get(cleaned["service"])
         return Selection(

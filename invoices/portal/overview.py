@@ -21,7 +21,7 @@ from usage.billing_hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
 
 LATEST_BILLS = 5
-CHECKED = "being checked"
+UNDER_REVIEW = "under review"
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Overview:
 
     @property
     def has_parked(self) -> bool:
-        """Whether one of the last 24 hours was closed without a bill, until somebody has looked at it."""
-        return any(row.state == CHECKED for row in self.rows)
+        """Whether one of the last 24 hours was parked."""
+        return any(row.state == UNDER_REVIEW for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _row(
     if open_hour:
         state, records = ("running" if open_hour.is_running else "closing soon"), open_hour.records
     else:
-        without_bill = CHECKED if is_parked else "no usage"
+        without_bill = UNDER_REVIEW if is_parked else "no usage"
         state, records = ("closed" if bill else without_bill), (bill.records if bill else 0)
     number = bill.number if bill else None
     amount = exact_sum(cell.amount for cell in cells)

@@ -1,4 +1,4 @@
-"""A customer's pages: the overview, the bills, a bill. Nobody sees another customer's: 404."""
+"""A customer's pages: the overview, the bills, a bill. Those of another customer are 404."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -121,7 +121,7 @@ def bill(request: HttpRequest, number: str) -> HttpResponse:
         context = {
             "customer": found.customer,
             "bill": found,
-            "sections": _sections(lines),
+            "sections": _by_service(lines),
             "price_decimals": decimals_of(line.unit_price for line in lines),
             "amount_decimals": decimals_of([found.amount, *(line.amount for line in lines)]),
             "has_late_lines": any(line.is_late for line in lines),
@@ -152,13 +152,13 @@ def _lines(found: HourlyBill) -> list[ChargeLine]:
 
 
 def _reversals(found: HourlyBill) -> int:
-    """Return how many of the bill's records take others back."""
+    """Return how many of the bill's records are reversals."""
     records = UsageRecord.objects.filter(customer_id=found.customer_id, billing_hour=found.hour_id)
     return records.filter(reverses__isnull=False).count()
 
 
 @dataclass(frozen=True)
-class Section:
+class ServiceLines:
     """The lines of one service on a bill."""
 
     service: str
@@ -168,13 +168,13 @@ class Section:
     is_free_trial: bool
 
 
-def _sections(lines: list[ChargeLine]) -> list[Section]:
+def _by_service(lines: list[ChargeLine]) -> list[ServiceLines]:
     by_service = groupby(lines, key=lambda line: (line.service_name, line.service_id))
-    return [_section(service, service_id, list(group)) for (service, service_id), group in by_service]
+    return [_service_lines(service, service_id, list(group)) for (service, service_id), group in by_service]
 
 
-def _section(service: str, service_id: int, lines: list[ChargeLine]) -> Section:
-    return Section(
+def _service_lines(service: str, service_id: int, lines: list[ChargeLine]) -> ServiceLines:
+    return ServiceLines(
         service=service,
         service_id=service_id,
         lines=lines,

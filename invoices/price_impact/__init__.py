@@ -1,1 +1,1 @@
-"""What a planned change of prices costs whom."""
+"""What a planned change of prices costs each customer."""

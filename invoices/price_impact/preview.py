@@ -6,18 +6,15 @@ from dataclasses import dataclass
 
 from invoices.price_impact.simulate import PriceEffect, price_effects
 from pricing.catalogue.offering import fact_of
-from pricing.changes.apply import WRITTEN, Change, State, catalogue_held, is_refused, planned
+from pricing.changes.apply import WRITTEN, RowChange, RowState, catalogue_locked, dry_run, is_refused
 from pricing.changes.rows import AliasRow, PriceRow, Row
 from pricing.models import ITEM_ORDER, BillingItem, Price
-from pricing.timeline.differences import stretches_of
+from pricing.timeline.differences import differing_intervals
 from pricing.timeline.view import Outlook, outlook_of, prices_of, span_over
 
 EFFECT_OVER = dt.timedelta(days=30)
-STRETCHES_SHOWN = 4
-STALE = (
-    "Prices have changed since this was shown, so nothing was done. Below is what it would do now: "
-    "look at it again."
-)
+INTERVALS_SHOWN = 4
+STALE = "Prices have changed since the preview, so nothing was changed. Check the new preview below."
 ALWAYS = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -30,14 +27,13 @@ class ItemOutlook:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What becomes of each row and, unless one is refused, the effect on the last 30 days.
+class ChangePreview:
+    """The result of each row and, unless one is refused, the effect on the usage of the last 30 days.
 
-    There is an effect for each of the first stretches of time on which other prices count, and the number of
-    those that come later.
+    There is an effect for each of the first intervals with other prices; `later_effects` counts the rest.
     """
 
-    changes: list[Change]
+    changes: list[RowChange]
     fingerprint: str
     effects: list[PriceEffect]
     later_effects: int
@@ -50,7 +46,7 @@ class Plan:
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing of it can be done."""
+        """Whether a row is refused, so that nothing can be applied."""
         return is_refused(self.changes)
 
     @property
@@ -67,23 +63,23 @@ class Plan:
     def turns_aliases(self) -> bool:
         """Whether an alias that is there would name another service."""
         return any(
-            change.state == State.CHANGED and isinstance(change.row, AliasRow) for change in self.changes
+            change.state == RowState.CHANGED and isinstance(change.row, AliasRow) for change in self.changes
         )
 
 
-def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
-    """Work out what these rows would do now, and leave everything as it is."""
-    with catalogue_held():
+def preview_of(*, rows: Sequence[Row], now: dt.datetime) -> ChangePreview:
+    """Preview what these rows would do now; nothing is changed."""
+    with catalogue_locked():
         before = prices_of(_items_of(rows))
-        with planned(rows=rows, now=now) as tried:
+        with dry_run(rows=rows, now=now) as outcome:
             items = _items_of(rows)
             after = prices_of(items)
-    # Nobody else can change prices while they are planned, so what takes seconds waits until they are not.
-    changes = tried.changes
+    # The dry run locks the catalogue, so the slow part comes after it.
+    changes = outcome.changes
     effects, more = ([], 0) if is_refused(changes) else _effects(before, after, items, now)
-    return Plan(
+    return ChangePreview(
         changes=_in_order(changes),
-        fingerprint=tried.fingerprint,
+        fingerprint=outcome.fingerprint,
         effects=effects,
         later_effects=more,
         outlooks=[
@@ -93,7 +89,7 @@ def plan_of(*, rows: Sequence[Row], now: dt.datetime) -> Plan:
     )
 
 
-def _in_order(changes: Sequence[Change]) -> list[Change]:
+def _in_order(changes: Sequence[RowChange]) -> list[RowChange]:
     """Put the prices of one kind, item and customer together, the earliest first."""
     rows = [change.row for change in changes]
     first: dict[object, int] = {}
@@ -116,12 +112,12 @@ def _effects(
     items: list[BillingItem],
     now: dt.datetime,
 ) -> tuple[list[PriceEffect], int]:
-    """Return the effect of the first stretches on which prices differ, and how many more there are."""
+    """Return the effects of the first intervals in which prices differ, and how many more there are."""
     facts = [[fact_of(price) for held in prices.values() for price in held] for prices in (before, after)]
-    stretches, later = stretches_of(without=facts[0], changed=facts[1], most=STRETCHES_SHOWN)
-    if not stretches:
+    intervals, later = differing_intervals(without=facts[0], changed=facts[1], most=INTERVALS_SHOWN)
+    if not intervals:
         return [], 0
-    return price_effects(items=items, stretches=stretches, since=now - EFFECT_OVER, until=now), later
+    return price_effects(items=items, intervals=intervals, since=now - EFFECT_OVER, until=now), later
 
 
 def _items_of(rows: Sequence[Row]) -> list[BillingItem]:

@@ -1,4 +1,4 @@
-"""Changing prices in the admin: ask for the deed, show what it would do, ask for the reason, do it."""
+"""Changing prices in the admin: ask for the page, show what it would do, ask for the reason, do it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
-from invoices.price_impact.preview import STALE, plan_of
+from invoices.price_impact.preview import STALE, preview_of
 from invoices.price_impact.tables import effect_tables
-from pricing.changes.apply import CatalogueMoved, PlanRefused
+from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import submit_rows
-from pricing.changes.base_form import LONGEST_DEED, DeedForm, is_key
+from pricing.changes.base_form import LONGEST_ACTION, PriceActionForm, is_key
 from pricing.changes.forms import (
     ChangePriceForm,
     CopyPricesForm,
@@ -38,86 +38,86 @@ OFFERED_CODES = 500
 
 
 @dataclass(frozen=True)
-class Deed:
-    """What can be done with prices: its page's title, its form, and how the form is laid out."""
+class PriceActionPage:
+    """The page of a price action: its title, its form and the template that lays the form out."""
 
     title: str
     intro: str
-    form: type[DeedForm]
-    fields: str = "admin/deed_fields.html"
+    form: type[PriceActionForm]
+    fields: str = "admin/price_change_fields.html"
 
 
-def _door(deed: Deed) -> Callable[[HttpRequest], HttpResponse]:
-    """Return the page of a deed."""
+def _view(page: PriceActionPage) -> Callable[[HttpRequest], HttpResponse]:
+    """Return the view of an action's page."""
 
     @never_cache
     @permission_required("pricing.change_price", raise_exception=True)
-    def door(request: HttpRequest) -> HttpResponse:
-        return _show(request, deed)
+    def view(request: HttpRequest) -> HttpResponse:
+        return _show(request, page)
 
-    return door
+    return view
 
 
-def _show(request: HttpRequest, deed: Deed) -> HttpResponse:
+def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
     now = clock.now()
-    # Both steps send what is to be done in the address, so that what is done is what was shown.
-    asked = deed.form(request.GET, now=now)
+    # The form is in the query string at both steps, so that the rows applied are those that were previewed.
+    price_form = page.form(request.GET, now=now)
     reason = ReasonForm(request.POST if request.method == "POST" else None)
-    rows = _rows(asked) if asked.is_bound and asked.is_valid() else []
+    rows = _rows(price_form) if price_form.is_bound and price_form.is_valid() else []
     if rows and request.method == "POST" and reason.is_valid():
-        done = _do(request, asked, rows, reason)
+        done = _do(request, price_form, rows, reason)
         if done is not None:
             return done
-    plan = plan_of(rows=rows, now=now) if rows else None
-    if plan and request.method == "POST" and request.POST.get("plan") != plan.fingerprint:
+    preview = preview_of(rows=rows, now=now) if rows else None
+    if preview and request.method == "POST" and request.POST.get("preview") != preview.fingerprint:
         reason.add_error(None, STALE)
     context = {
         **admin.site.each_context(request),
-        "title": deed.title,
-        "deed": deed,
-        "asked": asked,
+        "title": page.title,
+        "page": page,
+        "price_form": price_form,
         "form": reason,
-        "plan": plan,
-        "effects": [effect_tables(effect) for effect in plan.effects] if plan else [],
-        "words": asked.words() if rows else "",
+        "preview": preview,
+        "effects": [effect_tables(effect) for effect in preview.effects] if preview else [],
+        "summary": price_form.summary() if rows else "",
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
-        "current": _current(asked),
+        "current": _current(price_form),
         "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
         "back": reverse("admin:pricing_price_changelist"),
     }
-    return render(request, "admin/deed.html", context)
+    return render(request, "admin/price_change.html", context)
 
 
-def _rows(asked: DeedForm) -> list[PriceRow]:
-    """Return the rows of the deed, or say at the form why there are none."""
+def _rows(price_form: PriceActionForm) -> list[PriceRow]:
+    """Return the form's rows; on ValidationError none, with the error on the form."""
     try:
-        return asked.rows()
+        return price_form.rows()
     except ValidationError as error:
-        asked.add_error(None, error)
+        price_form.add_error(None, error)
         return []
 
 
 def _do(
-    request: HttpRequest, asked: DeedForm, rows: list[PriceRow], reason: ReasonForm
+    request: HttpRequest, price_form: PriceActionForm, rows: list[PriceRow], reason: ReasonForm
 ) -> HttpResponse | None:
-    """Do it or propose it, and say so; or say at the form why not."""
-    words = asked.words()
+    """Apply or propose the rows and return a redirect; None if refused, with the reason on the form."""
+    summary = price_form.summary()
     try:
         proposal = submit_rows(
-            deed=words[:LONGEST_DEED],
+            action=summary[:LONGEST_ACTION],
             rows=rows,
-            seen=request.POST.get("plan", ""),
+            seen=request.POST.get("preview", ""),
             by=request.user.get_username(),
             reason=reason.cleaned_data["reason"],
-            now=asked.now,
+            now=price_form.now,
         )
-    except CatalogueMoved:
-        return None  # the page says so, beside what it would do now
-    except PlanRefused as refused:
-        reason.add_error(None, f"Nothing was done. {refused}")
+    except StalePreview:
+        return None  # the page shows a new preview and says why
+    except ChangesRefused as refused:
+        reason.add_error(None, f"Nothing was changed. {refused}")
         return None
     if proposal is None:
-        messages.success(request, f"Done: {words}.")
+        messages.success(request, f"Done: {summary}.")
         return redirect("admin:pricing_price_changelist")
     messages.success(request, _proposed(proposal))
     return redirect("admin:pricing_proposal_change", proposal.pk)
@@ -127,32 +127,32 @@ def _proposed(proposal: Proposal) -> str:
     url = reverse("admin:pricing_proposal_change", args=[proposal.pk])
     return format_html(
         'Proposed: <a class="underline" href="{}">{}</a>. Nothing has changed yet: it waits until '
-        "somebody else who may approve price changes, such as a billing admin, approves it.",
+        "a second person who may approve price changes, such as a billing admin, approves it.",
         url,
         proposal.deed,
     )
 
 
-def _current(asked: DeedForm) -> Any:
-    """Return the prices as they are of the one item that a link named, before anything else is asked."""
-    if asked.is_bound or "item" not in asked.fields:
+def _current(price_form: PriceActionForm) -> Any:
+    """Return the current prices of the item that a link named, while the form is not filled in yet."""
+    if price_form.is_bound or "item" not in price_form.fields:
         return None
-    key = str(asked.initial.get("item", ""))
-    items = asked.fields["item"].queryset  # type: ignore[attr-defined]
+    key = str(price_form.initial.get("item", ""))
+    items = price_form.fields["item"].queryset  # type: ignore[attr-defined]
     item = items.filter(pk=key).first() if is_key(key) else None
-    return outlook_now(item=item, now=asked.now) if item else None
+    return outlook_now(item=item, now=price_form.now) if item else None
 
 
-change_price = _door(
-    Deed(
+change_price = _view(
+    PriceActionPage(
         "Change a price",
         "One price of one billing item. What it replaces ends where it begins; what was used until then "
         "keeps the price it had.",
         ChangePriceForm,
     )
 )
-announce_offer = _door(
-    Deed(
+announce_offer = _view(
+    PriceActionPage(
         "Announce an offer",
         "A limited-time offer for everybody, on as many billing items as you choose. The list price stays "
         "beneath it and counts again when the offer ends.",
@@ -160,8 +160,8 @@ announce_offer = _door(
         "admin/pick_items.html",
     )
 )
-start_trial = _door(
-    Deed(
+start_trial = _view(
+    PriceActionPage(
         "Start a free trial",
         "Billing items that cost nothing for everybody for a time. The price beneath counts again when the "
         "trial ends.",
@@ -169,23 +169,23 @@ start_trial = _door(
         "admin/pick_items.html",
     )
 )
-end_price = _door(
-    Deed(
+end_price = _view(
+    PriceActionPage(
         "End or cancel prices",
         "Offers, free trials and customers' own prices that end, or that are taken back before they begin.",
         EndPriceForm,
         "admin/pick_prices.html",
     )
 )
-copy_prices = _door(
-    Deed(
+copy_prices = _view(
+    PriceActionPage(
         "Copy a customer's prices",
         "The own prices of one customer, from then on, for another customer as well.",
         CopyPricesForm,
     )
 )
-put_on_sale = _door(
-    Deed(
+put_on_sale = _view(
+    PriceActionPage(
         "Put an item on sale",
         "A billing item that a service does not charge for yet, with its first price for everybody.",
         NewItemForm,

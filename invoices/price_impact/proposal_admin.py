@@ -1,4 +1,4 @@
-"""Proposals in the admin: what somebody wants to change, what it would do now, and the decision."""
+"""Proposals in the admin: the proposed change, a preview of it, and the decision."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from invoices.price_impact.preview import STALE, Plan, plan_of
+from invoices.price_impact.preview import STALE, ChangePreview, preview_of
 from invoices.price_impact.tables import effect_tables
 from invoices.templatetags.amounts import instant_text
-from pricing.changes.apply import CatalogueMoved, PlanRefused
+from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import decide_proposal, rows_of
 from pricing.changes.approval_admin import MAY_APPROVE
 from pricing.changes.rows import BadCell
@@ -23,7 +23,7 @@ from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
-STATES = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
+DECISION_COLOURS = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
 
 
 class WaitsFilter(admin.SimpleListFilter):
@@ -44,7 +44,7 @@ class WaitsFilter(admin.SimpleListFilter):
 
 
 class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
-    """Who wants to change which prices, why, and who decided."""
+    """Proposed price changes with reason and decision."""
 
     list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")
     list_filter = (WaitsFilter,)
@@ -62,7 +62,7 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
         waits = Case(When(decision=Decision.NONE, then=Value(0)), default=Value(1))
         return (waits, "-proposed_at", "-pk")
 
-    @display(description="decision", label=STATES)  # type: ignore[untyped-decorator]
+    @display(description="decision", label=DECISION_COLOURS)  # type: ignore[untyped-decorator]
     def state(self, proposal: Proposal) -> str:
         """What became of it."""
         return proposal.get_decision_display()
@@ -80,21 +80,21 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """With what it would do as of now, and the buttons of those who may decide."""
+        """With a preview, and buttons for a person who may decide."""
         proposal = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if proposal is not None and self.has_view_permission(request, proposal):
             if request.method == "POST":
                 self._decide(request, proposal)
                 return redirect(reverse("admin:pricing_proposal_change", args=[proposal.pk]))
-            context = _shown(request, proposal)
+            context = _decision_context(request, proposal)
         answer: HttpResponse = super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
         return answer
 
     def _decide(self, request: HttpRequest, proposal: Proposal) -> None:
-        """Decide as the button says, or say why not."""
+        """Decide as the button says, or show why not."""
         wanted = request.POST.get("decision", "")
         decision = Decision(wanted) if wanted in Decision.values else Decision.NONE
         if decision == Decision.NONE:
@@ -107,37 +107,37 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
                 decision=decision,
                 by=request.user.get_username(),
                 now=clock.now(),
-                seen=request.POST.get("plan", ""),
+                seen=request.POST.get("preview", ""),
             )
         except ValidationError as error:
-            messages.error(request, f"Nothing was done. {' '.join(error.messages)}")
-        except CatalogueMoved:
+            messages.error(request, f"Nothing was changed. {' '.join(error.messages)}")
+        except StalePreview:
             messages.error(request, STALE)
-        except (PlanRefused, BadCell) as refused:
-            messages.error(request, f"Nothing was done: it does not fit the prices any more. {refused}")
+        except (ChangesRefused, BadCell) as refused:
+            messages.error(request, f"Nothing was changed: the proposal no longer fits the prices. {refused}")
         else:
-            done = "Approved and done" if decision == Decision.APPROVED else decision.label.capitalize()
+            done = "Approved and applied" if decision == Decision.APPROVED else decision.label.capitalize()
             messages.success(request, f"{done}: {proposal.deed}.")
 
 
-def _shown(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
-    """Return the plan of a proposal that waits, and what this person may do with it."""
+def _decision_context(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
+    """Return the preview of a waiting proposal, and whether this person may decide."""
     if proposal.decision:
         return {"proposal": proposal}
-    plan = _plan(proposal)
+    preview = _preview(proposal)
     is_own = proposal.proposed_by == request.user.get_username()
     return {
         "proposal": proposal,
         "waits": True,
-        "plan": plan,
-        "effects": [effect_tables(effect) for effect in plan.effects] if plan else [],
+        "preview": preview,
+        "effects": [effect_tables(effect) for effect in preview.effects] if preview else [],
         "is_own": is_own,
         "may_decide": not is_own and request.user.has_perm(MAY_APPROVE),
     }
 
 
-def _plan(proposal: Proposal) -> Plan | None:
+def _preview(proposal: Proposal) -> ChangePreview | None:
     try:
-        return plan_of(rows=rows_of(proposal), now=clock.now())
+        return preview_of(rows=rows_of(proposal), now=clock.now())
     except BadCell:
         return None

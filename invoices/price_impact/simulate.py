@@ -1,7 +1,7 @@
-"""What real usage would have cost at other prices: without and with a change, on each stretch that differs.
+"""What real usage would have cost without and with a change of prices, in each interval where they differ.
 
-The prices are given, not read: what is only planned is never in the database here. Only what the usage did
-cost is looked up, by the prices of its time.
+The planned prices are parameters, not rows: the database holds only the present catalogue here. What the
+usage did cost is looked up by the prices in force at its own time.
 """
 
 import datetime as dt
@@ -18,13 +18,13 @@ from pricing.models import BillingItem
 from pricing.rules.amounts import exact_sum
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
-from pricing.timeline.differences import Counting, Stretch
+from pricing.timeline.differences import PriceComparison, PriceInterval
 from usage.billing_hours import hour_of
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What usage cost, and would have cost at a stretch's prices without and with the change; in RMB."""
+    """What usage cost, and would have cost at an interval's prices without and with the change; in RMB."""
 
     cost: Decimal = Decimal(0)
     without: Decimal = Decimal(0)
@@ -48,7 +48,7 @@ class CustomerEffect:
 
 @dataclass(frozen=True)
 class ItemEffect:
-    """The same of one billing item, with a price that counts for `PriceEffect.whose`, without and with."""
+    """The same of one billing item, with its price for `PriceEffect.customer` without and with the change."""
 
     item: BillingItem
     quantity: int
@@ -59,15 +59,15 @@ class ItemEffect:
 
 @dataclass(frozen=True)
 class PriceEffect:
-    """What a period's usage would have cost on one stretch: who used something, and each item asked for.
+    """What a period's usage would have cost in one interval, by customer and by billing item.
 
-    `whose` is the one customer whom alone it concerns; `own_prices` of how many customers own prices alone it
-    concerns, 0 if everybody's.
+    `customer` is set if only that customer's prices change; `own_price_customers` counts the customers if
+    only negotiated prices change, and is 0 otherwise.
     """
 
-    stretch: Stretch
-    whose: Customer | None
-    own_prices: int
+    interval: PriceInterval
+    customer: Customer | None
+    own_price_customers: int
     customers: list[CustomerEffect]
     items: list[ItemEffect]
 
@@ -84,8 +84,8 @@ class PriceEffect:
     @property
     def measures(self) -> list[Measure]:
         """What the items measure, in the order of the price page."""
-        asked = {item.item.measure for item in self.items}
-        return [measure for measure in Measure if measure in asked]
+        charged = {item.item.measure for item in self.items}
+        return [measure for measure in Measure if measure in charged]
 
     @property
     def affected(self) -> int:
@@ -95,41 +95,45 @@ class PriceEffect:
 
 @transaction.atomic
 def price_effects(
-    *, items: Sequence[BillingItem], stretches: Sequence[Stretch], since: dt.datetime, until: dt.datetime
+    *,
+    items: Sequence[BillingItem],
+    intervals: Sequence[PriceInterval],
+    since: dt.datetime,
+    until: dt.datetime,
 ) -> list[PriceEffect]:
-    """Return for each stretch what usage of [since, until) cost, and would have cost at its prices.
+    """Return for each interval what usage of [since, until) cost, and would have cost at its prices.
 
     All records of these items count by their own instant, of open hours as of closed ones, reversals with
     what they take back; re-ratings do not count. Where no price is in force, usage costs nothing. The
     customers come with the largest difference first, the items in the order given.
     """
     allow_memory()
-    asked = _asked(items, stretches) | {"since": since, "until": until, "from_hour": hour_of(since)}
+    parameters = _parameters(items, intervals) | {"since": since, "until": until, "from_hour": hour_of(since)}
     with connection.cursor() as cursor:
         # For an expression over instants PostgreSQL expects as many groups as there are instants: it would
         # sort all records to find the few that there are.
         cursor.execute("SET LOCAL enable_sort = off")
-        cursor.execute(_EFFECT, asked)
+        cursor.execute(_EFFECT, parameters)
         rows = cursor.fetchall()
         cursor.execute("SET LOCAL enable_sort = on")
     return [
-        _effect(stretch, items, [row[1:] for row in rows if row[0] == number])
-        for number, stretch in enumerate(stretches)
+        _effect(interval, items, [row[1:] for row in rows if row[0] == number])
+        for number, interval in enumerate(intervals)
     ]
 
 
-def _asked(items: Sequence[BillingItem], stretches: Sequence[Stretch]) -> dict[str, Any]:
-    """Return the items and, for each stretch, item and whose price, both rates, as the query reads them."""
-    courses = {course for stretch in stretches for course in stretch.counting}
+def _parameters(items: Sequence[BillingItem], intervals: Sequence[PriceInterval]) -> dict[str, Any]:
+    """Return the query's parameters: the items, and both rates per interval, item and price series."""
+    series_keys = {series for interval in intervals for series in interval.counting}
     service = {item.pk: item.service_id for item in items}
-    own = {(service[item], customer) for item, customer in courses if customer is not None}
+    own = {(service[item], customer) for item, customer in series_keys if customer is not None}
     rates = [
-        (number, item.pk, customer or 0, *_rates(stretch, item.pk, customer))
-        for number, stretch in enumerate(stretches)
+        (number, item.pk, customer or 0, *_rates(interval, item.pk, customer))
+        for number, interval in enumerate(intervals)
         for item in items
-        for customer in [None, *(whose for of, whose in own if of == item.service_id)]
+        for customer in [None, *(owner for of, owner in own if of == item.service_id)]
     ]
-    names = ("numbers", "rated", "whose", "without", "changed")
+    names = ("numbers", "rated", "scopes", "without", "changed")
     columns: Iterable[Collection[Any]] = zip(*rates, strict=True) if rates else [()] * len(names)
     return {
         "items": [item.pk for item in items],
@@ -138,30 +142,33 @@ def _asked(items: Sequence[BillingItem], stretches: Sequence[Stretch]) -> dict[s
     } | {name: list(column) for name, column in zip(names, columns, strict=True)}
 
 
-def _rates(stretch: Stretch, item: int, customer: int | None) -> tuple[Decimal, Decimal]:
-    without, changed = (rate or Decimal(0) for rate in _counting(stretch, item, customer).amounts)
+def _rates(interval: PriceInterval, item: int, customer: int | None) -> tuple[Decimal, Decimal]:
+    without, changed = (rate or Decimal(0) for rate in _counting(interval, item, customer).amounts)
     return without, changed
 
 
-def _counting(stretch: Stretch, item: int, customer: int | None) -> Counting:
+def _counting(interval: PriceInterval, item: int, customer: int | None) -> PriceComparison:
     """Return what counts of an item for a customer; without prices of its own, what counts for everybody."""
-    everybodys = stretch.counting.get((item, None), Counting(None, None))
-    return stretch.counting.get((item, customer), everybodys)
+    general = interval.counting.get((item, None), PriceComparison(None, None))
+    return interval.counting.get((item, customer), general)
 
 
-def _effect(stretch: Stretch, items: Sequence[BillingItem], rows: list[tuple[Any, ...]]) -> PriceEffect:
+def _effect(
+    interval: PriceInterval, items: Sequence[BillingItem], rows: list[tuple[Any, ...]]
+) -> PriceEffect:
     by_item = {row[0]: row for row in rows if row[0] is not None}
-    concerned = {customer or 0 for _, customer in stretch.differing}
-    own_prices = 0 if 0 in concerned else len(concerned)
-    whose = Customer.objects.get(pk__in=concerned) if own_prices == 1 else None
+    concerned = {customer or 0 for _, customer in interval.differing}
+    own_price_customers = 0 if 0 in concerned else len(concerned)
+    customer = Customer.objects.get(pk__in=concerned) if own_price_customers == 1 else None
     customers = [_customer_effect(row) for row in rows if row[0] is None]
     return PriceEffect(
-        stretch=stretch,
-        whose=whose,
-        own_prices=own_prices,
+        interval=interval,
+        customer=customer,
+        own_price_customers=own_price_customers,
         customers=sorted(customers, key=lambda one: (-abs(one.costs.difference), one.customer_code)),
         items=[
-            _item_effect(item, by_item.get(item.pk), stretch, whose.pk if whose else None) for item in items
+            _item_effect(item, by_item.get(item.pk), interval, customer.pk if customer else None)
+            for item in items
         ],
     )
 
@@ -173,9 +180,9 @@ def _customer_effect(row: tuple[Any, ...]) -> CustomerEffect:
 
 
 def _item_effect(
-    item: BillingItem, row: tuple[Any, ...] | None, stretch: Stretch, whose: int | None
+    item: BillingItem, row: tuple[Any, ...] | None, interval: PriceInterval, customer: int | None
 ) -> ItemEffect:
-    counting = _counting(stretch, item.pk, whose)
+    counting = _counting(interval, item.pk, customer)
     quantity, costs = (int(row[3]), Costs(*row[4:7])) if row else (0, Costs())
     return ItemEffect(item, quantity, costs, counting.without, counting.changed)
 
@@ -185,61 +192,61 @@ _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
 _QUANTITIES = ", ".join(
     f"coalesce(sum(quantity) FILTER (WHERE measure = '{measure}'), 0) AS {measure}" for measure in Measure
 )
-# A *course* is how the prices of a service run over the period: one for everybody (whose = 0), and one for
-# each customer with prices of its own. Its instants cut the period into slices in which no price changes; a
-# price is looked up once a slice of a course, not once a record or a group of them. A record is billed in its
-# own hour or later, so no earlier billing hour holds a record of the period; how much later nobody knows. The
-# unit price is multiplied by the reciprocal of the unit size, a power of ten: PostgreSQL rounds quotients but
-# not products.
+# A *series* is the prices of a service over the period: one for everybody (scope = 0), and one for each
+# customer with prices of its own. Its instants divide the period into segments in which no price changes; a
+# price is looked up once per segment of a series, not once per record or group of records. A record is billed
+# in its own hour or later, so earlier billing hours need not be read; there is no upper bound. The unit price
+# is multiplied by the reciprocal of the unit size, a power of ten: PostgreSQL rounds quotients but not
+# products.
 _EFFECT = f"""
 WITH item AS MATERIALIZED (
     SELECT * FROM unnest(%(items)s::bigint[], %(services)s::bigint[], %(measures)s::text[])
            AS item (id, service_id, measure)
 ), planned AS MATERIALIZED (
-    SELECT * FROM unnest(%(numbers)s::integer[], %(rated)s::bigint[], %(whose)s::bigint[],
+    SELECT * FROM unnest(%(numbers)s::integer[], %(rated)s::bigint[], %(scopes)s::bigint[],
                          %(without)s::numeric[], %(changed)s::numeric[])
-           AS planned (number, item_id, whose, without, changed)
+           AS planned (number, item_id, scope, without, changed)
 ), change AS MATERIALIZED (
-    SELECT item.service_id, coalesce(price.customer_id, 0) AS whose, instant
+    SELECT item.service_id, coalesce(price.customer_id, 0) AS scope, instant
       FROM item
       JOIN pricing_price AS price ON price.billing_item_id = item.id
      CROSS JOIN LATERAL (VALUES (price.begins_at), (price.ends_at)) AS change (instant)
-), course AS MATERIALIZED (
-    SELECT service_id, whose,
+), series AS MATERIALIZED (
+    SELECT service_id, scope,
            ARRAY(SELECT DISTINCT instant FROM change
-                  WHERE change.service_id = own.service_id AND change.whose IN (0, own.whose)
+                  WHERE change.service_id = own.service_id AND change.scope IN (0, own.scope)
                     AND instant > %(since)s AND instant < %(until)s
                   ORDER BY instant) AS instants
-      FROM (SELECT item.service_id, planned.whose FROM planned JOIN item ON item.id = planned.item_id
+      FROM (SELECT item.service_id, planned.scope FROM planned JOIN item ON item.id = planned.item_id
              UNION SELECT service_id, 0 FROM item) AS own
 ), used AS MATERIALIZED (
-    SELECT record.customer_id, record.service_id, coalesce(own.whose, 0) AS whose,
-           width_bucket(record.occurred_at, coalesce(own.instants, everybodys.instants)) AS slice, {_SUMS}
+    SELECT record.customer_id, record.service_id, coalesce(own.scope, 0) AS scope,
+           width_bucket(record.occurred_at, coalesce(own.instants, general.instants)) AS segment, {_SUMS}
       FROM usage_usagerecord AS record
-      JOIN course AS everybodys ON everybodys.service_id = record.service_id AND everybodys.whose = 0
-      LEFT JOIN course AS own ON own.service_id = record.service_id AND own.whose = record.customer_id
+      JOIN series AS general ON general.service_id = record.service_id AND general.scope = 0
+      LEFT JOIN series AS own ON own.service_id = record.service_id AND own.scope = record.customer_id
      WHERE billing_hour >= %(from_hour)s AND occurred_at >= %(since)s AND occurred_at < %(until)s
      GROUP BY 1, 2, 3, 4
 ), rates AS MATERIALIZED (
-    SELECT course.service_id, course.whose, slice::integer, item.id AS item_id, item.measure,
+    SELECT series.service_id, series.scope, segment::integer, item.id AS item_id, item.measure,
            coalesce(counted.rate, 0) AS rate
-      FROM course
-      JOIN item ON item.service_id = course.service_id
-     CROSS JOIN LATERAL unnest(%(since)s::timestamptz || course.instants)
+      FROM series
+      JOIN item ON item.service_id = series.service_id
+     CROSS JOIN LATERAL unnest(%(since)s::timestamptz || series.instants)
            WITH ORDINALITY AS begun (instant, place)
-     CROSS JOIN LATERAL (SELECT place - 1 AS slice) AS numbered
+     CROSS JOIN LATERAL (SELECT place - 1 AS segment) AS numbered
       LEFT JOIN LATERAL (
            SELECT unit_price * (1::numeric / unit_size) AS rate
              FROM pricing_price
-            WHERE billing_item_id = item.id AND (customer_id IS NULL OR customer_id = course.whose)
+            WHERE billing_item_id = item.id AND (customer_id IS NULL OR customer_id = series.scope)
               AND begins_at <= begun.instant AND (ends_at IS NULL OR ends_at > begun.instant)
             ORDER BY customer_id NULLS LAST, CASE kind {RANK} END
             LIMIT 1) AS counted ON true
 ), priced AS MATERIALIZED (
-    SELECT used.customer_id, used.whose, rates.item_id, rates.measure, sum(measured.quantity) AS quantity,
+    SELECT used.customer_id, used.scope, rates.item_id, rates.measure, sum(measured.quantity) AS quantity,
            sum(measured.quantity * rates.rate) AS cost
       FROM used
-      JOIN rates USING (service_id, whose, slice)
+      JOIN rates USING (service_id, scope, segment)
      CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
      WHERE measured.measure = rates.measure AND measured.quantity <> 0
      GROUP BY 1, 2, 3, 4
@@ -248,7 +255,7 @@ WITH item AS MATERIALIZED (
            sum(quantity * planned.without) AS without, sum(quantity * planned.changed) AS changed,
            {_QUANTITIES}
       FROM priced
-      JOIN planned ON planned.item_id = priced.item_id AND planned.whose = priced.whose
+      JOIN planned ON planned.item_id = priced.item_id AND planned.scope = priced.scope
      GROUP BY GROUPING SETS ((planned.number, customer_id), (planned.number, priced.item_id))
 )
 SELECT effect.number, item_id, coalesce(customer.code, effect.customer_id::text),

@@ -10,28 +10,28 @@ from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
 
 CUSTOMERS_SHOWN = 100
-_COSTS = ("cost (RMB)", "without it (RMB)", "with it (RMB)", "difference (RMB)")
+_COSTS = ("cost (RMB)", "now (RMB)", "after (RMB)", "difference (RMB)")
 
 
 def effect_tables(effect: PriceEffect) -> dict[str, Any]:
-    """Return what the page shows of one stretch: totals, the items, the customers with most difference."""
+    """Return what the page shows of one interval: totals, the items, the customers with most difference."""
     costs = effect.costs
     return {
-        "begins_at": effect.stretch.begins_at,
-        "ends_at": effect.stretch.ends_at,
+        "begins_at": effect.interval.begins_at,
+        "ends_at": effect.interval.ends_at,
         "cost": exact(costs.cost),
         "without": exact(costs.without),
         "changed": exact(costs.changed),
         "is_as_planned": costs.cost == costs.without,
-        "difference": signed(costs.difference),
+        "difference": signed_amount(costs.difference),
         "share": _share(costs),
-        "whose": effect.whose and effect.whose.code,
-        "own_prices": effect.own_prices,
+        "customer": effect.customer and effect.customer.code,
+        "own_price_customers": effect.own_price_customers,
         "affected": effect.affected,
         "customers": len(effect.customers),
         "shown": min(len(effect.customers), CUSTOMERS_SHOWN),
         "items": {
-            "headers": ["billing item", "price without it", "price with it", "quantity", *_COSTS],
+            "headers": ["billing item", "price now", "price after", "quantity", *_COSTS],
             "rows": [_item_row(item) for item in effect.items],
         },
         "by_customer": {
@@ -41,8 +41,8 @@ def effect_tables(effect: PriceEffect) -> dict[str, Any]:
     }
 
 
-def signed(amount: Decimal) -> str:
-    """Return an exact amount with its sign, `+0.012`, or 0."""
+def signed_amount(amount: Decimal) -> str:
+    """Return an exact amount with its sign, e.g. `+0.012`; 0 has none."""
     return f"+{exact(amount)}" if amount > 0 else exact(amount)
 
 
@@ -63,7 +63,7 @@ def _customer_row(one: CustomerEffect, effect: PriceEffect) -> list[str]:
 
 
 def _costs(costs: Costs) -> list[str]:
-    return [exact(costs.cost), exact(costs.without), exact(costs.changed), signed(costs.difference)]
+    return [exact(costs.cost), exact(costs.without), exact(costs.changed), signed_amount(costs.difference)]
 
 
 def _text(price: PriceFact | None, measure: Measure) -> str:

@@ -1,11 +1,11 @@
-"""What an hour's bills say, line by line, in SQL: rated usage, and corrections of lines billed before.
+"""The lines of an hour's bills in SQL: rated usage, and corrections of lines billed before.
 
-A *reversal* takes records off the line that billed them, at the price that now counts for that line. A
-*re-rating* takes back what is left of a line and charges it anew at another price; from then on that is the
-price that counts for it. Where both fall on one bill, the reversal comes first.
+A *reversal* credits records to the line that billed them, at the price now effective for that line. A
+*re-rating* credits the rest of a line and rebills it at another price, which is then the effective one. Where
+both fall on one bill, the reversal comes first.
 
 "Before" is the order in which bills are made: by the hour with whose closing they are sealed, then by their
-own hour. Asked again later, the same hour therefore gives the same lines.
+own hour. A later run for the same hour therefore gives the same lines.
 """
 
 import datetime as dt
@@ -20,13 +20,13 @@ from pricing.models import PriceKind
 
 _IS_BEFORE = "({0}.sealed_in_id, {0}.hour_id) < (%(sealed_in)s, %(hour)s)"
 
-# The price that counts for `line`: the one of the last re-rating before, else its own.
+# The effective price of `line`: that of the last re-rating before, else its own.
 _PRICE_THAT_COUNTS = f"""
       LEFT JOIN LATERAL (
-           SELECT anew.unit_price
-             FROM invoices_chargeline AS anew
-             JOIN invoices_hourlybill AS earlier ON earlier.id = anew.bill_id
-            WHERE anew.corrects_id = line.id AND anew.correction = '{Correction.CHARGED_ANEW}'
+           SELECT rebilled.unit_price
+             FROM invoices_chargeline AS rebilled
+             JOIN invoices_hourlybill AS earlier ON earlier.id = rebilled.bill_id
+            WHERE rebilled.corrects_id = line.id AND rebilled.correction = '{Correction.REBILLED}'
               AND {_IS_BEFORE.format("earlier")}
             ORDER BY earlier.sealed_in_id DESC, earlier.hour_id DESC
             LIMIT 1) AS latest ON true
@@ -55,7 +55,7 @@ REWORKED = f"""
       LEFT JOIN reversals AS now_taken ON now_taken.line_id = line.id
 """  # noqa: S608
 
-# Common table expressions that go on from `consumed`, up to `charged`, what becomes charge lines. The amount
+# Common table expressions that continue from `consumed` up to `charged`, the future charge lines. The amount
 # multiplies by the reciprocal of the unit size, a power of ten, because PostgreSQL rounds quotients but not
 # products.
 CHARGED = f"""{RATED}, reversals AS MATERIALIZED (
@@ -87,7 +87,7 @@ CHARGED = f"""{RATED}, reversals AS MATERIALIZED (
            part.unit_price, unit_size, 0, part.sign * quantity, part.correction, line_id, rerating_id
       FROM reworked
      CROSS JOIN LATERAL (
-           VALUES (-1, old_price, '{Correction.TAKEN_BACK}'), (1, new_price, '{Correction.CHARGED_ANEW}')
+           VALUES (-1, old_price, '{Correction.CREDITED}'), (1, new_price, '{Correction.REBILLED}')
            ) AS part (sign, unit_price, correction)
      WHERE quantity <> 0 AND old_price <> new_price
 ), charged AS (

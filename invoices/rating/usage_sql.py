@@ -1,7 +1,7 @@
 """Usage x prices, in SQL: at which prices the records of an hour are charged.
 
-The records are grouped first, by customer, service, hour of usage and *slice*; prices are joined to the few
-groups that are left. A slice is a stretch of time in which no price begins or ends, so one instant of it
+The records are grouped first, by customer, service, hour of usage and *price interval*; prices are joined to
+the few groups that are left. A price interval is the time between two changes of prices, so one instant of it
 stands for all. Of the prices in force at that instant the customer's own comes before everybody's, then a
 free trial before a limited-time offer before a list price (design, section 4).
 """
@@ -20,7 +20,7 @@ RANK = " ".join(f"WHEN '{kind}' THEN {place}" for kind, place in ranks.items())
 _SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
 _MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
-_SLICE = "width_bucket({}, %(instants)s::timestamptz[])"
+_INTERVAL = "width_bucket({}, %(instants)s::timestamptz[])"
 _OF_CUSTOMERS = "(%(customers)s::bigint[] IS NULL OR {} = ANY (%(customers)s::bigint[]))"
 
 _GROUP = f"""
@@ -29,12 +29,12 @@ _GROUP = f"""
       FROM usage_usagerecord
      WHERE billing_hour = %(hour)s AND reverses IS NULL AND occurred_at {{when}} billing_hour
        AND {_OF_CUSTOMERS.format("customer_id")}
-     GROUP BY customer_id, service_id {{slices}}
+     GROUP BY customer_id, service_id {{intervals}}
 """  # noqa: S608
 _LATE = _GROUP.format(
     usage_hour="date_trunc('hour', occurred_at, 'UTC')",
     when="<",
-    slices=f", date_trunc('hour', occurred_at, 'UTC'), {_SLICE.format('occurred_at')}",
+    intervals=f", date_trunc('hour', occurred_at, 'UTC'), {_INTERVAL.format('occurred_at')}",
 )
 
 
@@ -44,14 +44,14 @@ def consumed(*, changes: int) -> str:
     Late records are grouped apart. Of the others PostgreSQL knows how few groups they make only if these do
     not depend on an expression over their times, unless that is true or false; else it would sort them all.
     """
-    slices = "".join(
+    intervals = "".join(
         f", occurred_at >= (%(changes)s::timestamptz[])[{place}]" for place in range(1, changes + 1)
     )
-    punctual = _GROUP.format(usage_hour="%(hour)s::timestamptz", when=">=", slices=slices)
+    punctual = _GROUP.format(usage_hour="%(hour)s::timestamptz", when=">=", intervals=intervals)
     return f"{punctual} UNION ALL {_LATE}"
 
 
-# Common table expressions that go on from `consumed`: `reversed`, the hour's reversals, apart for each hour
+# Common table expressions that continue from `consumed`: `reversed`, the hour's reversals, by the hour
 # in which what they reverse was billed; `priced`, each group's billing items with the price in force, if
 # any; `rated`, quantities at prices.
 RATED = f"""reversed AS MATERIALIZED (
@@ -64,7 +64,7 @@ RATED = f"""reversed AS MATERIALIZED (
      WHERE record.billing_hour = %(hour)s AND record.reverses IS NOT NULL
        AND {_OF_CUSTOMERS.format("record.customer_id")}
      GROUP BY record.customer_id, record.service_id, usage_hour, original.billing_hour,
-              {_SLICE.format("record.occurred_at")}
+              {_INTERVAL.format("record.occurred_at")}
 ), used AS MATERIALIZED (
     SELECT row_number() OVER () AS place, *
       FROM (SELECT * FROM consumed UNION ALL SELECT * FROM reversed) AS both_kinds

@@ -51,7 +51,7 @@ def billing_item(measure: str) -> str:
 
 @register.filter
 def correction_words(correction: str) -> str:
-    """Return what a line does to an earlier one, e.g. `taken back`."""
+    """Return what a line does to an earlier one, e.g. `credited`."""
     return Correction(correction).words
 
 

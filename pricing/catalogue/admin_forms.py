@@ -5,10 +5,10 @@ from pricing.models import Service, ServiceAlias
 
 
 class ServiceForm(OptionalReasonForm):
-    """Asks for a service."""
+    """A service."""
 
     def clean_name(self) -> str:
-        """Say at the field what the database would refuse."""
+        """Refuse what the database would refuse, with a text at the field."""
         name: str = self.cleaned_data["name"]
         alias = ServiceAlias.objects.select_related("service").filter(alias=name).first()
         if alias:
@@ -17,10 +17,10 @@ class ServiceForm(OptionalReasonForm):
 
 
 class ServiceAliasForm(RequiredReasonForm):
-    """Asks for an alias."""
+    """An alias."""
 
     def clean_alias(self) -> str:
-        """Say at the field what the database would refuse."""
+        """Refuse what the database would refuse, with a text at the field."""
         alias: str = self.cleaned_data["alias"]
         if Service.objects.filter(name=alias).exists():
             self.add_error(

@@ -1,4 +1,4 @@
-"""The HTTP doors of the catalogue, open to anybody: what is on sale, and what usage would cost."""
+"""The public endpoints of the catalogue: what is on sale, and what usage would cost."""
 
 import datetime as dt
 import hashlib
@@ -18,9 +18,9 @@ from pricing.catalogue.schemas import (
     AT,
     IF_NONE_MATCH,
     catalog_answers,
-    catalog_said,
+    catalog_payload,
     estimate_answers,
-    estimate_said,
+    estimate_payload,
 )
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.endpoint import Endpoint
@@ -31,7 +31,7 @@ LONGEST_CACHED = dt.timedelta(seconds=60)
 
 
 class OpenView(Endpoint):
-    """Asks for no key, and looks at none."""
+    """An endpoint without authentication."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -48,19 +48,19 @@ class CatalogView(OpenView):
             "Everything on sale at the prices for everybody, in the order of the price page: the price in "
             "force of each billing item, the list price beneath an offer or a free trial, the prices that "
             "are known to follow, and the default call limits. The answer is the same for every instant "
-            "from `in_force_from` until before `next_change_at`, unless somebody plans another price."
+            "from `in_force_from` until before `next_change_at`, unless another price is scheduled."
         ),
         parameters=[AT, IF_NONE_MATCH],
         responses=catalog_answers(),
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Read the query, answer the catalogue, or that what is known still holds."""
-        asked, now = read_query(CatalogQuery, request.query_params), clock.now()
-        catalog = catalog_at(at=asked["at"] or now)
-        said = catalog_said(catalog)
-        etag = f'"{hashlib.sha256(JSONRenderer().render(said)).hexdigest()}"'
+        """Return the catalogue, or 304 if the ETag still matches."""
+        params, now = read_query(CatalogQuery, request.query_params), clock.now()
+        catalog = catalog_at(at=params["at"] or now)
+        payload = catalog_payload(catalog)
+        etag = f'"{hashlib.sha256(JSONRenderer().render(payload)).hexdigest()}"'
         known = parse_etags(request.headers.get("If-None-Match", ""))
-        answer: HttpResponseBase = Response(said)
+        answer: HttpResponseBase = Response(payload)
         if "*" in known or etag in {one.removeprefix("W/") for one in known}:
             answer = HttpResponseNotModified()
         answer.headers["ETag"] = etag
@@ -77,7 +77,7 @@ class EstimatesView(OpenView):
         tags=["catalogue"],
         description=(
             "Prices up to 100 usages at the prices for everybody, now or at another instant, line by line "
-            "and exactly. Text is counted as usage would be; nothing is stored."
+            "and exactly. Text is counted as in usage; nothing is stored."
         ),
         request={"application/json": schema_ref("EstimateRequest")},
         responses=estimate_answers(),
@@ -85,11 +85,11 @@ class EstimatesView(OpenView):
     def post(self, request: Request) -> Response:
         """Parse, estimate, answer."""
         usages, at = decode_estimate(self.body_of(request), now=clock.now())
-        return Response(estimate_said(estimate(usages=usages, at=at)))
+        return Response(estimate_payload(estimate(usages=usages, at=at)))
 
 
 def _seconds_cached(catalog: Catalog, now: dt.datetime) -> int:
-    """Return how long an answer may be kept: it must not outlive the next change."""
+    """Return how long a response may be cached: not beyond the next change."""
     left = LONGEST_CACHED
     if catalog.next_change_at and catalog.next_change_at > now:
         left = min(left, catalog.next_change_at - now)

@@ -1,4 +1,4 @@
-"""What a given usage would cost at the prices for everybody, line by line; nothing of it is stored."""
+"""Estimates: what a given usage would cost at the prices for everybody, line by line; nothing is stored."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -103,11 +103,11 @@ class BadEstimate(ApiError):
 
 def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsage], dt.datetime]:
     """Return the usage in a JSON object and when it is priced; raise Unreadable, or BadEstimate."""
-    said = read_json(body)
-    if isinstance(said, dict) and isinstance(instant := said.get("at"), str):
-        said = said | {"at": TOO_FINE.sub(r"\1", instant, count=1)}
+    payload = read_json(body)
+    if isinstance(payload, dict) and isinstance(instant := payload.get("at"), str):
+        payload = payload | {"at": TOO_FINE.sub(r"\1", instant, count=1)}
     try:
-        envelope = read_as(_Envelope, said)
+        envelope = read_as(_Envelope, payload)
         at = _as_utc(envelope.at or now)
     except BadItem as error:
         where = f" at `{error.field}`" if error.field else ""
@@ -162,10 +162,10 @@ def _usage_of(fields: Any) -> EstimatedUsage:
 
 
 def _quantities(usage: EstimatedUsage) -> dict[Measure, int]:
-    said = {measure: getattr(usage, measure) for measure in Measure}
+    quantities = {measure: getattr(usage, measure) for measure in Measure}
     if usage.input_text is not UNSET:
-        said[Measure.INPUT_CHARACTERS] = count_characters(usage.input_text)
-    return {measure: quantity for measure, quantity in said.items() if quantity is not UNSET}
+        quantities[Measure.INPUT_CHARACTERS] = count_characters(usage.input_text)
+    return {measure: quantity for measure, quantity in quantities.items() if quantity is not UNSET}
 
 
 def _named(names: set[str]) -> dict[str, Service]:
@@ -187,7 +187,7 @@ def _lines(
 ) -> Iterable[EstimateLine]:
     """Make a line of each quantity that is named; raise BadItem for one that is not sold."""
     if service is None:
-        raise BadItem("service", "there is no such service")
+        raise BadItem("service", f"there is no service named {usage.service!r}")
     items = {item.measure: item for item in service.billing_items.all()}
     for measure, quantity in _quantities(usage).items():
         item = items.get(measure)

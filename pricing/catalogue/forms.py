@@ -1,4 +1,4 @@
-"""What anybody may ask of the catalogue, and of the calculator on the price page."""
+"""Query parameters of the catalogue, and the form of the calculator on the price page."""
 
 import datetime as dt
 from typing import Any
@@ -18,7 +18,7 @@ from sensenova_billing.lib.api.strict_json import TOO_FINE, Instant
 LONGEST_TEXT = 200_000
 
 
-class InstantField(forms.Field):
+class Rfc3339Field(forms.Field):
     """An instant in RFC 3339, with an offset."""
 
     def to_python(self, value: str | None) -> dt.datetime | None:
@@ -36,7 +36,7 @@ class InstantField(forms.Field):
 class CatalogQuery(forms.Form):
     """The catalogue at an instant; without one, now."""
 
-    at = InstantField(required=False)
+    at = Rfc3339Field(required=False)
 
 
 class QuantityField(WholeNumberField):
@@ -55,7 +55,7 @@ class QuantityField(WholeNumberField):
 
 
 class CalculatorForm(forms.Form):
-    """A service and what is used of it; what the service does not charge for is not looked at."""
+    """A service and what is used of it; what the service does not charge for is ignored."""
 
     service = forms.ChoiceField(
         error_messages={"invalid_choice": "This service is not on sale. Choose another."}
@@ -73,8 +73,8 @@ class CalculatorForm(forms.Form):
         "and comments are not charged.",
     )
 
-    def __init__(self, said: QueryDict | None, *, catalog: Catalog) -> None:
-        super().__init__(said)
+    def __init__(self, data: QueryDict | None, *, catalog: Catalog) -> None:
+        super().__init__(data)
         self.services = {service.name: service for group in catalog.groups for service in group.services}
         self.fields["service"].choices = [  # type: ignore[attr-defined]
             (group.name, [(service.name, service.name) for service in group.services])
@@ -82,14 +82,14 @@ class CalculatorForm(forms.Form):
         ]
         chosen = self.services.get(str(self["service"].value()), next(iter(self.services.values()), None))
         self.charged = {item.measure for item in chosen.items} if chosen else set()
-        # Kept for a script, which shows them when another service is chosen; browsers do not send them.
+        # A script shows these when another service is chosen; browsers do not send disabled fields.
         for measure in Measure:
             self.fields[measure].disabled = measure not in self.charged
         self.fields["input_text"].disabled = not self.takes_text
 
     @property
     def takes_text(self) -> bool:
-        """Whether text may be pasted; it must not stand in an address, so it is posted."""
+        """Whether text may be pasted; it must not be in a URL, so the form is posted."""
         return Measure.INPUT_CHARACTERS in self.charged
 
     @property
@@ -105,9 +105,9 @@ class CalculatorForm(forms.Form):
         return cleaned
 
     def usage(self) -> EstimatedUsage | None:
-        """Return what is to be priced; None where nothing is said."""
+        """Return what is to be priced; None if no quantity is given."""
         cleaned = self.cleaned_data
-        said = {str(one): cleaned[one] for one in Measure if cleaned.get(one) is not None}
+        data = {str(one): cleaned[one] for one in Measure if cleaned.get(one) is not None}
         if cleaned.get("input_text"):
-            said[Measure.INPUT_CHARACTERS.value] = count_characters(cleaned["input_text"])
-        return EstimatedUsage(service=cleaned["service"], **said) if said else None
+            data[Measure.INPUT_CHARACTERS.value] = count_characters(cleaned["input_text"])
+        return EstimatedUsage(service=cleaned["service"], **data) if data else None

@@ -44,7 +44,7 @@ class Offered:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageGroup:
     """One group of the page."""
 
     family: str
@@ -59,8 +59,8 @@ def _tokens(
     return (Sold(IN, Decimal(price_in), kind_in), Sold(OUT, Decimal(price_out), kind_out))
 
 
-PAGE: tuple[Section, ...] = (
-    Section(
+PAGE: tuple[PageGroup, ...] = (
+    PageGroup(
         "SenseNova LLM",
         "General",
         "General models of several sizes and context lengths: language, knowledge, reasoning, code.",
@@ -72,31 +72,31 @@ PAGE: tuple[Section, ...] = (
             Offered("SenseChat-Turbo", _tokens("0.002", "0.005", kind_in=OFFER)),
         ),
     ),
-    Section(
+    PageGroup(
         "SenseNova LLM",
         "General - Cantonese Version",
         "For conversation in Cantonese: the habits, slang and local knowledge of Hong Kong.",
         (Offered("SenseChat-5-Cantonese", _tokens("0.027", "0.027")),),
     ),
-    Section(
+    PageGroup(
         "SenseNova Multimodal Large Model",
         "SenseNova Multimodal Large Model",
         "Understands images and text together.",
         (Offered("SenseChat-Vision", _tokens("0", "0", kind_in=TRIAL, kind_out=TRIAL)),),
     ),
-    Section(
+    PageGroup(
         "SenseNova TTS Model",
         "SenseNova TTS Model",
         "Speech synthesis online, and rapid voice cloning.",
         (Offered("nova-tts-1", (Sold(CHARACTERS, Decimal(0), TRIAL),), tpm=None),),
     ),
-    Section(
+    PageGroup(
         "SenseNova Embedding Model",
         "SenseNova Embedding Model",
         "Turns text into vectors.",
         (Offered("nova-embedding-stable", (Sold(IN, Decimal("0.0005")),)),),
     ),
-    Section(
+    PageGroup(
         "SenseNova Role-play Model",
         "SenseNova Role-play Model",
         "Characters with their own knowledge and long memory, alone or in groups.",

@@ -9,7 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import ORDER, Measure
-from pricing.rules.precedence import Change, PriceFact, changes_after, instants_of, price_in_force
+from pricing.rules.precedence import PriceChange, PriceFact, changes_after, instants_of, price_in_force
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ItemOnSale:
     measure: Measure
     price: PriceFact
     list_price: PriceFact | None
-    upcoming: tuple[Change, ...]
+    upcoming: tuple[PriceChange, ...]
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Charged:
 
 
 @dataclass(frozen=True)
-class ServiceRow:
+class PricedService:
     """A service with its charges; None fills the row up to the width of its table."""
 
     service: str
@@ -54,7 +54,7 @@ class Group:
 
     heading: str
     description: str
-    rows: list[ServiceRow]
+    rows: list[PricedService]
 
     @property
     def columns(self) -> range:
@@ -121,7 +121,7 @@ def _group(group: GroupOnSale) -> Group:
         heading="" if group.name == group.family else group.name,
         description=group.description,
         rows=[
-            ServiceRow(service.name, [charge for charge, _ in zip_longest(charges, range(columns))])
+            PricedService(service.name, [charge for charge, _ in zip_longest(charges, range(columns))])
             for service, charges in charged
         ],
     )
@@ -146,7 +146,7 @@ def _price_text(item: ItemOnSale) -> PriceText:
         remark=remark.removesuffix(")"),
         is_free_trial=item.price.kind == Kind.FREE_TRIAL,
         list_price=_words(item.list_price, item.measure) if item.list_price else "",
-        # Not the row's own end: where a successor on the same terms takes over, it goes on.
+        # Not the row's own end: a successor on the same terms continues it.
         ends_at=following.at if following else None,
         next=upcoming,
     )

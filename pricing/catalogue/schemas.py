@@ -1,4 +1,4 @@
-"""What the doors of the catalogue answer: the values, and how the OpenAPI document says them."""
+"""The payloads of the catalogue endpoints, and their OpenAPI schemas."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 CURRENCY = "CNY"
 
 
-def catalog_said(catalog: Catalog) -> dict[str, Any]:
-    """Return what the API says of everything on sale."""
+def catalog_payload(catalog: Catalog) -> dict[str, Any]:
+    """Return the payload of everything on sale."""
     return {
         "currency": CURRENCY,
         "in_force_from": catalog.in_force_from,
@@ -27,15 +27,15 @@ def catalog_said(catalog: Catalog) -> dict[str, Any]:
                 "family": group.family,
                 "name": group.name,
                 "description": group.description,
-                "services": [_service_said(service) for service in group.services],
+                "services": [_service_payload(service) for service in group.services],
             }
             for group in catalog.groups
         ],
     }
 
 
-def estimate_said(estimate: Estimate) -> dict[str, Any]:
-    """Return what the API says of an estimate."""
+def estimate_payload(estimate: Estimate) -> dict[str, Any]:
+    """Return the payload of an estimate."""
     return {
         "currency": CURRENCY,
         "lines": [
@@ -56,28 +56,29 @@ def estimate_said(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _service_said(service: ServiceOnSale) -> dict[str, Any]:
+def _service_payload(service: ServiceOnSale) -> dict[str, Any]:
     limit = service.call_limit
     return {
         "name": service.name,
-        "billing_items": [_item_said(item) for item in service.items],
+        "billing_items": [_item_payload(item) for item in service.items],
         "call_specification": {"rpm": limit.rpm, "tpm": limit.tpm} if limit else None,
     }
 
 
-def _item_said(item: ItemOnSale) -> dict[str, Any]:
+def _item_payload(item: ItemOnSale) -> dict[str, Any]:
     beneath = item.list_price
     return {
         "billing_item": item.measure,
-        "price": _price_said(item.price, item.measure),
-        "list_price": _price_said(beneath, item.measure) if beneath else None,
+        "price": _price_payload(item.price, item.measure),
+        "list_price": _price_payload(beneath, item.measure) if beneath else None,
         "upcoming": [
-            {"from": change.at, "price": _price_said(change.price, item.measure)} for change in item.upcoming
+            {"from": change.at, "price": _price_payload(change.price, item.measure)}
+            for change in item.upcoming
         ],
     }
 
 
-def _price_said(price: PriceFact, measure: Measure) -> dict[str, Any]:
+def _price_payload(price: PriceFact, measure: Measure) -> dict[str, Any]:
     return {
         "kind": price.kind,
         "unit_price": plain(price.unit_price),
@@ -97,30 +98,30 @@ IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     {"type": "string"},
     location=OpenApiParameter.HEADER,
-    description="The ETag of an answer that is known: if it still holds, the answer is 304 without a body.",
+    description="The ETag of a cached response: if it still matches, the response is 304 without a body.",
 )
 
-_AWAY = "The database is away; ask again after Retry-After seconds."
+_UNAVAILABLE = "The database is unavailable; retry after Retry-After seconds."
 
 
 def catalog_answers() -> dict[Any, OpenApiResponse]:
-    """Return every way in which the catalogue answers."""
+    """Return the responses of the catalogue."""
     return {
         200: answer("Everything on sale, with an ETag.", schema_ref("Catalog")),
-        304: OpenApiResponse(description="What is known still holds."),
-        400: answer("A parameter cannot be read, is unknown, or is said twice.", schema_ref("Error")),
-        503: answer(_AWAY, schema_ref("Error")),
+        304: OpenApiResponse(description="The cached response is still current."),
+        400: answer("A parameter cannot be read, is unknown, or is given twice.", schema_ref("Error")),
+        503: answer(_UNAVAILABLE, schema_ref("Error")),
     }
 
 
 def estimate_answers() -> dict[Any, OpenApiResponse]:
-    """Return every way in which an estimate answers."""
+    """Return the responses of an estimate."""
     refused = {
         400: "The body is not JSON, is no such object, or holds no usage or too much of it.",
         413: "The body is larger than 1 MiB, or holds more than 10,000 values.",
         415: "The content type is not JSON, or the content encoding is not gzip.",
         422: "Some of the usage cannot be priced; every bad item is named by its index, with its reason.",
-        503: _AWAY,
+        503: _UNAVAILABLE,
     }
     refusals = {status: answer(reason, schema_ref("Error")) for status, reason in refused.items()}
     return {200: answer("What it costs.", schema_ref("Estimate")), **refusals}
@@ -157,7 +158,7 @@ PRICE_SHAPES: dict[str, Schema] = {
     "CallSpecification": _object(
         {
             "rpm": {"type": "integer", "description": "Calls per minute."},
-            "tpm": {"type": ["integer", "null"], "description": "Tokens per minute; null: none stated."},
+            "tpm": {"type": ["integer", "null"], "description": "Tokens per minute; null: no limit."},
         }
     ),
     "CatalogItem": _object(
@@ -187,7 +188,7 @@ PRICE_SHAPES: dict[str, Schema] = {
         {
             "currency": _CURRENCY,
             "in_force_from": _INSTANT_OR_NULL
-            | {"description": "This answer is that of every instant from here on; null: from ever."},
+            | {"description": "The response is the same from this instant on; null: no beginning."},
             "next_change_at": _INSTANT_OR_NULL
             | {"description": "Until before this; null: no change is planned."},
             "groups": _list(schema_ref("CatalogGroup")),

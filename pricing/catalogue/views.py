@@ -15,7 +15,7 @@ from pricing.catalogue.offering import Catalog, catalog_at
 from pricing.catalogue.price_page import call_limits, families_of, upcoming_changes
 from sensenova_billing.lib import clock
 
-# Nobody in particular looks, so the page keeps the clock that customers have by default.
+# The page is public, so it uses the default time zone of customers.
 CLOCK = "Asia/Shanghai"
 
 
@@ -38,8 +38,8 @@ def prices(request: HttpRequest) -> HttpResponse:
 
 def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) -> dict[str, Any]:
     """Return the calculator's form and, where it says what is used, what that costs."""
-    said = request.POST if request.method == "POST" else request.GET
-    form = CalculatorForm(said if "service" in said else None, catalog=catalog)
+    data = request.POST if request.method == "POST" else request.GET
+    form = CalculatorForm(data if "service" in data else None, catalog=catalog)
     usage = form.usage() if form.is_valid() else None
     services = {name: sorted(item.measure for item in sold.items) for name, sold in form.services.items()}
     return {

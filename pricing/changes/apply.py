@@ -1,6 +1,6 @@
-"""Rows that change the catalogue: what they would do, and doing it, whole or not at all.
+"""Change the catalogue by rows, all or none, and preview such a change.
 
-Both are the same deed, once taken back and once not: so what a preview shows is what the database accepts.
+A preview is the same writes, rolled back: so what a preview shows is what the database accepts.
 """
 
 import datetime as dt
@@ -23,8 +23,8 @@ from pricing.models import Price
 _PLACES = {sheet: place for place, sheet in enumerate(SHEETS)}
 
 
-class State(StrEnum):
-    """What becomes of a row."""
+class RowState(StrEnum):
+    """The result of writing a row."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -33,54 +33,54 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
-WRITTEN = {State.NEW, State.CHANGED, State.REMOVED}
+WRITTEN = {RowState.NEW, RowState.CHANGED, RowState.REMOVED}
 
 
 @dataclass(frozen=True)
-class Change:
-    """A row, what becomes of it, what it was before, and why it is refused if it is."""
+class RowChange:
+    """A row with its result, its stored form before, and the reason if it is refused."""
 
     row: Row
-    state: State
+    state: RowState
     before: Row | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What becomes of rows, and what tells this from what would become of them another time.
+class DryRun:
+    """The result of a dry run, with a fingerprint of it.
 
-    Two plans have the same fingerprint only if they would do the same to the same prices: those that stand
-    beside the rows, on the same billing items, are in it.
+    Two runs have the same fingerprint only if they would do the same to the same prices: it covers the other
+    prices of the same billing items too.
     """
 
-    changes: list[Change]
+    changes: list[RowChange]
     fingerprint: str
 
 
-class PlanRefused(Exception):
+class ChangesRefused(Exception):
     """Nothing was changed, because of the rows that are refused among `changes`."""
 
-    def __init__(self, changes: Sequence[Change]) -> None:
+    def __init__(self, changes: Sequence[RowChange]) -> None:
         super().__init__(" ".join(dict.fromkeys(change.reason for change in changes if change.reason)))
         self.changes = changes
 
 
-class CatalogueMoved(Exception):
-    """Nothing was changed: the rows would not do any more what somebody was shown that they would."""
+class StalePreview(Exception):
+    """The preview is stale: applying the rows now would have another result. Nothing was changed."""
 
 
-def is_refused(changes: Sequence[Change]) -> bool:
-    """Whether one of them is, and so none of them can be made."""
-    return any(change.state == State.REFUSED for change in changes)
+def is_refused(changes: Sequence[RowChange]) -> bool:
+    """Whether one of the changes is refused, and so none can be made."""
+    return any(change.state == RowState.REFUSED for change in changes)
 
 
 @contextmanager
-def catalogue_held() -> Iterator[None]:
-    """Let nobody else change the catalogue by rows during the block.
+def catalogue_locked() -> Iterator[None]:
+    """Hold the lock on changes by rows during the block.
 
-    So what was seen is still so when it is changed, and no two wait for each other's rows. The wait is short:
-    nothing but the rows themselves is worked out meanwhile.
+    What was read is still true when it is changed, and no two changes deadlock on each other's rows. The wait
+    is short: only the rows themselves are computed under the lock.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -89,70 +89,72 @@ def catalogue_held() -> Iterator[None]:
 
 
 @contextmanager
-def planned(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[Tried]:
-    """Let the block see the catalogue as these rows would make it, and take everything back."""
-    with catalogue_held(), transaction.atomic():
+def dry_run(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[DryRun]:
+    """Let the block see the catalogue as these rows would make it, then roll back."""
+    with catalogue_locked(), transaction.atomic():
         yield _write(rows, now)
         transaction.set_rollback(True)
 
 
 def apply_rows(
     *, rows: Sequence[Row], by: str, reason: str, now: dt.datetime, seen: str | None = None
-) -> list[Change]:
-    """Change the catalogue by all of these rows and return what each did; or raise PlanRefused.
+) -> list[RowChange]:
+    """Change the catalogue by all of these rows and return what each did; or raise ChangesRefused.
 
-    Raises CatalogueMoved where `seen`, the fingerprint of the plan that somebody agreed to, is not theirs.
+    Raises StalePreview if `seen`, the fingerprint of the approved preview, is not that of these rows now.
     """
-    with catalogue_held():
+    with catalogue_locked():
         set_audit_context(by=by, reason=reason)
-        tried = _write(rows, now)
-        if seen is not None and seen != tried.fingerprint:
-            raise CatalogueMoved
-        if is_refused(tried.changes):
-            raise PlanRefused(tried.changes)
-        _check_constraints(tried.changes)
-    return tried.changes
+        outcome = _write(rows, now)
+        if seen is not None and seen != outcome.fingerprint:
+            raise StalePreview
+        if is_refused(outcome.changes):
+            raise ChangesRefused(outcome.changes)
+        _check_constraints(outcome.changes)
+    return outcome.changes
 
 
-def _check_constraints(changes: Sequence[Change]) -> None:
-    """Raise PlanRefused now rather than fail at the commit, so that it is said what is wrong."""
+def _check_constraints(changes: Sequence[RowChange]) -> None:
+    """Raise ChangesRefused now rather than fail at the commit, which could not give a reason."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     except IntegrityError as error:
         reason = refusal_text(error)
-        raise PlanRefused([replace(one, state=State.REFUSED, reason=reason) for one in changes]) from error
+        raise ChangesRefused(
+            [replace(one, state=RowState.REFUSED, reason=reason) for one in changes]
+        ) from error
 
 
-def _write(rows: Sequence[Row], now: dt.datetime) -> Tried:
+def _write(rows: Sequence[Row], now: dt.datetime) -> DryRun:
     """Write each row that the database takes and return what became of each, in the order given."""
     stored = StoredCatalogue()
-    changes: dict[int, Change] = {}
+    changes: dict[int, RowChange] = {}
     written: set[tuple[object, ...]] = set()
     for place in sorted(range(len(rows)), key=lambda place: _turn(rows[place], stored)):
         row = rows[place]
         if key_of(row) in written:
-            changes[place] = Change(row, State.REFUSED, reason="This is stated twice.")
+            changes[place] = RowChange(row, RowState.REFUSED, reason="This row is given twice.")
         else:
             changes[place] = _write_row(row, stored, now)
         written.add(key_of(row))
     in_order = _without_gaps([changes[place] for place in range(len(rows))])
-    return Tried(in_order, _fingerprint(in_order, stored))
+    return DryRun(in_order, _fingerprint(in_order, stored))
 
 
-def _fingerprint(changes: Sequence[Change], stored: StoredCatalogue) -> str:
-    told = [
+def _fingerprint(changes: Sequence[RowChange], stored: StoredCatalogue) -> str:
+    results = [
         [change.state, cells_of(change.row), cells_of(change.before) if change.before else None]
         for change in changes
     ]
     items = {(row.service, row.measure) for row in (one.row for one in changes) if isinstance(row, PriceRow)}
     beside = sorted(sorted(cells_of(row).items()) for row in stored.prices_of(items))
-    return hashlib.sha256(json.dumps([told, beside], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([results, beside], sort_keys=True).encode()).hexdigest()
 
 
 def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:
-    """Return when a row is written: what makes room, by ending earlier or going, before what needs it."""
+    """Return the order in which a row is written: rows that make room come before those that need it."""
     before = stored.row(row)
     if isinstance(row, PriceRow | SpecificationRow):
         shortens = isinstance(before, type(row)) and row.ends_at is not None and row != before
@@ -162,28 +164,28 @@ def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:
     return _PLACES[row.sheet], turn
 
 
-def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> Change:
+def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> RowChange:
     before = stored.row(row)
     if row == before:
-        return Change(row, State.UNCHANGED, before)
+        return RowChange(row, RowState.UNCHANGED, before)
     if problem := _problem(row, before, stored, now):
-        return Change(row, State.REFUSED, before, problem)
+        return RowChange(row, RowState.REFUSED, before, problem)
     instance: models.Model | None = None
     try:
         with transaction.atomic():
             instance = stored.instance(row)
             if isinstance(row, PriceRow | SpecificationRow) and row.remove:
                 instance.delete()
-                return Change(row, State.REMOVED, before)
+                return RowChange(row, RowState.REMOVED, before)
             instance.clean_fields(exclude=_references(instance))
             instance.save()
     except UnknownName as unknown:
-        return Change(row, State.REFUSED, before, str(unknown))
+        return RowChange(row, RowState.REFUSED, before, str(unknown))
     except ValidationError as error:
-        return Change(row, State.REFUSED, before, " ".join(error.messages))
+        return RowChange(row, RowState.REFUSED, before, " ".join(error.messages))
     except IntegrityError as error:
-        return Change(row, State.REFUSED, before, _refusal(error, instance))
-    return Change(row, State.CHANGED if before else State.NEW, before)
+        return RowChange(row, RowState.REFUSED, before, _refusal(error, instance))
+    return RowChange(row, RowState.CHANGED if before else RowState.NEW, before)
 
 
 def _problem(row: Row, before: Row | None, stored: StoredCatalogue, now: dt.datetime) -> str:
@@ -201,11 +203,11 @@ def _problem(row: Row, before: Row | None, stored: StoredCatalogue, now: dt.date
 
 
 def _refusal(error: IntegrityError, instance: models.Model | None) -> str:
-    said = refusal_text(error, model=type(instance) if instance else None)
+    text = refusal_text(error, model=type(instance) if instance else None)
     if isinstance(instance, Price) and constraint_of(error).endswith("do_not_overlap"):
         others = Price.objects.overlapping(instance)
-        return f"{said} {' '.join(f'{other.text}, {other.period_text}.' for other in others)}".strip()
-    return said
+        return f"{text} {' '.join(f'{other.text}, {other.period_text}.' for other in others)}".strip()
+    return text
 
 
 def _references(instance: models.Model) -> list[str]:
@@ -213,7 +215,7 @@ def _references(instance: models.Model) -> list[str]:
     return [field.name for field in instance._meta.fields if field.is_relation or field.primary_key]
 
 
-def _without_gaps(changes: list[Change]) -> list[Change]:
+def _without_gaps(changes: list[RowChange]) -> list[RowChange]:
     """Refuse the rows of every item that would be left without a price for everybody at some instant."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -222,7 +224,7 @@ def _without_gaps(changes: list[Change]) -> list[Change]:
         )
         gaps = {(service, measure): gap for service, measure, gap in cursor.fetchall() if gap}
     return [
-        replace(change, state=State.REFUSED, reason=gap)
+        replace(change, state=RowState.REFUSED, reason=gap)
         if isinstance(change.row, PriceRow)
         and change.state in WRITTEN
         and (gap := gaps.get((change.row.service, change.row.measure)))

@@ -8,31 +8,31 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.audit.context import audit_context, set_audit_context
-from pricing.changes.apply import CatalogueMoved, PlanRefused, apply_rows, is_refused, planned
+from pricing.changes.apply import ChangesRefused, StalePreview, apply_rows, dry_run, is_refused
 from pricing.changes.rows import Row, cells_of, row_of
 from pricing.models import Decision, Proposal
 
 
 def submit_rows(
-    *, deed: str, rows: Sequence[Row], seen: str, by: str, reason: str, now: dt.datetime
+    *, action: str, rows: Sequence[Row], seen: str, by: str, reason: str, now: dt.datetime
 ) -> Proposal | None:
     """Change the catalogue by these rows, or propose it where a second person has to approve.
 
-    Returns the proposal, or None if the change was made. Raises PlanRefused, and CatalogueMoved where the
-    rows would not do any more what was seen, the plan of this fingerprint.
+    Returns the proposal, or None if the change was made. Raises ChangesRefused, and StalePreview if the
+    fingerprint `seen` is not that of these rows now.
     """
     if not settings.PRICE_CHANGES_NEED_APPROVAL:
         apply_rows(rows=rows, by=by, reason=reason, now=now, seen=seen)
         return None
-    with planned(rows=rows, now=now) as tried:
+    with dry_run(rows=rows, now=now) as outcome:
         pass
-    if seen != tried.fingerprint:
-        raise CatalogueMoved
-    if is_refused(tried.changes):
-        raise PlanRefused(tried.changes)
+    if seen != outcome.fingerprint:
+        raise StalePreview
+    if is_refused(outcome.changes):
+        raise ChangesRefused(outcome.changes)
     with audit_context(by=by, reason=reason):
         return Proposal.objects.create(
-            deed=deed,
+            deed=action,
             rows=[{"sheet": row.sheet, **cells_of(row)} for row in rows],
             reason=reason,
             proposed_by=by,
@@ -51,14 +51,14 @@ def decide_proposal(
 ) -> Proposal:
     """Approve, refuse or withdraw a proposal that waits; approving it applies it as it was seen.
 
-    Raises ValidationError where that is not this person's to decide or was decided already, CatalogueMoved
-    where an approval would not do any more what was seen, and PlanRefused where the rows do not fit.
+    Raises ValidationError if this person may not decide or it was decided already, StalePreview if an
+    approval would have another result than the one seen, and ChangesRefused if the rows no longer fit.
     """
     held = Proposal.objects.select_for_update().get(pk=proposal.pk)
     if held.decision:
         raise ValidationError(f"This proposal was {held.decision} by {held.decided_by} already.")
     if (decision == Decision.WITHDRAWN) != (by == held.proposed_by):
-        raise ValidationError("Who made a proposal can withdraw it; somebody else approves or refuses it.")
+        raise ValidationError("Only the proposer can withdraw it; another person approves or refuses it.")
     set_audit_context(by=by, reason=held.reason)
     if decision == Decision.APPROVED:
         why = f"{held.reason} (proposed by {held.proposed_by})"

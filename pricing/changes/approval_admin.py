@@ -1,4 +1,4 @@
-"""Where price changes need approval, what else of the catalogue decides over charges obeys it too."""
+"""With PRICE_CHANGES_NEED_APPROVAL, edits of groups, services and aliases also need the approval right."""
 
 from typing import Any
 
@@ -8,38 +8,38 @@ from django.http import HttpRequest, HttpResponse
 MAY_APPROVE = "pricing.approve_price"
 
 
-class ObeysApproval:
-    """For a ModelAdmin: where price changes need approval, only who may approve them writes.
+class RequiresApproval:
+    """For a ModelAdmin: where price changes need approval, only approvers write.
 
-    Not as proposals: the rows of one cannot rename an alias or a service, nor take an alias away.
+    Not as proposals: the rows of a proposal can neither rename an alias or a service nor remove an alias.
     """
 
     list_before_template = change_form_before_template = "admin/needs_approver.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may, unless it needs an approver and they are none."""
+        """As permitted, unless it needs an approver and this person is none."""
         return not _lacks_approval(request) and super().has_add_permission(request)  # type: ignore[misc]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may, unless it needs an approver and they are none."""
+        """As permitted, unless it needs an approver and this person is none."""
         return not _lacks_approval(request) and super().has_change_permission(request, obj)  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may, unless it needs an approver and they are none."""
+        """As permitted, unless it needs an approver and this person is none."""
         return not _lacks_approval(request) and super().has_delete_permission(request, obj)  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """With a word to those who could change something if it needed no approval."""
-        return super().changelist_view(request, self._told(request, extra_context))  # type: ignore[misc,no-any-return]
+        """With a note if this person could change something without the approval rule."""
+        return super().changelist_view(request, self._with_note(request, extra_context))  # type: ignore[misc,no-any-return]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """With the same word."""
-        told = self._told(request, extra_context)
-        return super().change_view(request, object_id, form_url, told)  # type: ignore[misc,no-any-return]
+        """With the same note."""
+        context = self._with_note(request, extra_context)
+        return super().change_view(request, object_id, form_url, context)  # type: ignore[misc,no-any-return]
 
-    def _told(self, request: HttpRequest, extra_context: Any) -> dict[str, Any]:
+    def _with_note(self, request: HttpRequest, extra_context: Any) -> dict[str, Any]:
         could = super().has_change_permission(request)  # type: ignore[misc]
         return {"needs_approver": could and _lacks_approval(request), **(extra_context or {})}
 

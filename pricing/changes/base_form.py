@@ -1,4 +1,4 @@
-"""What the forms of deeds with prices have in common: their fields, and what comes from the address."""
+"""What the forms that change prices have in common: their fields, and initial values from the query."""
 
 import datetime as dt
 from decimal import Decimal
@@ -17,7 +17,7 @@ from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 
 HOUR = dt.timedelta(hours=1)
-LONGEST_DEED = 200
+LONGEST_ACTION = 200
 
 
 def require_within(instant: dt.datetime) -> None:
@@ -27,11 +27,11 @@ def require_within(instant: dt.datetime) -> None:
 
 
 def is_key(text: str) -> bool:
-    """Whether this may be the key of a row: an address may say anything, 5,000 digits too."""
+    """Whether this can be a primary key: a query string may hold anything, 5,000 digits too."""
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
-class InstantField(forms.DateTimeField):
+class UtcInstantField(forms.DateTimeField):
     """An instant that has a date in UTC: at the ends of the calendar an offset leads out of it."""
 
     def to_python(self, value: Any) -> dt.datetime | None:
@@ -45,7 +45,7 @@ class InstantField(forms.DateTimeField):
 
 def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
     """Ask for an instant."""
-    return InstantField(
+    return UtcInstantField(
         label=f"{label} (UTC)",
         help_text=help_text,
         required=required,
@@ -59,7 +59,7 @@ def begins_field(help_text: str = "The first instant at which it is in force; in
     return instant_field("From", help_text)
 
 
-def ends_field(help_text: str = "The first instant at which it is not any more; empty: no end.") -> Any:
+def ends_field(help_text: str = "End (exclusive); empty: no end.") -> Any:
     """Ask until when, if there is an end."""
     return instant_field("Until", help_text, required=False)
 
@@ -120,34 +120,34 @@ def customer_field(label: str, *, required: bool = True, help_text: str = "The c
         to_field_name="code",
         help_text=help_text,
         widget=UnfoldAdminTextInputWidget(attrs={"list": "customers", "autocomplete": "off"}),
-        error_messages={"invalid_choice": "There is no customer of this code."},
+        error_messages={"invalid_choice": "No customer has this code."},
     )
 
 
-class DeedForm(forms.Form):
-    """What is asked comes from the address: whole, with `show`, or what a link knows already."""
+class PriceActionForm(forms.Form):
+    """Bound to the query string if it has `show`; otherwise the query gives initial values."""
 
     several: ClassVar[tuple[str, ...]] = ()  # fields of which more than one may be chosen
 
-    def __init__(self, asked: MultiValueDict[str, str] | None = None, *, now: dt.datetime) -> None:
-        asked = asked or MultiValueDict()
+    def __init__(self, params: MultiValueDict[str, str] | None = None, *, now: dt.datetime) -> None:
+        params = params or MultiValueDict()
         next_hour = now.replace(minute=0, second=0, microsecond=0) + HOUR
-        known = {name: asked.getlist(name) if name in self.several else asked[name] for name in asked}
+        known = {name: params.getlist(name) if name in self.several else params[name] for name in params}
         self.now = now
         super().__init__(
-            asked if "show" in asked else None,
+            params if "show" in params else None,
             initial={"begins_at": f"{next_hour:%Y-%m-%dT%H:%M}"} | known,
         )
 
     def rows(self) -> list[PriceRow]:
-        """Return the rows that bring it about; may raise ValidationError."""
+        """Return the rows to apply; may raise ValidationError."""
         raise NotImplementedError
 
-    def words(self) -> str:
-        """Name the deed with its consequence, as the button does."""
+    def summary(self) -> str:
+        """Name the action with its consequence, as on the button."""
         raise NotImplementedError
 
     def chosen(self, name: str) -> set[str]:
         """Return the keys that are ticked, as the page shows it again."""
-        said = self.data.getlist(name) if self.is_bound else self.initial.get(name, [])  # type: ignore[attr-defined]
-        return {str(key) for key in said}
+        data = self.data.getlist(name) if self.is_bound else self.initial.get(name, [])  # type: ignore[attr-defined]
+        return {str(key) for key in data}

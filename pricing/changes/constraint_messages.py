@@ -17,15 +17,15 @@ _ADVICE = {
 
 
 def refusal_text(error: IntegrityError, *, model: type[models.Model] | None = None) -> str:
-    """Return what the database, or the model for its constraint, says against a change."""
+    """Return the text of the violated constraint: the model's, else the database's."""
     constraint = constraint_of(error)
     diagnosis = getattr(error.__cause__, "diag", None)
-    said = _violation_text(model, constraint) or getattr(diagnosis, "message_primary", None) or str(error)
-    return f"{said} {_ADVICE.get(constraint, '')}".strip()
+    message = _violation_text(model, constraint) or getattr(diagnosis, "message_primary", None) or str(error)
+    return f"{message} {_ADVICE.get(constraint, '')}".strip()
 
 
 def constraint_of(error: IntegrityError) -> str:
-    """Return the name of the constraint or trigger that refused; empty if the database names none."""
+    """Return the name of the violated constraint or trigger; empty if the database names none."""
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
 
 

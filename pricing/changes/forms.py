@@ -1,4 +1,4 @@
-"""What admins do with prices, one form for each deed: what it asks, and the rows that bring it about."""
+"""One form for each price command: its fields, and the rows that apply it."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,8 +11,8 @@ from django.db.models import Q
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from pricing.changes.base_form import (
-    DeedForm,
     PlainDecimalField,
+    PriceActionForm,
     begins_field,
     customer_field,
     ends_field,
@@ -34,7 +34,7 @@ from pricing.models import ITEM_ORDER, BillingItem, Price, PriceKind, Service, S
 from pricing.rules.measures import Measure
 
 
-class ChangePriceForm(DeedForm):
+class ChangePriceForm(PriceActionForm):
     """One price of one billing item."""
 
     item = forms.ModelChoiceField(
@@ -49,22 +49,20 @@ class ChangePriceForm(DeedForm):
     )
     unit_size = unit_size_field()
     begins_at = begins_field()
-    ends_at = ends_field(
-        "The first instant at which it is not any more; then what it replaced goes on. Empty: no end."
-    )
+    ends_at = ends_field("End (exclusive); then the price that it superseded resumes. Empty: no end.")
 
     def rows(self) -> list[PriceRow]:
-        """Lay the price over those that it replaces."""
+        """The price, and the changes to those that it supersedes."""
         return change_price(**self.cleaned_data)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """E.g. `Change SenseChat input tokens to 0.01 RMB/thousand tokens from 2026-12-01 00:00 UTC`."""
-        said = self.cleaned_data
-        for_whom = f" for {said['customer'].code}" if said["customer"] else ""
-        return f"Change {_item_name(said['item'])}{for_whom} to {_price_words(said, said['item'].measure)}"
+        data = self.cleaned_data
+        for_whom = f" for {data['customer'].code}" if data["customer"] else ""
+        return f"Change {_item_name(data['item'])}{for_whom} to {_price_words(data, data['item'].measure)}"
 
 
-class NewItemForm(DeedForm):
+class NewItemForm(PriceActionForm):
     """A billing item that is put on sale with its first price."""
 
     service = forms.ModelChoiceField(Service.objects.all(), widget=UnfoldAdminSelectWidget)
@@ -78,33 +76,33 @@ class NewItemForm(DeedForm):
 
     def clean(self) -> dict[str, Any]:
         """Refuse an item that is on sale already."""
-        said = super().clean() or self.cleaned_data
-        if BillingItem.objects.filter(service=said.get("service"), measure=said.get("measure", "")).exists():
+        data = super().clean() or self.cleaned_data
+        if BillingItem.objects.filter(service=data.get("service"), measure=data.get("measure", "")).exists():
             raise ValidationError("This item is on sale already: change its price instead.")
-        return said
+        return data
 
     def rows(self) -> list[PriceRow]:
         """The first price, for everybody and without an end."""
-        said = self.cleaned_data
+        data = self.cleaned_data
         return [
             PriceRow(
-                service=said["service"].name,
-                measure=Measure(said["measure"]),
-                kind=said["kind"],
-                unit_price=said["unit_price"],
-                unit_size=said["unit_size"],
-                begins_at=said["begins_at"],
+                service=data["service"].name,
+                measure=Measure(data["measure"]),
+                kind=data["kind"],
+                unit_price=data["unit_price"],
+                unit_size=data["unit_size"],
+                begins_at=data["begins_at"],
             )
         ]
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """E.g. `Put nova-2 input tokens on sale at 0.01 RMB/thousand tokens from ...`."""
-        said = self.cleaned_data
-        name = f"{said['service'].name} {Measure(said['measure']).label.lower()}"
-        return f"Put {name} on sale at {_price_words(said, said['measure'])}"
+        data = self.cleaned_data
+        name = f"{data['service'].name} {Measure(data['measure']).label.lower()}"
+        return f"Put {name} on sale at {_price_words(data, data['measure'])}"
 
 
-class ItemsForm(DeedForm):
+class ItemsForm(PriceActionForm):
     """Several billing items: whole service groups, whole services, or single ones."""
 
     several = ("groups", "services", "items")
@@ -114,8 +112,8 @@ class ItemsForm(DeedForm):
     services = forms.ModelMultipleChoiceField(Service.objects.all(), required=False)
     items = forms.ModelMultipleChoiceField(BillingItem.objects.all(), required=False)
 
-    def others(self) -> list[forms.BoundField]:
-        """Return the fields that are not about which items."""
+    def plain_fields(self) -> list[forms.BoundField]:
+        """Return the fields that do not choose items."""
         return [field for field in self if field.name not in self.several and field.name[:6] != "price_"]
 
     def on_sale(self) -> list[BillingItem]:
@@ -124,21 +122,21 @@ class ItemsForm(DeedForm):
 
     def picked(self) -> list[BillingItem]:
         """Return the items that were chosen, one way or another."""
-        said = self.cleaned_data
+        data = self.cleaned_data
         wanted = (
-            Q(service__group__in=said["groups"]) | Q(service__in=said["services"]) | Q(pk__in=said["items"])
+            Q(service__group__in=data["groups"]) | Q(service__in=data["services"]) | Q(pk__in=data["items"])
         )
         return list(BillingItem.objects.select_related("service__group").filter(wanted))
 
     def clean(self) -> dict[str, Any]:
-        """Insist on an item, and on an order of begin and end."""
-        said = super().clean() or self.cleaned_data
-        if not any(said.get(name) for name in self.several):
-            raise ValidationError("Choose what it is for: a service group, a service or a billing item.")
-        return said
+        """Require at least one item."""
+        data = super().clean() or self.cleaned_data
+        if not any(data.get(name) for name in self.several):
+            raise ValidationError("Choose a service group, a service or a billing item.")
+        return data
 
     def sections(self) -> list[dict[str, Any]]:
-        """Return what the page lets be ticked: groups, their services, and the items of these."""
+        """Return the checkboxes of the page: groups, their services, and their items."""
         ticked = {name: self.chosen(name) for name in self.several}
         sections: dict[int, dict[str, Any]] = {}
         for item in self.on_sale():
@@ -183,29 +181,29 @@ class OfferForm(ItemsForm):
             self.fields[f"price_{item.pk}"] = unit_price_field(f"New price of {item}", required=False)
 
     def clean(self) -> dict[str, Any]:
-        """An item with a new price is meant, ticked or not."""
-        said = self.cleaned_data
+        """Include items with a new price, ticked or not."""
+        data = self.cleaned_data
         priced = BillingItem.objects.filter(pk__in=self._new_prices())
-        said["items"] = said.get("items", BillingItem.objects.none()) | priced
+        data["items"] = data.get("items", BillingItem.objects.none()) | priced
         return super().clean()
 
     def rows(self) -> list[PriceRow]:
         """The offer on each item."""
-        said = self.cleaned_data
+        data = self.cleaned_data
         return announce_offer(
             items=self.picked(),
-            percent_off=said["percent_off"],
+            percent_off=data["percent_off"],
             unit_prices=self._new_prices(),
-            begins_at=said["begins_at"],
-            ends_at=said["ends_at"],
+            begins_at=data["begins_at"],
+            ends_at=data["ends_at"],
         )
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """E.g. `Offer 4 billing items at 20 % off from ... until ...`."""
-        said = self.cleaned_data
-        percent, priced = said["percent_off"], self._new_prices()
+        data = self.cleaned_data
+        percent, priced = data["percent_off"], self._new_prices()
         off = f" at {percent.normalize():f} % off" if percent is not None and not priced else ""
-        return f"Offer {self._on_items()}{off} {_period(said)}"
+        return f"Offer {self._on_items()}{off} {_period(data)}"
 
     def _new_prices(self) -> Mapping[int, Decimal]:
         return {
@@ -223,16 +221,16 @@ class TrialForm(ItemsForm):
 
     def rows(self) -> list[PriceRow]:
         """The trial of each item."""
-        said = self.cleaned_data
-        return start_trial(items=self.picked(), begins_at=said["begins_at"], ends_at=said["ends_at"])
+        data = self.cleaned_data
+        return start_trial(items=self.picked(), begins_at=data["begins_at"], ends_at=data["ends_at"])
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """E.g. `Make SenseChat input tokens free from ... until ...`."""
         return f"Make {self._on_items()} free {_period(self.cleaned_data)}"
 
 
-class EndPriceForm(DeedForm):
-    """Prices that end; one that would end before it begins is taken back."""
+class EndPriceForm(PriceActionForm):
+    """Prices that end; one that would end before it begins is cancelled."""
 
     several = ("prices",)
 
@@ -242,8 +240,8 @@ class EndPriceForm(DeedForm):
     )
     ends_at = instant_field(
         "Ends",
-        "The first instant at which it is not in force any more. What is scheduled to begin only then, or "
-        "later, is taken back, and what it would have replaced goes on.",
+        "End (exclusive). A price that is scheduled to begin then or later is cancelled, and the price that "
+        "it would have replaced continues.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -259,7 +257,7 @@ class EndPriceForm(DeedForm):
             self.fields[f"after_{price.pk}"] = unit_price_field(f"List price after {price}", required=False)
 
     def choices(self) -> list[dict[str, Any]]:
-        """Return what the page lets be ticked: offers, trials, own prices, and those that a link names."""
+        """Return the checkboxes of the page: offers, trials, own prices, and prices that a link names."""
         ticked = self.chosen("prices")
         beneath = self._items_with_more()
         return [
@@ -273,7 +271,7 @@ class EndPriceForm(DeedForm):
         ]
 
     def rows(self) -> list[PriceRow]:
-        """The ends, the list prices after them, and what is taken back."""
+        """The ends, the list prices after them, and the cancellations."""
         ends_at, prices = self.cleaned_data["ends_at"], self.cleaned_data["prices"]
         successors = {
             price.pk: after
@@ -281,31 +279,31 @@ class EndPriceForm(DeedForm):
             if (after := self.cleaned_data.get(f"after_{price.pk}")) is not None
         }
         return end_prices(
-            prices=[price for price in prices if not self._is_taken_back(price)],
+            prices=[price for price in prices if not self._is_cancelled(price)],
             ends_at=ends_at,
             successors=successors,
-            taken_back=[price for price in prices if self._is_taken_back(price)],
+            cancelled=[price for price in prices if self._is_cancelled(price)],
         )
 
-    def words(self) -> str:
-        """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited time offer) at ...`."""
+    def summary(self) -> str:
+        """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited-time offer) at ...`."""
         prices = list(self.cleaned_data["prices"])
-        taken_back = [price for price in prices if self._is_taken_back(price)]
+        cancelled = [price for price in prices if self._is_cancelled(price)]
         ends = f"{self.cleaned_data['ends_at']:%Y-%m-%d %H:%M} UTC"
         if len(prices) > 1:
-            back = f", {len(taken_back)} of them taken back before they begin" if taken_back else ""
+            back = f", {len(cancelled)} of them cancelled before they begin" if cancelled else ""
             return f"End {len(prices)} prices at {ends}{back}"
         what = f"{_item_name(prices[0].billing_item)}: {prices[0].text}"
-        return f"Cancel {what}, {prices[0].period_text}" if taken_back else f"End {what} at {ends}"
+        return f"Cancel {what}, {prices[0].period_text}" if cancelled else f"End {what} at {ends}"
 
-    def _is_taken_back(self, price: Price) -> bool:
+    def _is_cancelled(self, price: Price) -> bool:
         return price.begins_at > self.now and price.begins_at >= self.cleaned_data["ends_at"]
 
     def _named(self) -> Q:
         return Q(pk__in=[key for key in self.chosen("prices") if is_key(key)])
 
     def _items_with_more(self) -> list[Price]:
-        """Return those of the choices after which everybody still has a price."""
+        """Return the choices that leave a general price in force when they end."""
         endless = Price.objects.for_everybody().filter(ends_at=None).values_list("billing_item_id", "pk")
         by_item: dict[int, set[int]] = {}
         for item, key in endless:
@@ -315,7 +313,7 @@ class EndPriceForm(DeedForm):
         ]
 
 
-class CopyPricesForm(DeedForm):
+class CopyPricesForm(PriceActionForm):
     """One customer's own prices given to another."""
 
     source = customer_field("Copy the own prices of")
@@ -324,36 +322,36 @@ class CopyPricesForm(DeedForm):
 
     def clean(self) -> dict[str, Any]:
         """Refuse a copy to the same customer, and one of nothing."""
-        said = super().clean() or self.cleaned_data
-        source = said.get("source")
-        if source and source == said.get("target"):
+        data = super().clean() or self.cleaned_data
+        source = data.get("source")
+        if source and source == data.get("target"):
             self.add_error("target", "Choose another customer.")
         if source and not Price.objects.filter(customer=source).from_then_on(at=self.now).exists():
             self.add_error("source", "This customer has no prices of its own.")
-        return said
+        return data
 
     def rows(self) -> list[PriceRow]:
         """The other customer's prices."""
         return copy_prices(**self.cleaned_data)
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """E.g. `Copy the prices of acme to globex from ...`."""
-        said = self.cleaned_data
-        return f"Copy the prices of {said['source'].code} to {said['target'].code} {_period(said)}"
+        data = self.cleaned_data
+        return f"Copy the prices of {data['source'].code} to {data['target'].code} {_period(data)}"
 
 
 def _item_name(item: BillingItem) -> str:
     return f"{item.service.name} {Measure(item.measure).label.lower()}"
 
 
-def _price_words(said: Mapping[str, Any], measure: str) -> str:
-    digits = f"{said['unit_price'].normalize():f}"
-    size = said["unit_size"]
-    text = price_text(kind=said["kind"], digits=digits, unit_size=size, measure=Measure(measure))
-    return f"{text} {_period(said)}"
+def _price_words(data: Mapping[str, Any], measure: str) -> str:
+    digits = f"{data['unit_price'].normalize():f}"
+    size = data["unit_size"]
+    text = price_text(kind=data["kind"], digits=digits, unit_size=size, measure=Measure(measure))
+    return f"{text} {_period(data)}"
 
 
-def _period(said: Mapping[str, Any]) -> str:
-    ends_at = said.get("ends_at")
+def _period(data: Mapping[str, Any]) -> str:
+    ends_at = data.get("ends_at")
     until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
-    return f"from {said['begins_at']:%Y-%m-%d %H:%M}{until} UTC"
+    return f"from {data['begins_at']:%Y-%m-%d %H:%M}{until} UTC"

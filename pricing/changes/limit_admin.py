@@ -1,4 +1,4 @@
-"""Call specifications in the admin: added over what is there, ended, taken back while they are scheduled."""
+"""Call specifications in the admin: add, end, and cancel while scheduled."""
 
 from typing import Any
 
@@ -14,24 +14,24 @@ from unfold.decorators import action, display
 from accounts.audit.audited_admin import UndeletableAdmin
 from accounts.audit.edit_conflicts import version_to_send
 from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_of
-from pricing.changes.apply import PlanRefused, catalogue_held
-from pricing.changes.approval_admin import ObeysApproval
+from pricing.changes.apply import ChangesRefused, catalogue_locked
+from pricing.changes.approval_admin import RequiresApproval
 from pricing.changes.constraint_messages import refusal_text
 from pricing.changes.limit_commands import (
-    Laid,
-    bare_from,
+    AddedLimits,
+    add_limits,
+    cancel_limits,
     database_time,
-    instant_words,
-    lay_limits,
-    limits_words,
-    others_in_words,
-    take_back_limits,
+    describe_others,
+    limits_text,
+    utc_text,
+    without_default_from,
 )
 from pricing.changes.limit_forms import (
     AT_ONCE,
+    CancelForm,
     NewLimitsForm,
     SpecificationForm,
-    TakeBackForm,
     frozen_fields,
     is_in_force,
 )
@@ -39,11 +39,11 @@ from pricing.changes.stored import specification_row
 from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
 
-REFUSED = (PlanRefused, ValidationError, IntegrityError)
+REFUSED = (ChangesRefused, ValidationError, IntegrityError)
 
 
-class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
-    """How many calls and tokens a minute; new limits are laid over the old ones, which are history."""
+class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
+    """Calls and tokens per minute; new limits supersede the old ones, which stay as history."""
 
     form = SpecificationForm
     list_display = ("service", "for_whom", "rpm", "tpm_text", "begins_at", "ends_at", "state")
@@ -62,7 +62,7 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
     actions_detail = ("change_these", "take_back")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """A new one is asked for what is laid over others."""
+        """A new specification has a form of its own."""
         return super().get_form(request, obj, change, **({} if obj else {"form": NewLimitsForm}) | kwargs)
 
     def get_fields(self, request: HttpRequest, obj: CallSpecification | None = None) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
         return frozen_fields(obj, now=clock.now())
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Only what is scheduled can be taken back."""
+        """Only a scheduled specification can be cancelled."""
         offered = super().get_actions_detail(request, object_id)
         held = self.get_object(request, object_id)
         if held and state_of(held) == SCHEDULED:
@@ -92,24 +92,24 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        """Nobody else changes the catalogue between what the form checks and what is written."""
+        """Lock the catalogue, so that it does not change between validation and save."""
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
         try:
-            with catalogue_held():
+            with catalogue_locked():
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except REFUSED as refused:
-            _tell_refusal(request, refused)
+            _show_refusal(request, refused)
             return redirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: CallSpecification, form: Any, change: bool) -> None:
-        """Add by the verb that lays limits over others; of one that is there move the end."""
+        """Add limits that supersede others, or move the end of a stored specification."""
         if change:
             if form.cleaned_data.get(AT_ONCE):
                 obj.ends_at = database_time()
             super().save_model(request, obj, form, change)
         else:
-            laid = lay_limits(
+            added = add_limits(
                 service=obj.service,
                 customer=obj.customer,
                 rpm=obj.rpm,
@@ -120,13 +120,13 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
                 reason=form.cleaned_data["reason"],
             )
             at_once, open_ended = obj.begins_at is None, obj.ends_at is None
-            obj.__dict__.update(laid.specification.__dict__)
-            messages.success(request, _laid_in_words(laid, at_once=at_once, open_ended=open_ended))
+            obj.__dict__.update(added.specification.__dict__)
+            messages.success(request, _added_text(added, at_once=at_once, open_ended=open_ended))
         _warn_of_no_default(request, obj)
 
     @action(description="Change these limits", permissions=["add"])  # type: ignore[untyped-decorator]
     def change_these(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for others, with what they are already filled in."""
+        """Open the form for new limits, filled in with these."""
         held = self.get_object_or_404(request, object_id)
         known = {
             "service": held.service_id,
@@ -141,17 +141,17 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
             )
         )
 
-    @action(description="Take back", url_path="take-back", permissions=["change"])  # type: ignore[untyped-decorator]
+    @action(description="Cancel these limits", url_path="take-back", permissions=["change"])  # type: ignore[untyped-decorator]
     def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask first; then remove what is scheduled, and let go on what it had cut or removed."""
+        """Ask for a reason; then remove the scheduled limits and let the superseded ones resume."""
         held = self.get_object_or_404(request, object_id)
-        form = TakeBackForm(request.POST if request.method == "POST" else None)
+        form = CancelForm(request.POST if request.method == "POST" else None)
         page = reverse("admin:pricing_callspecification_change", args=[held.pk])
         if request.method != "POST" or not form.is_valid():
             context = {
                 **self.admin_site.each_context(request),
-                "title": f"Take back {held}",
-                "words": limits_words(held),
+                "title": f"Cancel {held}",
+                "words": limits_text(held),
                 "specification": held,
                 "is_scheduled": state_of(held) == SCHEDULED,
                 "form": form,
@@ -159,18 +159,18 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
                 "version": version_to_send(request, held),
                 "opts": self.opts,
             }
-            return render(request, "admin/take_back_limits.html", context)
+            return render(request, "admin/cancel_limits.html", context)
         by, reason = request.user.get_username(), form.cleaned_data["reason"]
         try:
-            with catalogue_held():
+            with catalogue_locked():
                 held = self.get_object_or_404(request, object_id)
                 if state_of(held) == SCHEDULED and self.report_conflict(request, [held.pk]):
                     return redirect(request.get_full_path())
-                changes = take_back_limits(specification=held, by=by, reason=reason)
+                changes = cancel_limits(specification=held, by=by, reason=reason)
         except REFUSED as refused:
-            _tell_refusal(request, refused)
+            _show_refusal(request, refused)
             return redirect(page)
-        messages.success(request, " ".join([f"{_whose(held)}:", *others_in_words(changes)]))
+        messages.success(request, " ".join([f"{_scope_text(held)}:", *describe_others(changes)]))
         _warn_of_no_default(request, held)
         return redirect(reverse("admin:pricing_callspecification_changelist"))
 
@@ -190,34 +190,38 @@ class CallSpecificationAdmin(ObeysApproval, UndeletableAdmin):
         return state_of(specification)
 
 
-def _whose(specification: CallSpecification) -> str:
+def _scope_text(specification: CallSpecification) -> str:
     return f"{specification.service} for {specification.customer or 'everybody'}"
 
 
-def _laid_in_words(laid: Laid, *, at_once: bool, open_ended: bool) -> str:
-    new = laid.specification
+def _added_text(added: AddedLimits, *, at_once: bool, open_ended: bool) -> str:
+    new = added.specification
     row = specification_row(new)
-    begins = "from now" if at_once else f"from {instant_words(new.begins_at)}"
-    until = f" until {instant_words(new.ends_at)}" if new.ends_at else " on"
-    told = [f"{_whose(new)}: {limits_words(row)} {begins}{until}."]
+    begins = "from now" if at_once else f"from {utc_text(new.begins_at)}"
+    until = f" until {utc_text(new.ends_at)}" if new.ends_at else " on"
+    sentences = [f"{_scope_text(new)}: {limits_text(row)} {begins}{until}."]
     if new.ends_at and open_ended:
-        told.append("Then the next one follows that is scheduled already.")
-    return " ".join([*told, *others_in_words(laid.changes, but=row)])
+        sentences.append("Then the next one follows that is scheduled already.")
+    return " ".join([*sentences, *describe_others(added.changes, but=row)])
 
 
 def _warn_of_no_default(request: HttpRequest, changed: CallSpecification) -> None:
-    bare = bare_from(service=changed.service, now=database_time()) if changed.customer is None else None
+    bare = (
+        without_default_from(service=changed.service, now=database_time())
+        if changed.customer is None
+        else None
+    )
     if bare:
         messages.warning(
             request,
-            f"From {instant_words(bare)} on {changed.service} has no default limits: calls of customers "
+            f"From {utc_text(bare)} on {changed.service} has no default limits: calls of customers "
             "without limits of their own are refused then.",
         )
 
 
-def _tell_refusal(request: HttpRequest, refused: Exception) -> None:
+def _show_refusal(request: HttpRequest, refused: Exception) -> None:
     if isinstance(refused, IntegrityError):
-        said = refusal_text(refused, model=CallSpecification)
+        text = refusal_text(refused, model=CallSpecification)
     else:
-        said = " ".join(refused.messages) if isinstance(refused, ValidationError) else str(refused)
-    messages.error(request, f"Nothing was changed. {said}")
+        text = " ".join(refused.messages) if isinstance(refused, ValidationError) else str(refused)
+    messages.error(request, f"Nothing was changed. {text}")

@@ -1,6 +1,4 @@
-"""The forms of a call specification: a new one is laid over what is there; of one that has begun only the end
-is asked.
-"""
+"""The forms of call specifications: a new one supersedes others; of one in force only the end can change."""
 
 import datetime as dt
 from typing import Any
@@ -29,27 +27,27 @@ def is_in_force(specification: CallSpecification, *, now: dt.datetime) -> bool:
 
 
 def frozen_fields(specification: CallSpecification | None, *, now: dt.datetime) -> tuple[str, ...]:
-    """Return what of a call specification the database lets nobody change any more."""
+    """Return the fields of a call specification that the database no longer lets change."""
     if specification is None or not has_begun(specification, now=now):
         return ()
     return FROZEN if is_in_force(specification, now=now) else (*FROZEN, "ends_at")
 
 
 class _DatedForm(RequiredReasonForm):
-    """Asks for a period, and why."""
+    """A period and a reason."""
 
     def clean(self) -> dict[str, Any]:
-        """Say at the form that a period ends after it begins."""
-        said = super().clean() or self.cleaned_data
-        begins_at, ends_at = said.get("begins_at"), said.get("ends_at")
+        """Refuse a period that ends before it begins."""
+        data = super().clean() or self.cleaned_data
+        begins_at, ends_at = data.get("begins_at"), data.get("ends_at")
         if begins_at and ends_at and ends_at <= begins_at:
-            # Asked about overlaps, the database would fail, because it is no period.
+            # Without this, the check for overlaps would fail in the database: it is not a valid range.
             self.add_error("ends_at", "A call specification must end after it begins.")
-        return said
+        return data
 
 
 class NewLimitsForm(_DatedForm):
-    """Asks for limits that are laid over what is there, from now on or from later on."""
+    """New limits, from now on or scheduled."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,25 +59,25 @@ class NewLimitsForm(_DatedForm):
         )
         self.fields["ends_at"].help_text = (
             "UTC; empty: no end, or until the next one that is scheduled begins. "
-            "Where this one ends, the one that it cut goes on."
+            "Where this one ends, the one that it superseded resumes."
         )
 
     def clean(self) -> dict[str, Any]:
-        """Say at the form that nothing begins or ends in the past."""
-        said, now = super().clean(), clock.now()
-        if said.get("begins_at") and said["begins_at"] <= now:
+        """Refuse a beginning or an end in the past."""
+        data, now = super().clean(), clock.now()
+        if data.get("begins_at") and data["begins_at"] <= now:
             self.add_error("begins_at", "What has been stays as it was: leave it empty to begin at once.")
-        if said.get("ends_at") and said["ends_at"] <= now:
+        if data.get("ends_at") and data["ends_at"] <= now:
             self.add_error("ends_at", "It ends in the future.")
-        return said
+        return data
 
     def _get_validation_exclusions(self) -> set[str]:
-        # It may overlap with others: it is laid over them. Without the service nobody asks for overlaps.
+        # New limits may overlap others, which they supersede; without the service Django skips that check.
         return super()._get_validation_exclusions() | {"service"}  # type: ignore[misc,no-any-return]
 
 
 class SpecificationForm(_DatedForm):
-    """Asks, of what has begun, only for an end: in the future, or at once."""
+    """A stored specification; once it has begun, only its end can change: in the future, or at once."""
 
     ends_at_once = forms.BooleanField(
         label="End at once",
@@ -89,19 +87,19 @@ class SpecificationForm(_DatedForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Say at the form what the database would refuse."""
-        said, now = super().clean(), clock.now()
-        ends_at = said.get("ends_at")
-        begins_at = said.get("begins_at")
+        """Refuse what the database would refuse, with a text at the field."""
+        data, now = super().clean(), clock.now()
+        ends_at = data.get("ends_at")
+        begins_at = data.get("begins_at")
         if begins_at and "begins_at" in self.changed_data and begins_at <= now:
             self.add_error("begins_at", "What has been stays as it was: it begins in the future.")
         moved = has_begun(self.instance, now=now) and "ends_at" in self.changed_data
-        if moved and not said.get(AT_ONCE) and ends_at and ends_at <= now:
+        if moved and not data.get(AT_ONCE) and ends_at and ends_at <= now:
             self.add_error("ends_at", "It has begun: its end can only be moved into the future.")
-        return said
+        return data
 
 
-class TakeBackForm(forms.Form):
-    """Asks why scheduled limits are taken back, and insists."""
+class CancelForm(forms.Form):
+    """The reason for cancelling scheduled limits."""
 
     reason = reason_field(required=True)

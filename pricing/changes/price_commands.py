@@ -1,6 +1,6 @@
-"""What admins do with prices, as rows: change, offer, try for free, end, cancel, copy.
+"""Commands on prices: change, offer, free trial, end, cancel, copy.
 
-Each deed returns the rows that bring it about (see `applying`), and changes nothing itself.
+Each command returns the rows to apply (see `apply.py`) and changes nothing itself.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import Customer
 from pricing.changes.rows import PriceRow, SpecificationRow, key_of
 from pricing.changes.stored import price_row
-from pricing.changes.undo import LayingDeed, Replaced, deed_of
+from pricing.changes.undo import RemovedRow, Superseded, superseded_by
 from pricing.models import BillingItem, Price, PriceKind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_DECIMALS
@@ -34,9 +34,9 @@ def change_price(
     begins_at: dt.datetime,
     ends_at: dt.datetime | None,
 ) -> list[PriceRow]:
-    """Return the rows that put this price into force; what it replaces goes on before and after it."""
+    """Return the rows that add this price; the superseded ones stay in force before and after it."""
     draft = _Draft()
-    draft.lay(
+    draft.supersede(
         PriceRow(
             service=item.service.name,
             measure=Measure(item.measure),
@@ -68,7 +68,7 @@ def announce_offer(
     for item in items:
         base = _base_price(item, begins_at)
         unit_price = (unit_prices or {}).get(item.pk)
-        draft.lay(
+        draft.supersede(
             replace(
                 price_row(base),
                 kind=PriceKind.LIMITED_TIME_OFFER,
@@ -86,7 +86,7 @@ def start_trial(
     """Return the rows that make these items free for everybody for a time."""
     draft = _Draft()
     for item in items:
-        draft.lay(
+        draft.supersede(
             replace(
                 price_row(_base_price(item, begins_at)),
                 kind=PriceKind.FREE_TRIAL,
@@ -103,18 +103,18 @@ def end_prices(
     prices: Sequence[Price],
     ends_at: dt.datetime,
     successors: Mapping[int, Decimal] | None = None,
-    taken_back: Sequence[Price] = (),
+    cancelled: Sequence[Price] = (),
 ) -> list[PriceRow]:
     """Return the rows that end these prices; a successor, by a price's key, is the list price after it.
 
-    Those of `taken_back` are scheduled: they go, and what they had replaced goes on instead.
+    `cancelled` prices have not begun: they are removed, and the prices that they replaced resume.
     """
     draft = _Draft()
     for price in prices:
         ended = draft.end(price_row(price), ends_at)
         unit_price = (successors or {}).get(price.pk)
         if unit_price is not None:
-            draft.lay(
+            draft.supersede(
                 replace(
                     ended,
                     kind=PriceKind.LIST_PRICE,
@@ -123,34 +123,34 @@ def end_prices(
                     ends_at=None,
                 )
             )
-    # The latest first: what goes on instead of it may be one that is taken back itself.
-    for price in sorted(taken_back, key=lambda price: price.begins_at, reverse=True):
-        draft.take_back(price)
+    # The latest first: the price that resumes may be cancelled too.
+    for price in sorted(cancelled, key=lambda price: price.begins_at, reverse=True):
+        draft.cancel(price)
     return draft.rows()
 
 
 def cancel_price(*, price: Price) -> list[PriceRow]:
-    """Return the rows that take a scheduled price back; what it had replaced goes on instead."""
+    """Return the rows that cancel a scheduled price; the prices that it superseded resume."""
     draft = _Draft()
-    draft.take_back(price)
+    draft.cancel(price)
     return draft.rows()
 
 
 def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -> list[PriceRow]:
-    """Return the rows that give a customer another's own prices, as they are from this instant on."""
+    """Return the rows that copy one customer's own prices, from this instant on, to another customer."""
     draft = _Draft()
     theirs = Price.objects.filter(customer=source).from_then_on(at=begins_at)
     for price in theirs.with_names():
         row = price_row(price)
-        draft.lay(replace(row, customer=target.code, begins_at=max(row.begins_at, begins_at)))
+        draft.supersede(replace(row, customer=target.code, begins_at=max(row.begins_at, begins_at)))
     return draft.rows()
 
 
-def overlaid(new: Dated, others: Sequence[Dated]) -> list[Dated]:
-    """Return the rows that lay a price over others of its kind, item and customer, or a call specification.
+def superseding_rows(new: Dated, others: Sequence[Dated]) -> list[Dated]:
+    """Return the rows that add a row to its series and make room for it.
 
-    Others are cut where it begins and go on where it ends. One without an end gives way to the next one
-    that is scheduled.
+    Others are truncated where it begins and resume where it ends. A row without an end ends where the next
+    scheduled one begins.
     """
     later = [other.begins_at for other in others if other.begins_at > new.begins_at]
     if new.ends_at is None and later:
@@ -170,7 +170,7 @@ def overlaid(new: Dated, others: Sequence[Dated]) -> list[Dated]:
 
 
 class _Draft:
-    """Rows that are planned one after the other, each on top of what is stored and of those before it."""
+    """Collects rows one after the other, each on top of the stored ones and of those before it."""
 
     def __init__(self) -> None:
         self._stored: dict[tuple[Any, ...], PriceRow] = {}
@@ -180,53 +180,53 @@ class _Draft:
         self._ended: set[tuple[Any, ...]] = set()
 
     def rows(self) -> list[PriceRow]:
-        """Return what has been planned."""
+        """Return the collected rows."""
         return list(self._planned.values())
 
     def put(self, row: PriceRow) -> None:
-        """Plan a row instead of what is stored or planned under its key."""
+        """Add a row in place of the stored or collected one of the same key."""
         self._read_once(row)
         self._planned.pop(key_of(row), None)
         if not row.remove or key_of(row) in self._stored:
             self._planned[key_of(row)] = row
 
-    def lay(self, new: PriceRow) -> None:
-        """Plan a price over the others of its kind, item and customer."""
-        for row in overlaid(new, self._course(new)):
+    def supersede(self, new: PriceRow) -> None:
+        """Add a price, and make room for it in its series."""
+        for row in superseding_rows(new, self._series(new)):
             self.put(row)
 
     def end(self, row: PriceRow, ends_at: dt.datetime) -> PriceRow:
-        """Plan another end of a price, which then stays, whatever else is planned."""
+        """Set the end of a price; later calls do not move it."""
         ended = replace(row, ends_at=ends_at)
         self.put(ended)
         self._ended.add(key_of(ended))
         return ended
 
-    def take_back(self, price: Price) -> None:
-        """Plan a scheduled price away, and let go on what the deed that brought it had cut or removed."""
+    def cancel(self, price: Price) -> None:
+        """Remove a scheduled price, and let the prices that it had truncated or removed resume."""
         row = price_row(price)
-        gone = next((one for one in self._course(row) if key_of(one) == key_of(row)), None)
+        gone = next((one for one in self._series(row) if key_of(one) == key_of(row)), None)
         if gone is None:
             raise ValidationError(f"{price.billing_item}: {price.text} is not scheduled any more.")
         before = [
             # A list price ends because another follows; an offer or a trial may just have been over.
-            Before(one, self._keys.get(key_of(one)), one.kind == PriceKind.LIST_PRICE)
-            for one in self._course(row)
+            Predecessor(one, self._keys.get(key_of(one)), one.kind == PriceKind.LIST_PRICE)
+            for one in self._series(row)
             if one.ends_at == gone.begins_at and key_of(one) not in self._ended
         ]
-        for undone in taken_back(gone, deed_of(price), before):
+        for undone in cancelling_rows(gone, superseded_by(price), before):
             self.put(undone)
 
-    def _course(self, row: PriceRow) -> list[PriceRow]:
-        """Return what is stored and planned of a row's kind, item and customer."""
+    def _series(self, row: PriceRow) -> list[PriceRow]:
+        """Return the stored and collected rows of a row's series: its kind, item and customer."""
         self._read_once(row)
         others = [row for row in (self._stored | self._planned).values() if not row.remove]
-        return [other for other in others if _course_of(other) == _course_of(row)]
+        return [other for other in others if _series_key(other) == _series_key(row)]
 
     def _read_once(self, row: PriceRow) -> None:
-        if _course_of(row) in self._read:
+        if _series_key(row) in self._read:
             return
-        self._read.add(_course_of(row))
+        self._read.add(_series_key(row))
         same = Price.objects.filter(
             billing_item__service__name=row.service,
             billing_item__measure=row.measure,
@@ -239,30 +239,30 @@ class _Draft:
             self._keys[key_of(stored)] = price.pk
 
 
-def _course_of(row: PriceRow) -> tuple[str, ...]:
-    """Return among which prices a row's period must not overlap with another."""
+def _series_key(row: PriceRow) -> tuple[str, ...]:
+    """Return the key of the series in which the periods of prices must not overlap."""
     return row.service, row.measure, row.customer, row.kind
 
 
 @dataclass(frozen=True)
-class Before(Generic[Dated]):
-    """What ends where another begins, its key if it is stored, and whether it always goes on without it."""
+class Predecessor(Generic[Dated]):
+    """A row that ends where another begins, its primary key if stored, and whether it always resumes."""
 
     row: Dated
     key: int | None
-    goes_on: bool
+    resumes: bool
 
 
-def taken_back(gone: Dated, deed: LayingDeed, before: Iterable[Before[Dated]]) -> list[Dated]:
-    """Return the rows that take one away, and let go on what the deed that brought it had cut or removed."""
-    pieces: list[Dated] = [piece for one in deed.removed if (piece := _within(gone, one))]
+def cancelling_rows(gone: Dated, superseded: Superseded, before: Iterable[Predecessor[Dated]]) -> list[Dated]:
+    """Return the rows that remove one row and let those that it had truncated or removed resume."""
+    pieces: list[Dated] = [piece for one in superseded.removed if (piece := _within(gone, one))]
     until = min((piece.begins_at for piece in pieces), default=gone.ends_at)
     rows: list[Dated] = [replace(gone, remove=True)]
     for one in before:
-        if one.goes_on:
+        if one.resumes:
             rows.append(replace(one.row, ends_at=until))
-        elif one.key in deed.cut:
-            rows.append(replace(one.row, ends_at=_earlier(deed.cut[one.key], until)))
+        elif one.key in superseded.truncated:
+            rows.append(replace(one.row, ends_at=_earlier(superseded.truncated[one.key], until)))
     rows += pieces
     return rows
 
@@ -272,12 +272,12 @@ def _earlier(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime 
     return min((end for end in (one, other) if end is not None), default=None)
 
 
-def _within(gone: Dated, replaced: Replaced) -> Dated | None:
-    """Return what of a row that was replaced lies within the time of the one that goes."""
+def _within(gone: Dated, replaced: RemovedRow) -> Dated | None:
+    """Return the part of a removed row that lies within the period of the cancelled one, if any."""
     begins_at, ends_at = max(gone.begins_at, replaced.begins_at), _earlier(gone.ends_at, replaced.ends_at)
     if ends_at is not None and ends_at <= begins_at:
         return None
-    return replace(gone, **replaced.said, begins_at=begins_at, ends_at=ends_at)
+    return replace(gone, **replaced.values, begins_at=begins_at, ends_at=ends_at)
 
 
 def _overlap(one: Dated, other: Dated) -> bool:
@@ -287,7 +287,7 @@ def _overlap(one: Dated, other: Dated) -> bool:
 
 
 def _base_price(item: BillingItem, at: dt.datetime) -> Price:
-    """Return what an offer is off: everybody's list price at this instant, else the price that counts."""
+    """Return the price that a discount applies to: everybody's list price, else their price in force."""
     counting = Price.objects.filter(billing_item=item).for_everybody().in_force(at=at).by_precedence()
     prices = {price.kind: price for price in reversed(counting)}
     base = prices.get(PriceKind.LIST_PRICE) or next(reversed(prices.values()), None)
@@ -298,9 +298,9 @@ def _base_price(item: BillingItem, at: dt.datetime) -> Price:
 
 def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:
     if percent_off is None:
-        raise ValidationError(f"{base.billing_item}: say how many percent off, or the new price.")
+        raise ValidationError(f"{base.billing_item}: give a percentage off or a new price.")
     if base.kind == PriceKind.FREE_TRIAL:
-        raise ValidationError(f"{base.billing_item} has no price to be reduced, only a free trial.")
+        raise ValidationError(f"{base.billing_item} has only a free trial: there is no price to reduce.")
     with localcontext(prec=40):
         reduced = (base.unit_price * (HUNDRED - percent_off) / HUNDRED).normalize()
     if reduced < 0 or -int(reduced.as_tuple().exponent) > PRICE_DECIMALS:

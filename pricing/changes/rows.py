@@ -1,8 +1,8 @@
-"""The catalogue as rows: what is exported, imported, planned and proposed has one shape.
+"""The catalogue as rows: the one schema of exports, imports, previews and proposals.
 
-A row is a fact of one *sheet*: a service group, a service, an alias, a price or a call specification. Its
-*key* says which fact it is; what else it holds may change. Rows name services, items and customers by the
-names that people use, so that a sheet means the same in another installation. In cells everything is text:
+A row belongs to one *sheet*: service groups, services, aliases, prices or call specifications. Its *key*
+identifies it; its other values may change. Rows name services, items and customers by
+name, so that a sheet means the same in another installation. In cells everything is text:
 prices as decimal numbers, instants in UTC as `2026-12-01T00:00:00Z`, nothing as nothing.
 """
 
@@ -21,7 +21,7 @@ LONGEST_QUOTED = 100
 
 
 class BadCell(ValueError):
-    """A cell that says nothing its column can hold."""
+    """A cell with a value that its column cannot hold."""
 
     def __init__(self, column: str, problem: str) -> None:
         super().__init__(f"{column}: {problem}")
@@ -99,14 +99,14 @@ class SpecificationRow:
 
 
 Row = GroupRow | ServiceRow | AliasRow | PriceRow | SpecificationRow
-# In this order rows are written: what others name comes first.
+# In the order of writing: rows that others refer to come first.
 SHEETS: dict[str, type[Row]] = {
     kind.sheet: kind for kind in (GroupRow, ServiceRow, AliasRow, PriceRow, SpecificationRow)
 }
 
 
 def key_of(row: Row) -> tuple[Any, ...]:
-    """Return which fact of which sheet the row states."""
+    """Return the key of the row: its sheet and the values that identify it."""
     return (row.sheet, *(getattr(row, name) for name in row.names))
 
 

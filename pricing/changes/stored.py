@@ -12,7 +12,7 @@ from pricing.rules.measures import Measure
 
 
 class UnknownName(ValueError):
-    """A row names something that is not there."""
+    """A row refers to a name that does not exist."""
 
 
 class StoredCatalogue:

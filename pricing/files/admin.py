@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from pricing.changes.apply import WRITTEN, CatalogueMoved, Change, PlanRefused, State
+from pricing.changes.apply import WRITTEN, ChangesRefused, RowChange, RowState, StalePreview
 from pricing.changes.rows import Row, cells_of
 from pricing.changes.stored import all_rows
 from pricing.files.formats import Reading, csv_file, xlsx_file
@@ -29,7 +29,7 @@ SHOWN = 500
 MOVED = "The catalogue or the time has moved on since the preview. Nothing was changed: look again."
 CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _IMPORTED = ("servicegroup", "service", "servicealias", "billingitem", "price", "callspecification")
-# Whoever may import may add and change all that a file states.
+# An import needs the rights to add and change everything that a file can hold.
 IMPORT_RIGHTS = [f"pricing.{may}_{model}" for may in ("add", "change") for model in _IMPORTED]
 
 
@@ -54,7 +54,7 @@ def catalogue_xlsx(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("pricing.view_price", raise_exception=True)
 def catalogue_import(request: HttpRequest) -> HttpResponse:
-    """Offer the export; take a file, show what it would do, ask for the reason, do it."""
+    """Offer the export; take a file, preview it, ask for a reason, import it."""
     request.upload_handlers = [MemoryFileUploadHandler(request)]
     return _import_step(request)
 
@@ -72,10 +72,10 @@ def _import_step(request: HttpRequest) -> HttpResponse:
         if not may_import:
             raise PermissionDenied
         step = _confirm if "previewed" in request.POST else _upload
-        told = step(request, clock.now())
-        if told is None:
+        shown = step(request, clock.now())
+        if shown is None:
             return redirect("catalogue_import")
-        context |= told
+        context |= shown
     return render(request, "admin/catalogue_import.html", context)
 
 
@@ -95,7 +95,7 @@ def _upload(request: HttpRequest, now: dt.datetime) -> dict[str, Any]:
 
 
 def _confirm(request: HttpRequest, now: dt.datetime) -> dict[str, Any] | None:
-    """Import what was previewed, say so and return None; or return what the page shows instead."""
+    """Import what was previewed and return None; or return the context of the page to show instead."""
     person = request.user.get_username()
     form = ConfirmForm(request.POST)
     form_is_valid = form.is_valid()
@@ -108,8 +108,8 @@ def _confirm(request: HttpRequest, now: dt.datetime) -> dict[str, Any] | None:
         reason = form.cleaned_data["reason"]
         try:
             proposal = import_rows(name=name, reading=reading, seen=seen, by=person, reason=reason, now=now)
-        except (CatalogueMoved, PlanRefused):
-            pass  # what it would do now is shown, and that this is something else
+        except (StalePreview, ChangesRefused):
+            pass  # the page shows a new preview and says that it differs
         else:
             messages.success(request, _done(name, proposal))
             return None
@@ -134,7 +134,7 @@ def _previewed(
         "name": name,
         "preview": preview,
         "refusals": preview.refusals[:SHOWN],
-        "changes": _told(preview),
+        "changes": _change_rows(preview),
         "written": written,
         "shown": SHOWN,
         "form": (form or ConfirmForm()) if preview.is_applicable else None,
@@ -145,8 +145,8 @@ def _previewed(
     }
 
 
-def _told(preview: Preview) -> list[dict[str, Any]]:
-    """Return what the page says of each change: its line, which row it is, and the cells that change."""
+def _change_rows(preview: Preview) -> list[dict[str, Any]]:
+    """Return each change for the page: its line, which row it is, and the cells that change."""
     written = [(line, change) for line, change in preview.changes if change.state in WRITTEN]
     return [
         {
@@ -161,10 +161,10 @@ def _told(preview: Preview) -> list[dict[str, Any]]:
     ]
 
 
-def _cells(change: Change) -> list[tuple[str, str, str]]:
-    """Return the cells that change, each with what it said and what it says."""
+def _cells(change: RowChange) -> list[tuple[str, str, str]]:
+    """Return the cells that change, each with its value before and after."""
     before, after = _filled(change.before), cells_of(change.row)
-    if change.state == State.REMOVED:
+    if change.state == RowState.REMOVED:
         return [(column, text, "") for column, text in before.items() if column not in change.row.names]
     return [
         (column, before.get(column, ""), text)

@@ -41,7 +41,7 @@ class Stated:
 
 
 @dataclass(frozen=True)
-class Problem:
+class CellProblem:
     """What cannot be read, and where."""
 
     sheet: str
@@ -55,7 +55,7 @@ class Reading:
     """What was read of a file."""
 
     stated: list[Stated] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[CellProblem] = field(default_factory=list)
 
 
 def csv_file(rows: Iterable[Row]) -> bytes:
@@ -111,26 +111,28 @@ def _read_table(title: str, lines: Iterator[Line], reading: Reading) -> None:
         lacking = [column for column in _required(sheet) if column not in columns]
         if lacking and sheet not in incomplete:
             incomplete.add(sheet)
-            reading.problems.append(Problem(sheet, first, lacking[0], "This column is missing."))
+            reading.problems.append(CellProblem(sheet, first, lacking[0], "This column is missing."))
         elif not lacking:
             _read_line(sheet, columns, line, cells, reading)
 
 
-def _head_problems(title: str, line: int, names: Sequence[str]) -> Iterator[Problem]:
+def _head_problems(title: str, line: int, names: Sequence[str]) -> Iterator[CellProblem]:
     """Yield what is wrong with a sheet's name or the names of its columns."""
     if title and title not in SHEETS:
-        yield Problem(title, line, "", f"There is no such sheet; there are {', '.join(SHEETS)}.")
+        yield CellProblem(title, line, "", f"There is no such sheet; there are {', '.join(SHEETS)}.")
         return
     if not title and SHEET not in names:
         expected = ",".join(COLUMNS)
-        yield Problem("", line, SHEET, f"This column is missing: a CSV file begins with the line {expected}")
+        yield CellProblem(
+            "", line, SHEET, f"This column is missing: a CSV file begins with the line {expected}"
+        )
         return
     known = columns_of(title) if title else COLUMNS
     for place, name in enumerate(names):
         if name in names[:place] and name:
-            yield Problem(title, line, name, "There is a second column of this name.")
+            yield CellProblem(title, line, name, "There is a second column of this name.")
         elif name and _CONTINUED.sub(r"\1", name) not in known:
-            yield Problem(title, line, name, f"There is no such column; there are {', '.join(known)}.")
+            yield CellProblem(title, line, name, f"There is no such column; there are {', '.join(known)}.")
 
 
 def _sheet_of(columns: Sequence[str], cells: Sequence[Cell]) -> str:
@@ -144,21 +146,21 @@ def _read_line(
     """Read one row, or say what is wrong with it."""
     if sheet not in SHEETS:
         problem = f"{sheet!r} is no sheet; there are {', '.join(SHEETS)}."
-        reading.problems.append(Problem(sheet, line, SHEET, problem))
+        reading.problems.append(CellProblem(sheet, line, SHEET, problem))
         return
     texts: dict[str, str] = {}
     problems = []
     for place, cell in enumerate(cells):
         column = columns[place] if place < len(columns) else ""
         if problem := _cell_problem(sheet, column, cell):
-            problems.append(Problem(sheet, line, column, problem))
+            problems.append(CellProblem(sheet, line, column, problem))
         elif isinstance(cell, str):
             texts[column] = texts.get(column, "") + cell
     if not problems:
         try:
             reading.stated.append(Stated(line, row_of(sheet, texts)))
         except BadCell as error:
-            problems.append(Problem(sheet, line, error.column, error.problem))
+            problems.append(CellProblem(sheet, line, error.column, error.problem))
     reading.problems += problems
 
 

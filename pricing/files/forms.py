@@ -21,7 +21,7 @@ class UploadForm(forms.Form):
         label="CSV or XLSX file",
         max_length=200,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx"}),
-        help_text="At most 5 MB. What it would do is shown first; nothing is changed yet.",
+        help_text="At most 5 MB. A preview is shown first; nothing is changed yet.",
         error_messages={"empty": "The file is empty."},
     )
     reading: Reading
@@ -37,13 +37,13 @@ class UploadForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """Why what was previewed is to be done."""
+    """The reason for an import."""
 
     reason = forms.CharField(
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Kept for ever with your e-mail address, and never changed.",
-        error_messages={"required": "Give a reason: whoever reads the history later has only this."},
+        help_text="Saved permanently in the audit trail.",
+        error_messages={"required": "Give a reason: later readers of the audit trail have only this."},
     )
 
 
@@ -57,6 +57,6 @@ def opened(text: str, *, person: str) -> tuple[str, Reading, str]:
     """Return the file's name, what was read of it and the digest of what was seen; or raise BadSignature."""
     held = signing.loads(text, salt=_SALT, max_age=A_DAY_IN_SECONDS)
     if held["by"] != person:
-        raise signing.BadSignature("Somebody else has seen this preview.")
+        raise signing.BadSignature("This preview belongs to another person.")
     stated = [Stated(line, row_of(sheet, cells)) for line, sheet, cells in held["rows"]]
     return held["name"], Reading(stated), held["seen"]

@@ -1,10 +1,10 @@
-"""Importing a catalogue file: what it would do, line by line, and doing it."""
+"""Import of a catalogue file, with a preview line by line."""
 
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
 
-from pricing.changes.apply import WRITTEN, Change, PlanRefused, State, Tried, planned
+from pricing.changes.apply import WRITTEN, ChangesRefused, DryRun, RowChange, RowState, dry_run
 from pricing.changes.approval import submit_rows
 from pricing.changes.rows import cells_of
 from pricing.files.formats import Reading
@@ -12,7 +12,7 @@ from pricing.models import Proposal
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedLine:
     """What is refused, where in the file, and why."""
 
     sheet: str
@@ -25,9 +25,9 @@ class Refusal:
 class Preview:
     """What an import would do: the changes with their lines, and what is refused."""
 
-    changes: list[tuple[int, Change]]
-    refusals: list[Refusal]
-    counts: dict[State, int]
+    changes: list[tuple[int, RowChange]]
+    refusals: list[RefusedLine]
+    counts: dict[RowState, int]
     fingerprint: str
 
     @property
@@ -38,8 +38,8 @@ class Preview:
 
 def preview_import(*, reading: Reading, now: dt.datetime) -> Preview:
     """Return what importing this would do, and change nothing."""
-    with planned(rows=[stated.row for stated in reading.stated], now=now) as tried:
-        return _preview(reading, tried)
+    with dry_run(rows=[stated.row for stated in reading.stated], now=now) as outcome:
+        return _preview(reading, outcome)
 
 
 def import_rows(
@@ -47,35 +47,35 @@ def import_rows(
 ) -> Proposal | None:
     """Change the catalogue by what was read, or propose it, as the preview with this fingerprint showed it.
 
-    Raises PlanRefused, or CatalogueMoved where it would do something else by now.
+    Raises ChangesRefused, or StalePreview if the result would now be another.
     """
     if reading.problems:
-        raise PlanRefused([])
+        raise ChangesRefused([])
     rows = [stated.row for stated in reading.stated]
-    deed = f"Import of {name}"[: Proposal._meta.get_field("deed").max_length]
-    return submit_rows(deed=deed, rows=rows, seen=seen, by=by, reason=reason, now=now)
+    action = f"Import of {name}"[: Proposal._meta.get_field("deed").max_length]
+    return submit_rows(action=action, rows=rows, seen=seen, by=by, reason=reason, now=now)
 
 
-def _preview(reading: Reading, tried: Tried) -> Preview:
-    changes = tried.changes
+def _preview(reading: Reading, outcome: DryRun) -> Preview:
+    changes = outcome.changes
     lines = [stated.line for stated in reading.stated]
-    unreadable = [Refusal(one.sheet, one.line, one.column, one.text) for one in reading.problems]
+    unreadable = [RefusedLine(one.sheet, one.line, one.column, one.text) for one in reading.problems]
     refused = [
-        Refusal(change.row.sheet, line, row_name(change), change.reason)
+        RefusedLine(change.row.sheet, line, row_name(change), change.reason)
         for line, change in zip(lines, changes, strict=True)
-        if change.state == State.REFUSED
+        if change.state == RowState.REFUSED
     ]
     counts = Counter(change.state for change in changes)
-    counts[State.REFUSED] = len(unreadable) + len(refused)
+    counts[RowState.REFUSED] = len(unreadable) + len(refused)
     return Preview(
         changes=[*zip(lines, changes, strict=True)],
         refusals=unreadable + refused,
-        counts={state: counts[state] for state in State},
-        fingerprint=tried.fingerprint,
+        counts={state: counts[state] for state in RowState},
+        fingerprint=outcome.fingerprint,
     )
 
 
-def row_name(change: Change) -> str:
+def row_name(change: RowChange) -> str:
     """Return which row this is, e.g. `SenseChat, input_tokens, list_price, 2026-12-01T00:00:00Z`."""
     cells = cells_of(change.row)
     return ", ".join(cells[name] for name in change.row.names if cells[name])

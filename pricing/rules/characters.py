@@ -27,11 +27,11 @@ def count_characters(text: str) -> int:
 
 
 def _without_tags(text: str) -> str:
-    """Return what is said of SSML; each character is looked at once, however many tags are left open.
+    """Return the spoken text of SSML, in one pass however many tags are left open.
 
-    A regular expression would look for the end of every open tag anew: minutes for a text that is made so.
+    A regular expression would search again from every open tag: minutes for a hostile text.
     """
-    said, place = [], 0
+    spoken, place = [], 0
     last_comment_end = text.rfind("-->")
     while (opening := text.find("<", place)) != -1:
         if text.startswith("<!--", opening) and opening + 4 <= last_comment_end:
@@ -40,10 +40,10 @@ def _without_tags(text: str) -> str:
             end = closing + 1
         else:
             break
-        said.append(text[place:opening])
+        spoken.append(text[place:opening])
         place = end
-    said.append(text[place:])
-    return "".join(said)
+    spoken.append(text[place:])
+    return "".join(spoken)
 
 
 def _is_invisible(cluster: str) -> bool:

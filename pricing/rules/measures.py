@@ -1,7 +1,7 @@
 """What can be measured of a call; the one place that names the measures.
 
 To add one: a member here, a column of the same name on the usage record with its migration, and a
-billing item with a price. Door, closing, bills and pages take the measures from here.
+billing item with a price. API, closing, bills and pages take the measures from here.
 """
 
 from enum import StrEnum

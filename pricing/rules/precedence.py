@@ -1,7 +1,7 @@
 """Which of an item's prices counts at an instant, and when that changes (docs/pricing.md).
 
-A second telling of what PostgreSQL does in sets when an hour is closed, for pages and programs that look at
-single prices; a property test holds the two together.
+The same rule as the SQL that closes an hour, for code that looks at single prices; a property test holds the
+two together.
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ class PriceFact:
 
     @property
     def terms(self) -> tuple[Kind, Decimal, int]:
-        """What it says about money; a successor with the same terms changes nothing."""
+        """What decides the charge; a successor with the same terms changes nothing."""
         return self.kind, self.unit_price, self.unit_size
 
     @property
@@ -49,7 +49,7 @@ class PriceFact:
 
 
 @dataclass(frozen=True)
-class Change:
+class PriceChange:
     """From this instant on another price counts."""
 
     at: dt.datetime
@@ -68,7 +68,7 @@ def price_in_force(prices: Iterable[PriceFact], *, customer: int | None, at: dt.
 
 def changes_after(
     prices: Iterable[PriceFact], *, customer: int | None, at: dt.datetime
-) -> tuple[Change, ...]:
+) -> tuple[PriceChange, ...]:
     """Return, in their order, the later instants at which another price counts, on other terms."""
     prices = list(prices)
     before = price_in_force(prices, customer=customer, at=at)
@@ -77,7 +77,7 @@ def changes_after(
         after = price_in_force(prices, customer=customer, at=instant) if instant > at else None
         # None is for what is past; an item that is on sale is never without a price.
         if after is not None and (before is None or after.terms != before.terms):
-            changes.append(Change(instant, after))
+            changes.append(PriceChange(instant, after))
             before = after
     return tuple(changes)
 

@@ -1,4 +1,4 @@
-"""A plan in words: what each row is about, what it said and what it says."""
+"""A preview of row changes as text: the name of each row, its values before and after."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,24 +6,24 @@ from typing import Any
 
 from django import template
 
-from pricing.changes.apply import Change, State
+from pricing.changes.apply import RowChange, RowState
 from pricing.changes.rows import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
 from pricing.models import UNIT_SIZES, PriceKind, period_text, price_text
 
 register = template.Library()
 
 VARIANTS = {
-    State.NEW: "success",
-    State.CHANGED: "info",
-    State.REMOVED: "warning",
-    State.UNCHANGED: "default",
-    State.REFUSED: "danger",
+    RowState.NEW: "success",
+    RowState.CHANGED: "info",
+    RowState.REMOVED: "warning",
+    RowState.UNCHANGED: "default",
+    RowState.REFUSED: "danger",
 }
 
 
 @dataclass(frozen=True)
-class Told:
-    """A change as the plan shows it; `before` and `after` are empty where there is nothing."""
+class ChangeText:
+    """A change as the preview shows it; `before` and `after` are empty where there is nothing."""
 
     name: str
     before: str
@@ -32,10 +32,10 @@ class Told:
 
 
 @register.filter
-def told(change: Change) -> Told:
-    """Return what the plan says of a change."""
+def change_text(change: RowChange) -> ChangeText:
+    """Return the texts of a change."""
     goes = getattr(change.row, "remove", False)
-    return Told(
+    return ChangeText(
         name=_NAMES[type(change.row)](change.row),
         before=facts_text(change.before) if change.before else "",
         after="" if goes else facts_text(change.row),
@@ -44,12 +44,12 @@ def told(change: Change) -> Told:
 
 
 def facts_text(row: Row) -> str:
-    """Return what a row says of what it names, e.g. `0.04 RMB/thousand tokens, from ... until ... UTC`."""
+    """Return the values of a row, e.g. `0.04 RMB/thousand tokens, from ... until ... UTC`."""
     return _FACTS[type(row)](row)
 
 
 def row_price_text(row: PriceRow) -> str:
-    """Word the price of a row as the price page does; what is no price is said as it is written."""
+    """Word the price of a row as the price page does; an invalid price as it is written."""
     digits = f"{row.unit_price.normalize():f}"
     if row.unit_size not in UNIT_SIZES:
         return f"{digits} RMB per {row.unit_size} {row.measure.unit}"
@@ -57,7 +57,7 @@ def row_price_text(row: PriceRow) -> str:
 
 
 def kind_text(kind: str) -> str:
-    """E.g. `list price`; a kind that is none is said as it is written."""
+    """E.g. `list price`; an unknown kind as it is written."""
     return PriceKind(kind).label if kind in PriceKind.values else kind
 
 
@@ -72,7 +72,7 @@ def _specification_name(row: SpecificationRow) -> str:
 
 
 def _specification_facts(row: SpecificationRow) -> str:
-    tpm = f"{row.tpm:,} TPM" if row.tpm else "no TPM stated"
+    tpm = f"{row.tpm:,} TPM" if row.tpm else "no TPM limit"
     return f"{row.rpm:,} RPM, {tpm}, {period_text(row.begins_at, row.ends_at)}"
 
 

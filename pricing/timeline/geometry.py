@@ -68,7 +68,7 @@ def span_of(prices: Iterable[PriceFact], *, now: dt.datetime) -> Span:
 
 
 def timeline_of(prices: Iterable[PriceFact], *, now: dt.datetime, span: Span) -> Timeline:
-    """Draw the prices of one item; a bar counts while its price is what its customer, or everybody, pays."""
+    """Draw the prices of one item; a bar counts while its price is the one in force."""
     prices = [price for price in prices if _is_within(price, span)]
     lanes: dict[tuple[int | None, Kind], list[PriceFact]] = {}
     for price in sorted(prices, key=_order):
@@ -86,9 +86,9 @@ def timeline_of(prices: Iterable[PriceFact], *, now: dt.datetime, span: Span) ->
 def counting_prices(
     prices: Iterable[PriceFact], *, customer: int | None, now: dt.datetime
 ) -> list[tuple[dt.datetime, PriceFact]]:
-    """Return what counts now and each that counts after it, with the instant from which on it does.
+    """Return the price in force and each later one, with the instant from which it is in force.
 
-    Of what counts now that is the earliest instant from which on nothing else has counted.
+    For the present price that is the earliest instant since which no other price was in force.
     """
     prices = list(prices)
     found = [(change.at, change.price) for change in changes_after(prices, customer=customer, at=now)]

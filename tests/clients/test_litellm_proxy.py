@@ -76,7 +76,7 @@ class Road(ThreadingHTTPServer):
 
     def __init__(self, url):
         super().__init__(("127.0.0.1", 0), _Passing)
-        self.leads_to = url
+        self.button_to = url
         self.closed = set()
         self.turned_away = 0
 
@@ -94,7 +94,7 @@ class _Passing(BaseHTTPRequestHandler):
             self.server.turned_away += 1
             return  # the connection ends without an answer
         said = {name: self.headers[name] for name in ("Authorization", "Content-Type")}
-        url = f"{self.server.leads_to}{self.path}"
+        url = f"{self.server.button_to}{self.path}"
         answer = httpx.request(self.command, url, content=body, headers=said, timeout=60, trust_env=False)
         self.send_response(answer.status_code)
         for name, value in answer.headers.items():

@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 
 from pricing.catalogue.initial import load_catalogue
-from pricing.changes.apply import catalogue_held
-from pricing.changes.limit_commands import lay_limits
+from pricing.changes.apply import catalogue_locked
+from pricing.changes.limit_commands import add_limits
 from pricing.models import CallSpecification, Service
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 
@@ -24,7 +24,7 @@ def service():
 
 
 def lay(service, rpm, *, begins_at=None):
-    return lay_limits(
+    return add_limits(
         service=service, customer=None, rpm=rpm, tpm=None, begins_at=begins_at, ends_at=None,
         by="first", reason="to test",
     ).specification  # fmt: skip
@@ -43,7 +43,7 @@ def course(service):
 
 def test_of_two_who_change_limits_at_once_the_second_ends_those_of_the_first(service, operator_client):
     with together() as threads:
-        with catalogue_held():
+        with catalogue_locked():
             first = lay(service, 70)
             page = reverse("admin:pricing_callspecification_add")
             posting = threads.start(lambda: post(operator_client, page, service=service.pk))
@@ -61,7 +61,7 @@ def test_who_moves_scheduled_limits_over_others_just_added_is_told_so(service, o
     sent = {"service": service.pk, "rpm": 80, "begins_at_0": f"{DAY:%Y-%m-%d}", "begins_at_1": "00:00"}
     page = reverse("admin:pricing_callspecification_change", args=[held.pk])
     with together() as threads:
-        with catalogue_held():
+        with catalogue_locked():
             lay(service, 70, begins_at=DAY + dt.timedelta(days=1))
             posting = threads.start(lambda: post(operator_client, page, **sent))
             wait_until_waiting(1)

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from invoices.price_impact.preview import plan_of
+from invoices.price_impact.preview import preview_of
 from pricing.catalogue.initial import load_catalogue
 from pricing.changes import apply as applying
-from pricing.changes.apply import CatalogueMoved, PlanRefused, apply_rows, planned
+from pricing.changes.apply import ChangesRefused, StalePreview, apply_rows, dry_run
 from pricing.changes.price_commands import announce_offer, cancel_price, change_price, end_prices
 from pricing.models import PriceKind
 from tests.builders import commit, item
@@ -52,8 +52,8 @@ def apply(rows, seen=None):
 def end_of_offer(offer, ends_at):
     """The rows of an end, and the fingerprint of what was seen of it."""
     rows = end_prices(prices=[offer], ends_at=ends_at)
-    with planned(rows=rows, now=NOW) as tried:
-        return rows, tried.fingerprint
+    with dry_run(rows=rows, now=NOW) as outcome:
+        return rows, outcome.fingerprint
 
 
 def price_of(found, kind):
@@ -91,7 +91,7 @@ def test_of_two_who_each_take_away_what_the_other_relies_on_one_is_refused(visio
             end_the_trial(vision)
             cancelling = threads.start(lambda: cancel_the_list_price(vision))
             wait_until_waiting(1)
-        with pytest.raises(PlanRefused, match="would be without a price for everybody"):
+        with pytest.raises(ChangesRefused, match="would be without a price for everybody"):
             cancelling.result(PATIENCE)
 
     assert gap(vision) is None
@@ -103,7 +103,7 @@ def test_rows_that_meet_a_change_past_the_rows_are_refused_as_rows_are(vision):
             end_by_hand(vision)
             cancelling = threads.start(lambda: cancel_the_list_price(vision))
             wait_until_waiting(1, locktype="transactionid")
-        with pytest.raises(PlanRefused, match="would be without a price for everybody"):
+        with pytest.raises(ChangesRefused, match="would be without a price for everybody"):
             cancelling.result(PATIENCE)
 
     assert gap(vision) is None
@@ -138,7 +138,7 @@ def test_of_two_who_saw_the_same_offer_and_end_it_one_is_told_that_it_has_change
             apply(*soon)
             ending = threads.start(lambda: apply(*later))
             wait_until_waiting(1)
-        with pytest.raises(CatalogueMoved):
+        with pytest.raises(StalePreview):
             ending.result(PATIENCE)
 
     offer.refresh_from_db()
@@ -147,7 +147,7 @@ def test_of_two_who_saw_the_same_offer_and_end_it_one_is_told_that_it_has_change
 
 def test_without_waiting_for_others_the_second_would_overwrite_unseen(offer, monkeypatch):
     """The control: the test above fails if rows are not applied one after the other."""
-    monkeypatch.setattr(applying, "catalogue_held", transaction.atomic)
+    monkeypatch.setattr(applying, "catalogue_locked", transaction.atomic)
     soon, later = (end_of_offer(offer, TOMORROW + days * DAY) for days in (1, 2))
 
     with together() as threads:
@@ -173,7 +173,7 @@ def test_of_two_offers_at_once_one_is_refused(vision):
             apply(first)
             announcing = threads.start(lambda: apply(second))
             wait_until_waiting(1)
-        with pytest.raises(PlanRefused, match="Another limited-time offer of this item is in force"):
+        with pytest.raises(ChangesRefused, match="Another limited-time offer of this item is in force"):
             announcing.result(PATIENCE)
 
     assert found.prices.filter(kind=PriceKind.LIMITED_TIME_OFFER).count() == 1
@@ -189,12 +189,12 @@ def test_a_plan_that_waits_for_another_shows_what_is_so_afterwards(offer):
     with together() as threads:
         with transaction.atomic():
             apply(cancel_price(price=offer))
-            planning = threads.start(lambda: plan_of(rows=dearer, now=NOW))
+            planning = threads.start(lambda: preview_of(rows=dearer, now=NOW))
             wait_until_waiting(1)
         plan = planning.result(PATIENCE)
 
     (effect,) = plan.effects
-    assert {counting.without.kind for counting in effect.stretch.counting.values()} == {"list_price"}
+    assert {counting.without.kind for counting in effect.interval.counting.values()} == {"list_price"}
 
 
 class WithoutTheLock:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from invoices.books.compare import in_words
+from invoices.books.compare import finding_text
 from invoices.books.read import Seal
 from invoices.books.rerun import repeat_rating
 from invoices.books.results import store_verification
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write("No hour of that span is closed.")
         for found in verified.findings.first:
-            self.stdout.write(in_words(found.as_json()))
+            self.stdout.write(finding_text(found.as_json()))
         more = verified.findings.count - len(verified.findings.first)
         if more:
             self.stdout.write(f"... and {more:,} more.")

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.audit.context import LONGEST_REASON
-from pricing.changes.apply import WRITTEN, CatalogueMoved, PlanRefused
+from pricing.changes.apply import WRITTEN, ChangesRefused, StalePreview
 from pricing.files.formats import BadFile, Reading, read_rows
 from pricing.files.imports import Preview, import_rows, preview_import, row_name
 from sensenova_billing.lib import clock
@@ -38,9 +38,9 @@ class Command(BaseCommand):
             proposal = import_rows(
                 name=file.name, reading=reading, seen=preview.fingerprint, by=BY, reason=reason, now=now
             )
-        except CatalogueMoved as error:
+        except StalePreview as error:
             raise CommandError(MOVED) from error
-        except PlanRefused as refused:
+        except ChangesRefused as refused:
             raise CommandError(f"Nothing was changed. {refused}") from refused
         self.stdout.write("Proposed: it waits for a second person." if proposal else "Imported.")
 

@@ -198,8 +198,8 @@ def test_an_item_and_its_first_price_are_signed_with_one_reason(operator_client)
     }
     page = reverse("put_on_sale", query=query)
 
-    plan = operator_client.get(page).context["plan"].fingerprint
-    operator_client.post(page, {"reason": "On sale from today.", "plan": plan})
+    plan = operator_client.get(page).context["preview"].fingerprint
+    operator_client.post(page, {"reason": "On sale from today.", "preview": plan})
 
     assert item("nova-embedding-stable", "output_tokens").prices.count() == 1
     for table in ("pricing_billingitem", "pricing_price"):

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from invoices.books.compare import compare
-from invoices.books.expected import Due, Key, Line
+from invoices.books.expected import Due, Line, LineKey
 
 HOUR = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 DUE = Due(
@@ -22,7 +22,7 @@ LINE = Line(
 
 
 def key(item=10, price=1):
-    return Key(HOUR, item, price)
+    return LineKey(HOUR, item, price)
 
 
 def found(lines, due):

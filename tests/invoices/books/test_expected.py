@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from invoices.books.expected import HOUR, Before, Key, Line, Order, Price, PriceList, recompute
+from invoices.books.expected import HOUR, EarlierBilling, Line, LineKey, Order, Price, PriceList, recompute
 
 BEGIN = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 ACME, GLOBEX = 1, 2
 CHAT, VOICE = 1, 2
 ITEM = 10
-NOTHING_BEFORE = Before({}, {})
+NOTHING_BEFORE = EarlierBilling({}, {})
 
 
 def listed(number, **fields):
@@ -99,7 +99,7 @@ def test_without_a_price_in_force_none_counts():
 def test_a_stretch_ends_where_a_price_begins_or_ends(minute, begin, end):
     prices = price_list(listed(1, begins_at=BEGIN + 20 * MINUTE, ends_at=BEGIN + 50 * MINUTE))
 
-    assert prices.stretch(BEGIN + minute * MINUTE) == (BEGIN + begin * MINUTE, BEGIN + end * MINUTE)
+    assert prices.interval(BEGIN + minute * MINUTE) == (BEGIN + begin * MINUTE, BEGIN + end * MINUTE)
 
 
 # --- Usage -----------------------------------------------------------------------------------------
@@ -113,14 +113,14 @@ def test_usage_is_due_at_its_price():
 
     assert found.unbillable == []
     assert {key: (one.records, one.quantity, one.amount) for key, one in found.due.items()} == {
-        Key(BEGIN, ITEM, 1): (2, 1500, Fraction(6, 100))
+        LineKey(BEGIN, ITEM, 1): (2, 1500, Fraction(6, 100))
     }
 
 
 def test_stretches_of_an_hour_at_the_same_price_are_one_line():
     usage = {(CHAT, BEGIN, None): [2, 10], (CHAT, BEGIN + 30 * MINUTE, None): [3, 20]}
 
-    assert due(usage) == ({Key(BEGIN, ITEM, 1): (5, 30)}, [])
+    assert due(usage) == ({LineKey(BEGIN, ITEM, 1): (5, 30)}, [])
 
 
 def test_usage_of_a_service_without_an_item_is_in_no_line():
@@ -139,11 +139,11 @@ def test_usage_of_an_item_without_a_price_is_in_no_line():
 
 
 def test_a_reversal_corrects_the_line_of_the_hour_in_which_it_was_billed():
-    before = Before({(BEGIN, Key(BEGIN, ITEM, 1)): line()}, {})
+    before = EarlierBilling({(BEGIN, LineKey(BEGIN, ITEM, 1)): line()}, {})
 
     found = due({(CHAT, BEGIN, BEGIN): [1, -400]}, before=before)
 
-    assert found == ({Key(BEGIN, ITEM, 1, "reversal", 5): (1, -400)}, [])
+    assert found == ({LineKey(BEGIN, ITEM, 1, "reversal", 5): (1, -400)}, [])
 
 
 def test_a_reversal_of_what_no_bill_holds_is_in_no_line():
@@ -153,10 +153,12 @@ def test_a_reversal_of_what_no_bill_holds_is_in_no_line():
 
 
 def test_the_price_that_counts_for_a_line_is_that_of_its_last_rerating():
-    def anew(number, unit_price, correction="charged_anew"):
+    def rebilled(number, unit_price, correction="charged_anew"):
         return line(number, correction=correction, corrects=5, unit_price=Decimal(unit_price))
 
-    before = Before({}, {5: [anew(6, "0.03"), anew(7, "0.02"), anew(8, "0.03", "taken_back")]})
+    before = EarlierBilling(
+        {}, {5: [rebilled(6, "0.03"), rebilled(7, "0.02"), rebilled(8, "0.03", "taken_back")]}
+    )
 
     assert before.counting_price(line()) == Decimal("0.02")
     assert NOTHING_BEFORE.counting_price(line()) == Decimal("0.04")
@@ -169,7 +171,7 @@ def test_what_is_left_of_a_line_is_what_no_reversal_took():
         line(8, correction="reversal", corrects=5, quantity=Decimal(-200)),
     ]
 
-    assert Before({}, {5: corrections}).left(line()) == 500
+    assert EarlierBilling({}, {5: corrections}).left(line()) == 500
 
 
 # --- Re-ratings ------------------------------------------------------------------------------------
@@ -178,8 +180,8 @@ def test_what_is_left_of_a_line_is_what_no_reversal_took():
 def test_a_rerating_takes_a_line_back_and_charges_it_anew():
     assert due({}, orders=[order()], affected=[line()]) == (
         {
-            Key(BEGIN, ITEM, 1, "taken_back", 5): (0, -1000),
-            Key(BEGIN, ITEM, 1, "charged_anew", 5): (0, 1000),
+            LineKey(BEGIN, ITEM, 1, "taken_back", 5): (0, -1000),
+            LineKey(BEGIN, ITEM, 1, "charged_anew", 5): (0, 1000),
         },
         [],
     )
@@ -200,19 +202,19 @@ def test_a_rerating_leaves_a_line_alone(other):
 
 
 def test_a_rerating_leaves_out_what_is_reversed_before_and_now():
-    before = Before(
-        {(BEGIN, Key(BEGIN, ITEM, 1)): line()},
+    before = EarlierBilling(
+        {(BEGIN, LineKey(BEGIN, ITEM, 1)): line()},
         {5: [line(6, correction="reversal", corrects=5, quantity=Decimal(-300))]},
     )
 
     found, _ = due({(CHAT, BEGIN, BEGIN): [1, -200]}, orders=[order()], affected=[line()], before=before)
 
-    assert found[Key(BEGIN, ITEM, 1, "charged_anew", 5)] == (0, 500)
+    assert found[LineKey(BEGIN, ITEM, 1, "charged_anew", 5)] == (0, 500)
 
 
 def test_a_line_that_is_reversed_whole_is_not_rerated():
-    before = Before({(BEGIN, Key(BEGIN, ITEM, 1)): line()}, {})
+    before = EarlierBilling({(BEGIN, LineKey(BEGIN, ITEM, 1)): line()}, {})
 
     found, _ = due({(CHAT, BEGIN, BEGIN): [1, -1000]}, orders=[order()], affected=[line()], before=before)
 
-    assert found.keys() == {Key(BEGIN, ITEM, 1, "reversal", 5)}
+    assert found.keys() == {LineKey(BEGIN, ITEM, 1, "reversal", 5)}

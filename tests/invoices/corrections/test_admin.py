@@ -93,9 +93,9 @@ def test_what_cannot_be_rerated_is_said_at_the_form_and_not_ordered(
 ):
     shown, ordered = preview(operator_client, **fields), order(operator_client, **fields)
 
-    assert said in shown.context["asked"].errors[field][0]
+    assert said in shown.context["rerating_form"].errors[field][0]
     assert shown.context["preview"] is None
-    assert said in ordered.context["asked"].errors[field][0]
+    assert said in ordered.context["rerating_form"].errors[field][0]
     assert not Rerating.objects.exists()
 
 
@@ -182,8 +182,8 @@ def test_a_bills_lines_show_what_they_correct(operator_client, acme, used):
 
     shown = text(page)
     assert f"reversed: {corrected.number}" in shown
-    assert f"taken back: {corrected.number} , re-rating" in shown
-    assert f"charged anew: {corrected.number} , re-rating" in shown
+    assert f"credited: {corrected.number} , re-rating" in shown
+    assert f"rebilled: {corrected.number} , re-rating" in shown
     assert reverse("admin:invoices_hourlybill_change", args=[corrected.pk]) in page.content.decode()
 
 

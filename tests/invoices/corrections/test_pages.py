@@ -68,7 +68,7 @@ def test_a_reversed_line_says_so_and_names_the_bill_that_it_corrects(alice_clien
     assert "-1 -1,000 0.04 thousand tokens limited-time offer -0.04" in shown
     assert "Calls billed 1 and 1 reversed" in shown
     assert "Total RMB 0.00 exactly 0.00" in shown
-    assert "is corrected here, by lines that name that bill" in shown
+    assert "are corrected here, by lines that name that bill" in shown
     assert " late " not in shown
 
 
@@ -107,9 +107,9 @@ def test_a_rerated_line_is_taken_back_and_charged_anew(alice_client, acme):
 
     shown = text(bill_page(alice_client))
 
-    assert re.search(r"taken back corrects bill \S+ used \S+ \S+ – -1,000 0.04 .{,60} -0.04", shown)
+    assert re.search(r"credited corrects bill \S+ used \S+ \S+ – -1,000 0.04 .{,60} -0.04", shown)
     assert re.search(
-        r"charged anew at a corrected price corrects bill \S+ used \S+ \S+ – 1,000 0.03 "
+        r"rebilled at corrected price corrects bill \S+ used \S+ \S+ – 1,000 0.03 "
         r"thousand tokens corrected price 0.03",
         shown,
     )
@@ -208,7 +208,7 @@ def test_the_hour_so_far_shows_a_reversal_in_words(alice_client, acme, at_twenty
     assert "0 calls, 1 reversed" in shown
     assert "Input tokens reversed used" in shown
     assert "RMB -0.09 exactly -0.09" in shown
-    assert "corrects what was charged on earlier bills" in shown
+    assert "corrects earlier bills" in shown
     assert " late " not in shown
 
 
@@ -219,7 +219,7 @@ def test_the_hour_so_far_shows_a_rerating_that_will_be_on_its_bill(alice_client,
 
     shown = overview_page(alice_client)
 
-    assert "charged anew at a corrected price" in shown
+    assert "rebilled at corrected price" in shown
     assert "RMB -0.01 exactly -0.01" in shown
 
 
@@ -268,6 +268,6 @@ def test_an_hour_that_is_parked_is_being_checked(alice_client, acme, settings, a
 
     shown = overview_page(alice_client)
 
-    assert "being checked" in shown
-    assert "Its bill follows as soon as somebody has looked at it" in shown
+    assert "under review" in shown
+    assert "its bill follows after the review" in shown
     assert ChargeLine.objects.filter(bill__hour=THE_HOUR).count() == 0

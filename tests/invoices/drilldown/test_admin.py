@@ -97,7 +97,7 @@ def test_a_record_that_was_taken_back_says_by_whom_and_why(operator_client, acme
 
     call, taken_back = find(operator_client, "call-1"), find(operator_client, reversal.event_id)
 
-    assert f"Taken back by {reversal.event_id} State of that not billed yet" in text(call)
+    assert f"Reversed by {reversal.event_id} State of the reversal not billed yet" in text(call)
     assert f"By {BY} Reason A test run." in text(taken_back)
 
 

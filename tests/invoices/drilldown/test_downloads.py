@@ -232,8 +232,8 @@ def test_corrections_have_the_words_and_signs_of_the_bill(alice_client, acme):
     shown = [(row["state"], row["calls"], row["quantity"], row["amount_rmb"]) for row in rows]
     assert shown[:3] == [
         ("reversed", "-1", "-1000", "-0.04"),
-        ("taken back", "", "-1000", "-0.04"),
-        ("charged anew at a corrected price", "", "1000", "0.03"),
+        ("credited", "", "-1000", "-0.04"),
+        ("rebilled at corrected price", "", "1000", "0.03"),
     ]
     assert {row["corrects_bill"] for row in rows} == {corrected}
     assert rows[2]["price_kind"] == "corrected price"

@@ -10,7 +10,7 @@ from django.db import connection
 
 from invoices.closing.parking import parked_hours, release
 from invoices.corrections.rerate import order_rerating
-from invoices.drilldown.trace import BillingState, RecordTrace, records_of, stretches_of, trace_record
+from invoices.drilldown.trace import BillingState, RecordTrace, differing_intervals, records_of, trace_record
 from invoices.models import ChargeLine, Correction
 from pricing.models import Price, PriceKind, Service
 from pricing.rules.measures import Measure
@@ -199,9 +199,9 @@ def test_a_price_that_is_overridden_for_a_while_counts_in_two_stretches(acme):
     close()
     listed = line(price_kind=PriceKind.LIST_PRICE)
 
-    stretches = stretches_of(line=listed, customer_id=acme.pk)
+    intervals = differing_intervals(line=listed, customer_id=acme.pk)
 
-    assert stretches == [(at(0), at(20)), (at(40), at(60))]
+    assert intervals == [(at(0), at(20)), (at(40), at(60))]
     assert ids(records_of(line=listed)) == ["10", "40"]
 
 

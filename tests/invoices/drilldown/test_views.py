@@ -306,7 +306,7 @@ def test_so_many_files_are_written_at_a_time_and_others_are_asked_to_come_again(
         busy = alice_client.get(url)
     afterwards = alice_client.get(url)
 
-    assert (busy.status_code, "ask again in a minute" in text(busy)) == (503, True)
+    assert (busy.status_code, "try again in a minute" in text(busy)) == (503, True)
     assert len(csv_rows(afterwards)) == 1
 
 
@@ -334,7 +334,7 @@ def test_a_call_leads_to_the_lines_on_which_it_is_billed(alice_client, acme):
 
     assert "Input tokens 1,000 Output tokens 500 project search" in text(answer)
     assert f"Input tokens {line().bill.number} 1,000 0.04 thousand tokens 0.04" in text(answer)
-    assert "Together 0.09" in text(answer)
+    assert "Total 0.09" in text(answer)
     assert shown(alice_client.get(link(answer, "Input tokens"))) == ["other", "call-1"]
 
 
@@ -347,9 +347,9 @@ def test_a_call_that_was_taken_back_shows_why_but_not_by_whom(alice_client, acme
 
     answer = find(alice_client, "call-1")
 
-    assert "The call is taken back; that is not billed yet" in waiting
-    assert f"Taken back by {reversal.event_id} A test run." in text(answer)
-    assert "With its corrections 0.00" in text(answer)
+    assert "The call is reversed; the credit will be on the bill of" in waiting
+    assert f"Reversed by {reversal.event_id} A test run." in text(answer)
+    assert "Net total 0.00" in text(answer)
     assert BY not in text(answer) + text(find(alice_client, reversal.event_id))
 
 
@@ -366,7 +366,7 @@ def test_a_call_that_is_parked_is_held_back_for_a_check(alice_client, acme, sett
 
     answer = text(find(alice_client, "call-1"))
 
-    assert "is held back for a check" in answer
+    assert "is under review" in answer
     assert "is more than" not in answer  # the reason is ours
 
 
@@ -382,7 +382,7 @@ def test_what_can_be_no_event_id_is_said_at_the_form(alice_client, acme, event_i
     answer = find(alice_client, event_id)
 
     assert answer.status_code == 400
-    assert "No call was looked for." in text(answer)
+    assert "No search was made." in text(answer)
 
 
 def test_another_customers_call_looks_like_one_that_does_not_exist(alice_client, acme, globex):

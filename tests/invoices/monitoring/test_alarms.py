@@ -82,7 +82,7 @@ def test_a_parked_hour_rings_until_it_is_released(acme, settings):
     waits = alarm("parked", now=at(70))
     release(parked=parked_hours().get(), reason="Looked at.", by="operator", now=at(71))
 
-    text = f"1 customer's hour waits to be looked at, the oldest since {THE_HOUR:%Y-%m-%d %H:%M} UTC."
+    text = f"1 customer's hour waits for review, the oldest since {THE_HOUR:%Y-%m-%d %H:%M} UTC."
     assert waits == ("warning", text)
     assert alarm("parked", now=at(72))[0] == "ok"
 

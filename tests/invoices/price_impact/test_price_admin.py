@@ -1,4 +1,4 @@
-"""Changing prices in the admin: each deed shows what it would do first, and then does that."""
+"""Changing prices in the admin: each action is previewed, and then does what the preview showed."""
 
 import datetime as dt
 from decimal import Decimal
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from invoices.price_impact.simulate import Costs
-from pricing.changes.apply import planned
+from pricing.changes.apply import dry_run
 from pricing.changes.approval import submit_rows
 from pricing.changes.rows import AliasRow
 from pricing.models import (
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 DAY = dt.timedelta(days=1)
 TODAY = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
 WEEK, LATER = TODAY + 7 * DAY, TODAY + 14 * DAY
-DEEDS = ("change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale")
+PRICE_ACTIONS = ("change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale")
 
 
 def written(instant):
@@ -64,13 +64,13 @@ def show(client, deed, asked):
 def do(client, deed, asked, reason="The board decided it."):
     """Look at the plan, give the reason and press the button."""
     shown = show(client, deed, asked)
-    assert shown.context["plan"], text(shown)
-    sent = {"reason": reason, "plan": shown.context["plan"].fingerprint}
+    assert shown.context["preview"], text(shown)
+    sent = {"reason": reason, "preview": shown.context["preview"].fingerprint}
     return client.post(reverse(deed, query={"show": 1, **asked}), sent, follow=True)
 
 
 def states(answer):
-    return [change.state for change in answer.context["plan"].changes]
+    return [change.state for change in answer.context["preview"].changes]
 
 
 def prices(service="SenseChat", measure="input_tokens"):
@@ -78,7 +78,7 @@ def prices(service="SenseChat", measure="input_tokens"):
 
 
 def reasons(answer):
-    return " ".join(change.reason for change in answer.context["plan"].changes)
+    return " ".join(change.reason for change in answer.context["preview"].changes)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_change_shows_its_plan_its_effect_and_its_timeline_before_it_is_made(o
     shown = show(operator_client, "change_price", cheaper())
 
     assert states(shown) == ["changed", "new"]
-    (effect,) = shown.context["plan"].effects
+    (effect,) = shown.context["preview"].effects
     assert effect.costs == Costs(Decimal("0.012"), Decimal("0.012"), Decimal("0.01"))
     assert f"Change SenseChat input tokens to 0.01 RMB/thousand tokens from {said(WEEK)} UTC" in text(shown)
     assert f"Next: 0.01 RMB/thousand tokens, from {said(WEEK)} UTC." in text(shown)
@@ -131,9 +131,9 @@ def test_the_effect_of_an_offer_with_an_end_is_that_of_the_offer(operator_client
         "ends_at": written(LATER),
     }
 
-    (effect,) = show(operator_client, "announce_offer", asked).context["plan"].effects
+    (effect,) = show(operator_client, "announce_offer", asked).context["preview"].effects
 
-    assert (effect.stretch.begins_at, effect.stretch.ends_at) == (WEEK, LATER)
+    assert (effect.interval.begins_at, effect.interval.ends_at) == (WEEK, LATER)
     assert effect.costs.changed == Decimal("0.006")
 
 
@@ -142,8 +142,8 @@ def test_the_effect_of_a_change_for_a_time_is_that_of_the_change(operator_client
 
     shown = show(operator_client, "change_price", cheaper(ends_at=written(LATER)))
 
-    (effect,) = shown.context["plan"].effects
-    assert (effect.stretch.begins_at, effect.costs.changed) == (WEEK, Decimal("0.01"))
+    (effect,) = shown.context["preview"].effects
+    assert (effect.interval.begins_at, effect.costs.changed) == (WEEK, Decimal("0.01"))
 
 
 def test_a_raise_beneath_an_offer_that_is_scheduled_shows_what_it_costs_when_the_offer_is_over(
@@ -154,8 +154,8 @@ def test_a_raise_beneath_an_offer_that_is_scheduled_shows_what_it_costs_when_the
 
     shown = show(operator_client, "change_price", cheaper(unit_price="99"))
 
-    (effect,) = shown.context["plan"].effects
-    assert (effect.stretch.begins_at, effect.stretch.ends_at) == (LATER, None)
+    (effect,) = shown.context["preview"].effects
+    assert (effect.interval.begins_at, effect.interval.ends_at) == (LATER, None)
     assert (effect.costs.without, effect.costs.changed) == (Decimal("0.012"), Decimal(99))
 
 
@@ -164,8 +164,8 @@ def test_what_changes_nothing_for_anybody_says_so(operator_client):
 
     shown = show(operator_client, "change_price", cheaper())
 
-    assert shown.context["plan"].effects == []
-    assert "At no time would anybody pay another price than without this change." in text(shown)
+    assert shown.context["preview"].effects == []
+    assert "No effect on any price." in text(shown)
 
 
 def test_of_copied_prices_that_begin_later_the_effect_is_shown_from_then_on(operator_client, acme, globex):
@@ -173,9 +173,9 @@ def test_of_copied_prices_that_begin_later_the_effect_is_shown_from_then_on(oper
     price("SenseChat", "input_tokens", "0.002", begins_at=LATER, customer=acme)
     asked = {"source": "acme", "target": "globex", "begins_at": written(WEEK)}
 
-    (effect,) = show(operator_client, "copy_prices", asked).context["plan"].effects
+    (effect,) = show(operator_client, "copy_prices", asked).context["preview"].effects
 
-    assert (effect.stretch.begins_at, effect.whose) == (LATER, globex)
+    assert (effect.interval.begins_at, effect.customer) == (LATER, globex)
     assert effect.costs.difference == Decimal("-0.010")
 
 
@@ -216,8 +216,8 @@ def test_of_many_stretches_the_first_are_shown_and_the_others_counted(operator_c
 
     shown = show(operator_client, "change_price", cheaper())
 
-    assert (len(shown.context["plan"].effects), shown.context["plan"].later_effects) == (4, 3)
-    assert "Other differences come later, in 3 more stretches of time" in text(shown)
+    assert (len(shown.context["preview"].effects), shown.context["preview"].later_effects) == (4, 3)
+    assert "Other differences come later, in 3 more intervals" in text(shown)
 
 
 def test_a_change_agreed_with_one_customer_is_only_for_it(operator_client, acme):
@@ -277,7 +277,7 @@ def test_a_trial_with_nothing_beneath_ends_where_a_list_price_takes_over(operato
     do(operator_client, "end_price", {**asked, f"after_{trial.pk}": "0.5"})
 
     assert f"without a price for everybody from {said(WEEK)}" in reasons(refused)
-    assert "nothing is beneath it: list price afterwards" in text(refused)
+    assert "no other price: list price afterwards" in text(refused)
     trial, after = prices("nova-tts-1", "input_characters")
     assert (trial.ends_at, after.begins_at, after.kind) == (WEEK, WEEK, "list_price")
     assert after.unit_price == Decimal("0.5")
@@ -341,7 +341,7 @@ def test_a_gap_is_refused_with_the_item_and_the_instant(operator_client):
     assert states(shown) == ["refused"]
     assert "SenseChat" in reasons(shown)
     assert said(WEEK) in reasons(shown)
-    assert "It cannot be done like this" in text(shown)
+    assert "Fix the rows marked Refused." in text(shown)
     assert 'name="reason"' not in shown.content.decode()
 
 
@@ -365,16 +365,16 @@ def test_a_price_does_not_begin_in_the_past(operator_client):
     shown = show(operator_client, "change_price", cheaper(begins_at=written(TODAY - DAY)))
 
     assert "A price begins in the future" in reasons(shown)
-    assert shown.context["plan"].effects == []
+    assert shown.context["preview"].effects == []
 
 
 WRONG = {
-    "no percentage": ("announce_offer", {"percent_off": ""}, "say how many percent off, or the new price"),
+    "no percentage": ("announce_offer", {"percent_off": ""}, "give a percentage off or a new price"),
     "too fine": ("announce_offer", {"percent_off": "33.333333"}, "give the new price instead"),
-    "nothing": ("announce_offer", {"items": ""}, "Choose what it is for"),
+    "nothing": ("announce_offer", {"items": ""}, "Choose a service group"),
     "no item": ("change_price", {"item": ""}, "This field is required."),
     "too many decimals": ("change_price", {"unit_price": "0.123456789"}, "no more than 8 decimal places"),
-    "no customer": ("change_price", {"customer": "nobody"}, "There is no customer of this code."),
+    "no customer": ("change_price", {"customer": "nobody"}, "No customer has this code."),
 }
 
 
@@ -387,7 +387,7 @@ def test_what_makes_no_sense_is_said_at_the_form_and_nothing_is_lost(operator_cl
     shown = show(operator_client, deed, whole | fields)
 
     assert why in text(shown)
-    assert shown.context["plan"] is None
+    assert shown.context["preview"] is None
     assert f'value="{written(WEEK)}"' in shown.content.decode()
 
 
@@ -402,11 +402,11 @@ def test_without_a_reason_nothing_is_changed(operator_client, reason):
 def test_what_was_not_shown_is_not_done(operator_client):
     shown = show(operator_client, "change_price", cheaper())
     do(operator_client, "change_price", cheaper(unit_price="0.011", begins_at=written(WEEK - DAY)))
-    sent = {"reason": "Late.", "plan": shown.context["plan"].fingerprint}
+    sent = {"reason": "Late.", "preview": shown.context["preview"].fingerprint}
 
     answer = operator_client.post(reverse("change_price", query={"show": 1, **cheaper()}), sent)
 
-    assert "Prices have changed since this was shown, so nothing was done." in text(answer)
+    assert "Prices have changed since the preview, so nothing was changed." in text(answer)
     assert Decimal("0.01") not in {one.unit_price.normalize() for one in prices()}
 
 
@@ -415,37 +415,37 @@ def test_what_would_have_another_effect_than_was_shown_is_not_done(operator_clie
     offer = price("SenseChat", "input_tokens", "0.005", begins_at=TODAY, kind="limited_time_offer")
     shown = show(operator_client, "change_price", cheaper(unit_price="99"))
     Price.objects.filter(pk=offer.pk).update(ends_at=WEEK + DAY)
-    sent = {"reason": "Dearer.", "plan": shown.context["plan"].fingerprint}
+    sent = {"reason": "Dearer.", "preview": shown.context["preview"].fingerprint}
 
     answer = operator_client.post(
         reverse("change_price", query={"show": 1, **cheaper(unit_price="99")}), sent
     )
 
-    assert "Prices have changed since this was shown, so nothing was done." in text(answer)
+    assert "Prices have changed since the preview, so nothing was changed." in text(answer)
     assert Decimal(99) not in {one.unit_price for one in prices()}
 
 
 def test_that_prices_have_changed_is_said_also_where_the_reason_is_missing(operator_client):
     shown = show(operator_client, "change_price", cheaper())
     do(operator_client, "change_price", cheaper(unit_price="0.011", begins_at=written(WEEK - DAY)))
-    sent = {"reason": "", "plan": shown.context["plan"].fingerprint}
+    sent = {"reason": "", "preview": shown.context["preview"].fingerprint}
 
     answer = operator_client.post(reverse("change_price", query={"show": 1, **cheaper()}), sent)
 
-    assert "Prices have changed since this was shown" in text(answer)
+    assert "Prices have changed since the preview" in text(answer)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", PRICE_ACTIONS)
 def test_who_may_only_look_opens_no_deed_and_changes_nothing(deed):
     client = staff_client("view_price")
     address = reverse(deed, query={"show": 1, **cheaper()})
 
     assert client.get(address).status_code == 403
-    assert client.post(address, {"reason": "Why not.", "plan": ""}).status_code == 403
+    assert client.post(address, {"reason": "Why not.", "preview": ""}).status_code == 403
     assert len(prices()) == 1
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", PRICE_ACTIONS)
 def test_every_deed_opens_with_what_a_link_knows_or_nothing(operator_client, deed):
     odd = {"item": "x", "items": "x", "services": "9" * 30, "prices": "x", "source": "nobody"}
 
@@ -461,8 +461,8 @@ def test_a_change_that_needs_approval_is_proposed(operator_client, settings):
     answer = do(operator_client, "change_price", cheaper())
 
     assert "Propose: Change SenseChat input tokens to 0.01" in shown
-    assert "it waits until somebody else who may approve price changes" in text(answer)
-    assert "You proposed this, so somebody else approves or refuses it." in text(answer)
+    assert "it waits until a second person who may approve price changes" in text(answer)
+    assert "You proposed this, so another person approves or refuses it." in text(answer)
     assert states(answer) == ["changed", "new"]
     assert len(prices()) == 1
 
@@ -470,8 +470,8 @@ def test_a_change_that_needs_approval_is_proposed(operator_client, settings):
 def test_proposals_and_decisions_are_signed_in_the_audit_trail(operator_client, proposal):
     decide(operator_client, proposal, "withdrawn")
 
-    signed = AuditEntry.objects.filter(table="pricing_proposal").values_list("by", "reason", "deed")
-    assert sorted(signed) == [
+    signed_amount = AuditEntry.objects.filter(table="pricing_proposal").values_list("by", "reason", "deed")
+    assert sorted(signed_amount) == [
         (OPERATOR, "The board decided it.", "added"),
         (OPERATOR, "The board decided it.", "changed"),
     ]
@@ -487,8 +487,8 @@ def proposal(operator_client, settings):
 
 def decide(client, proposal, decision):
     address = reverse("admin:pricing_proposal_change", args=[proposal.pk])
-    plan = (client.get(address).context or {}).get("plan")
-    sent = {"decision": decision, "plan": plan.fingerprint if plan else ""}
+    plan = (client.get(address).context or {}).get("preview")
+    sent = {"decision": decision, "preview": plan.fingerprint if plan else ""}
     answer = client.post(address, sent, follow=True)
     proposal.refresh_from_db()
     return answer
@@ -497,7 +497,7 @@ def decide(client, proposal, decision):
 def test_nobody_approves_what_they_proposed(operator_client, proposal):
     answer = decide(operator_client, proposal, "approved")
 
-    assert "somebody else approves or refuses it" in text(answer)
+    assert "another person approves or refuses it" in text(answer)
     assert (proposal.decision, len(prices())) == (Decision.NONE, 1)
 
 
@@ -506,17 +506,17 @@ def test_somebody_else_approves_and_it_is_done(approver, proposal):
 
     answer = decide(approver, proposal, "approved")
 
-    assert "Approve: do it as shown" in text(page)
-    assert "Approved and done: Change SenseChat input tokens" in text(answer)
+    assert "Approve and apply" in text(page)
+    assert "Approved and applied: Change SenseChat input tokens" in text(answer)
     assert (proposal.decided_by, len(prices())) == ("second@sensenova.example", 2)
 
 
 def test_an_approval_of_what_was_not_seen_does_nothing_and_shows_what_it_would_do_now(approver, proposal):
     address = reverse("admin:pricing_proposal_change", args=[proposal.pk])
 
-    answer = approver.post(address, {"decision": "approved", "plan": "of yesterday"}, follow=True)
+    answer = approver.post(address, {"decision": "approved", "preview": "of yesterday"}, follow=True)
 
-    assert "Prices have changed since this was shown, so nothing was done." in text(answer)
+    assert "Prices have changed since the preview, so nothing was changed." in text(answer)
     assert (Proposal.objects.get().decision, len(prices())) == (Decision.NONE, 1)
 
 
@@ -524,14 +524,16 @@ def test_of_an_alias_that_turns_the_page_does_not_say_that_nothing_changes(appro
     settings.PRICE_CHANGES_NEED_APPROVAL = True
     ServiceAlias.objects.create(alias="chat", service=Service.objects.get(name="SenseChat"))
     rows = [AliasRow(alias="chat", service="SenseChat-5")]
-    with planned(rows=rows, now=timezone.now()) as tried:
+    with dry_run(rows=rows, now=timezone.now()) as outcome:
         pass
-    submit_rows(deed="Import", rows=rows, seen=tried.fingerprint, by="pat", reason="x", now=timezone.now())
+    submit_rows(
+        action="Import", rows=rows, seen=outcome.fingerprint, by="pat", reason="x", now=timezone.now()
+    )
 
     page = text(approver.get(reverse("admin:pricing_proposal_change", args=[Proposal.objects.get().pk])))
 
-    assert "would be billed as another service's" in page
-    assert "At no time would anybody pay another price" not in page
+    assert "would be billed as another service" in page
+    assert "No effect on any price." not in page
 
 
 def test_who_may_not_approve_may_look(proposal):
@@ -544,7 +546,7 @@ def test_who_may_not_approve_may_look(proposal):
 
 
 def test_a_proposal_is_withdrawn_by_who_made_it_and_refused_by_others(operator_client, approver, proposal):
-    assert "somebody else approves or refuses" in text(decide(approver, proposal, "withdrawn"))
+    assert "another person approves or refuses" in text(decide(approver, proposal, "withdrawn"))
     decide(operator_client, proposal, "withdrawn")
 
     assert (proposal.decision, proposal.decided_by) == ("withdrawn", OPERATOR)
@@ -583,7 +585,7 @@ def test_the_catalogues_pages_lead_to_the_deeds_for_those_who_may(operator_clien
 def test_late_usage_does_not_disturb_the_effect(operator_client, acme):
     record(report(service="SenseChat", occurred_at=at(10), input_tokens=2000, output_tokens=None))
 
-    (effect,) = show(operator_client, "change_price", cheaper()).context["plan"].effects
+    (effect,) = show(operator_client, "change_price", cheaper()).context["preview"].effects
 
     assert [(one.customer_code, one.costs.difference) for one in effect.customers] == [
         ("acme", Decimal("-0.004"))

@@ -15,11 +15,11 @@ from accounts.models import Customer
 from invoices.price_impact.simulate import Costs, price_effects
 from invoices.price_impact.tables import effect_tables
 from pricing.catalogue.offering import fact_of
-from pricing.changes.apply import apply_rows, planned
+from pricing.changes.apply import apply_rows, dry_run
 from pricing.changes.price_commands import change_price, end_prices
 from pricing.models import BillingItem, Price, PriceKind
 from pricing.rules.precedence import price_in_force
-from pricing.timeline.differences import Counting, Stretch, stretches_of
+from pricing.timeline.differences import PriceComparison, PriceInterval, differing_intervals
 from pricing.timeline.view import prices_of
 from tests.builders import THE_HOUR, at, close, item, price, raw_record, record, report
 from usage.models import HOUR
@@ -41,9 +41,9 @@ def effect(*asked, at=SOON, since=SINCE, until=UNTIL):
         facts = [fact_of(one) for one in held]
         for customer in {None, *(fact.customer for fact in facts)}:
             price = price_in_force(facts, customer=customer, at=at)
-            counting[key, customer] = Counting(price, price)
-    stretch = Stretch(at, None, counting)
-    (found,) = price_effects(items=items, stretches=[stretch], since=since, until=until)
+            counting[key, customer] = PriceComparison(price, price)
+    interval = PriceInterval(at, None, counting)
+    (found,) = price_effects(items=items, intervals=[interval], since=since, until=until)
     return found
 
 
@@ -53,11 +53,11 @@ def effects_of(rows):
         BillingItem.objects.filter(service__name__in={row.service for row in rows}, measure="input_tokens")
     )
     before = prices_of(items)
-    with planned(rows=rows, now=NOW):
+    with dry_run(rows=rows, now=NOW):
         after = prices_of(items)
     facts = [[fact_of(one) for held in prices.values() for one in held] for prices in (before, after)]
-    stretches, _ = stretches_of(without=facts[0], changed=facts[1], most=9)
-    return price_effects(items=items, stretches=stretches, since=SINCE, until=UNTIL)
+    intervals, _ = differing_intervals(without=facts[0], changed=facts[1], most=9)
+    return price_effects(items=items, intervals=intervals, since=SINCE, until=UNTIL)
 
 
 def costs(cost, without, changed):
@@ -124,7 +124,7 @@ def test_a_price_beneath_offers_makes_a_difference_only_between_them(acme):
 
     (found,) = effects_of(rows)
 
-    assert (found.stretch.begins_at, found.stretch.ends_at) == (SOON + HOUR, SOON + 2 * HOUR)
+    assert (found.interval.begins_at, found.interval.ends_at) == (SOON + HOUR, SOON + 2 * HOUR)
     assert found.costs == costs("0.006", "0.012", "9")
 
 
@@ -145,7 +145,7 @@ def test_one_customers_price_is_told_by_that_customers_prices(acme):
 
     found = planned_price("0.002", customer=acme)
 
-    assert (found.whose, found.own_prices) == (acme, 1)
+    assert (found.customer, found.own_price_customers) == (acme, 1)
     assert [(one.without.unit_price, one.changed.unit_price) for one in found.items] == [
         (Decimal("0.001"), Decimal("0.002"))
     ]

@@ -31,7 +31,7 @@ from invoices.books.verify import verify_books
 from invoices.closing.close import close_hour
 from invoices.models import ChargeLine, HourlyBill, HourSeal
 from pricing.catalogue.initial import BEGINS_AT
-from pricing.changes.apply import PlanRefused, apply_rows
+from pricing.changes.apply import ChangesRefused, apply_rows
 from pricing.changes.price_commands import (
     announce_offer,
     cancel_price,
@@ -351,7 +351,7 @@ class History(RuleBasedStateMachine):
         for first, last, price in pieces:
             after.rows += 1
             cells[first:last] = [(price, after.rows)] * (last - first)
-        self.seen["cancelled, and what was cut goes on"] += of[2] != "list_price" and until > begins
+        self.seen["cancelled, and what was superseded resumes"] += of[2] != "list_price" and until > begins
         self.seen["cancelled, and what was removed is back"] += bool(pieces)
         self.edit("cancel", lambda: cancel_price(price=self.stored(of, begins)), after)
 
@@ -435,7 +435,7 @@ class History(RuleBasedStateMachine):
         self.time_passes_and_hours_are_closed(minutes)
 
     @rule(places=st.sets(st.integers(0, 200), min_size=1, max_size=6))
-    def take_back(self, places):
+    def reverse(self, places):
         events = [*self.used]
         for event in {events[-1 - place % len(events)] for place in places if events}:
             code, service, occurred_at, tokens, _ = self.used[event]
@@ -448,8 +448,8 @@ class History(RuleBasedStateMachine):
             if made.event_id in self.used:
                 continue
             then, now = (self.model.counting(service, code, cell_of(at)) for at in (occurred_at, self.now))
-            self.seen["taken back"] += 1
-            self.seen["taken back at another price than now's"] += then != now
+            self.seen["reversed"] += 1
+            self.seen["reversed at another price than now's"] += then != now
             self.used[made.event_id] = (code, service, occurred_at, -tokens, made.billing_hour)
 
     def close_the_next(self):
@@ -565,7 +565,7 @@ class History(RuleBasedStateMachine):
             with connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
                 cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        except (PlanRefused, ValidationError):
+        except (ChangesRefused, ValidationError):
             assert not allowed
             self.seen[f"{name} refused"] += 1
             assert list(Price.objects.order_by("pk").values()) == before
@@ -661,7 +661,7 @@ SCRIPTS: dict[str, list[Step]] = {
     "end refused": [lambda h: h.end(0, 2, None)],
     "end with a successor": [lambda h: h.end(2, 2, "0.5")],
     "cancel": [lambda h: offer_ahead(h, 2, 4), lambda h: h.cancel(0)],
-    "cancelled, and what was cut goes on": [
+    "cancelled, and what was superseded resumes": [
         lambda h: h.change("SenseChat-5", None, "limited_time_offer", "0.5", 1000, 2, None),
         lambda h: h.cancel(0),
     ],
@@ -690,11 +690,11 @@ SCRIPTS: dict[str, list[Step]] = {
         lambda h: use_now(h, "SenseChat-5"),
         close_all,
     ],
-    "taken back at another price than now's": [
+    "reversed at another price than now's": [
         lambda h: use_now(h, "SenseChat-5"),
         lambda h: h.change("SenseChat-5", None, "limited_time_offer", "0.5", 1000, 1, None),
         lambda h: h.time_passes(30),
-        lambda h: h.take_back({0}),
+        lambda h: h.cancel({0}),
         close_all,
     ],
 }

@@ -175,7 +175,7 @@ BAD_NUMBERS = {
 def test_an_impossible_number_is_an_error_at_its_field(typed, error):
     html = ask(service="SenseChat", input_tokens=typed, output_tokens="5")
 
-    assert errors(html) == ["Nothing was calculated: see below what has to be changed.", error]
+    assert errors(html) == ["Nothing was calculated. Correct the fields marked below.", error]
     assert cost(html) == []
     assert 'aria-invalid="true"' in part(form(html), r'<input[^>]*name="input_tokens"[^>]*>')
     assert "<b>" not in form(html)

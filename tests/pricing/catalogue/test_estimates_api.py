@@ -196,7 +196,7 @@ def test_every_bad_item_is_named():
     found = problems(chat(input_tokens=1), chat(service="a", input_tokens=1), chat(input_characters=1))
 
     assert found == [
-        (1, "service", "there is no such service"),
+        (1, "service", "there is no service named 'a'"),
         (2, "input_characters", "SenseChat does not charge for input characters"),
     ]
 

@@ -24,7 +24,7 @@ TRIAL = "Free trial for a limited time"
 
 # Copied by hand from the page, from top to bottom: heading, heading below it, service, billing item, price.
 PAGE = [
-    (LLM, "General", "SenseChat-5", "Input tokens", "0.04 RMB/thousand tokens (limited time offer)"),
+    (LLM, "General", "SenseChat-5", "Input tokens", "0.04 RMB/thousand tokens (limited-time offer)"),
     (LLM, "General", "SenseChat-5", "Output tokens", "0.1 RMB/thousand tokens"),
     (LLM, "General", "SenseChat", "Input tokens", "0.012 RMB/thousand tokens"),
     (LLM, "General", "SenseChat", "Output tokens", "0.012 RMB/thousand tokens"),
@@ -32,7 +32,7 @@ PAGE = [
     (LLM, "General", "SenseChat-32K", "Output tokens", "0.036 RMB/thousand tokens"),
     (LLM, "General", "SenseChat-128K", "Input tokens", "0.06 RMB/thousand tokens"),
     (LLM, "General", "SenseChat-128K", "Output tokens", "0.06 RMB/thousand tokens"),
-    (LLM, "General", "SenseChat-Turbo", "Input tokens", "0.002 RMB/thousand tokens (limited time offer)"),
+    (LLM, "General", "SenseChat-Turbo", "Input tokens", "0.002 RMB/thousand tokens (limited-time offer)"),
     (LLM, "General", "SenseChat-Turbo", "Output tokens", "0.005 RMB/thousand tokens"),
     (LLM, CANTONESE, "SenseChat-5-Cantonese", "Input tokens", "0.027 RMB/thousand tokens"),
     (LLM, CANTONESE, "SenseChat-5-Cantonese", "Output tokens", "0.027 RMB/thousand tokens"),
@@ -83,7 +83,7 @@ def test_a_row_of_the_price_page_charges_what_it_says(service, measured, text):
     price = item(service, measured.lower().replace(" ", "_")).prices.get()
 
     amount, _, _ = text.partition(" RMB/thousand")
-    kind = PriceKind.LIMITED_TIME_OFFER if text.endswith("(limited time offer)") else PriceKind.LIST_PRICE
+    kind = PriceKind.LIMITED_TIME_OFFER if text.endswith("(limited-time offer)") else PriceKind.LIST_PRICE
 
     expected = (Decimal(0), PriceKind.FREE_TRIAL) if text == TRIAL else (Decimal(amount), kind)
     assert (price.unit_price, price.kind) == expected

@@ -21,7 +21,7 @@ SOURCE = [
     [
         "SenseChat-5 Model Call",
         "Input tokens",
-        "0.04 RMB/thousand tokens (limited time offer)",
+        "0.04 RMB/thousand tokens (limited-time offer)",
         "Output tokens",
         "0.1 RMB/thousand tokens",
     ],
@@ -49,7 +49,7 @@ SOURCE = [
     [
         "SenseChat-Turbo Model Call",
         "Input tokens",
-        "0.002 RMB/thousand tokens (limited time offer)",
+        "0.002 RMB/thousand tokens (limited-time offer)",
         "Output tokens",
         "0.005 RMB/thousand tokens",
     ],
@@ -112,7 +112,7 @@ def test_default_call_limits_say_where_none_is_stated():
     assert "SenseChat-5 60 128,000" in text.replace("SenseChat-560", "SenseChat-5 60").replace(
         "60128", "60 128"
     )
-    assert "none stated" in text
+    assert "No limit" in text
 
 
 def test_an_offer_strikes_out_the_list_price_that_it_undercuts():
@@ -144,7 +144,7 @@ def test_a_price_that_begins_later_is_announced_at_its_item():
     row = next(row for row in rows(page()) if row[0] == "SenseChat Model Call")
 
     assert row[2] == (
-        "0.012 RMB/thousand tokens From 2099-12-01 00:00: 0.00777 RMB/thousand tokens (limited time offer)"
+        "0.012 RMB/thousand tokens From 2099-12-01 00:00: 0.00777 RMB/thousand tokens (limited-time offer)"
     )
 
 
@@ -155,7 +155,7 @@ def test_all_changes_that_are_planned_are_listed_soonest_first():
     price("SenseChat-128K", "output_tokens", "0", begins_at=MIDNIGHT - A_WEEK, **trial)
 
     listed, free = "0.06 RMB/thousand tokens", "Free trial for a limited time"
-    offer = "0.007 RMB/thousand tokens (limited time offer)"
+    offer = "0.007 RMB/thousand tokens (limited-time offer)"
     both = "Input tokens, Output tokens"
     assert changes(page()) == [
         ["2099-11-24 00:00", "SenseChat-128K", both, listed, free],
@@ -311,10 +311,10 @@ def test_a_billing_item_tells_its_price_its_next_change_and_its_timeline(operato
         reverse("admin:pricing_billingitem_change", args=[item("SenseChat", "input_tokens").pk])
     )
 
-    next_one = f"{later:%Y-%m-%d %H:%M}: 0.001 RMB/thousand tokens (limited time offer)"
+    next_one = f"{later:%Y-%m-%d %H:%M}: 0.001 RMB/thousand tokens (limited-time offer)"
     assert next_one in words(listed.content.decode())
     assert "Now: 0.012 RMB/thousand tokens" in words(shown.content.decode())
-    assert "Next: 0.001 RMB/thousand tokens (limited time offer)" in words(shown.content.decode())
+    assert "Next: 0.001 RMB/thousand tokens (limited-time offer)" in words(shown.content.decode())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Customer, ServiceKey, User
-from pricing.changes.apply import State, planned
+from pricing.changes.apply import RowState, dry_run
 from pricing.files.formats import read_rows
 from pricing.migrations import __file__ as migrations
 from pricing.models import Service, ServiceAlias, ServiceGroup
@@ -28,9 +28,9 @@ def errors(answer):
     return answer.context["adminform"].form.errors
 
 
-def tried(head, line):
+def outcome(head, line):
     reading = read_rows(data=f"sheet,{head}\n{line}\n".encode(), name="names.csv")
-    with planned(rows=[stated.row for stated in reading.stated], now=timezone.now()) as plan:
+    with dry_run(rows=[stated.row for stated in reading.stated], now=timezone.now()) as plan:
         return plan.changes[0].state, plan.changes[0].reason
 
 
@@ -63,15 +63,15 @@ def test_a_service_with_the_name_of_an_alias_is_refused_at_the_form(service, ope
 
 
 def test_a_file_is_refused_in_the_same_words():
-    assert tried("alias,service", "aliases,SenseChat,SenseChat-5") == (State.REFUSED, COMES_FIRST)
+    assert outcome("alias,service", "aliases,SenseChat,SenseChat-5") == (RowState.REFUSED, COMES_FIRST)
 
 
 def test_a_file_adds_no_service_with_the_name_of_an_alias(service):
     ServiceAlias.objects.create(alias="nova-9", service=service)
 
-    state, reason = tried("name,group,position", f"services,nova-9,{service.group},1")
+    state, reason = outcome("name,group,position", f"services,nova-9,{service.group},1")
 
-    assert state == State.REFUSED
+    assert state == RowState.REFUSED
     assert reason == "nova-9 is an alias of SenseChat-5: remove the alias before a service has this name."
 
 
@@ -132,9 +132,9 @@ def test_no_name_in_a_form_holds_a_control_character(
 
 @pytest.mark.parametrize("name", ["a\tb", "a\x7fb", "a\u2028b", " a", "a ", "\u00a0a"], ids=ascii)
 def test_no_name_in_a_file_holds_a_control_character_or_blanks_around(name):
-    state, reason = tried("name,family,position", f'service groups,"{name}",SenseNova,9')
+    state, reason = outcome("name,family,position", f'service groups,"{name}",SenseNova,9')
 
-    assert state == State.REFUSED
+    assert state == RowState.REFUSED
     assert reason.startswith("This must not")
 
 

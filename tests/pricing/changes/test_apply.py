@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from pricing.catalogue.initial import BEGINS_AT
-from pricing.changes.apply import PlanRefused, State, apply_rows, planned
+from pricing.changes.apply import ChangesRefused, RowState, apply_rows, dry_run
 from pricing.changes.rows import AliasRow, PriceRow, ServiceRow, SpecificationRow, cells_of, row_of
 from pricing.changes.stored import all_rows
 from pricing.models import Price, PriceKind, Service, ServiceGroup
@@ -37,8 +37,8 @@ def apply(rows, reason="to test"):
 
 
 def preview(rows):
-    with planned(rows=rows, now=NOW) as tried:
-        return tried.changes
+    with dry_run(rows=rows, now=NOW) as outcome:
+        return outcome.changes
 
 
 def states(changes):
@@ -49,7 +49,7 @@ def test_a_change_of_a_price_is_an_end_and_a_beginning():
     changes = apply(CHANGE)
     commit()
 
-    assert states(changes) == [State.CHANGED, State.NEW]
+    assert states(changes) == [RowState.CHANGED, RowState.NEW]
     assert changes[0].before == IN_FORCE
     assert Price.objects.in_force(at=SOON).get(
         billing_item=item("SenseChat", "input_tokens")
@@ -57,36 +57,36 @@ def test_a_change_of_a_price_is_an_end_and_a_beginning():
 
 
 def test_the_order_of_the_rows_does_not_matter():
-    assert states(apply(CHANGE[::-1])) == [State.NEW, State.CHANGED]
+    assert states(apply(CHANGE[::-1])) == [RowState.NEW, RowState.CHANGED]
 
 
 def test_a_preview_changes_nothing():
     before = all_rows()
 
-    assert states(preview(CHANGE)) == [State.CHANGED, State.NEW]
+    assert states(preview(CHANGE)) == [RowState.CHANGED, RowState.NEW]
 
     assert all_rows() == before
 
 
 def test_rows_that_are_stored_already_change_nothing():
-    assert set(states(apply(all_rows()))) == {State.UNCHANGED}
+    assert set(states(apply(all_rows()))) == {RowState.UNCHANGED}
 
 
 def test_a_plan_is_the_same_after_services_have_changed_places():
     rows = [CHEAPER, replace(CHEAPER, service="SenseChat-32K")]
-    with planned(rows=rows, now=NOW) as before:
+    with dry_run(rows=rows, now=NOW) as before:
         pass
 
     Service.objects.filter(name="SenseChat").update(position=1_000)
 
-    with planned(rows=rows, now=NOW) as after:
+    with dry_run(rows=rows, now=NOW) as after:
         assert after == before
 
 
 def test_one_refused_row_refuses_all():
     before = all_rows()
 
-    with pytest.raises(PlanRefused, match="There is no service 'SenseChat-9'"):
+    with pytest.raises(ChangesRefused, match="There is no service 'SenseChat-9'"):
         apply([*CHANGE, replace(CHEAPER, service="SenseChat-9")])
 
     assert all_rows() == before
@@ -104,7 +104,7 @@ def test_a_refusal_says_each_reason_once():
 def test_a_gap_is_named_with_its_item_and_time():
     (change,) = preview([replace(IN_FORCE, ends_at=SOON)])
 
-    assert change.state == State.REFUSED
+    assert change.state == RowState.REFUSED
     missing = "SenseChat: input tokens would be without a price for everybody"
     assert change.reason == f"{missing} from {SOON:%Y-%m-%d %H:%M:%S} UTC on."
 
@@ -161,35 +161,35 @@ REFUSED = {
 def test_what_is_refused_says_why(row, reason):
     (change,) = preview([row])
 
-    assert (change.state, reason in change.reason) == (State.REFUSED, True), change.reason
+    assert (change.state, reason in change.reason) == (RowState.REFUSED, True), change.reason
 
 
 def test_a_row_that_is_stated_twice_is_refused():
     changes = preview([*CHANGE, replace(CHEAPER, unit_price=Decimal("0.02"))])
 
-    assert changes[-1].reason == "This is stated twice."
+    assert changes[-1].reason == "This row is given twice."
 
 
 def test_a_scheduled_price_may_be_edited_and_removed(acme):
     own = replace(CHEAPER, customer="acme")
     apply([own])
 
-    assert states(apply([replace(own, unit_price=Decimal("0.02"))])) == [State.CHANGED]
-    assert states(apply([replace(own, remove=True)])) == [State.REMOVED]
+    assert states(apply([replace(own, unit_price=Decimal("0.02"))])) == [RowState.CHANGED]
+    assert states(apply([replace(own, remove=True)])) == [RowState.REMOVED]
     assert not Price.objects.filter(customer=acme).exists()
 
 
 def test_a_call_specification_is_followed_by_another_and_that_taken_back():
     other = replace(BEGUN, rpm=90, begins_at=SOON)
 
-    assert states(apply([replace(BEGUN, ends_at=SOON), other])) == [State.CHANGED, State.NEW]
-    assert states(apply([replace(other, remove=True), BEGUN])) == [State.REMOVED, State.CHANGED]
+    assert states(apply([replace(BEGUN, ends_at=SOON), other])) == [RowState.CHANGED, RowState.NEW]
+    assert states(apply([replace(other, remove=True), BEGUN])) == [RowState.REMOVED, RowState.CHANGED]
 
 
 def test_a_new_item_is_put_on_sale_by_its_first_price_even_a_past_one():
     first = replace(IN_FORCE, measure=Measure.INPUT_CHARACTERS)
 
-    assert states(apply([first])) == [State.NEW]
+    assert states(apply([first])) == [RowState.NEW]
     commit()
 
     assert item("SenseChat", "input_characters").prices.get().begins_at == BEGINS_AT
@@ -207,7 +207,7 @@ def test_the_whole_catalogue_survives_being_written_as_cells_wiped_and_applied(a
     changes = apply([row_of(sheet, texts) for sheet, texts in cells])
     commit()
 
-    assert set(states(changes)) == {State.NEW}
+    assert set(states(changes)) == {RowState.NEW}
     assert all_rows() == before
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from pricing.changes.apply import CatalogueMoved, PlanRefused, apply_rows, planned
+from pricing.changes.apply import ChangesRefused, StalePreview, apply_rows, dry_run
 from pricing.changes.approval import decide_proposal, rows_of, submit_rows
 from pricing.changes.stored import all_rows
 from pricing.models import Decision, Proposal
@@ -26,14 +26,14 @@ def approval(settings):
 
 def submit(rows=CHANGE):
     return submit_rows(
-        deed="Change the price", rows=rows, seen=plan_of(rows), by="pat", reason="cheaper chips", now=NOW
+        action="Change the price", rows=rows, seen=plan_of(rows), by="pat", reason="cheaper chips", now=NOW
     )
 
 
 def plan_of(rows):
     """The fingerprint of what these rows would do."""
-    with planned(rows=rows, now=NOW) as tried:
-        return tried.fingerprint
+    with dry_run(rows=rows, now=NOW) as outcome:
+        return outcome.fingerprint
 
 
 def decide(proposal, decision, by):
@@ -58,7 +58,7 @@ def test_a_proposal_changes_nothing(approval):
 
 
 def test_what_the_database_refuses_is_not_proposed(approval):
-    with pytest.raises(PlanRefused, match="would be without a price"):
+    with pytest.raises(ChangesRefused, match="would be without a price"):
         submit([replace(IN_FORCE, ends_at=SOON)])
 
     assert not Proposal.objects.exists()
@@ -78,7 +78,7 @@ def test_somebody_else_approves_and_the_change_is_made(approval):
 def test_nobody_decides_what_is_not_theirs_to_decide(decision, by, approval):
     proposal = submit()
 
-    with pytest.raises(ValidationError, match="somebody else approves or refuses"):
+    with pytest.raises(ValidationError, match="another person approves or refuses"):
         decide(proposal, decision, by)
 
     assert CHEAPER not in all_rows()
@@ -97,7 +97,7 @@ def test_what_is_refused_or_withdrawn_is_not_made_and_stays_decided(decision, by
 def test_an_approval_that_comes_too_late_is_refused_and_the_proposal_waits_on(approval):
     proposal = submit()
 
-    with pytest.raises(CatalogueMoved):
+    with pytest.raises(StalePreview):
         decide_proposal(
             proposal=proposal,
             decision=Decision.APPROVED,
@@ -115,7 +115,7 @@ def test_what_is_approved_is_what_was_seen(approval):
     seen = plan_of(rows_of(proposal))
     apply_rows(rows=[replace(CHEAPER, unit_price=Decimal(9)), CHANGE[0]], by="x", reason="", now=NOW)
 
-    with pytest.raises(CatalogueMoved):
+    with pytest.raises(StalePreview):
         decide_proposal(proposal=proposal, decision=Decision.APPROVED, by="kim", now=NOW, seen=seen)
 
     assert CHEAPER not in all_rows()
@@ -123,8 +123,8 @@ def test_what_is_approved_is_what_was_seen(approval):
 
 def test_what_was_not_seen_is_neither_done_nor_proposed(approval, settings):
     for settings.PRICE_CHANGES_NEED_APPROVAL in (True, False):
-        with pytest.raises(CatalogueMoved):
-            submit_rows(deed="x", rows=CHANGE, seen="", by="pat", reason="x", now=NOW)
+        with pytest.raises(StalePreview):
+            submit_rows(action="x", rows=CHANGE, seen="", by="pat", reason="x", now=NOW)
 
     assert (Proposal.objects.count(), CHEAPER in all_rows()) == (0, False)
 

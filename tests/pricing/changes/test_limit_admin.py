@@ -71,8 +71,8 @@ def test_the_page_names_every_other_that_ends_goes_on_or_does_not_come(add, serv
 
     assert f"SenseChat-5 for acme: 90 RPM, 5,000 TPM from {day:%Y-%m-%d} 00:00 UTC until" in page
     assert f"60 RPM, 5,000 TPM ends at {day:%Y-%m-%d} 00:00 UTC." in page
-    assert f"70 RPM, 5,000 TPM from {day + A_DAY:%Y-%m-%d} 00:00 UTC on does not come." in page
-    assert f"70 RPM, 5,000 TPM goes on from {day + 5 * A_DAY:%Y-%m-%d} 00:00 UTC." in page
+    assert f"70 RPM, 5,000 TPM from {day + A_DAY:%Y-%m-%d} 00:00 UTC on is cancelled." in page
+    assert f"70 RPM, 5,000 TPM resumes from {day + 5 * A_DAY:%Y-%m-%d} 00:00 UTC." in page
 
 
 def test_limits_without_an_end_say_that_they_give_way_to_the_next(add, acme):
@@ -88,7 +88,7 @@ def test_limits_that_replace_scheduled_ones_from_the_same_instant_say_so(add, ac
 
     page = add(customer=acme, begins=tomorrow())
 
-    assert f"70 RPM, 5,000 TPM from {tomorrow():%Y-%m-%d} 00:00 UTC on does not come." in page
+    assert f"70 RPM, 5,000 TPM from {tomorrow():%Y-%m-%d} 00:00 UTC on is cancelled." in page
     assert CallSpecification.objects.get(customer=acme).rpm == 90
 
 
@@ -193,8 +193,8 @@ def test_scheduled_limits_are_taken_back_for_a_reason(add, operator_client, serv
 
     assert "90 RPM, 5,000 TPM" in asked
     assert "Give a reason" in refused
-    assert f"90 RPM, 5,000 TPM from {tomorrow():%Y-%m-%d} 00:00 UTC on does not come." in page
-    assert "60 RPM, 128,000 TPM goes on without an end." in page
+    assert f"90 RPM, 5,000 TPM from {tomorrow():%Y-%m-%d} 00:00 UTC on is cancelled." in page
+    assert "60 RPM, 128,000 TPM continues without an end." in page
     assert [one.ends_at for one in defaults(service)] == [None]
     assert AuditEntry.objects.latest("pk").reason == "Not after all."
 
@@ -204,7 +204,7 @@ def test_what_has_begun_is_not_taken_back(operator_client, service):
     url = reverse(TAKE_BACK, args=[default.pk])
 
     assert url not in operator_client.get(reverse(CHANGE, args=[default.pk])).content.decode()
-    assert "It has begun, and so is history" in said(operator_client.get(url))
+    assert "It has begun: only its end can still be moved" in said(operator_client.get(url))
     assert "not scheduled any more" in said(operator_client.post(url, {"reason": "Now."}, follow=True))
 
 

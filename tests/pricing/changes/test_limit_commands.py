@@ -1,4 +1,4 @@
-"""Limits are laid over what is there, at once or from later on, and what is scheduled is taken back."""
+"""Limits supersede those of the same period, at once or scheduled; scheduled ones can be cancelled."""
 
 import datetime as dt
 import re
@@ -7,13 +7,13 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.models import AuditEntry
-from pricing.changes.apply import PlanRefused
+from pricing.changes.apply import ChangesRefused
 from pricing.changes.limit_commands import (
-    bare_from,
-    course_of,
+    add_limits,
+    cancel_limits,
     database_time,
-    lay_limits,
-    take_back_limits,
+    specifications_of,
+    without_default_from,
 )
 from pricing.models import CallSpecification, Service
 from tests.tables import table
@@ -44,7 +44,7 @@ def limit(service, acme):
     """Lay limits over Acme's own, each time for a reason of its own."""
 
     def limit(rpm, begins="now", ends="", *, customer=acme, **fields):
-        return lay_limits(
+        return add_limits(
             **{"service": service, "customer": customer, "rpm": rpm, "tpm": None, "by": "operator"}
             | {"begins_at": instant(begins), "ends_at": instant(ends), "reason": f"{rpm} from {begins}"}
             | fields
@@ -65,7 +65,7 @@ def there(service, acme):
                 return "now"
             return str((at - TODAY).days + 1)
 
-        held = course_of(service=service, customer=customer)
+        held = specifications_of(service=service, customer=customer)
         return ", ".join(f"{one.rpm} RPM {day(one.begins_at)}-{day(one.ends_at)}" for one in held)
 
     return there
@@ -98,7 +98,7 @@ def test_what_ends_at_once_ends_at_the_very_instant_at_which_the_other_begins(li
 
     laid = limit(90, customer=None)
 
-    old, new = course_of(service=service, customer=None)
+    old, new = specifications_of(service=service, customer=None)
     assert old.ends_at == new.begins_at == laid.specification.begins_at
     assert before <= new.begins_at <= database_time()
 
@@ -128,7 +128,7 @@ def test_limits_that_the_database_refuses_leave_everything_as_it_was(limit, ther
     limit(60)
     before = there()
 
-    with pytest.raises(PlanRefused, match="1970 to 8999"):
+    with pytest.raises(ChangesRefused, match="1970 to 8999"):
         limit(90, ends_at=dt.datetime(9500, 1, 1, tzinfo=dt.UTC))
 
     assert there() == before
@@ -137,15 +137,15 @@ def test_limits_that_the_database_refuses_leave_everything_as_it_was(limit, ther
 # --- Taking back --------------------------------------------------------------------------------------
 
 
-def take_back(laid):
-    return take_back_limits(specification=laid.specification, by="operator", reason="Not needed.")
+def cancel(laid):
+    return cancel_limits(specification=laid.specification, by="operator", reason="Not needed.")
 
 
 def test_what_was_cut_for_limits_that_are_taken_back_goes_on(limit, there):
     first = limit(60)
     scheduled = limit(90, "3")
 
-    take_back(scheduled)
+    cancel(scheduled)
 
     assert there(first) == "60 RPM now-"
 
@@ -154,7 +154,7 @@ def test_what_was_to_end_anyway_still_ends(limit, there):
     first = limit(60, ends="3")
     scheduled = limit(90, "3")
 
-    take_back(scheduled)
+    cancel(scheduled)
 
     assert there(first) == "60 RPM now-3"
 
@@ -165,32 +165,32 @@ def test_what_was_removed_for_limits_that_are_taken_back_comes_after_all(limit, 
     scheduled = limit(90, "3", "9")
     assert there(first) == "60 RPM now-3, 90 RPM 3-9, 70 RPM 9-"
 
-    take_back(scheduled)
+    cancel(scheduled)
 
     assert there(first) == "60 RPM now-4, 70 RPM 4-9, 70 RPM 9-"
 
 
 def test_a_default_that_is_taken_back_leaves_no_gap_whatever_the_trail_tells(limit, there, service):
     limit(80, "3", "5", customer=None)
-    goes_on = CallSpecification.objects.get(service=service, begins_at=instant("5"))
+    resumes = CallSpecification.objects.get(service=service, begins_at=instant("5"))
 
-    take_back_limits(specification=goes_on, by="operator", reason="80 stays.")
+    cancel_limits(specification=resumes, by="operator", reason="80 stays.")
 
     assert there(customer=None).endswith("-3, 80 RPM 3-")
-    assert bare_from(service=service, now=TODAY) is None
+    assert without_default_from(service=service, now=TODAY) is None
 
 
 def test_what_has_begun_or_is_gone_is_not_taken_back(limit):
     begun, scheduled = limit(60), limit(90, "3")
-    take_back(scheduled)
+    cancel(scheduled)
 
     for laid in (begun, scheduled):
         with pytest.raises(ValidationError, match="not scheduled any more"):
-            take_back(laid)
+            cancel(laid)
 
 
 def test_a_service_without_a_default_is_bare_from_when_the_last_one_ends(limit, service):
     limit(90, "3", "5", customer=None)
-    course_of(service=service, customer=None).filter(ends_at=None).update(ends_at=instant("9"))
+    specifications_of(service=service, customer=None).filter(ends_at=None).update(ends_at=instant("9"))
 
-    assert bare_from(service=service, now=TODAY) == instant("9")
+    assert without_default_from(service=service, now=TODAY) == instant("9")

@@ -7,15 +7,15 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from pricing.changes.apply import PlanRefused, apply_rows
+from pricing.changes.apply import ChangesRefused, apply_rows
 from pricing.changes.price_commands import (
     announce_offer,
     cancel_price,
     change_price,
     copy_prices,
     end_prices,
-    overlaid,
     start_trial,
+    superseding_rows,
 )
 from pricing.changes.rows import PriceRow, key_of
 from pricing.changes.stored import all_rows
@@ -149,7 +149,7 @@ def test_prices_that_follow_each_other_are_taken_back_together():
     do(change("0.02", 5))
     scheduled = list(Price.objects.filter(begins_at__gt=NOW).with_names())
 
-    do(end_prices(prices=[], ends_at=day(1), taken_back=scheduled))
+    do(end_prices(prices=[], ends_at=day(1), cancelled=scheduled))
 
     assert all_rows() == before
 
@@ -159,7 +159,7 @@ def test_of_two_that_follow_each_other_one_ends_and_the_other_is_taken_back():
     do(change("0.008", 5, kind=OFFER), "Another one")
     first, second = Price.objects.filter(kind=OFFER, begins_at__gt=NOW).with_names().order_by("begins_at")
 
-    do(end_prices(prices=[first], ends_at=day(3), taken_back=[second]))
+    do(end_prices(prices=[first], ends_at=day(3), cancelled=[second]))
 
     assert course(1, 2.9, 3, 5) == ["0.009", "0.009", "0.012", "0.012"]
 
@@ -169,7 +169,7 @@ def test_what_ends_by_the_same_deed_is_not_prolonged(acme):
     do(change("0.002", 10, customer=acme))
     old, new = Price.objects.filter(customer=acme).with_names().order_by("begins_at")
 
-    do(end_prices(prices=[old], ends_at=day(10), taken_back=[new]))
+    do(end_prices(prices=[old], ends_at=day(10), cancelled=[new]))
 
     assert [one.ends_at for one in Price.objects.filter(customer=acme)] == [day(10)]
 
@@ -267,8 +267,8 @@ def test_an_offer_over_another_is_so_many_percent_off_the_list_price():
     [
         (SENSECHAT, "33.33333333", "at most 8 decimals"),
         (SENSECHAT, "101", "not below 0"),
-        (SENSECHAT, None, "say how many percent off"),
-        (VISION, "10", "no price to be reduced"),
+        (SENSECHAT, None, "give a percentage off"),
+        (VISION, "10", "only a free trial: there is no price to reduce"),
     ],
 )
 def test_an_offer_that_is_no_price_is_refused(of, percent_off, reason):
@@ -287,7 +287,7 @@ def test_a_trial_makes_an_item_free_for_a_time():
 def test_the_end_of_a_trial_without_a_price_beneath_is_refused_and_says_what_would_be_missing():
     trial = item(*VISION).prices.get()
 
-    with pytest.raises(PlanRefused, match="SenseChat-Vision: input tokens would be without a price"):
+    with pytest.raises(ChangesRefused, match="SenseChat-Vision: input tokens would be without a price"):
         do(end_prices(prices=[trial], ends_at=day(1)))
 
 
@@ -368,6 +368,6 @@ def drawn(rows):
 def test_a_price_is_laid_over_others(new, before, after):
     others = {key_of(other): other for other in map(row, filter(None, before.split(", ")))}
 
-    rows = {key_of(one): one for one in overlaid(row(new), [*others.values()])}
+    rows = {key_of(one): one for one in superseding_rows(row(new), [*others.values()])}
 
     assert drawn(one for one in (others | rows).values() if not one.remove) == after

@@ -367,7 +367,7 @@ def test_a_free_trial_costs_nothing():
 
 WORDED = [
     ("0.04", 1000, PriceKind.LIST_PRICE, "0.04 RMB/thousand tokens"),
-    ("0.04", 1000, PriceKind.LIMITED_TIME_OFFER, "0.04 RMB/thousand tokens (limited time offer)"),
+    ("0.04", 1000, PriceKind.LIMITED_TIME_OFFER, "0.04 RMB/thousand tokens (limited-time offer)"),
     ("0", 1000, PriceKind.FREE_TRIAL, "Free trial for a limited time"),
     ("0", 1000, PriceKind.LIST_PRICE, "0 RMB/thousand tokens"),
     ("100", 1_000_000, PriceKind.LIST_PRICE, "100 RMB/million tokens"),

@@ -14,11 +14,11 @@ from django.urls import reverse
 
 from accounts.models import AuditEntry
 from pricing.catalogue.initial import BEGINS_AT
-from pricing.changes.apply import PlanRefused, apply_rows
+from pricing.changes.apply import ChangesRefused, apply_rows
 from pricing.changes.rows import AliasRow, GroupRow, PriceRow
 from pricing.changes.stored import all_rows
 from pricing.files.admin import IMPORT_RIGHTS
-from pricing.files.formats import Problem, Reading, csv_file, xlsx_file
+from pricing.files.formats import CellProblem, Reading, csv_file, xlsx_file
 from pricing.files.forms import opened, sealed
 from pricing.files.imports import import_rows
 from pricing.models import Price, PriceKind, Proposal
@@ -96,7 +96,7 @@ def test_an_export_that_is_imported_again_changes_nothing(ending, rich, operator
     shown = upload(operator_client, exported(operator_client, ending))
 
     assert f"0 new, 0 changed, 0 removed, {len(all_rows())} unchanged, 0 refused" in text(shown)
-    assert "there is nothing to import" in text(shown)
+    assert "nothing to import" in text(shown)
     assert shown.context["form"] is None
 
 
@@ -114,7 +114,7 @@ def test_a_preview_shows_what_changes_and_changes_nothing(operator_client):
     shown = upload(operator_client, csv_file([*CHANGE, *before[-2:]]))
 
     said = text(shown)
-    assert "What prices.csv would do 1 new, 1 changed, 0 removed, 2 unchanged, 0 refused." in said
+    assert "Preview of prices.csv 1 new, 1 changed, 0 removed, 2 unchanged, 0 refused." in said
     assert f"ends_at: empty → {SOON:%Y-%m-%dT%H:%M:%SZ}" in said
     assert "unit_price: 0.01 unit_size: 1000" in said
     assert "Make 2 changes" in said
@@ -152,7 +152,7 @@ def test_one_refused_row_keeps_the_whole_file_out_and_says_its_line_and_reason(o
         ("prices", 4, "There is no service 'SenseChat-9'."),
         ("prices", 5, "Value 'gift' is not a valid choice."),
     ]
-    assert "Mend these lines and upload it again" in text(shown)
+    assert "Fix these lines and upload the file again" in text(shown)
     assert shown.context["form"] is None
     assert shown.context["previewed"] == ""  # nothing that could be sent back
     assert all_rows() == before
@@ -204,9 +204,9 @@ def test_what_the_catalogue_refuses_by_now_is_shown_instead_of_applied(operator_
 
 
 def test_a_reading_with_problems_is_never_imported():
-    reading = Reading(problems=[Problem("prices", 2, "", "odd")])
+    reading = Reading(problems=[CellProblem("prices", 2, "", "odd")])
 
-    with pytest.raises(PlanRefused):
+    with pytest.raises(ChangesRefused):
         import_rows(name="x", reading=reading, seen="", by="x", reason="x", now=NOW)
 
 
@@ -306,7 +306,7 @@ def test_who_may_see_prices_may_export_but_not_import():
 
     assert exported(client, "csv") == csv_file(all_rows())
     assert "Export" in text(page)
-    assert "Show what it would do" not in text(page)
+    assert "Preview" not in text(page)
     assert upload(client, csv_file(CHANGE)).status_code == 403
 
 

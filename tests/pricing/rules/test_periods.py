@@ -91,7 +91,9 @@ def test_the_form_of_a_deed_says_which_years_there_are(deed, asked, operator_cli
     shown = show(operator_client, deed, cheaper(**asked))
 
     errors = [
-        error for name in ("begins_at", "ends_at") for error in shown.context["asked"].errors.get(name, [])
+        error
+        for name in ("begins_at", "ends_at")
+        for error in shown.context["price_form"].errors.get(name, [])
     ]
     assert (shown.status_code, [OUTSIDE in error for error in errors]) == (200, [True])
 

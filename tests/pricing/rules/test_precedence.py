@@ -14,7 +14,7 @@ from pricing.catalogue.offering import facts_of
 from pricing.models import BillingItem, Price, PriceKind, Service
 from pricing.rules.kinds import RANK, Kind
 from pricing.rules.measures import Measure
-from pricing.rules.precedence import Change, PriceFact, changes_after, price_in_force
+from pricing.rules.precedence import PriceChange, PriceFact, changes_after, price_in_force
 from tests.tables import table
 
 CUSTOMERS = {"everybody": None, "acme": 1, "globex": 2}
@@ -113,11 +113,11 @@ def test_changes_are_those_of_what_is_charged():
     changes = changes_after(FACTS.values(), customer=None, at=NEW_YEAR)
 
     assert changes == (
-        Change(instant("2026-02-01 00:00"), FACTS["C"]),
-        Change(instant("2026-02-10 00:00"), FACTS["D"]),
-        Change(instant("2026-02-12 00:00"), FACTS["C"]),
-        Change(instant("2026-02-15 00:00"), FACTS["A"]),
-        Change(instant("2026-03-01 00:00"), FACTS["B"]),
+        PriceChange(instant("2026-02-01 00:00"), FACTS["C"]),
+        PriceChange(instant("2026-02-10 00:00"), FACTS["D"]),
+        PriceChange(instant("2026-02-12 00:00"), FACTS["C"]),
+        PriceChange(instant("2026-02-15 00:00"), FACTS["A"]),
+        PriceChange(instant("2026-03-01 00:00"), FACTS["B"]),
     )
 
 
@@ -142,7 +142,7 @@ def test_a_successor_on_other_terms_is_a_change(terms):
 
     changes = changes_after(prices, customer=None, at=NEW_YEAR)
 
-    assert changes == (Change(NEW_YEAR + DAY, prices[1]),)
+    assert changes == (PriceChange(NEW_YEAR + DAY, prices[1]),)
 
 
 # --- The same as in SQL --------------------------------------------------------------------------

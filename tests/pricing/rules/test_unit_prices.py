@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from invoices.admin_forms import ReratingForm
-from pricing.changes.apply import State, planned
+from pricing.changes.apply import RowState, dry_run
 from pricing.changes.base_form import PlainDecimalField, unit_price_field
 from pricing.changes.forms import ChangePriceForm
 from pricing.files.formats import read_rows
@@ -76,8 +76,8 @@ def test_an_underscore_in_a_price_is_refused_and_not_ten_times_the_price(operato
 
     page = operator_client.get(reverse("change_price"), asked)
 
-    assert [*page.context["asked"].errors] == ["unit_price"]
-    assert page.context["plan"] is None
+    assert [*page.context["price_form"].errors] == ["unit_price"]
+    assert page.context["preview"] is None
 
 
 BOUNDS = pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_forms_take_every_price_of_less_than_a_million(field, price, is_taken):
 @BOUNDS
 def test_files_take_every_price_of_less_than_a_million(price, is_taken):
     reading = read(f"prices,SenseChat,input_tokens,limited_time_offer,{price},1000,{SOON.isoformat()}")
-    with planned(rows=[stated.row for stated in reading.stated], now=timezone.now()) as tried:
-        (change,) = tried.changes
+    with dry_run(rows=[stated.row for stated in reading.stated], now=timezone.now()) as outcome:
+        (change,) = outcome.changes
 
-    assert change.state == (State.NEW if is_taken else State.REFUSED)
+    assert change.state == (RowState.NEW if is_taken else RowState.REFUSED)
     assert is_taken or "less than 1,000,000 RMB" in change.reason
 
 

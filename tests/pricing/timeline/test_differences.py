@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pricing.rules.kinds import Kind
 from pricing.rules.precedence import PriceFact, price_in_force
-from pricing.timeline.differences import stretches_of
+from pricing.timeline.differences import differing_intervals
 
 START = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -38,7 +38,7 @@ def drawn(without, changed):
             (one.ends_at - START).days if one.ends_at else None,
             sorted(one.differing, key=str),
         )
-        for one in stretches_of(without=without, changed=changed, most=99)[0]
+        for one in differing_intervals(without=without, changed=changed, most=99)[0]
     ]
 
 
@@ -114,7 +114,7 @@ facts = st.lists(
 
 @given(without=facts, changed=facts)
 def test_on_every_day_what_differs_is_on_a_stretch_and_what_does_not_is_on_none(without, changed):
-    stretches, _ = stretches_of(without=without, changed=changed, most=99)
+    intervals, _ = differing_intervals(without=without, changed=changed, most=99)
 
     for day in range(CELLS * 2 + 1):
         instant = START + day * DAY
@@ -123,12 +123,12 @@ def test_on_every_day_what_differs_is_on_a_stretch_and_what_does_not_is_on_none(
             for item, customer in {(p.item, c) for p in [*without, *changed] for c in (p.customer, None)}
             if rate(without, item, customer, instant) != rate(changed, item, customer, instant)
         }
-        found = [one for one in stretches if holds(one, instant)]
+        found = [one for one in intervals if holds(one, instant)]
         assert [set(one.differing) for one in found] == ([wanted] if wanted else [])
 
 
-def holds(stretch, instant):
-    return stretch.begins_at <= instant and (stretch.ends_at is None or instant < stretch.ends_at)
+def holds(interval, instant):
+    return interval.begins_at <= instant and (interval.ends_at is None or instant < interval.ends_at)
 
 
 def rate(prices, item, customer, instant):

@@ -119,7 +119,7 @@ def test_readyz_tells_the_alarms_and_is_not_made_unready_by_them(acme, client):
 def cards(client):
     """The cards of the admin's first page: heading, state, text and where each leads."""
     page = client.get("/admin/").content.decode()
-    (section,) = re.findall(r'<section aria-label="How the closing.*?</section>', page, re.DOTALL)
+    (section,) = re.findall(r'<section aria-label="State of the closing.*?</section>', page, re.DOTALL)
     hrefs = re.findall(r'<a href="([^"]*)"', section)
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", section))
     return words, hrefs
@@ -130,7 +130,7 @@ def test_the_admins_first_page_says_in_words_that_all_is_well(acme, operator_cli
 
     words, hrefs = cards(operator_client)
 
-    assert words.count("In order") == 6
+    assert words.count("OK") == 6
     assert {"/admin/usage/billinghour/", "/admin/invoices/verification/"} <= {*hrefs}
     assert len(hrefs) == len({*hrefs})  # a way within a way would be torn apart by the browser
 
@@ -150,8 +150,8 @@ def test_the_admins_first_page_does_not_say_in_order_while_usage_is_refused(acme
 
     words, hrefs = cards(operator_client)
 
-    assert re.search(r"Look at it 29 usage records were refused since \d\d:00 UTC, 29 of them", words)
-    assert words.count("In order") == 5
+    assert re.search(r"Needs attention 29 usage records were refused since \d\d:00 UTC, 29 of them", words)
+    assert words.count("OK") == 5
     assert "/admin/usage/refusedusage/" in hrefs
 
 
@@ -160,7 +160,7 @@ def test_the_first_page_of_staff_without_rights_has_no_ways_to_the_lists(operato
 
     words, hrefs = cards(operator_client)
 
-    assert ("In order" in words, hrefs) == (True, [])
+    assert ("OK" in words, hrefs) == (True, [])
 
 
 def test_a_verification_is_read_in_the_admin(acme, operator_client):
