@@ -23,8 +23,8 @@ class SignInForm(AuthenticationForm):
     """E-mail and password."""
 
     error_messages = {
-        "invalid_login": "Incorrect email or password.",
-        "inactive": "This person may no longer sign in. Ask whoever runs this billing system.",
+        "invalid_login": "Incorrect e-mail or password.",
+        "inactive": "This account is inactive. Ask the operator of this billing system.",
     }
     username = forms.EmailField(
         label="E-mail",

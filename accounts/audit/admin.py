@@ -15,7 +15,7 @@ from unfold.paginator import InfinitePaginator
 
 from accounts.audit.audited_admin import history_url
 from accounts.audit.entries import (
-    FieldChange,
+    ColumnChange,
     audited_tables,
     changes_in_short,
     changes_of,
@@ -122,8 +122,8 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         """What it is called now, or was."""
         return str(entry.called)
 
-    @display(description="action", label=DEEDS)  # type: ignore[untyped-decorator]
-    def deed_label(self, entry: AuditEntry) -> str:
+    @display(description="action", label=ACTION_LABELS)  # type: ignore[untyped-decorator]
+    def action_label(self, entry: AuditEntry) -> str:
         """Added, changed or removed."""
         return entry.get_deed_display()
 
@@ -162,7 +162,7 @@ def _page_of(entry: AuditEntry, name: str) -> str:
     return format_html('<a class="underline" href="{}">{}</a>', url, name)
 
 
-def _table(changes: list[FieldChange], deed: str) -> dict[str, Any]:
+def _table(changes: list[ColumnChange], action: str) -> dict[str, Any]:
     """Return the table of before and after; of a change what changed stands out, and first."""
     is_change = action == AuditAction.CHANGED
     ordered = sorted(changes, key=lambda change: not change.is_changed) if is_change else changes
@@ -173,7 +173,7 @@ def _table(changes: list[FieldChange], deed: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cell(text: str, change: FieldChange) -> str:
+def _cell(text: str, change: ColumnChange) -> str:
     if not change.is_changed:
         return text
     return format_html(

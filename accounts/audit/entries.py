@@ -27,7 +27,7 @@ RowKey = tuple[type[models.Model], str]
 
 
 @dataclass(frozen=True)
-class FieldChange:
+class ColumnChange:
     """One column of an entry."""
 
     column: str
@@ -65,7 +65,7 @@ def rows_in_words(entries: Iterable[AuditEntry]) -> dict[int, str]:
     }
 
 
-def changes_of(entry: AuditEntry) -> list[FieldChange]:
+def changes_of(entry: AuditEntry) -> list[ColumnChange]:
     """Return every column that the entry holds, in the table's order, with ids as the names behind them."""
     fields = _fields(entry.table)
     before, after = entry.before or {}, entry.after or {}
@@ -84,7 +84,7 @@ def changes_of(entry: AuditEntry) -> list[FieldChange]:
         return f"{name} (number {text})" if name else text
 
     return [
-        FieldChange(
+        ColumnChange(
             column=str(fields[column].verbose_name) if column in fields else column,
             before=words(before, column),
             after=words(after, column),

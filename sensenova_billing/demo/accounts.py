@@ -37,8 +37,8 @@ OWN_PRICE_OF = "SenseChat-Character-Pro"
 OWN_PRICE = Decimal("0.012")  # a fifth below the list price of 0.015
 
 
-class SavedSecrets(msgspec.Struct):
-    """What the file keeps: each person's password by e-mail address, and the service key in full."""
+class StoredSignIns(msgspec.Struct):
+    """The content of the file: each person's password by e-mail address, and the service key in full."""
 
     passwords: dict[str, str] = {}
     service_key: str = ""
@@ -70,7 +70,7 @@ def play_demo(*, connect: Callable[[str], httpx.Client], directory: Path, now: d
         with connect(key) as client:
             send_batch(client=client, reports=demo_usage(hour=hour_of(now), now=now))
         close_due_hours(now=database_now())
-    return _show(saved=_read(directory), now=now)
+    return _show(stored=_read(directory), now=now)
 
 
 def _is_played() -> bool:
@@ -83,24 +83,24 @@ def _is_played() -> bool:
 @transaction.atomic
 def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
     set_audit_context(by=DEMO)
-    saved = _read(directory)
+    stored = _read(directory)
     for one in (*CAST, NEWCOMER):
         customer, _ = Customer.objects.get_or_create(code=one.code, defaults={"name": one.name})
-        Member.objects.get_or_create(customer=customer, user=_person(one.email, saved))
-    _person(ADMIN, saved, is_staff=True, is_superuser=True)
+        Member.objects.get_or_create(customer=customer, user=_person(one.email, stored))
+    _person(ADMIN, stored, is_staff=True, is_superuser=True)
     _negotiate(now=now)
-    if recognise_service_key(text=saved.service_key, now=now) is None:
-        _, saved.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
+    if recognise_service_key(text=stored.service_key, now=now) is None:
+        _, stored.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
     # Before the commit: what the database knows must not be lost.
-    _save(directory, saved)
-    return saved.service_key
+    _store(directory, stored)
+    return stored.service_key
 
 
-def _person(email: str, saved: SavedSecrets, **rights: bool) -> User:
+def _person(email: str, stored: StoredSignIns, **permissions: bool) -> User:
     user = User.objects.filter(email__iexact=email).first()
     if user is None:
-        saved.passwords[email] = secrets.token_hex(8)
-        user = User.objects.create_user(email, saved.passwords[email], **rights)
+        stored.passwords[email] = secrets.token_hex(8)
+        user = User.objects.create_user(email, stored.passwords[email], **permissions)
     return user
 
 
@@ -114,36 +114,36 @@ def _negotiate(*, now: dt.datetime) -> None:
         )
 
 
-def _show(*, saved: SavedSecrets, now: dt.datetime) -> Demo:
+def _show(*, stored: StoredSignIns, now: dt.datetime) -> Demo:
     people = [(one.code, one.email) for one in (*CAST, NEWCOMER)] + [("admin", ADMIN)]
-    is_live = recognise_service_key(text=saved.service_key, now=now) is not None
+    is_live = recognise_service_key(text=stored.service_key, now=now) is not None
     return Demo(
-        sign_ins=[SignIn(what, email, _valid_password(email, saved)) for what, email in people],
-        service_key=saved.service_key if is_live else None,
+        sign_ins=[SignIn(what, email, _valid_password(email, stored)) for what, email in people],
+        service_key=stored.service_key if is_live else None,
     )
 
 
-def _valid_password(email: str, saved: SavedSecrets) -> str | None:
-    password = saved.passwords.get(email)
+def _valid_password(email: str, stored: StoredSignIns) -> str | None:
+    password = stored.passwords.get(email)
     user = User.objects.filter(email__iexact=email, is_active=True).first()
     return password if user and password and user.check_password(password) else None
 
 
-def _read(directory: Path) -> SavedSecrets:
+def _read(directory: Path) -> StoredSignIns:
     try:
-        return msgspec.json.decode((directory / FILE).read_bytes(), type=SavedSecrets)
+        return msgspec.json.decode((directory / FILE).read_bytes(), type=StoredSignIns)
     except FileNotFoundError:
-        return SavedSecrets()
+        return StoredSignIns()
 
 
-def _save(directory: Path, saved: SavedSecrets) -> None:
+def _store(directory: Path, stored: StoredSignIns) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     # Written beside and renamed, so that a crash leaves the old file or the new one.
     unfinished = directory / f"{FILE}.unfinished"
     unfinished.unlink(missing_ok=True)
     opened = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(opened, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(saved)))
+        file.write(msgspec.json.format(msgspec.json.encode(stored)))
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(directory / FILE)

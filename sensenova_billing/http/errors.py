@@ -117,7 +117,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404: it is not there, or it is somebody else's; both look the same."""
+    """404: it does not exist, or belongs to another customer; both look the same."""
     return _page(request, 404, "not_found", "Page not found, or you don't have access.")
 
 

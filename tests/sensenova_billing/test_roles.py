@@ -19,7 +19,7 @@ from tests.tables import table
 pytestmark = pytest.mark.django_db
 
 ROLES = {"none": "", "viewer": "viewer", "price editor": "price_editor", "billing admin": "billing_admin"}
-TOLD = "need the right to approve price changes"
+APPROVERS_ONLY = "need the right to approve price changes"
 PAGES = table("roles.md", "method", "page", *ROLES)
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 

@@ -47,7 +47,7 @@ def test_a_button_of_an_odd_key_leads_to_a_form_with_nothing_chosen(button, odd,
     assert b" checked" not in answer.content
 
 
-PRICE_ACTIONS = {
+ACTIONS = {
     "change_price": ("item", "customer", "kind", "unit_price", "unit_size", "begins_at", "ends_at"),
     "announce_offer": ("groups", "services", "items", "percent_off", "begins_at", "ends_at"),
     "start_trial": ("groups", "services", "items", "begins_at", "ends_at"),
@@ -58,8 +58,8 @@ PRICE_ACTIONS = {
 
 
 @EVERY_ODD_ONE
-@pytest.mark.parametrize(("deed", "names"), PRICE_ACTIONS.items(), ids=PRICE_ACTIONS)
-def test_a_deed_says_at_the_form_what_makes_no_sense(deed, names, odd, operator_client):
+@pytest.mark.parametrize(("action", "names"), ACTIONS.items(), ids=ACTIONS)
+def test_the_form_of_a_price_action_shows_errors_for_odd_values(action, names, odd, operator_client):
     for name in names:
         for query in ({name: odd}, {**sensible(), name: odd, "show": 1}):
             assert operator_client.get(reverse(action, query=query)).status_code == 200, name
