@@ -117,8 +117,8 @@ def bare_seconds(connection: psycopg.Connection, query: str, values: list[Any]) 
 def close(url: str, hour: dt.datetime) -> list[float]:
     """Close the hour in a process of its own: seconds, MB before and at most, lines, parked."""
     code = CLOSE.format(hour=hour.isoformat())
-    told = manage(url, "shell", "-v0", code=code, CLOSING_WORK_MEM=WORK_MEM, LOG_LEVEL="ERROR")
-    return [float(part) for part in told.split()]
+    output = manage(url, "shell", "-v0", code=code, CLOSING_WORK_MEM=WORK_MEM, LOG_LEVEL="ERROR")
+    return [float(part) for part in output.split()]
 
 
 def measure(url: str, first: dt.datetime, sizes: list[int], say: Say) -> None:

@@ -88,8 +88,8 @@ SELECT array_agg(item.id)
 def ask(url: str, now: dt.datetime, items: list[int]) -> tuple[float, int, float]:
     """Ask for the effect in a process of its own: median seconds, customers, MB that it took."""
     code = ASK.format(now=now.isoformat(), times=TIMES, items=items, days=DAYS)
-    told = manage(url, "shell", "-v0", code=code, CLOSING_WORK_MEM=WORK_MEM, LOG_LEVEL="ERROR")
-    runs = [[float(part) for part in line.split()] for line in told.splitlines()]
+    output = manage(url, "shell", "-v0", code=code, CLOSING_WORK_MEM=WORK_MEM, LOG_LEVEL="ERROR")
+    runs = [[float(part) for part in line.split()] for line in output.splitlines()]
     seconds, customers, grown = zip(*runs, strict=True)
     return statistics.median(seconds), int(customers[0]), sum(grown)
 

@@ -167,8 +167,8 @@ def measure_split(url: str, say: Say) -> None:
     """Print where the time of a batch goes."""
     command = [sys.executable, "-m", "benchmarks.split", "4", "1000", "10000"]
     environment = os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    say(f"\n{told.stdout}\n")
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    say(f"\n{completed.stdout}\n")
 
 
 def measure_single(port: int, key: str, seconds: float, say: Say) -> None:

@@ -57,11 +57,11 @@ async def post(load: Load, reader: asyncio.StreamReader, writer: asyncio.StreamW
         writer.write(load.head + b"%d\r\n\r\n" % len(body) + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        told = await reader.readexactly(length)
+        output = await reader.readexactly(length)
         if answer.startswith(b"HTTP/1.1 429"):
             load.refused += 1
         elif not answer.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"{answer.decode()}{told.decode()[:500]}")
+            raise SystemExit(f"{answer.decode()}{output.decode()[:500]}")
         load.times.append(time.perf_counter() - began)
         if time.perf_counter() > load.until:
             break
@@ -87,5 +87,5 @@ async def main(port: int, path: str, key: str, connections: int, seconds: float,
 
 if __name__ == "__main__":
     port, path, key, connections, *numbers = sys.argv[1:]
-    told = asyncio.run(main(int(port), path, key, int(connections), *map(float, numbers)))
-    sys.stdout.write(told + "\n")
+    output = asyncio.run(main(int(port), path, key, int(connections), *map(float, numbers)))
+    sys.stdout.write(output + "\n")

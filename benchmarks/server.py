@@ -15,7 +15,7 @@ from sensenova_billing.dev_server.secret_key import new_secret_key
 
 def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str:
     """Run a command of manage.py and return what it says; end with its complaint if it fails."""
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         env=os.environ | {"DATABASE_URL": url} | environment,
         input=code,
@@ -23,9 +23,9 @@ def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str
         text=True,
         check=False,
     )
-    if told.returncode:
-        raise SystemExit(told.stderr)
-    return told.stdout
+    if completed.returncode:
+        raise SystemExit(completed.stderr)
+    return completed.stdout
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def drive(
     rate: float = 0,
 ) -> Measured:
     """Post these bodies over and over, from another process, as fast as they are answered or at a rate."""
-    told = subprocess.run(
+    completed = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks.load"),
             *(str(port), path, key, str(connections), str(seconds), str(rate)),
@@ -105,7 +105,7 @@ def drive(
         capture_output=True,
         check=False,
     )
-    if told.returncode:
-        raise SystemExit(told.stderr.decode())
-    answers, elapsed, median, slowest, refused = told.stdout.split()
+    if completed.returncode:
+        raise SystemExit(completed.stderr.decode())
+    answers, elapsed, median, slowest, refused = completed.stdout.split()
     return Measured(int(answers), float(elapsed), float(median), float(slowest), int(refused))

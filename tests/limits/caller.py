@@ -91,17 +91,17 @@ class Caller:
         elif way < RELEASED + SETTLED:
             self._report(SETTLE, call_id, tokens * self._random.choice(USED) // 100)
 
-    def _report(self, deed: str, call_id: str, tokens: int) -> None:
+    def _report(self, action: str, call_id: str, tokens: int) -> None:
         body = {
             **self._whose(),
             "event_id": call_id,
             "occurred_at": dt.datetime.now(dt.UTC).isoformat(),
             "input_tokens": tokens // 2,
             "output_tokens": tokens - tokens // 2,
-            **({"call_id": call_id} if deed == SETTLE else {}),
+            **({"call_id": call_id} if action == SETTLE else {}),
         }
         began, answered, _, _ = self._exchange("POST", "/api/v1/usage", body, {200})
-        self._note(deed, call_id, began, answered, tokens)
+        self._note(action, call_id, began, answered, tokens)
 
     def _whose(self) -> dict[str, str]:
         return {"customer": self._order.customer, "service": self._order.service}
@@ -121,8 +121,8 @@ class Caller:
             raise WrongAnswer(f"{method} {path} {sent!r}: {response.status} {told[:500]!r}")
         return began, answered, response.status, response.headers
 
-    def _note(self, deed: str, call_id: str, began: int, answered: int, tokens: int | None = None) -> None:
-        noted = {"deed": deed, "id": call_id, "began": began, "answered": answered, "tokens": tokens}
+    def _note(self, action: str, call_id: str, began: int, answered: int, tokens: int | None = None) -> None:
+        noted = {"action": action, "id": call_id, "began": began, "answered": answered, "tokens": tokens}
         self._journal.write(json.dumps(noted) + "\n")
 
     def _wait_until(self, instant: int) -> None:

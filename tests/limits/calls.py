@@ -3,9 +3,9 @@
 A caller does not know when its call was admitted, only that it was between the request and the answer. All
 instants are nanoseconds of the machine's monotonic clock, which is one for all processes.
 
-A journal has one JSON object a line, written after the answer: `{"deed": ..., "id": ..., "began": ns,
-"answered": ns, "tokens": n}`. The deeds are "admit" (the tokens are an estimate), "count" (usage that nobody
-asked for), "settle", "release" and "refused".
+A journal has one JSON object a line, written after the answer: `{"action": ..., "id": ..., "began": ns,
+"answered": ns, "tokens": n}`. The actions are "admit" (the tokens are an estimate), "count" (usage without
+admission), "settle", "release" and "refused".
 """
 
 import json
@@ -70,12 +70,12 @@ def tell(entries: Iterable[Mapping[str, Any]]) -> Told:
     calls: dict[str, Call] = {}
     refused = 0
     for entry in entries:
-        deed, began, answered = entry["deed"], entry["began"], entry["answered"]
-        if deed == REFUSED:
+        action, began, answered = entry["action"], entry["began"], entry["answered"]
+        if action == REFUSED:
             refused += 1
-        elif deed in (ADMIT, COUNT):
-            calls[entry["id"]] = Call(entry["id"], began, answered, entry["tokens"], deed == ADMIT)
+        elif action in (ADMIT, COUNT):
+            calls[entry["id"]] = Call(entry["id"], began, answered, entry["tokens"], action == ADMIT)
         else:
-            tokens = entry["tokens"] if deed == SETTLE else None
+            tokens = entry["tokens"] if action == SETTLE else None
             calls[entry["id"]] = replace(calls[entry["id"]], end=End(began, answered, tokens))
     return Told(sorted(calls.values(), key=lambda call: call.began), refused)

@@ -22,15 +22,15 @@ def read_redis(url: str, *, run: str) -> dict[str, Stored]:
     """Return the calls of a run that Redis still keeps."""
     with redis.Redis.from_url(url) as client:
         keys = list(client.scan_iter(f"{_IN_REDIS}{run}.*", count=1000))
-        trip = client.pipeline(transaction=False)
+        pipeline = client.pipeline(transaction=False)
         for key in keys:
-            trip.hvals(key)
+            pipeline.hvals(key)
         return {
-            key.decode().removeprefix(_IN_REDIS): _unpacked(kept)
-            for key, (kept,) in zip(keys, trip.execute(), strict=True)
+            key.decode().removeprefix(_IN_REDIS): _unpacked(stored)
+            for key, (stored,) in zip(keys, pipeline.execute(), strict=True)
         }
 
 
-def _unpacked(kept: bytes) -> Stored:
-    _, second, _, tokens, state = msgspec.msgpack.decode(kept)
+def _unpacked(stored: bytes) -> Stored:
+    _, second, _, tokens, state = msgspec.msgpack.decode(stored)
     return Stored(int(second), int(tokens), state)

@@ -14,10 +14,10 @@ LATER = 5 * SECOND
 LIMITS = Limits(rpm=2, tpm=100)
 
 
-def noted(deed, call_id, at, tokens=None, *, took=10 * MILLISECOND):
+def noted(action, call_id, at, tokens=None, *, took=10 * MILLISECOND):
     """What a caller notes of a request that left so many seconds after the run's beginning."""
     began = int(at * SECOND)
-    return {"deed": deed, "id": call_id, "began": began, "answered": began + took, "tokens": tokens}
+    return {"action": action, "id": call_id, "began": began, "answered": began + took, "tokens": tokens}
 
 
 def faults(*entries, stored=None, limits=LIMITS):
@@ -157,7 +157,7 @@ def pressed_on(limiter):
         before, after = (random.randrange(5, 200) * MILLISECOND for _ in range(2))
         entry = noted(ADMIT, str(number), at, 1, took=before + after)
         admitted = limiter.admits((entry["began"] + before) // SECOND)
-        yield entry if admitted else {**entry, "deed": REFUSED}
+        yield entry if admitted else {**entry, "action": REFUSED}
 
 
 LIMITERS = {
