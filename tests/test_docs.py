@@ -28,7 +28,7 @@ def test_every_file_that_a_page_names_is_there(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_name_of_a_file_without_its_folder_is_that_of_one(page):
-    apps = (
+    folders = (
         "accounts",
         "pricing",
         "usage",
@@ -38,7 +38,7 @@ def test_every_name_of_a_file_without_its_folder_is_that_of_one(page):
         "tests",
         "benchmarks",
     )
-    known = {path.name for app in apps for path in (ROOT / app).rglob("*.*")} | {"manage.py"}
+    known = {path.name for folder in folders for path in (ROOT / folder).rglob("*.*")} | {"manage.py"}
 
     assert set(_NAME.findall(page.read_text(encoding="utf-8"))) - known == set()
 

@@ -95,7 +95,7 @@ def test_one_refused_row_refuses_all():
 def test_a_refusal_says_each_reason_once():
     unknown = replace(CHEAPER, service="SenseChat-9")
 
-    with pytest.raises(PlanRefused) as refused:
+    with pytest.raises(ChangesRefused) as refused:
         apply([unknown, replace(unknown, begins_at=LATER), replace(CHEAPER, remove=True)])
 
     assert str(refused.value) == "There is no service 'SenseChat-9'. There is no such row to remove."
