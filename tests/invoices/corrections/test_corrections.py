@@ -154,7 +154,7 @@ def test_another_customers_record_is_not_found(acme, globex):
     with pytest.raises(NotReversible) as refused:
         reverse(globex)
 
-    assert refused.value.details[0]["reason"] == "there is no such record"
+    assert refused.value.details[0]["reason"] == "unknown record"
 
 
 def test_a_reversal_needs_a_reason(acme):

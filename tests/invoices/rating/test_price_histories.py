@@ -694,7 +694,7 @@ SCRIPTS: dict[str, list[Step]] = {
         lambda h: use_now(h, "SenseChat-5"),
         lambda h: h.change("SenseChat-5", None, "limited_time_offer", "0.5", 1000, 1, None),
         lambda h: h.time_passes(30),
-        lambda h: h.cancel({0}),
+        lambda h: h.reverse({0}),
         close_all,
     ],
 }

@@ -142,7 +142,7 @@ def test_a_file_of_the_same_name_with_other_content_is_refused(
 def test_an_unknown_key_is_refused_with_the_servers_reason(acme: Customer) -> None:
     client = client_with(SOME_KEY)
 
-    with pytest.raises(ReplayStopped, match=r"lines 2 to 13: This key is not known.* \(401 .*0 of 12 calls"):
+    with pytest.raises(ReplayStopped, match=r"lines 2 to 13: This key is unknown.* \(401 .*0 of 12 calls"):
         replay_trace(replay=_replay(), client=client, batch=100)
 
 
