@@ -51,13 +51,13 @@ CHOSEN = [
     # A repeated report settles its call again.
     Chosen(
         "usage/ingest/record.py",
-        "for index, row in rows.items() if _is_new(outcomes[index])]",
-        "for index, row in rows.items()]",
+        "for index, record in records.items() if _is_new(outcomes[index])]",
+        "for index, record in records.items()]",
     ),
     Chosen(
         "usage/ingest/record.py",
-        "settle_stored(rows=new, now=now)",
-        "settle_stored(rows=list(rows.values()), now=now)",
+        "settle_stored(calls=map(used_call, new), now=now)",
+        "settle_stored(calls=map(used_call, records.values()), now=now)",
     ),
     # An alias stands beside a service's own name.
     Chosen(
@@ -66,7 +66,7 @@ CHOSEN = [
         "",
     ),
     # Text is counted beside a count of characters.
-    Chosen("usage/ingest/payload.py", "None if any(map(_is_doubtful, reports)) else reports", "reports"),
+    Chosen("usage/ingest/payload.py", "None if any(map(_needs_checks, reports)) else reports", "reports"),
     # Tags are charged.
     Chosen("pricing/rules/characters.py", r'r"\s*(<\?xml', r'r"(<\?xml'),
     Chosen("pricing/rules/characters.py", r"[^>]*\?>\s*)?", r"[^>]*\?>)?"),

@@ -111,6 +111,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/usage/limits/test_entitlements.py",
         "tests/usage/limits/test_api_status.py",
     ),
+    "usage/bounds.py": _LIMITS,
     "usage/limits/stores/windows.py": _LIMITS,
     "usage/limits/stores/postgres.py": _LIMITS,
     "usage/limits/stores/redis.py": _LIMITS,
@@ -143,6 +144,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/invoices/rating/test_amounts.py",
     ),
     "pricing/rules/measures.py": (
+        "tests/usage/limits/test_settlement.py",
         "tests/pricing/rules/test_measures.py",
         "tests/pricing/catalogue/test_estimates_api.py",
         "tests/usage/ingest/test_api.py",
