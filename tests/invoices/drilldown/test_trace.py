@@ -280,6 +280,8 @@ def test_an_hours_records_are_found_by_its_index(acme):
     reverse(acme, "1")
     rerate("0.03")
     close(hour=1)
+    later = [report(f"later {n}", occurred_at=at(10, hour=2)) for n in range(500)]
+    record(*later, now=at(11, hour=2))
 
     lines = list(ChargeLine.objects.select_related("bill", "corrects__bill"))
     assert {one.correction for one in lines} == set(Correction.values)
@@ -290,8 +292,9 @@ def test_an_hours_records_are_found_by_its_index(acme):
 
 
 def plan_of(records):
-    """How PostgreSQL would read these records from a table of many more."""
+    """How PostgreSQL would read these records from a table of many more, whose statistics are up to date."""
     with connection.cursor() as cursor:
+        cursor.execute("ANALYZE usage_usagerecord")
         cursor.execute("SET LOCAL enable_seqscan = off")
     return records.explain()
 
