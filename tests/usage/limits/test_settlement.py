@@ -14,7 +14,12 @@ from tests.builders import report
 from tests.concurrency.threads import PATIENCE, together
 from usage.ingest.record import record_each
 from usage.ingest.reversals import reverse_record
-from usage.limits.settlement import AdmittedUsage, ReportedCalls, wait_until_settled
+from usage.limits.settlement import (
+    AdmittedUsage,
+    ReportedCalls,
+    _BackgroundSettler,
+    wait_until_settled,
+)
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import CallLimits, RequestedCall
 from usage.models import AdmittedCall
@@ -190,6 +195,14 @@ def test_the_thread_settles_again_after_it_has_rested(acme, settings):
         waiting.join(PATIENCE)
 
     assert counted(acme) == (2, 800)
+
+
+def test_a_process_that_has_reported_nothing_waits_for_nothing():
+    waiting = Thread(target=_BackgroundSettler().wait, daemon=True)
+    waiting.start()
+    waiting.join(PATIENCE)
+
+    assert not waiting.is_alive()
 
 
 def test_what_waits_to_be_settled_adds_up():
