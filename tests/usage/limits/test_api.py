@@ -364,8 +364,9 @@ def test_a_limited_key_learns_nothing_of_the_customers_beyond_it(ask, release, a
     ]
 
     assert [(answer.status_code, answer.content) for answer in answers] == [(404, unknown)] * 4
-    ask(call_id="call-1")
-    assert release("call-1", key=limited).status_code == 200
+    for call_id, customer in (("call-1", "acme"), ("call-2", "initech")):
+        ask(call_id=call_id, customer=customer)
+        assert release(call_id, key=limited).status_code == 200
     assert AdmittedCall.objects.get(customer=globex).state == "held"
 
 
