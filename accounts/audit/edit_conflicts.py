@@ -33,7 +33,7 @@ LOOK_AGAIN = (
     "Check it and save again."
 )
 
-_SIGNER = Signer(salt="accounts.audit.edit_conflicts")
+_SIGNER = Signer(salt="accounts.edit_conflicts")  # of forms that are open in browsers
 
 
 def current_version() -> str:

@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 COOKIE = "known_devices"
 LASTS = dt.timedelta(days=400)  # browsers take no longer time
 MOST_PEOPLE = 5  # who share a browser
-_SALT = "accounts.sign_in.known_devices"
+_SALT = "accounts.known_devices"  # of the cookies that browsers hold, so it does not follow the module
 
 
 def device_of(request: HttpRequest, *, email: str) -> str:

@@ -10,7 +10,7 @@ from accounts.audit.context import LONGEST_REASON
 from pricing.changes.rows import cells_of, row_of
 from pricing.files.formats import MAX_BYTES, BadFile, Reading, Stated, read_rows
 
-_SALT = "pricing.files.forms"
+_SALT = "pricing.sheet_forms"  # of forms that are open in browsers
 A_DAY_IN_SECONDS = 24 * 3600
 
 

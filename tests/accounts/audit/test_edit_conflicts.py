@@ -4,13 +4,16 @@ import datetime as dt
 
 import pytest
 from django.contrib import admin
+from django.core.signing import Signer
 from django.db import connection
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.audit.audited_admin import AuditedAdmin
-from accounts.audit.context import audit_context
+from accounts.audit.context import audit_context, changes_since
+from accounts.audit.edit_conflicts import entries_since
 from accounts.models import AuditEntry, Customer, Member, Scope, ServiceKey, User
 from pricing.models import CallSpecification, Service, ServiceAlias, ServiceGroup
 from tests.browsing import fields_of
@@ -325,3 +328,10 @@ def test_no_form_saves_over_a_change_that_was_not_seen(model, one_of_each, opera
 
 def test_no_page_tells_the_hash_of_a_password(alice, operator_client):
     assert "initial-password" not in opened(operator_client, alice)
+
+
+def test_the_version_of_a_page_that_an_earlier_release_served_is_still_read(acme):
+    snapshot, _ = changes_since(snapshot=None)
+    served = Signer(salt="accounts.edit_conflicts").sign(snapshot)
+
+    assert entries_since(served, about=Q()) == []

@@ -182,7 +182,7 @@ def test_a_forged_device_is_a_stranger(attempt, operator, forge):
 
 def test_what_a_browser_calls_itself_counts_for_nothing(attempt, operator):
     device = known_device(attempt, operator)
-    (its_id,) = signing.loads(device.cookies[COOKIE].value, salt="accounts.sign_in.known_devices").values()
+    (its_id,) = signing.loads(device.cookies[COOKIE].value, salt="accounts.known_devices").values()
     for n in range(5):
         attempt(operator.email, **{"user-agent": f"device {its_id}" if n % 2 else f"robot {n}"})
 
@@ -201,7 +201,7 @@ def test_a_device_becomes_known_by_the_right_password_only(attempt, operator, se
     cookie = client.cookies[COOKIE]
     assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
     assert cookie["max-age"] == dt.timedelta(days=400).total_seconds()
-    assert operator.email not in str(signing.loads(cookie.value, salt="accounts.sign_in.known_devices"))
+    assert operator.email not in str(signing.loads(cookie.value, salt="accounts.known_devices"))
 
 
 def test_what_is_tried_during_a_lock_does_not_make_it_longer(attempt, operator):

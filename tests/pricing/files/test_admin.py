@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.core import signing
 from django.core.management import CommandError, call_command
 from django.core.signing import BadSignature
 from django.test import Client
@@ -224,6 +225,13 @@ def test_nobody_can_send_back_what_another_has_seen():
 
     with pytest.raises(BadSignature):
         opened(held, person="bob")
+
+
+def test_a_preview_that_an_earlier_release_served_can_still_be_confirmed():
+    held = {"name": "a", "rows": [], "seen": "digest", "by": "alice"}
+    served = signing.dumps(held, salt="pricing.sheet_forms", compress=True)
+
+    assert opened(served, person="alice") == ("a", Reading(), "digest")
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 501])
