@@ -1,7 +1,7 @@
 """Make, recognise and revoke service keys.
 
 A key reads `sk_live_<public id>_<secret>`. The public id finds the row; the secret has 256 random bits,
-so a plain SHA-256 of it is stored (OWASP ASVS 5.0, 6.5.2). The whole key is presented once, when it is made.
+so a plain SHA-256 of it is stored (OWASP ASVS 5.0, 6.5.2). The whole key is shown once, when it is made.
 """
 
 import datetime as dt
@@ -35,7 +35,7 @@ def issue_service_key(
     customers: Iterable[Customer] | None = None,
     public_id: str = "",
 ) -> tuple[ServiceKey, str]:
-    """Make a key and return its row with the full text, which cannot be presented again.
+    """Make a key and return its row with the full text, which cannot be shown again.
 
     Without `customers` the key may act for every customer. Raise IntegrityError where another key has this
     `public_id`; without one it is random.
@@ -54,7 +54,7 @@ def issue_service_key(
 
 
 def new_public_id() -> str:
-    """Return the part of a new key that may be presented."""
+    """Return the public part of a new key."""
     return secrets.token_hex(6)
 
 

@@ -1,4 +1,4 @@
-"""The seal of a closed hour: what whoever alters its documents behind their back cannot forge unnoticed.
+"""The seal of a closed hour: a hash chain by which a later change of its documents is detected.
 
 A seal is the SHA-256 over the seal of the hour before and over the SHA-256 of each bill that was issued with
 the closing, in the order of their numbers, and of each hour that was parked, in the order of the customers.

@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from invoices.drilldown.pagination import (
     LONGEST_EVENT_ID,
-    RecordKey,
+    RecordCursor,
     RecordsPage,
     newest_records,
     oldest_records,
@@ -21,15 +21,15 @@ MOST_RECORDS = 1000
 RECORDS_A_PAGE = 100
 
 
-class RecordKeyField(forms.Field):
+class RecordCursorField(forms.Field):
     """A place in the records of a line, as an earlier page named it."""
 
-    def to_python(self, value: str | None) -> RecordKey | None:
+    def to_python(self, value: str | None) -> RecordCursor | None:
         """Read it, or refuse it."""
         if not value:
             return None
         try:
-            return RecordKey.read(value)
+            return RecordCursor.read(value)
         except ValueError as error:
             raise ValidationError("is not what an earlier page named") from error
 
@@ -37,8 +37,8 @@ class RecordKeyField(forms.Field):
 class RecordsForm(forms.Form):
     """A page of a line's records: the newest, those before or after a record, or the oldest."""
 
-    older_than = RecordKeyField(required=False)
-    newer_than = RecordKeyField(required=False)
+    older_than = RecordCursorField(required=False)
+    newer_than = RecordCursorField(required=False)
     oldest = forms.RegexField(regex=r"^1\Z", required=False)
 
     def read(self, records: QuerySet[Any]) -> RecordsPage:
@@ -80,7 +80,7 @@ class FindRecordForm(forms.Form):
 class RecordsQuery(forms.Form):
     """Records of a line, oldest first, after the place that the page before named."""
 
-    after = RecordKeyField(required=False)
+    after = RecordCursorField(required=False)
     limit = forms.RegexField(
         regex=r"^([1-9][0-9]{0,2}|1000)\Z",
         required=False,

@@ -13,7 +13,7 @@ _NEWEST_FIRST = ("-occurred_at", "-event_id")
 LONGEST_EVENT_ID = 255
 
 
-class RecordKey(NamedTuple):
+class RecordCursor(NamedTuple):
     """The place of a record among others of its customer."""
 
     occurred_at: dt.datetime
@@ -25,7 +25,7 @@ class RecordKey(NamedTuple):
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def read(cls, text: str) -> "RecordKey":
+    def read(cls, text: str) -> "RecordCursor":
         """Read what `str` wrote; raise ValueError for anything else."""
         try:
             padded = text.encode("ascii") + b"=" * (-len(text) % 4)
@@ -51,17 +51,19 @@ class RecordsPage:
     has_newer: bool
 
     @property
-    def oldest(self) -> RecordKey:
+    def oldest(self) -> RecordCursor:
         """The key of the oldest record on the page."""
         return min(map(_key, self.records))
 
     @property
-    def newest(self) -> RecordKey:
+    def newest(self) -> RecordCursor:
         """The key of the newest record on the page."""
         return max(map(_key, self.records))
 
 
-def newest_records(*, records: QuerySet[Any], size: int, older_than: RecordKey | None = None) -> RecordsPage:
+def newest_records(
+    *, records: QuerySet[Any], size: int, older_than: RecordCursor | None = None
+) -> RecordsPage:
     """Return the newest records, or the newest of those that are older than a key; newest first."""
     if older_than:
         records = records.filter(_beyond("lt", older_than))
@@ -69,7 +71,9 @@ def newest_records(*, records: QuerySet[Any], size: int, older_than: RecordKey |
     return RecordsPage(found[:size], has_older=len(found) > size, has_newer=older_than is not None)
 
 
-def oldest_records(*, records: QuerySet[Any], size: int, newer_than: RecordKey | None = None) -> RecordsPage:
+def oldest_records(
+    *, records: QuerySet[Any], size: int, newer_than: RecordCursor | None = None
+) -> RecordsPage:
     """Return the oldest records, or the oldest of those that are newer than a key; oldest first."""
     if newer_than:
         records = records.filter(_beyond("gt", newer_than))
@@ -77,12 +81,12 @@ def oldest_records(*, records: QuerySet[Any], size: int, newer_than: RecordKey |
     return RecordsPage(found[:size], has_older=newer_than is not None, has_newer=len(found) > size)
 
 
-def _beyond(lookup: str, key: RecordKey) -> Q:
+def _beyond(lookup: str, key: RecordCursor) -> Q:
     # The first condition follows from the second; it is what an index or a filter can begin with.
     return Q(**{f"occurred_at__{lookup}e": key.occurred_at}) & (
         Q(**{f"occurred_at__{lookup}": key.occurred_at}) | Q(**{f"event_id__{lookup}": key.event_id})
     )
 
 
-def _key(record: Any) -> RecordKey:
-    return RecordKey(record.occurred_at, record.event_id)
+def _key(record: Any) -> RecordCursor:
+    return RecordCursor(record.occurred_at, record.event_id)

@@ -29,8 +29,8 @@ from usage.models import UsageRecord
 @permission_required("usage.view_usagerecord", raise_exception=True)
 def usage_record(request: HttpRequest) -> HttpResponse:
     """Find one record, show where it is billed, and reverse it for a reason."""
-    asked = FindRecordForm(request.GET or None)
-    record = _find(asked)
+    search_form = FindRecordForm(request.GET or None)
+    record = _find(search_form)
     may_reverse = request.user.has_perm("usage.add_usagerecord")
     form = ReasonForm(request.POST or None)
     if (
@@ -44,28 +44,28 @@ def usage_record(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Usage records",
-        "asked": asked,
+        "search_form": search_form,
         "record": record,
         "form": form,
         "may_reverse": may_reverse,
-        **(_told(record) if record else {}),
+        **(_facts_of(record) if record else {}),
     }
     return render(request, "admin/usage_record.html", context)
 
 
-def _find(asked: FindRecordForm) -> UsageRecord | None:
-    if not asked.is_valid():
+def _find(search_form: FindRecordForm) -> UsageRecord | None:
+    if not search_form.is_valid():
         return None
-    code, event_id = asked.cleaned_data["customer"], asked.cleaned_data["event_id"]
+    code, event_id = search_form.cleaned_data["customer"], search_form.cleaned_data["event_id"]
     customer = Customer.objects.filter(code=code).first()
     if customer is None:
-        asked.add_error("customer", "There is no such customer.")
+        search_form.add_error("customer", "There is no such customer.")
         return None
     record = (
         UsageRecord.objects.select_related("customer").filter(customer=customer, event_id=event_id).first()
     )
     if record is None:
-        asked.add_error("event_id", f"{code} has no record of this id.")
+        search_form.add_error("event_id", f"{code} has no record of this id.")
     return record
 
 
@@ -91,7 +91,7 @@ def _reverse(request: HttpRequest, record: UsageRecord, form: ReasonForm) -> boo
     return True
 
 
-def _told(record: UsageRecord) -> dict[str, Any]:
+def _facts_of(record: UsageRecord) -> dict[str, Any]:
     """Return what the page says of a record and of what reverses it."""
     records = UsageRecord.objects.select_related("customer").filter(customer=record.customer)
     reversal = records.filter(reverses=record.event_id).first()

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from invoices.drilldown.forms import MOST_RECORDS, RECORDS_A_PAGE
-from invoices.drilldown.pagination import LONGEST_EVENT_ID, RecordKey
+from invoices.drilldown.pagination import LONGEST_EVENT_ID, RecordCursor
 from invoices.drilldown.trace import BillingState, RecordTrace, Share
 from invoices.models import ChargeLine, Correction
 from pricing.models import PriceKind
@@ -35,7 +35,9 @@ def line_payload(line: ChargeLine) -> dict[str, Any]:
     }
 
 
-def records_payload(*, line: ChargeLine, records: list[Any], next_after: RecordKey | None) -> dict[str, Any]:
+def records_payload(
+    *, line: ChargeLine, records: list[Any], next_after: RecordCursor | None
+) -> dict[str, Any]:
     """Return what the API says of a page of a line's records."""
     rows = [
         {

@@ -95,7 +95,7 @@ def run(options: StartOptions, report: Report) -> None:
             demo = _manage("demo", "--url", options.url)
             stops.callback(demo.kill)
         else:
-            report("Without the demo there is no account yet. Make the first admin in another terminal:")
+            report("If there is no account yet, make the first admin in another terminal:")
             report(f"  {_variables()}.venv/bin/python manage.py createsuperuser")
             report(f"and sign in at {options.url}/admin/.")
         while True:

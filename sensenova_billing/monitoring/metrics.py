@@ -20,7 +20,7 @@ from usage.refused.counters import refused_in_all
 PREFIX = "sensenova_billing"
 HELP = {
     "unclosed_seconds": "Seconds since the end of the oldest hour that is not closed.",
-    "parked_hours": "Customers' hours that are parked and that nobody has released.",
+    "parked_hours": "Customers' hours that are parked and not released.",
     "refused_usage_total": "Usage records that were refused, by reason.",
     "late_share": "Late usage among the records of the last 24 closed hours, from 0 to 1.",
     "verified_timestamp_seconds": "When the books were last verified.",

@@ -1,6 +1,6 @@
 """Statements of the busiest requests, prepared once by each connection.
 
-Django puts values into the text of a statement, so the database plans it anew each time; for a single
+Django puts values into the text of a statement, so the database plans it each time; for a single
 report the planning costs more than the work. psycopg prepares nothing while a connection's
 `prepare_threshold` is None, Django's default; settings.py sets it.
 """

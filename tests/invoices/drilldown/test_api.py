@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from invoices.drilldown import downloads
-from invoices.drilldown.pagination import RecordKey
+from invoices.drilldown.pagination import RecordCursor
 from invoices.models import ChargeLine
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, record, report
@@ -152,7 +152,7 @@ def test_after_the_last_record_comes_nothing(get, acme):
     record()
     close()
 
-    said = get(records(line()), {"after": str(RecordKey(at(59), "z"))}).json()
+    said = get(records(line()), {"after": str(RecordCursor(at(59), "z"))}).json()
 
     assert (said["records"], said["next"]) == ([], None)
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import Member
 from invoices.corrections.rerate import order_rerating
 from invoices.drilldown import downloads, forms
-from invoices.drilldown.pagination import RecordKey
+from invoices.drilldown.pagination import RecordCursor
 from invoices.models import ChargeLine, HourlyBill
 from pricing.files.csv import unescaped
 from pricing.models import Price
@@ -140,7 +140,7 @@ def test_beyond_the_last_page_is_a_way_back(alice_client, acme):
     record()
     close()
 
-    answer = alice_client.get(path(line()), {"older_than": str(RecordKey(THE_HOUR, "0"))})
+    answer = alice_client.get(path(line()), {"older_than": str(RecordCursor(THE_HOUR, "0"))})
 
     assert "There are no calls beyond this page." in text(answer)
 
@@ -409,15 +409,24 @@ def test_who_acts_for_two_customers_finds_a_call_under_its_own_only(alice_client
 
 @pytest.mark.parametrize("event_id", [*ODD_IDS, "x" * 255])
 def test_a_key_is_read_as_it_was_written(event_id):
-    key = RecordKey(at(10), event_id)
+    key = RecordCursor(at(10), event_id)
 
-    assert RecordKey.read(str(key)) == key
+    assert RecordCursor.read(str(key)) == key
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "é", "====", "MjAyNg", "MjAyNi0xMS0yNVQwNzoxMDowMFo", str(RecordKey(at(10), "a")) + "=", " "],
+    [
+        "",
+        "x",
+        "é",
+        "====",
+        "MjAyNg",
+        "MjAyNi0xMS0yNVQwNzoxMDowMFo",
+        str(RecordCursor(at(10), "a")) + "=",
+        " ",
+    ],
 )
 def test_what_was_not_written_as_a_key_is_refused(text):
     with pytest.raises(ValueError, match=r"key|isoformat"):
-        RecordKey.read(text)
+        RecordCursor.read(text)

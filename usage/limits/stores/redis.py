@@ -48,7 +48,7 @@ from usage.limits.stores.windows import (
 
 _SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
 _PREFIX = "sensenova:limits:"
-# How long a server that does not evict is not asked again.
+# How long the answer of a server that does not evict is trusted.
 _TRUSTED_FOR = dt.timedelta(minutes=1)
 _NANOSECONDS = 1_000_000_000
 
