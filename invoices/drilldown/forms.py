@@ -61,7 +61,7 @@ class FindCallForm(forms.Form):
     """Which call a customer looks for."""
 
     event_id = EventIdField(
-        label="Event id",
+        label="Request ID",
         help_text="The id under which the call was reported, exactly as it was sent.",
     )
 
