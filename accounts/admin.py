@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -11,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate_service_key
@@ -21,6 +19,7 @@ from accounts.audit.context import audit_context, set_audit_context
 from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.decorators import action, display
 
 KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
 
@@ -53,17 +52,6 @@ class CustomerAdmin(UndeletableAdmin):
     search_fields = ("code", "name")
     fields = ("code", "name", "time_zone", "is_suspended")
     inlines = (MemberInline,)
-    actions_detail = ("give_own_limits",)
-
-    @action(description="Give own limits", permissions=["limits"])  # type: ignore[untyped-decorator]
-    def give_own_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lead to a new call specification, for this customer."""
-        return redirect(reverse("admin:pricing_callspecification_add", query={"customer": object_id}))
-
-    def has_limits_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the person may add a call specification, as its own page decides."""
-        its = admin.site.get_model_admin(apps.get_model("pricing", "CallSpecification"))
-        return bool(its.has_add_permission(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""
@@ -103,7 +91,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         """With the customers of each person, read at once."""
         return super().get_queryset(request).prefetch_related("memberships__customer")
 
-    @display(description="customers")  # type: ignore[untyped-decorator]
+    @display(description="customers")
     def customers(self, person: User) -> str:
         """For whom the person acts."""
         return ", ".join(member.customer.code for member in person.memberships.all())
@@ -149,12 +137,12 @@ class ServiceKeyAdmin(UndeletableAdmin):
         fixed = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
         return (*fixed, "expires_at") if obj and obj.revoked_at else fixed
 
-    @display(description="key begins with")  # type: ignore[untyped-decorator]
+    @display(description="key begins with")
     def prefix(self, key: ServiceKey) -> str:
         """The part that may be shown."""
         return key.prefix
 
-    @display(description="state", label=KEY_STATE_LABELS)  # type: ignore[untyped-decorator]
+    @display(description="state", label=KEY_STATE_LABELS)
     def state(self, key: ServiceKey) -> str:
         """Whether the key is accepted."""
         if key.revoked_at:
@@ -189,7 +177,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
         """Show the text of the new key in this answer, which alone has it."""
         return self._show_once(request, obj, vars(obj)["text"])
 
-    @action(description="Make a second key", url_path="rotate", permissions=["change"])  # type: ignore[untyped-decorator]
+    @action(description="Make a second key", url_path="rotate", permissions=["change"])
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first; then make a key with the same scopes, while this one stays live until it is revoked."""
         key = self.get_object(request, object_id)
@@ -208,7 +196,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
             request, key, form, template="admin/rotate_key.html", title=f"A second key for {key.name}"
         )
 
-    @action(description="Revoke this key", url_path="revoke", permissions=["change"])  # type: ignore[untyped-decorator]
+    @action(description="Revoke this key", url_path="revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first, naming the consequence; then refuse the key from now on."""
         key = self.get_object(request, object_id)

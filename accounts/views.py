@@ -7,9 +7,7 @@ from django.contrib import admin
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
-from django.views.decorators.http import require_safe
 
 from accounts.forms import SignInForm
 from accounts.sign_in.known_devices import remember_device
@@ -44,12 +42,6 @@ def admin_sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
         remember_device(request, response, email=request.user.get_username())
     return response
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Lead people who are signed in to their overview, and all others to the prices."""
-    return redirect("overview" if request.user.is_authenticated else "prices")
 
 
 def _is_destination(url: str) -> bool:

@@ -8,16 +8,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
 
 from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
+from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
-from pricing.models import Proposal
+from pricing.models import BillingItem, Price, Proposal, Service
+from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
@@ -26,6 +27,10 @@ admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(Rerating, ReratingAdmin)
 admin.site.register(Verification, VerificationAdmin)
+# In place of those of the catalogue, which do not know the pages on which prices change.
+for model, with_buttons in ((Service, ServiceAdmin), (BillingItem, BillingItemAdmin), (Price, PriceAdmin)):
+    admin.site.unregister(model)
+    admin.site.register(model, with_buttons)
 
 
 @admin.register(BillingHour)
@@ -40,42 +45,42 @@ class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: igno
     )  # fmt: skip
     show_full_result_count = False
 
-    @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
+    @display(description="hour (UTC)", ordering="hour")
     def hour_utc(self, closed: BillingHour) -> str:
         """In UTC, as billing hours are."""
         return f"{closed.hour:%Y-%m-%d %H:%M}"
 
-    @display(description="records", ordering="seal__records")  # type: ignore[untyped-decorator]
+    @display(description="records", ordering="seal__records")
     def records(self, closed: BillingHour) -> str:
         """How many usage records were billed."""
         return grouped(closed.seal.records)
 
-    @display(description="bills", ordering="seal__bills")  # type: ignore[untyped-decorator]
+    @display(description="bills", ordering="seal__bills")
     def bills(self, closed: BillingHour) -> str:
         """How many, with a link to them."""
         return _those_of(closed, "invoices_hourlybill", closed.seal.bills)
 
-    @display(description="parked", ordering="seal__parked")  # type: ignore[untyped-decorator]
+    @display(description="parked", ordering="seal__parked")
     def parked(self, closed: BillingHour) -> str:
         """How many customers' hours, with a link to them."""
         return _those_of(closed, "invoices_parkedhour", closed.seal.parked) if closed.seal.parked else "0"
 
-    @display(description="charge lines")  # type: ignore[untyped-decorator]
+    @display(description="charge lines")
     def lines(self, closed: BillingHour) -> str:
         """How many."""
         return grouped(closed.seal.lines)
 
-    @display(description="amount (RMB)", ordering="seal__amount")  # type: ignore[untyped-decorator]
+    @display(description="amount (RMB)", ordering="seal__amount")
     def amount(self, closed: BillingHour) -> str:
         """Every digit."""
         return exact(closed.seal.amount)
 
-    @display(description="seal")  # type: ignore[untyped-decorator]
+    @display(description="seal")
     def seal_begins(self, closed: BillingHour) -> str:
         """Enough of it to compare by eye."""
         return str(closed.seal)[:12]
 
-    @display(description="seal (SHA-256)")  # type: ignore[untyped-decorator]
+    @display(description="seal (SHA-256)")
     def seal_in_full(self, closed: BillingHour) -> str:
         """All of it."""
         return str(closed.seal)
@@ -110,12 +115,12 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):  # type: i
         """With the bill, which tells late lines, and the corrected lines' bills, read at once."""
         return super().get_queryset(request).select_related("bill", "corrects__bill", "rerating")
 
-    @display(description="billing item")  # type: ignore[untyped-decorator]
+    @display(description="billing item")
     def item(self, line: ChargeLine) -> str:
         """As the price page words it."""
         return line.get_measure_display()
 
-    @display(description="correction")  # type: ignore[untyped-decorator]
+    @display(description="correction")
     def correction_text(self, line: ChargeLine) -> str:
         """The corrected bill and the re-rating, with links."""
         if line.corrects is None:
@@ -130,27 +135,27 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):  # type: i
         rerating = reverse("admin:invoices_rerating_change", args=[line.rerating_id])
         return format_html('{}, <a class="underline" href="{}">re-rating</a>', text, rerating)
 
-    @display(description="used in (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="used in (UTC)")
     def used_in(self, line: ChargeLine) -> str:
         """The hour of the usage, and whether it came late."""
         return f"{line.usage_hour:%Y-%m-%d %H:%M}{' (late)' if line.is_late else ''}"
 
-    @display(description="quantity")  # type: ignore[untyped-decorator]
+    @display(description="quantity")
     def quantity_text(self, line: ChargeLine) -> str:
         """In thousands."""
         return grouped(line.quantity)
 
-    @display(description="unit price (RMB)")  # type: ignore[untyped-decorator]
+    @display(description="unit price (RMB)")
     def price_text(self, line: ChargeLine) -> str:
         """With its unit."""
         return f"{exact(line.unit_price)} / {line.unit}"
 
-    @display(description="price kind")  # type: ignore[untyped-decorator]
+    @display(description="price kind")
     def kind(self, line: ChargeLine) -> str:
         """And whether it was agreed with this customer."""
         return f"{line.get_price_kind_display()}{', own price' if line.is_own_price else ''}"
 
-    @display(description="amount (RMB)")  # type: ignore[untyped-decorator]
+    @display(description="amount (RMB)")
     def amount_text(self, line: ChargeLine) -> str:
         """Every digit."""
         return exact(line.amount)
@@ -183,44 +188,44 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         """Let the billing hours link to their bills."""
         return lookup == "hour__hour" or super().lookup_allowed(lookup, value, request)
 
-    @display(description="customer", ordering="customer_code")  # type: ignore[untyped-decorator]
+    @display(description="customer", ordering="customer_code")
     def customer_link(self, bill: HourlyBill) -> str:
         """With a link."""
         url = reverse("admin:accounts_customer_change", args=[bill.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, bill.customer_code)
 
-    @display(description="billing hour (UTC)", ordering="hour_id")  # type: ignore[untyped-decorator]
+    @display(description="billing hour (UTC)", ordering="hour_id")
     def hour_utc(self, bill: HourlyBill) -> str:
         """In UTC, as billing hours are."""
         return f"{bill.hour_id:%Y-%m-%d %H:%M}"
 
-    @display(description="billing hour (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="billing hour (UTC)")
     def hour_link(self, bill: HourlyBill) -> str:
         """With a link."""
         url = reverse("admin:usage_billinghour_change", args=[bill.hour_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(bill))
 
-    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    @display(description="records", ordering="records")
     def records_text(self, bill: HourlyBill) -> str:
         """In thousands."""
         return grouped(bill.records)
 
-    @display(description="amount (RMB)", ordering="amount")  # type: ignore[untyped-decorator]
+    @display(description="amount (RMB)", ordering="amount")
     def amount_text(self, bill: HourlyBill) -> str:
         """Every digit."""
         return exact(bill.amount)
 
-    @display(description="total to the fen")  # type: ignore[untyped-decorator]
+    @display(description="total to the fen")
     def rounded(self, bill: HourlyBill) -> str:
         """As pages show it."""
         return rmb(bill.amount)
 
-    @display(description="issued (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="issued (UTC)")
     def issued_text(self, bill: HourlyBill) -> str:
         """To the second."""
         return instant_text(bill.issued_at)
 
-    @display(description="sealed with (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="sealed with (UTC)")
     def sealed_text(self, bill: HourlyBill) -> str:
         """The hour with whose closing it was issued: a later one if it was parked."""
         later = ": it was parked" if bill.sealed_in_id != bill.hour_id else ""

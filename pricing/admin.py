@@ -6,17 +6,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import action, display
 
 from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
-from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, STATES, ForWhomFilter, state_of
+from accounts.models import Customer
+from pricing.admin_filters import STATES, ForWhomFilter, state_of
 from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
 from pricing.catalogue.offering import facts_of
 from pricing.changes.approval_admin import RequiresApproval
+from pricing.changes.customer_admin import CustomerWithLimitsAdmin
 from pricing.changes.limit_admin import CallSpecificationAdmin
 from pricing.models import (
     BillingItem,
@@ -31,26 +31,17 @@ from pricing.rules.kinds import Kind
 from pricing.rules.precedence import changes_after, price_in_force
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
-MAY_CHANGE_PRICES = (
-    "price_change"  # not the permission itself: unfold would look for it in a database that is still empty
-)
-# The pages that change prices (invoices/price_impact/price_admin.py), with the labels of their buttons.
-ACTION_LABELS = {
-    "change_price": "Change a price",
-    "announce_offer": "Announce an offer",
-    "start_trial": "Start a free trial",
-    "end_price": "End or cancel",
-    "copy_prices": "Copy a customer's prices",
-    "put_on_sale": "Put an item on sale",
-}
-PRICE_ACTIONS = tuple(ACTION_LABELS)
 KINDS = {"free trial": "success", "limited-time offer": "warning", "list price": "default"}
 
+# In place of that of accounts, which does not know limits.
+admin.site.unregister(Customer)
+admin.site.register(Customer, CustomerWithLimitsAdmin)
 admin.site.register(CallSpecification, CallSpecificationAdmin)
 
 
@@ -83,33 +74,10 @@ class WhatFilter(admin.SimpleListFilter):
         return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
-def button_to(route: str, words: str, parameter: str = "") -> Any:
-    """Return an admin button that opens the page of a price action; on an object's page, filled in."""
-
-    def redirect_there(self: Any, request: HttpRequest, object_id: str = "") -> HttpResponse:
-        return redirect(reverse(route, query={parameter: object_id} if parameter else {}))
-
-    redirect_there.__name__ = route
-    return action(description=words, permissions=[MAY_CHANGE_PRICES])(redirect_there)
-
-
-class PriceActionButtons:
-    """For a ModelAdmin whose buttons redirect_there to the deeds of prices."""
-
-    def has_price_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may change prices."""
-        return bool(request.user.has_perm("pricing.change_price"))
-
-
-class CatalogueViewAdmin(PriceActionButtons, RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class CatalogueViewAdmin(RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
     """Read-only here; the history is the audit trail."""
 
     list_per_page = 50
-    actions_list = PRICE_ACTIONS
-
-    change_price, announce_offer, start_trial, end_price, copy_prices, put_on_sale = (
-        button_to(route, words) for route, words in ACTION_LABELS.items()
-    )
 
 
 @admin.register(ServiceGroup)
@@ -132,7 +100,7 @@ class ServiceAliasAdmin(RequiresApproval, AuditedAdmin, ModelAdmin):  # type: ig
 
 
 @admin.register(Service)
-class ServiceAdmin(PriceActionButtons, RequiresApproval, UndeletableAdmin):
+class ServiceAdmin(RequiresApproval, UndeletableAdmin):
     """Models on sale."""
 
     form = ServiceForm
@@ -141,11 +109,6 @@ class ServiceAdmin(PriceActionButtons, RequiresApproval, UndeletableAdmin):
     list_select_related = ("group",)
     search_fields = ("name",)
     fields = ("name", "group", "position")
-    actions_detail = ("offer_this", "try_this", "sell_more")
-
-    offer_this = button_to("announce_offer", "Announce an offer", "services")
-    try_this = button_to("start_trial", "Start a free trial", "services")
-    sell_more = button_to("put_on_sale", "Put an item on sale", "service")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Service | None = None) -> tuple[str, ...]:
         """Senders report by the name: it stays."""
@@ -165,13 +128,13 @@ class PricesInline(TabularInline):  # type: ignore[misc]
         """With the related names, in one query."""
         return super().get_queryset(request).with_names()
 
-    @display(description="price")  # type: ignore[untyped-decorator]
+    @display(description="price")
     def words(self, price: Price) -> str:
         """As the price page words it, with a link to its own page."""
         url = reverse("admin:pricing_price_change", args=[price.pk])
         return format_html('<a class="underline" href="{}">{}</a>', url, price.text)
 
-    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
+    @display(description="state", label=STATES)
     def state(self, price: Price) -> str:
         """In force, scheduled or ended."""
         return state_of(price)
@@ -190,24 +153,19 @@ class BillingItemAdmin(CatalogueViewAdmin):
     list_select_related = ("service",)
     search_fields = ("service__name", "measure")
     inlines = (PricesInline,)
-    actions_detail = ("change_this", "offer_this", "try_this")
     change_form_outer_before_template = "admin/item_timeline.html"
-
-    change_this = button_to("change_price", "Change its price", "item")
-    offer_this = button_to("announce_offer", "Announce an offer", "items")
-    try_this = button_to("start_trial", "Start a free trial", "items")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With their prices, read at once."""
         return super().get_queryset(request).prefetch_related("prices")
 
-    @display(description="price for everybody now")  # type: ignore[untyped-decorator]
+    @display(description="price for everybody now")
     def price_now(self, item: BillingItem) -> str:
         """As the price page words it."""
         price = price_in_force(facts_of(item), customer=None, at=clock.now())
         return _text_of(item, price.id) if price else "none"
 
-    @display(description="next change (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="next change (UTC)")
     def next_change(self, item: BillingItem) -> str:
         """What counts for everybody after that, and from when on."""
         for change in changes_after(facts_of(item), customer=None, at=clock.now()):
@@ -228,7 +186,7 @@ class BillingItemAdmin(CatalogueViewAdmin):
 
 @admin.register(Price)
 class PriceAdmin(CatalogueViewAdmin):
-    """Every price there was, is and will be; the buttons redirect_there to what can be done."""
+    """Every price there was, is and will be."""
 
     list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
     list_filter = (WhatFilter, "kind", ForWhomFilter, "billing_item__service")
@@ -241,7 +199,6 @@ class PriceAdmin(CatalogueViewAdmin):
         "billing_item",
         "begins_at",
     )
-    actions_detail = ("change_this", "end_this", "cancel_this")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the related names, in one query; pages with a choice of prices need it too."""
@@ -251,63 +208,22 @@ class PriceAdmin(CatalogueViewAdmin):
         """By the price page; of what changes or ends, the soonest first."""
         return SOONEST_FIRST.get(request.GET.get(WhatFilter.parameter_name, ""), self.ordering)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """End what is in force, cancel what is scheduled; what has ended is history."""
-        price = self.get_object(request, object_id)
-        useless = {
-            IN_FORCE: {"cancel_this"},
-            SCHEDULED: {"end_this"},
-            ENDED: {"end_this", "cancel_this"},
-        }[state_of(price) if price else ENDED]
-        offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if one.action_name.removeprefix("pricing_price_") not in useless]
-
-    @action(description="Change this price", permissions=[MAY_CHANGE_PRICES])  # type: ignore[untyped-decorator]
-    def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Open the form, filled in with this price."""
-        price = self.get_object_or_404(request, object_id)
-        return redirect(
-            reverse(
-                "change_price",
-                query={
-                    "item": price.billing_item_id,
-                    "customer": price.customer.code if price.customer else "",
-                    "kind": price.kind,
-                    "unit_price": f"{price.unit_price.normalize():f}",
-                    "unit_size": price.unit_size,
-                },
-            )
-        )
-
-    @action(description="End this price", permissions=[MAY_CHANGE_PRICES])  # type: ignore[untyped-decorator]
-    def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """With the price ticked."""
-        price = self.get_object_or_404(request, object_id)
-        return redirect(reverse("end_price", query={"prices": price.pk}))
-
-    @action(description="Cancel this price", permissions=[MAY_CHANGE_PRICES])  # type: ignore[untyped-decorator]
-    def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Open the form that ends it where it would begin."""
-        price = self.get_object_or_404(request, object_id)
-        ends_at = price.begins_at.isoformat().replace("+00:00", "")
-        return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))
-
-    @display(description="price", ordering="unit_price")  # type: ignore[untyped-decorator]
+    @display(description="price", ordering="unit_price")
     def words(self, price: Price) -> str:
         """As the price page words it."""
         return price.text
 
-    @display(description="kind", label=KINDS, ordering="kind")  # type: ignore[untyped-decorator]
+    @display(description="kind", label=KINDS, ordering="kind")
     def kind_label(self, price: Price) -> str:
         """List price, offer or trial."""
         return price.get_kind_display()
 
-    @display(description="for", ordering="customer")  # type: ignore[untyped-decorator]
+    @display(description="for", ordering="customer")
     def for_whom(self, price: Price) -> str:
         """Everybody, or one customer's code."""
         return str(price.customer or "everybody")
 
-    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
+    @display(description="state", label=STATES)
     def state(self, price: Price) -> str:
         """In force, scheduled or ended."""
         return state_of(price)

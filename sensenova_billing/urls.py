@@ -6,7 +6,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin import own_password
-from accounts.views import SignInView, admin_sign_in, home
+from accounts.views import SignInView, admin_sign_in
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
@@ -16,6 +16,7 @@ from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
 from sensenova_billing.http import errors
+from sensenova_billing.http.home import home
 from sensenova_billing.monitoring.health import HealthView, ReadyView
 from sensenova_billing.monitoring.metrics import MetricsView
 from usage.clients.api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from accounts.audit.audited_admin import history_url
@@ -24,6 +23,7 @@ from accounts.audit.entries import (
     table_in_words,
 )
 from accounts.models import AuditAction, AuditEntry
+from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -107,40 +107,40 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
             raise Http404
         return redirect(history_url(table=entry.table, row=entry.row))
 
-    @display(description="when (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="when (UTC)")
     def at_text(self, entry: AuditEntry) -> str:
         """To the second."""
         return f"{entry.at:%Y-%m-%d %H:%M:%S}"
 
-    @display(description="what")  # type: ignore[untyped-decorator]
+    @display(description="what")
     def what(self, entry: AuditEntry) -> str:
         """Price, Customer and so on."""
         return table_in_words(entry.table)
 
-    @display(description="which")  # type: ignore[untyped-decorator]
+    @display(description="which")
     def row_text(self, entry: Any) -> str:
         """What it is called now, or was."""
         return str(entry.called)
 
-    @display(description="action", label=ACTION_LABELS)  # type: ignore[untyped-decorator]
+    @display(description="action", label=ACTION_LABELS)
     def action_label(self, entry: AuditEntry) -> str:
         """Added, changed or removed."""
         return entry.get_deed_display()
 
-    @display(description="changes")  # type: ignore[untyped-decorator]
+    @display(description="changes")
     def changed(self, entry: AuditEntry) -> str:
         """The first columns of a change; what was added or removed is on the entry's own page."""
         changes = changes_in_short(entry)
         more = f"; {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
         return "; ".join(changes[:SHOWN]) + more
 
-    @display(description="by")  # type: ignore[untyped-decorator]
+    @display(description="by")
     def by_link(self, entry: AuditEntry) -> str:
         """With a link to all that they changed."""
         url = f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({'q': entry.by})}"
         return format_html('<a class="underline" href="{}">{}</a>', url, entry.by)
 
-    @display(description="which")  # type: ignore[untyped-decorator]
+    @display(description="which")
     def row_link(self, entry: AuditEntry) -> str:
         """With links to its page and to its other entries."""
         name = rows_in_words([entry])[entry.pk]

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
 
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
@@ -20,6 +19,7 @@ from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import Service
 from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.billing_hours import last_closed_hour
@@ -96,12 +96,12 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         """Let the billing hours link to what is parked of them."""
         return lookup == "hour__hour" or super().lookup_allowed(lookup, value, request)
 
-    @display(description="customer", ordering="code")  # type: ignore[untyped-decorator]
+    @display(description="customer", ordering="code")
     def code_text(self, parked: Any) -> str:
         """The code, or the number where there is no such customer."""
         return str(parked.code or f"unknown (number {parked.customer_id})")
 
-    @display(description="customer")  # type: ignore[untyped-decorator]
+    @display(description="customer")
     def customer_link(self, parked: Any) -> str:
         """With a link, where there is one."""
         if parked.code is None:
@@ -109,38 +109,38 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         url = reverse("admin:accounts_customer_change", args=[parked.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, parked.code)
 
-    @display(description="hour (UTC)", ordering="hour_id")  # type: ignore[untyped-decorator]
+    @display(description="hour (UTC)", ordering="hour_id")
     def hour_utc(self, parked: ParkedHour) -> str:
         """In UTC, as billing hours are."""
         return f"{parked.hour_id:%Y-%m-%d %H:%M}"
 
-    @display(description="hour (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="hour (UTC)")
     def hour_link(self, parked: ParkedHour) -> str:
         """With a link."""
         url = reverse("admin:usage_billinghour_change", args=[parked.hour_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(parked))
 
-    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    @display(description="records", ordering="records")
     def records_text(self, parked: ParkedHour) -> str:
         """In thousands."""
         return grouped(parked.records)
 
-    @display(description="amount (RMB)", ordering="amount")  # type: ignore[untyped-decorator]
+    @display(description="amount (RMB)", ordering="amount")
     def amount_text(self, parked: ParkedHour) -> str:
         """Every digit."""
         return exact(parked.amount)
 
-    @display(description="parked (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="parked (UTC)")
     def parked_text(self, parked: ParkedHour) -> str:
         """To the second."""
         return instant_text(parked.parked_at)
 
-    @display(description="state", label=STATES, ordering="rank")  # type: ignore[untyped-decorator]
+    @display(description="state", label=STATES, ordering="rank")
     def state(self, parked: Any) -> str:
         """Waits, released or billed."""
         return str(_RANKS[parked.rank])
 
-    @display(description="next step")  # type: ignore[untyped-decorator]
+    @display(description="next step")
     def what_is_done(self, parked: Any) -> str:
         """The release with its reason, and the bill or when it is due."""
         released = getattr(parked, "release", None)
@@ -171,7 +171,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignor
         parked = self.get_object(request, object_id)
         return request.user.has_perm("invoices.add_release") and not hasattr(parked, "release")
 
-    @action(description="Release", url_path="release", permissions=["release"])  # type: ignore[untyped-decorator]
+    @action(description="Release", url_path="release", permissions=["release"])
     def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, with the consequence shown; then let the next closing bill the hour."""
         parked = self.get_object(request, object_id)

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from invoices.admin_forms import ReasonForm, ReratingForm
 from invoices.corrections.rerate import ReratingEffect, order_rerating, preview_rerating
@@ -17,6 +16,7 @@ from invoices.models import ChargeLine, Correction, Rerating
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.billing_hours import last_closed_hour
@@ -47,27 +47,27 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
         total = lines.order_by().values("rerating").annotate(total=Sum("amount")).values("total")
         return super().get_queryset(request).annotate(total=Subquery(total))
 
-    @display(description="ordered (UTC)", ordering="ordered_at")  # type: ignore[untyped-decorator]
+    @display(description="ordered (UTC)", ordering="ordered_at")
     def ordered_text(self, rerating: Rerating) -> str:
         """To the second."""
         return instant_text(rerating.ordered_at)
 
-    @display(description="usage (UTC)", ordering="from_hour")  # type: ignore[untyped-decorator]
+    @display(description="usage (UTC)", ordering="from_hour")
     def span(self, rerating: Rerating) -> str:
         """From the first hour to the end (exclusive)."""
         return f"{rerating.from_hour:%Y-%m-%d %H:%M} to {rerating.until_hour:%Y-%m-%d %H:%M}"
 
-    @display(description="corrected unit price (RMB)", ordering="unit_price")  # type: ignore[untyped-decorator]
+    @display(description="corrected unit price (RMB)", ordering="unit_price")
     def corrected(self, rerating: Rerating) -> str:
         """With its unit."""
         return f"{exact(rerating.unit_price)} / {rerating.price.unit}"
 
-    @display(description="on the bills of (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="on the bills of (UTC)")
     def billing_hour_text(self, rerating: Rerating) -> str:
         """In UTC, as billing hours are."""
         return f"{rerating.billing_hour:%Y-%m-%d %H:%M}"
 
-    @display(description="effect (RMB)")  # type: ignore[untyped-decorator]
+    @display(description="effect (RMB)")
     def effect(self, rerating: Any) -> str:
         """What all its lines come to, or when there will be any."""
         if rerating.total is not None:

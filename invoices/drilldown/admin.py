@@ -10,7 +10,6 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from accounts.models import Customer
 from invoices.drilldown.downloads import records_file_or_page
@@ -20,6 +19,7 @@ from invoices.models import ChargeLine
 from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
 from pricing.changes.base_form import is_key
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.admin.decorators import display
 
 _LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
 _BILLING_STATES = {
@@ -33,7 +33,7 @@ _BILLING_STATES = {
 class LinksToRecords:
     """For a table of charge lines."""
 
-    @display(description="records")  # type: ignore[untyped-decorator]
+    @display(description="records")
     def records_link(self, line: ChargeLine) -> str:
         """How many, with a link to them."""
         return _link(reverse(_PAGE, args=[line.pk]), grouped(line.records) if line.records else "show")

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from invoices.price_impact.preview import STALE, ChangePreview, preview_of
 from invoices.price_impact.tables import effect_tables
@@ -20,6 +19,7 @@ from pricing.changes.approval_admin import MAY_APPROVE
 from pricing.changes.rows import BadCell
 from pricing.models import Decision, Proposal
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -62,17 +62,17 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[
         waits = Case(When(decision=Decision.NONE, then=Value(0)), default=Value(1))
         return (waits, "-proposed_at", "-pk")
 
-    @display(description="decision", label=DECISION_COLOURS)  # type: ignore[untyped-decorator]
+    @display(description="decision", label=DECISION_COLOURS)
     def state(self, proposal: Proposal) -> str:
         """What became of it."""
         return proposal.get_decision_display()
 
-    @display(description="proposed (UTC)", ordering="proposed_at")  # type: ignore[untyped-decorator]
+    @display(description="proposed (UTC)", ordering="proposed_at")
     def proposed_text(self, proposal: Proposal) -> str:
         """To the second."""
         return instant_text(proposal.proposed_at)
 
-    @display(description="decided (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="decided (UTC)")
     def decided_text(self, proposal: Proposal) -> str:
         """To the second."""
         return instant_text(proposal.decided_at) if proposal.decided_at else "-"

@@ -9,7 +9,6 @@ from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from unfold.decorators import action, display
 
 from accounts.audit.audited_admin import UndeletableAdmin
 from accounts.audit.edit_conflicts import version_to_send
@@ -38,6 +37,7 @@ from pricing.changes.limit_forms import (
 from pricing.changes.stored import specification_row
 from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.decorators import action, display
 
 REFUSED = (ChangesRefused, ValidationError, IntegrityError)
 
@@ -124,7 +124,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
             messages.success(request, _added_text(added, at_once=at_once, open_ended=open_ended))
         _warn_of_no_default(request, obj)
 
-    @action(description="Change these limits", permissions=["add"])  # type: ignore[untyped-decorator]
+    @action(description="Change these limits", permissions=["add"])
     def change_these(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Open the form for new limits, filled in with these."""
         held = self.get_object_or_404(request, object_id)
@@ -141,7 +141,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
             )
         )
 
-    @action(description="Cancel these limits", url_path="take-back", permissions=["change"])  # type: ignore[untyped-decorator]
+    @action(description="Cancel these limits", url_path="take-back", permissions=["change"])
     def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason; then remove the scheduled limits and let the superseded ones resume."""
         held = self.get_object_or_404(request, object_id)
@@ -174,17 +174,17 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
         _warn_of_no_default(request, held)
         return redirect(reverse("admin:pricing_callspecification_changelist"))
 
-    @display(description="for", ordering="customer__code")  # type: ignore[untyped-decorator]
+    @display(description="for", ordering="customer__code")
     def for_whom(self, specification: CallSpecification) -> str:
         """Everybody, or one customer's code."""
         return str(specification.customer or "everybody")
 
-    @display(description="TPM", ordering="tpm")  # type: ignore[untyped-decorator]
+    @display(description="TPM", ordering="tpm")
     def tpm_text(self, specification: CallSpecification) -> str:
         """The number, or that there is none."""
         return f"{specification.tpm:,}" if specification.tpm else "none stated"
 
-    @display(description="state", label=STATES)  # type: ignore[untyped-decorator]
+    @display(description="state", label=STATES)
     def state(self, specification: CallSpecification) -> str:
         """In force, scheduled or ended."""
         return state_of(specification)

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import RefusedUsage
@@ -44,46 +44,46 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ign
         "latest_text",
     )  # fmt: skip
 
-    @display(description="hour (UTC)", ordering="hour")  # type: ignore[untyped-decorator]
+    @display(description="hour (UTC)", ordering="hour")
     def hour_text(self, refused: RefusedUsage) -> str:
         """The billing hour."""
         return f"{refused.hour:%Y-%m-%d %H:%M}"
 
-    @display(description="service key", ordering="key")  # type: ignore[untyped-decorator]
+    @display(description="service key", ordering="key")
     def key_link(self, refused: RefusedUsage) -> str:
         """With a link to it."""
         if refused.key is None:
             return "no valid key"
         return _link("admin:accounts_servicekey_change", refused.key.pk, str(refused.key))
 
-    @display(description="customer", ordering="customer")  # type: ignore[untyped-decorator]
+    @display(description="customer", ordering="customer")
     def customer_link(self, refused: RefusedUsage) -> str:
         """With a link to it."""
         if refused.customer is None:
             return "not known"
         return _link("admin:accounts_customer_change", refused.customer.pk, refused.customer.code)
 
-    @display(description="reason")  # type: ignore[untyped-decorator]
+    @display(description="reason")
     def reason_text(self, refused: RefusedUsage) -> str:
         """In words, and the code in docs/operations.md, the log and the metric."""
         return f"{refused.get_reason_display()} ({refused.reason})"
 
-    @display(description="records", ordering="records")  # type: ignore[untyped-decorator]
+    @display(description="records", ordering="records")
     def records_text(self, refused: RefusedUsage) -> str:
         """In thousands."""
         return f"{refused.records:,}"
 
-    @display(description="requests", ordering="requests")  # type: ignore[untyped-decorator]
+    @display(description="requests", ordering="requests")
     def requests_text(self, refused: RefusedUsage) -> str:
         """In thousands."""
         return f"{refused.requests:,}"
 
-    @display(description="last (UTC)", ordering="last_at")  # type: ignore[untyped-decorator]
+    @display(description="last (UTC)", ordering="last_at")
     def last_text(self, refused: RefusedUsage) -> str:
         """To the second."""
         return f"{refused.last_at:%Y-%m-%d %H:%M:%S}"
 
-    @display(description="the last few requests (UTC)")  # type: ignore[untyped-decorator]
+    @display(description="the last few requests (UTC)")
     def latest_text(self, refused: RefusedUsage) -> SafeString:
         """The time, path and refused records of each of the last requests."""
         requests = (
