@@ -5,6 +5,8 @@ BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 WITH_DATABASE := $(BIN)/python -m sensenova_billing.dev_server.postgres with-throwaway
 COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+# Where bytecode is not to be written, every process that a test starts compiles the whole product again.
+export PYTHONDONTWRITEBYTECODE :=
 # What needs more than the default environment has targets of its own.
 ELSEWHERE := --ignore tests/browser --ignore tests/clients
 # As in production; the key only has to look like one.
