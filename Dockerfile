@@ -8,4 +8,4 @@ COPY . .
 RUN useradd --system --no-create-home billing
 USER billing
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "512", "--backlog", "1024", "--backpressure", "512", "sensenova_billing.wsgi:application"]
+CMD ["granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "160", "--backlog", "1024", "--backpressure", "512", "sensenova_billing.wsgi:application"]

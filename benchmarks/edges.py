@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.large_bodies import Load, loads, memory_of, send
-from benchmarks.server import manage, web
+from benchmarks.server import BEHIND_PROXY, CONNECTIONS, manage, web
 from sensenova_billing.dev_server.parent_death import tied_to_caller
 from sensenova_billing.dev_server.postgres import throwaway_server
 from sensenova_billing.dev_server.proxy import find_proxy, proxy_command, proxy_environment
@@ -266,9 +266,9 @@ def _answers(port: int) -> bool:
 
 def measure(situation: Situation, url: str, key: str, *, proxied: bool, seconds: float) -> str:
     """Return a line of the table, from a web server of its own."""
-    trusted = "127.0.0.1" if proxied else ""
+    trusted, threads = ("127.0.0.1", BEHIND_PROXY) if proxied else ("", CONNECTIONS)
     with (
-        web(url, TRUSTED_PROXIES=trusted) as (port, server),
+        web(url, threads=threads, TRUSTED_PROXIES=trusted) as (port, server),
         in_front(port) if proxied else contextlib.nullcontext(port) as entry,
         watched(server) as memory,
     ):

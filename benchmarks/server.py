@@ -28,9 +28,19 @@ def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str
     return completed.stdout
 
 
+CONNECTIONS = 512
+# As many threads as `make run` gives a web process behind the proxy.
+BEHIND_PROXY = 160
+
+
 @contextmanager
 def web(
-    url: str, *, application: str = "sensenova_billing.wsgi:application", workers: int = 2, **more: str
+    url: str,
+    *,
+    application: str = "sensenova_billing.wsgi:application",
+    workers: int = 2,
+    threads: int = BEHIND_PROXY,
+    **more: str,
 ) -> Iterator[tuple[int, int]]:
     """Serve as `make run` does and give the port and the process; `more` goes to its environment."""
     with socket.socket() as free:
@@ -38,8 +48,8 @@ def web(
         port = free.getsockname()[1]
     command = [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), "--blocking-threads", "512"),
-        *("--backlog", "1024", "--backpressure", "512"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
+        *("--blocking-threads", str(threads), "--backlog", "1024", "--backpressure", str(CONNECTIONS)),
         *("--log-level", "error", application),
     ]
     environment = os.environ | {

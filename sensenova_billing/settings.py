@@ -144,8 +144,13 @@ DATABASES["default"]["OPTIONS"]["options"] = " ".join(
 WEB_THREADS = env.int("WEB_THREADS", default=64)
 # Without a pool each request may open a connection of its own.
 REQUESTS_AT_ONCE = WEB_THREADS if DATABASE_POOL_SIZE else 4
-# Of each web process. Each has a thread, which waits for its bodies (sensenova_billing/http/concurrency.py).
+# Of each web process. Without a proxy each has a thread, which waits for its bodies
+# (sensenova_billing/http/concurrency.py).
 WEB_CONNECTIONS = env.int("WEB_CONNECTIONS", default=512)
+# A proxy hands over requests that have arrived: threads for reports and pages, as many for admissions, and
+# some for health checks and the rest of bodies that were refused. More would slow single requests down
+# (docs/benchmarks.md).
+THREADS_BEHIND_PROXY = 2 * WEB_THREADS + 32
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People --------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class StartOptions:
     own_database: bool  # no DATABASE_URL is set, so the embedded server is ours to run
     demo: bool
     connections: int  # of each web process
+    threads: int  # of each web process
     proxy: str | None = None  # HAProxy's program; without one clients reach the web server itself
     web_port: int = 0  # where the web server listens behind the proxy
 
@@ -146,7 +147,7 @@ def _commands(options: StartOptions) -> dict[str, list[str]]:
         "web": [
             *(*python, "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
             *("--host", address, "--port", str(port)),
-            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(options.connections)),
+            *("--workers", str(WEB_PROCESSES), "--blocking-threads", str(options.threads)),
             *("--backlog", "1024", "--backpressure", str(options.connections)),
             *("--respawn-failed-workers", "--workers-kill-timeout", "3"),
             "sensenova_billing.wsgi:application",

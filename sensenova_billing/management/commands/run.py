@@ -37,6 +37,7 @@ class Command(BaseCommand):
 
     def _start_options(self, *, demo: bool) -> StartOptions:
         env = Environment()
+        proxy = find_proxy()
         return StartOptions(
             directory=data_directory(),
             address=env.str("ADDRESS", default="127.0.0.1"),
@@ -44,7 +45,8 @@ class Command(BaseCommand):
             own_database="DATABASE_URL" not in os.environ,
             demo=demo,
             connections=settings.WEB_CONNECTIONS,
-            proxy=find_proxy(),
+            threads=settings.THREADS_BEHIND_PROXY if proxy else settings.WEB_CONNECTIONS,
+            proxy=proxy,
             web_port=free_port(),
         )
 

@@ -2,32 +2,30 @@
 
 import contextlib
 import http.client
-import re
 import socket
 import time
 
 import pytest
 
+from benchmarks.server import CONNECTIONS, web
 from sensenova_billing.dev_server.proxy import find_proxy
-from tests.sensenova_billing.processes import output_of, users_of
+from tests.sensenova_billing.processes import output_of, server_on_copy
 
 SLOW = 300
 HEAD = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\na"
 
 
 @pytest.fixture(params=["web", "proxy"], ids=["directly", "through the proxy"])
-def server(request, product):
-    """The port of the web server itself, or of the proxy in front of it."""
-    if not find_proxy():
-        if request.param == "proxy":
-            pytest.skip("Debian's haproxy is not installed.")
-        return product.port
-    assert "HAProxy is in front" in output_of(product.directory)
+def server(request, product, prepared):
+    """The port of a web server without a proxy, or of the proxy in front of one."""
     if request.param == "proxy":
-        return product.port
-    own = re.findall(r"granian .*--port (\d+)", "\n".join(users_of(product.directory)))
-    assert product.port not in map(int, own)
-    return int(own[0])
+        if not find_proxy():
+            pytest.skip("Debian's haproxy is not installed.")
+        assert "HAProxy is in front" in output_of(product.directory)
+        yield product.port
+        return
+    with server_on_copy(prepared) as url, web(url, threads=CONNECTIONS) as (port, _):
+        yield port
 
 
 def get(port, path):
