@@ -21,6 +21,13 @@ SOURCES = sorted(
     if "migrations" not in path.parts and path not in SECONDS | KEEPS_CHARACTERS
 ) + sorted((ROOT / "examples").rglob("*.py"))
 
+STATEMENTS = sorted(
+    path
+    for app in ("accounts", "pricing", "usage", "invoices")
+    for path in (ROOT / app).rglob("*.sql")
+    if "migrations" not in path.parts
+)
+
 
 def floats(source):
     """The lines of this source in which a float is written, made or stored, with what is wrong."""
@@ -32,10 +39,13 @@ def floats(source):
                 yield node.lineno, node.id
             case ast.Attribute(attr="FloatField" | "fsum" | "float64"):
                 yield node.lineno, node.attr
-            case ast.Constant(value=str(text)) if (
-                "::float" in text.lower() or "double precision" in text.lower()
-            ):
+            case ast.Constant(value=str(text)) if has_float(text):
                 yield node.lineno, "a float in SQL"
+
+
+def has_float(sql):
+    """Whether a text in SQL names a float's type."""
+    return "::float" in sql.lower() or "double precision" in sql.lower()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -45,6 +55,11 @@ def test_no_float_is_near_money(path):
     found = [*floats(source)]
 
     assert found == []
+
+
+@pytest.mark.parametrize("path", STATEMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_float_is_in_a_statement(path):
+    assert not has_float(path.read_text(encoding="utf-8"))
 
 
 WRONG = {

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
 from sensenova_billing.lib.database.prepared_statements import fetch_all
+from sensenova_billing.lib.database.statements import load_statement
 
 LONGEST_REASON = 500  # why something was changed or corrected
 
@@ -53,35 +54,9 @@ def is_of_this_server(snapshot: str) -> bool:
     return bool(snapshot.split(" ")[0] == started)
 
 
-# Our snapshot includes the server's start time, because transaction ids are comparable within one server
-# only; ids above xmax were imported from another server. It ends with the reader's own transaction and the
-# last entry of that, because pg_visible_in_snapshot counts a transaction's own writes as seen once any later
-# one has ended.
-_EARLIER = """
-    SELECT split_part(given, ' ', 1) AS server,
-           nullif(split_part(given, ' ', 2), '')::pg_snapshot AS snapshot,
-           nullif(split_part(given, ' ', 3), '')::bigint AS reader,
-           nullif(split_part(given, ' ', 4), '')::bigint AS last
-      FROM (SELECT coalesce(%s::text, '')) AS parameters (given)
-"""
-_UNSEEN = """
-        transaction >= pg_snapshot_xmin(earlier.snapshot)::text::bigint
-          AND CASE WHEN transaction = earlier.reader THEN id > earlier.last
-                   ELSE NOT pg_visible_in_snapshot(transaction::text::xid8, earlier.snapshot) END
-"""
-_UNSEEN_ENTRIES = f"(SELECT id FROM accounts_auditentry, ({_EARLIER}) AS earlier WHERE {_UNSEEN})"  # noqa: S608 - made of constants
-_CHANGED = f"""
-WITH earlier AS ({_EARLIER}), present AS (
-    SELECT extract(epoch FROM pg_postmaster_start_time())::text AS server, pg_current_snapshot() AS snapshot,
-           coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS reader,
-           coalesce((SELECT max(id) FROM accounts_auditentry
-                      WHERE transaction = pg_current_xact_id_if_assigned()::text::bigint), 0) AS last
-)
-SELECT concat_ws(' ', present.server, present.snapshot, present.reader, present.last),
-       present.server <> earlier.server OR EXISTS (
-       SELECT FROM accounts_auditentry
-        WHERE (transaction < pg_snapshot_xmax(present.snapshot)::text::bigint
-               OR transaction = pg_current_xact_id_if_assigned()::text::bigint)
-          AND {_UNSEEN})
-  FROM present, earlier
-"""  # noqa: S608 - made of constants
+_PARTS = {
+    "earlier_snapshot": load_statement("earlier_snapshot.sql", beside=__file__),
+    "is_unseen": load_statement("is_unseen.sql", beside=__file__),
+}
+_UNSEEN_ENTRIES = load_statement("unseen_entries.sql", beside=__file__, **_PARTS)
+_CHANGED = load_statement("read_changes.sql", beside=__file__, **_PARTS)

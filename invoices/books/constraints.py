@@ -7,6 +7,7 @@ from accounts.models import AuditEntry
 from invoices.books.compare import Findings
 from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating, Verification
 from pricing.models import BillingItem, Price
+from sensenova_billing.lib.database.statements import load_statement
 from usage.models import BillingHour, UsageRecord
 
 APPEND_ONLY: dict[type[models.Model], str] = {
@@ -88,15 +89,4 @@ SELECT tgrelid::regclass::text, tgname, tgenabled, proname, prosrc, (tgtype & 59
  WHERE tgrelid = ANY (%s::regclass[])
  ORDER BY tgrelid::regclass::text, tgname
 """
-# Some unique constraints are indexes only: those with a condition or an expression. A foreign key is known by
-# its column.
-_RULES = """
-SELECT conrelid::regclass::text, CASE contype WHEN 'f' THEN 'foreign key ' || attname ELSE conname END,
-       convalidated
-  FROM pg_constraint
-  LEFT JOIN pg_attribute ON contype = 'f' AND attrelid = conrelid AND attnum = conkey[1]
- WHERE conrelid = ANY (%(tables)s::regclass[])
- UNION
-SELECT indrelid::regclass::text, indexrelid::regclass::text, indisvalid
-  FROM pg_index WHERE indrelid = ANY (%(tables)s::regclass[]) AND indisunique
-"""
+_RULES = load_statement("read_constraints.sql", beside=__file__)

@@ -17,6 +17,7 @@ from psycopg.types.datetime import TimestamptzLoader
 from invoices.books.compare import Bill, Findings
 from invoices.books.expected import EarlierBilling, Line, LineKey, Order, Price, PriceList, Usage
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.database.statements import load_statement, load_template
 
 CHUNK = 5000
 _MEASURES = tuple(str(measure) for measure in Measure)
@@ -75,7 +76,8 @@ def read_usage(
 ) -> Iterator[tuple[int, Usage]]:
     """Return what each customer used that is billed in the hour, reversals left out."""
     begin = end = dt.datetime.min.replace(tzinfo=dt.UTC)
-    rows = _stream(_RECORDS.format(_of(customer)), hour, *_only(customer))
+    sql = _RECORDS.substitute(measures=", ".join(_MEASURES), of_customer=_of(customer))
+    rows = _stream(sql, hour, *_only(customer))
     for customer_id, records in groupby(rows, _FIRST):
         usage: Usage = {}
         for _, service, occurred_at, *quantities in records:
@@ -96,7 +98,12 @@ def read_reversals(
 ) -> Iterator[tuple[int, Usage]]:
     """Return the usage of each customer's reversals, each compared with the record that it reverses."""
     size = len(_MEASURES)
-    rows = _stream(_REVERSALS.format(_of(customer, "record.")), hour, *_only(customer))
+    sql = _REVERSALS.substitute(
+        measures=", ".join(f"record.{measure}" for measure in _MEASURES),
+        original_measures=", ".join(f"original.{measure}" for measure in _MEASURES),
+        of_customer=_of(customer, "record."),
+    )
+    rows = _stream(sql, hour, *_only(customer))
     for customer_id, records in groupby(rows, _FIRST):
         usage: Usage = {}
         for _, code, event_id, billed_in, of_a_reversal, *values in records:
@@ -141,7 +148,8 @@ def read_affected(
         return
     span = min(order.from_hour for order in orders), max(order.until_hour for order in orders)
     prices = [order.price for order in orders]
-    rows = _stream(_AFFECTED.format(_of(customer, "bill.")), prices, *span, *place, *_only(customer))
+    sql = _AFFECTED.substitute(line=_LINE, of_customer=_of(customer, "bill."))
+    rows = _stream(sql, prices, *span, *place, *_only(customer))
     for customer_id, lines in groupby(rows, _FIRST):
         yield customer_id, [Line(*row[1:]) for row in lines]
 
@@ -204,68 +212,22 @@ _ITEMS = "SELECT id, service_id, measure FROM pricing_billingitem"
 _PRICES = """
 SELECT id, billing_item_id, customer_id, kind, unit_price, unit_size, begins_at, ends_at FROM pricing_price
 """
-_SEALS = """
-SELECT closed.hour, closed.previous_id, seal.sha256, seal.bills, seal.lines, seal.records, seal.parked,
-       seal.amount, before.sha256
-  FROM usage_billinghour AS closed
-  LEFT JOIN invoices_hourseal AS seal ON seal.hour_id = closed.hour
-  LEFT JOIN invoices_hourseal AS before ON before.hour_id = closed.previous_id
- WHERE (%s::timestamptz IS NULL OR closed.hour >= %s) AND (%s::timestamptz IS NULL OR closed.hour < %s)
- ORDER BY closed.hour
-"""
-_RECORDS = f"""
-SELECT customer_id, service_id, occurred_at, {", ".join(_MEASURES)}
-  FROM usage_usagerecord
- WHERE billing_hour = %s AND reverses IS NULL {{}}
- ORDER BY customer_id
-"""  # noqa: S608  # only the names of our own measures
-_REVERSALS = f"""
-SELECT record.customer_id, customer.code, record.event_id, original.billing_hour,
-       original.reverses IS NOT NULL,
-       record.service_id, record.occurred_at, {", ".join(f"record.{measure}" for measure in _MEASURES)},
-       original.service_id, original.occurred_at, {", ".join(f"original.{name}" for name in _MEASURES)}
-  FROM usage_usagerecord AS record
-  LEFT JOIN usage_usagerecord AS original
-    ON original.customer_id = record.customer_id AND original.event_id = record.reverses
-  LEFT JOIN accounts_customer AS customer ON customer.id = record.customer_id
- WHERE record.billing_hour = %s AND record.reverses IS NOT NULL {{}}
- ORDER BY record.customer_id
-"""  # noqa: S608
+_SEALS = load_statement("read_seals.sql", beside=__file__)
+_RECORDS = load_template("read_records.sql", beside=__file__)
+_REVERSALS = load_template("read_reversals.sql", beside=__file__)
 _LINE = """line.usage_hour, line.service_id, line.service_name, line.measure, line.billing_item_id,
        line.price_id, line.price_kind, line.is_own_price, line.unit_price, line.unit_size, line.records,
        line.quantity, line.amount, line.correction, line.corrects_id, line.rerating_id"""
-_BILLS = f"""
-SELECT bill.customer_id, bill.id, bill.number, bill.hour_id, bill.sealed_in_id, bill.customer_code,
-       bill.customer_name, bill.records, bill.amount, bill.issued_at, line.id, {_LINE}
-  FROM invoices_hourlybill AS bill
-  LEFT JOIN invoices_chargeline AS line ON line.bill_id = bill.id
- WHERE bill.sealed_in_id = %s
- ORDER BY bill.customer_id, bill.id, line.usage_hour, line.billing_item_id, line.price_id, line.id
-"""  # noqa: S608
-_EARLIER_LINES = f"""
-SELECT bill.customer_id, line.id, bill.id, bill.sealed_in_id, bill.hour_id, {_LINE}
-  FROM invoices_chargeline AS line
-  JOIN invoices_hourlybill AS bill ON bill.id = line.bill_id
-"""  # noqa: S608
+_BILLS = load_statement("read_bills.sql", beside=__file__, line=_LINE)
 _ORDERS = """
 SELECT id, price_id, from_hour, until_hour, unit_price
   FROM invoices_rerating
  WHERE billing_hour = %s
  ORDER BY id
 """
-_AFFECTED = f"""{_EARLIER_LINES}
- WHERE line.correction = '' AND line.price_id = ANY (%s) AND line.usage_hour >= %s AND line.usage_hour < %s
-   AND (bill.sealed_in_id, bill.hour_id) < (%s, %s) {{}}
- ORDER BY bill.customer_id, line.id
-"""
-_ORIGINALS = f"""{_EARLIER_LINES}
- WHERE bill.customer_id = %s AND bill.hour_id = ANY (%s) AND line.correction = ''
-   AND (bill.sealed_in_id, bill.hour_id) < (%s, %s)
-"""
-_CORRECTIONS = f"""{_EARLIER_LINES}
- WHERE line.corrects_id = ANY (%s) AND (bill.sealed_in_id, bill.hour_id) < (%s, %s)
- ORDER BY bill.sealed_in_id, bill.hour_id, line.id
-"""
+_AFFECTED = load_template("read_affected_lines.sql", beside=__file__)
+_ORIGINALS = load_statement("read_original_lines.sql", beside=__file__, line=_LINE)
+_CORRECTIONS = load_statement("read_corrections.sql", beside=__file__, line=_LINE)
 _PARKED = "SELECT customer_id, reason, records, amount, parked_at FROM invoices_parkedhour WHERE hour_id = %s"
 _LATER = """
 SELECT customer_id

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from invoices.books.compare import FIRST, Findings
 from invoices.rating.charges_sql import CHARGED, charging_parameters
 from invoices.rating.usage_sql import consumed
+from sensenova_billing.lib.database.statements import load_template
 
 
 @transaction.atomic
@@ -18,7 +19,7 @@ def repeat_rating(*, hour: dt.datetime, found: Findings) -> None:
         for billed, customers in parts:
             parameters = charging_parameters(hour=billed, sealed_in=hour, customers=customers)
             groups = consumed(changes=len(parameters["changes"]))
-            statement = f"WITH consumed AS MATERIALIZED ({groups}), {_DIFFERENCES}"
+            statement = _DIFFERENCES.substitute(consumed=groups, charged_lines=CHARGED, columns=_COLUMNS)
             cursor.execute(statement, {**parameters, "first": FIRST})
             rows = cursor.fetchall()
             for difference, code, number, line in (row[:4] for row in rows):
@@ -33,32 +34,4 @@ SELECT hour_id, array_agg(customer_id) FROM invoices_hourlybill
 """
 _COLUMNS = """service_id, usage_hour, billing_item_id, price_id, is_own_price, unit_price, unit_size,
            quantity, correction, corrects_id, rerating_id"""
-# Of customers whose hour was parked no line is expected, except for their release.
-_DIFFERENCES = f"""{CHARGED}, there AS (
-    SELECT bill.customer_id, line.records, line.amount, line.measure, line.price_kind AS kind, {_COLUMNS}
-      FROM invoices_hourlybill AS bill
-      JOIN invoices_chargeline AS line ON line.bill_id = bill.id
-     WHERE bill.hour_id = %(hour)s AND bill.sealed_in_id = %(sealed_in)s
-), again AS (
-    SELECT customer_id, records, amount, measure, kind, {_COLUMNS}
-      FROM charged
-     WHERE %(customers)s::bigint[] IS NOT NULL
-        OR NOT EXISTS (SELECT FROM invoices_parkedhour AS parked
-                        WHERE parked.customer_id = charged.customer_id AND parked.hour_id = %(hour)s)
-), different AS (
-    SELECT 'stored, but not made again' AS difference, * FROM (TABLE there EXCEPT ALL TABLE again) AS stored
-     UNION ALL
-    SELECT 'made again, but not stored', * FROM (TABLE again EXCEPT ALL TABLE there) AS made
-)
-SELECT difference, coalesce(customer.code, different.customer_id::text), coalesce(bill.number, ''),
-       format('%%s %%s of %%s records at price %%s, %%s RMB%%s', quantity, measure, different.records,
-              price_id, trim_scale(different.amount),
-              CASE WHEN correction <> '' THEN ', ' || correction ELSE '' END),
-       count(*) OVER ()
-  FROM different
-  LEFT JOIN accounts_customer AS customer ON customer.id = different.customer_id
-  LEFT JOIN invoices_hourlybill AS bill
-    ON bill.customer_id = different.customer_id AND bill.hour_id = %(hour)s
- ORDER BY different.customer_id, usage_hour, billing_item_id, price_id, difference
- LIMIT %(first)s
-"""  # noqa: S608
+_DIFFERENCES = load_template("differing_lines.sql", beside=__file__)

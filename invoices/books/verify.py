@@ -42,6 +42,7 @@ from invoices.books.read import (
     read_seals,
     read_usage,
 )
+from sensenova_billing.lib.database.statements import load_statement
 
 Bills = list[tuple[Bill, list[Line]]]
 Watch = Callable[[list[Seal]], Iterable[Seal]]
@@ -313,13 +314,7 @@ def _verify_seal(seal: Seal, *, total: _Total, parked: dict[int, Parked], found:
         )
 
 
-_OTHER_SEALS = """
-SELECT verification.until_hour - interval '1 hour', verification.verified_at
-  FROM invoices_verification AS verification
-  LEFT JOIN invoices_hourseal AS seal ON seal.hour_id = verification.until_hour - interval '1 hour'
- WHERE seal.sha256 IS DISTINCT FROM verification.seal
- ORDER BY 1, 2
-"""
+_OTHER_SEALS = load_statement("read_other_seals.sql", beside=__file__)
 _RELEASED = """
 SELECT FROM invoices_parkedhour AS parked JOIN invoices_release AS release ON release.parked_id = parked.id
  WHERE parked.customer_id = %s AND parked.hour_id = %s AND release.billing_hour <= %s

@@ -13,8 +13,9 @@ from django.db import connection, transaction
 
 from invoices.closing.parking import parked_hours
 from invoices.models import Rerating
-from invoices.rating.charges_sql import REWORKED
+from invoices.rating.charges_sql import RERATED
 from pricing.models import Price
+from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import last_closed_hour, lock_hours_for_ingest
 from usage.models import HOUR
 
@@ -95,23 +96,4 @@ def _refuse_while_parked(*, from_hour: dt.datetime) -> None:
         )
 
 
-_PREVIEW = f"""
-WITH ordered AS (
-    SELECT NULL::bigint AS id, %(price)s::bigint AS price_id, %(from_hour)s::timestamptz AS from_hour,
-           %(until_hour)s::timestamptz AS until_hour, %(unit_price)s::numeric AS unit_price
-), reversals AS (
-    SELECT NULL::bigint AS line_id, NULL::numeric AS quantity WHERE false
-), reworked AS ({REWORKED}
-), amounts AS (
-    SELECT customer_id, count(*) AS lines, sum(quantity) AS quantity,
-           sum(quantity * old_price * (1::numeric / unit_size)) AS charged,
-           sum(quantity * new_price * (1::numeric / unit_size)) AS corrected
-      FROM reworked
-     WHERE quantity <> 0 AND old_price <> new_price
-     GROUP BY customer_id
-)
-SELECT customer.code, customer.name, lines, quantity, charged, corrected, corrected - charged
-  FROM amounts
-  JOIN accounts_customer AS customer ON customer.id = customer_id
- ORDER BY abs(corrected - charged) DESC, customer.code
-"""  # noqa: S608
+_PREVIEW = load_statement("preview_rerating.sql", beside=__file__, rerated_lines=RERATED)

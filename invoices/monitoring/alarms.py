@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef, Q, Sum
 
 from invoices.closing.parking import parked_hours
 from invoices.models import HourSeal, Verification
+from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour, next_hour_to_close
 from usage.models import HOUR, BillingHour, RefusedUsage
 
@@ -185,10 +186,4 @@ def duration_text(span: dt.timedelta) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
-_LATE = """
-SELECT coalesce(sum(line.records) FILTER (WHERE line.usage_hour <> bill.hour_id), 0),
-       coalesce(sum(line.records), 0)
-  FROM invoices_hourlybill AS bill
-  JOIN invoices_chargeline AS line ON line.bill_id = bill.id
- WHERE bill.sealed_in_id = %s AND line.correction = ''
-"""
+_LATE = load_statement("count_late_records.sql", beside=__file__)

@@ -13,12 +13,14 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.models import Customer
-from invoices.rating.usage_sql import RANK, allow_memory
+from invoices.rating.usage_sql import MEASURED, SUMS, allow_memory
 from pricing.models import BillingItem
 from pricing.rules.amounts import exact_sum
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
+from pricing.rules.precedence_sql import price_in_force_sql
 from pricing.timeline.differences import PriceComparison, PriceInterval
+from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import hour_of
 
 
@@ -187,79 +189,15 @@ def _item_effect(
     return ItemEffect(item, quantity, costs, counting.without, counting.changed)
 
 
-_SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
-_MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
 _QUANTITIES = ", ".join(
     f"coalesce(sum(quantity) FILTER (WHERE measure = '{measure}'), 0) AS {measure}" for measure in Measure
 )
-# A *series* is the prices of a service over the period: one for everybody (scope = 0), and one for each
-# customer with prices of its own. Its instants divide the period into segments in which no price changes; a
-# price is looked up once per segment of a series, not once per record or group of records. A record is billed
-# in its own hour or later, so earlier billing hours need not be read; there is no upper bound. The unit price
-# is multiplied by the reciprocal of the unit size, a power of ten: PostgreSQL rounds quotients but not
-# products.
-_EFFECT = f"""
-WITH item AS MATERIALIZED (
-    SELECT * FROM unnest(%(items)s::bigint[], %(services)s::bigint[], %(measures)s::text[])
-           AS item (id, service_id, measure)
-), planned AS MATERIALIZED (
-    SELECT * FROM unnest(%(numbers)s::integer[], %(rated)s::bigint[], %(scopes)s::bigint[],
-                         %(without)s::numeric[], %(changed)s::numeric[])
-           AS planned (number, item_id, scope, without, changed)
-), change AS MATERIALIZED (
-    SELECT item.service_id, coalesce(price.customer_id, 0) AS scope, instant
-      FROM item
-      JOIN pricing_price AS price ON price.billing_item_id = item.id
-     CROSS JOIN LATERAL (VALUES (price.begins_at), (price.ends_at)) AS change (instant)
-), series AS MATERIALIZED (
-    SELECT service_id, scope,
-           ARRAY(SELECT DISTINCT instant FROM change
-                  WHERE change.service_id = own.service_id AND change.scope IN (0, own.scope)
-                    AND instant > %(since)s AND instant < %(until)s
-                  ORDER BY instant) AS instants
-      FROM (SELECT item.service_id, planned.scope FROM planned JOIN item ON item.id = planned.item_id
-             UNION SELECT service_id, 0 FROM item) AS own
-), used AS MATERIALIZED (
-    SELECT record.customer_id, record.service_id, coalesce(own.scope, 0) AS scope,
-           width_bucket(record.occurred_at, coalesce(own.instants, general.instants)) AS segment, {_SUMS}
-      FROM usage_usagerecord AS record
-      JOIN series AS general ON general.service_id = record.service_id AND general.scope = 0
-      LEFT JOIN series AS own ON own.service_id = record.service_id AND own.scope = record.customer_id
-     WHERE billing_hour >= %(from_hour)s AND occurred_at >= %(since)s AND occurred_at < %(until)s
-     GROUP BY 1, 2, 3, 4
-), rates AS MATERIALIZED (
-    SELECT series.service_id, series.scope, segment::integer, item.id AS item_id, item.measure,
-           coalesce(counted.rate, 0) AS rate
-      FROM series
-      JOIN item ON item.service_id = series.service_id
-     CROSS JOIN LATERAL unnest(%(since)s::timestamptz || series.instants)
-           WITH ORDINALITY AS begun (instant, place)
-     CROSS JOIN LATERAL (SELECT place - 1 AS segment) AS numbered
-      LEFT JOIN LATERAL (
-           SELECT unit_price * (1::numeric / unit_size) AS rate
-             FROM pricing_price
-            WHERE billing_item_id = item.id AND (customer_id IS NULL OR customer_id = series.scope)
-              AND begins_at <= begun.instant AND (ends_at IS NULL OR ends_at > begun.instant)
-            ORDER BY customer_id NULLS LAST, CASE kind {RANK} END
-            LIMIT 1) AS counted ON true
-), priced AS MATERIALIZED (
-    SELECT used.customer_id, used.scope, rates.item_id, rates.measure, sum(measured.quantity) AS quantity,
-           sum(measured.quantity * rates.rate) AS cost
-      FROM used
-      JOIN rates USING (service_id, scope, segment)
-     CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
-     WHERE measured.measure = rates.measure AND measured.quantity <> 0
-     GROUP BY 1, 2, 3, 4
-), effect AS (
-    SELECT planned.number, priced.item_id, customer_id, sum(quantity) AS quantity, sum(cost) AS cost,
-           sum(quantity * planned.without) AS without, sum(quantity * planned.changed) AS changed,
-           {_QUANTITIES}
-      FROM priced
-      JOIN planned ON planned.item_id = priced.item_id AND planned.scope = priced.scope
-     GROUP BY GROUPING SETS ((planned.number, customer_id), (planned.number, priced.item_id))
+_EFFECT = load_statement(
+    "price_effects.sql",
+    beside=__file__,
+    sums=SUMS,
+    measured=MEASURED,
+    quantities=_QUANTITIES,
+    measures=", ".join(Measure),
+    price_in_force=price_in_force_sql(item="item.id", customer="series.scope", instant="begun.instant"),
 )
-SELECT effect.number, item_id, coalesce(customer.code, effect.customer_id::text),
-       coalesce(customer.name, ''), quantity, cost, without, changed, {", ".join(map(str, Measure))}
-  FROM effect
-  LEFT JOIN accounts_customer AS customer ON customer.id = effect.customer_id
-"""  # noqa: S608  # only the names of our own measures and kinds

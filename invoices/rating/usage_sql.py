@@ -12,29 +12,21 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from pricing.rules.kinds import RANK as ranks
 from pricing.rules.measures import Measure
+from pricing.rules.precedence_sql import price_in_force_sql
+from sensenova_billing.lib.database.statements import load_statement, load_template
 from usage.models import HOUR
 
-RANK = " ".join(f"WHEN '{kind}' THEN {place}" for kind, place in ranks.items())
-_SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
+SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
 _SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
-_MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
-_INTERVAL = "width_bucket({}, %(instants)s::timestamptz[])"
-_OF_CUSTOMERS = "(%(customers)s::bigint[] IS NULL OR {} = ANY (%(customers)s::bigint[]))"
-
-_GROUP = f"""
-    SELECT customer_id, service_id, {{usage_hour}} AS usage_hour, NULL::timestamptz AS billed_in,
-           min(occurred_at) AS instant, count(*) AS records, {_SUMS}
-      FROM usage_usagerecord
-     WHERE billing_hour = %(hour)s AND reverses IS NULL AND occurred_at {{when}} billing_hour
-       AND {_OF_CUSTOMERS.format("customer_id")}
-     GROUP BY customer_id, service_id {{intervals}}
-"""  # noqa: S608
-_LATE = _GROUP.format(
-    usage_hour="date_trunc('hour', occurred_at, 'UTC')",
+MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
+_USAGE_HOUR = "date_trunc('hour', occurred_at, 'UTC')"
+_GROUP = load_template("group_records.sql", beside=__file__)
+_LATE = _GROUP.substitute(
+    usage_hour=_USAGE_HOUR,
+    sums=SUMS,
     when="<",
-    intervals=f", date_trunc('hour', occurred_at, 'UTC'), {_INTERVAL.format('occurred_at')}",
+    intervals=f", {_USAGE_HOUR}, width_bucket(occurred_at, %(instants)s::timestamptz[])",
 )
 
 
@@ -47,54 +39,19 @@ def consumed(*, changes: int) -> str:
     intervals = "".join(
         f", occurred_at >= (%(changes)s::timestamptz[])[{place}]" for place in range(1, changes + 1)
     )
-    punctual = _GROUP.format(usage_hour="%(hour)s::timestamptz", when=">=", intervals=intervals)
+    punctual = _GROUP.substitute(
+        usage_hour="%(hour)s::timestamptz", sums=SUMS, when=">=", intervals=intervals
+    )
     return f"{punctual} UNION ALL {_LATE}"
 
 
-# Common table expressions that continue from `consumed`: `reversed`, the hour's reversals, by the hour
-# in which what they reverse was billed; `priced`, each group's billing items with the price in force, if
-# any; `rated`, quantities at prices.
-RATED = f"""reversed AS MATERIALIZED (
-    SELECT record.customer_id, record.service_id, date_trunc('hour', record.occurred_at, 'UTC') AS usage_hour,
-           original.billing_hour AS billed_in, min(record.occurred_at) AS instant, count(*) AS records,
-           {_SUMS_OF_RECORD}
-      FROM usage_usagerecord AS record
-      JOIN usage_usagerecord AS original
-        ON original.customer_id = record.customer_id AND original.event_id = record.reverses
-     WHERE record.billing_hour = %(hour)s AND record.reverses IS NOT NULL
-       AND {_OF_CUSTOMERS.format("record.customer_id")}
-     GROUP BY record.customer_id, record.service_id, usage_hour, original.billing_hour,
-              {_INTERVAL.format("record.occurred_at")}
-), used AS MATERIALIZED (
-    SELECT row_number() OVER () AS place, *
-      FROM (SELECT * FROM consumed UNION ALL SELECT * FROM reversed) AS both_kinds
-), priced AS MATERIALIZED (
-    SELECT used.place, used.customer_id, used.service_id, used.usage_hour, used.billed_in, used.records,
-           measured.measure, measured.quantity, item.id AS billing_item_id,
-           price.id AS price_id, price.kind, price.unit_price, price.unit_size,
-           price.customer_id IS NOT NULL AS is_own_price
-      FROM used
-     CROSS JOIN LATERAL (VALUES {_MEASURED}) AS measured (measure, quantity)
-      LEFT JOIN pricing_billingitem AS item
-        ON item.service_id = used.service_id AND item.measure = measured.measure
-      LEFT JOIN LATERAL (
-           SELECT * FROM pricing_price AS candidate
-            WHERE candidate.billing_item_id = item.id
-              AND (candidate.customer_id IS NULL OR candidate.customer_id = used.customer_id)
-              AND candidate.begins_at <= used.instant
-              AND (candidate.ends_at IS NULL OR candidate.ends_at > used.instant)
-            ORDER BY candidate.customer_id NULLS LAST, CASE candidate.kind {RANK} END
-            LIMIT 1) AS price ON true
-     WHERE item.id IS NOT NULL OR measured.quantity <> 0
-), rated AS (
-    SELECT customer_id, service_id, usage_hour, billed_in, billing_item_id, price_id, measure, kind,
-           is_own_price, unit_price, unit_size, sum(records)::bigint AS records, sum(quantity) AS quantity
-      FROM priced
-     WHERE price_id IS NOT NULL
-     GROUP BY customer_id, service_id, usage_hour, billed_in, billing_item_id, price_id, measure, kind,
-              is_own_price, unit_price, unit_size
+RATED = load_statement(
+    "rated_usage.sql",
+    beside=__file__,
+    sums_of_record=_SUMS_OF_RECORD,
+    measured=MEASURED,
+    price_in_force=price_in_force_sql(item="item.id", customer="used.customer_id", instant="used.instant"),
 )
-"""  # noqa: S608
 
 
 def allow_memory() -> None:

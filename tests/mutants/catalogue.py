@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.chosen import CHOSEN, Chosen
-from tests.mutants.functions import functions_of
+from tests.mutants.functions import functions_of, is_statement
 from tests.mutants.mutant import Edit, Mutant, mutants_of
 from tests.mutants.python_edits import python_edits, sql_spans
 from tests.mutants.targets import TESTS, paths_of
@@ -14,7 +14,7 @@ from tests.mutants.text_edits import lua_edits, sql_edits
 
 @dataclass(frozen=True)
 class _Source:
-    """A file, and where its SQL lies: of a migration only the functions that are in force."""
+    """A file, and where its SQL lies: all of a statement, of a migration the functions that are in force."""
 
     text: str
     sql: list[tuple[int, int]]
@@ -42,6 +42,8 @@ def _read(path: Path, in_force: set[str]) -> _Source:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return _Source(text, list(sql_spans(text)))
+    if is_statement(path):
+        return _Source(text, [(0, len(text))])
     return _Source(text, [function.span for function in functions_of(text) if function.body in in_force])
 
 

@@ -15,35 +15,40 @@ class Chosen:
     replacement: str
 
 
+_BILL_HOUR = "invoices/closing/bill_hour.sql"
 CHOSEN = [
     # A huge credit is billed, or an unusual one.
-    Chosen("invoices/closing/bill.py", "abs(owed.amount) > %(most_amount)s", "owed.amount > %(most_amount)s"),
     Chosen(
-        "invoices/closing/bill.py",
+        _BILL_HOUR,
+        "abs(owed.amount) > %(most_amount)s",
+        "owed.amount > %(most_amount)s",
+    ),
+    Chosen(
+        _BILL_HOUR,
         "abs(owed.amount) > %(unusual_from)s AND abs(owed.amount) > %(times_usual)s",
         "abs(owed.amount) > %(unusual_from)s AND owed.amount > %(times_usual)s",
     ),
     Chosen(
-        "invoices/closing/bill.py",
+        _BILL_HOUR,
         "abs(owed.amount) > %(unusual_from)s AND bill.customer_id",
         "owed.amount > %(unusual_from)s AND bill.customer_id",
     ),
     # A runaway hour is not parked: what is usual is that of all customers.
-    Chosen("invoices/closing/bill.py", " AND bill.customer_id = customer.id\n              AND", " AND"),
+    Chosen(_BILL_HOUR, " AND bill.customer_id = customer.id\n              AND", " AND"),
     # A re-rating is billed while an earlier hour is parked.
     Chosen(
-        "invoices/closing/bill.py",
-        "bool_or(correction <> '{Correction.NONE}')",
-        "bool_or(correction = '{Correction.REVERSAL}')",
+        _BILL_HOUR,
+        "bool_or(correction <> '$none')",
+        "bool_or(correction = 'reversal')",
     ),
     Chosen(
-        "invoices/closing/bill.py",
+        _BILL_HOUR,
         "(SELECT FROM reversed WHERE reversed.customer_id = customer.id)",
         "(SELECT FROM reversed)",
     ),
     # Usage in a closed hour.
     Chosen(
-        "usage/ingest/store.py",
+        "usage/ingest/insert_records.sql",
         "occurred_at, billing_hour, %s::timestamptz",
         "occurred_at, hour, %s::timestamptz",
     ),
@@ -59,12 +64,8 @@ CHOSEN = [
         "settle_stored(calls=map(used_call, new), now=now)",
         "settle_stored(calls=map(used_call, records.values()), now=now)",
     ),
-    # An alias stands beside a service's own name.
-    Chosen(
-        "usage/ingest/resolve.py",
-        "WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)",
-        "",
-    ),
+    # An alias comes before a service's own name.
+    Chosen("pricing/catalogue/service_by_name.sql", " ORDER BY turn\n", " ORDER BY turn DESC\n"),
     # Text is counted beside a count of characters.
     Chosen("usage/ingest/payload.py", "None if any(map(_needs_checks, reports)) else reports", "reports"),
     # Tags are charged.
@@ -125,9 +126,8 @@ CHOSEN = [
     # A key that has expired is good for another second.
     Chosen("accounts/api_keys/keys.py", " and self.key.is_live(at=now)", ""),
     # ...and some of the same kinds elsewhere.
-    Chosen("usage/limits/entitlements.py", "        ORDER BY turn\n", "        ORDER BY turn DESC\n"),
     Chosen("usage/billing_hours.py", 'if isolation != "read committed":', "if False:"),
-    Chosen("invoices/closing/seal.py", 'ORDER BY number COLLATE "C"', "ORDER BY number DESC"),
+    Chosen("invoices/closing/compute_seal.sql", 'ORDER BY number COLLATE "C"', "ORDER BY number DESC"),
     Chosen("invoices/closing/close.py", '.order_by("parked__hour_id")', '.order_by("-parked__hour_id")'),
     Chosen(
         "accounts/api_keys/permissions.py",

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 
@@ -15,6 +16,11 @@ class Function:
     text: str
     body: str
     span: tuple[int, int]  # of the body
+
+
+def is_statement(path: Path) -> bool:
+    """Whether a file of SQL is a statement, or a part of one, that a module runs; not a migration."""
+    return path.suffix == ".sql" and "migrations" not in path.parts
 
 
 def functions_of(sql: str) -> list[Function]:

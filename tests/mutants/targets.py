@@ -11,6 +11,11 @@ _BILLING = (
     "tests/invoices/rating/test_amounts.py",
     "tests/invoices/books/test_verify.py",
 )
+_RERATING = (
+    "tests/invoices/corrections/test_corrections.py",
+    "tests/invoices/corrections/test_admin.py",
+    "tests/invoices/corrections/test_pages.py",
+)
 _VERIFYING = (
     "tests/invoices/books/test_verify.py",
     "tests/invoices/books/test_constraints.py",
@@ -25,6 +30,10 @@ _STORING = (
     "tests/usage/ingest/test_group_commit.py",
     "tests/usage/clients/test_litellm.py",
     "tests/usage/clients/test_cloudevents.py",
+)
+_ENTITLING = (
+    "tests/usage/limits/test_entitlements.py",
+    "tests/usage/limits/test_api.py",
 )
 _LIMITS = (
     "tests/usage/limits/stores/test_windows.py",
@@ -55,33 +64,36 @@ _KEYS = (
 )
 # The first pattern that fits a file counts.
 TESTS: dict[str, tuple[str, ...]] = {
-    "invoices/corrections/rerate.py": (
-        "tests/invoices/corrections/test_corrections.py",
-        "tests/invoices/corrections/test_admin.py",
-        "tests/invoices/corrections/test_pages.py",
-    ),
+    "invoices/corrections/rerate.py": _RERATING,
+    "invoices/corrections/*.sql": _RERATING,
     "invoices/closing/parking.py": (
         "tests/invoices/closing/test_parking.py",
         "tests/invoices/closing/test_parking_admin.py",
         "tests/invoices/corrections/test_corrections.py",
     ),
     "invoices/closing/bill.py": _BILLING,
+    "invoices/closing/bill_hour.sql": _BILLING,
+    "invoices/closing/group_usage.sql": _BILLING,
     "invoices/rating/charges_sql.py": (
         *_BILLING,
         "tests/invoices/portal/test_views.py",
         "tests/invoices/corrections/test_pages.py",
     ),
     "invoices/rating/usage_sql.py": _BILLING,
+    "invoices/rating/*.sql": _BILLING,
+    "pricing/rules/price_in_force.sql": (*_BILLING, "tests/invoices/price_impact/test_simulate.py"),
     "invoices/closing/close.py": (
         *_BILLING,
         "tests/invoices/test_task_logs.py",
         "tests/concurrency/test_closing_races.py",
     ),
+    "invoices/closing/compute_seal.sql": ("tests/invoices/closing/test_close.py", *_VERIFYING),
     "invoices/closing/seal.py": ("tests/invoices/closing/test_close.py", *_VERIFYING),
     "invoices/books/expected.py": ("tests/invoices/books/test_expected.py", *_VERIFYING),
     "invoices/books/compare.py": ("tests/invoices/books/test_compare.py", *_VERIFYING),
     "invoices/books/verify.py": _VERIFYING,
     "invoices/books/read.py": _VERIFYING,
+    "invoices/books/read_*.sql": _VERIFYING,
     "invoices/portal/views.py": (
         "tests/invoices/portal/test_views.py",
         "tests/invoices/corrections/test_pages.py",
@@ -96,16 +108,16 @@ TESTS: dict[str, tuple[str, ...]] = {
     "usage/ingest/store.py": _STORING,
     "usage/ingest/record.py": _STORING,
     "usage/ingest/resolve.py": _STORING,
+    "usage/ingest/*.sql": _STORING,
+    "pricing/catalogue/service_by_name.sql": (*_STORING, "tests/usage/limits/test_entitlements.py"),
     "usage/ingest/payload.py": (*_STORING, "tests/usage/refused/test_counters.py"),
     "usage/limits/settlement.py": (
         "tests/usage/limits/test_settlement.py",
         "tests/usage/ingest/test_record.py",
         "tests/usage/limits/test_api.py",
     ),
-    "usage/limits/entitlements.py": (
-        "tests/usage/limits/test_entitlements.py",
-        "tests/usage/limits/test_api.py",
-    ),
+    "usage/limits/entitlements.py": _ENTITLING,
+    "usage/limits/read_entitlements.sql": _ENTITLING,
     "usage/limits/admission.py": (
         "tests/usage/limits/test_api.py",
         "tests/usage/limits/test_entitlements.py",
@@ -114,6 +126,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "usage/bounds.py": _LIMITS,
     "usage/limits/stores/windows.py": _LIMITS,
     "usage/limits/stores/postgres.py": _LIMITS,
+    "usage/limits/stores/*.sql": _LIMITS,
     "usage/limits/stores/redis.py": _LIMITS,
     "usage/limits/stores/redis.lua": _LIMITS,
     "usage/migrations/0002_*.sql": (

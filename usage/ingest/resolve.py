@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from msgspec import UNSET
 
+from pricing.catalogue.service_names import service_by_name_sql
 from pricing.rules.characters import count_characters
 from pricing.rules.measures import TPM_MEASURES, Measure
 from sensenova_billing.lib.database.prepared_statements import fetch_all
+from sensenova_billing.lib.database.statements import load_statement
 from usage.ingest.payload import ArrivalReport, UsageReport
 from usage.limits.settlement import UsedCall
 from usage.models import RefusalReason
@@ -146,27 +148,9 @@ def _look_up(*, codes: set[str], names: set[str]) -> tuple[dict[str, int], dict[
     }
 
 
-# A service's own name takes precedence over an alias.
-_LOOK_UP = """
-WITH wanted AS (
-    SELECT code FROM unnest(%s::text[]) AS code
-), names AS (
-    SELECT name FROM unnest(%s::text[]) AS name
-), named AS (
-    SELECT name, id AS service_id FROM pricing_service JOIN names USING (name)
-     UNION ALL
-    SELECT alias, service_id FROM pricing_servicealias JOIN names ON names.name = alias
-     WHERE NOT EXISTS (SELECT FROM pricing_service AS service WHERE service.name = alias)
+_LOOK_UP = load_statement(
+    "look_up_names.sql", beside=__file__, service_by_name=service_by_name_sql(called="names.called")
 )
-SELECT code, id, NULL, NULL, NULL FROM accounts_customer JOIN wanted USING (code)
- UNION ALL
-SELECT named.name, service.id, service.name, item.measure, min(price.begins_at)
-  FROM named
-  JOIN pricing_service AS service ON service.id = named.service_id
-  JOIN pricing_billingitem AS item ON item.service_id = service.id
-  JOIN pricing_price AS price ON price.billing_item_id = item.id AND price.customer_id IS NULL
- GROUP BY named.name, service.id, service.name, item.measure
-"""
 
 
 def _quantities(report: UsageReport) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from django.db import connection
 
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.database.prepared_statements import fetch_all
+from sensenova_billing.lib.database.statements import load_statement
 from usage.ingest.resolve import MEASURES, ResolvedRecord
 
 RecordKey = tuple[int, str]
@@ -71,23 +72,13 @@ def _fields(record: ResolvedRecord) -> dict[str, Any]:
     }
 
 
-# Only the names of measures are interpolated.
-_INSERT = f"""
-WITH sent AS MATERIALIZED (
-    SELECT *
-      FROM json_to_recordset(%s::json)
-           AS sent (customer_id bigint, event_id text, service_id bigint, occurred_at timestamptz,
-                    hour timestamptz, metadata jsonb, {", ".join(f"{measure} bigint" for measure in Measure)})
-), held AS MATERIALIZED (
-    SELECT * FROM hold_hours_open((SELECT array_agg(hour) FROM sent))
+_INSERT = load_statement(
+    "insert_records.sql",
+    beside=__file__,
+    columns=_COLUMNS,
+    measures=_MEASURES,
+    measures_with_types=", ".join(f"{measure} bigint" for measure in Measure),
 )
-INSERT INTO usage_usagerecord ({_COLUMNS})
-SELECT customer_id, event_id, service_id, occurred_at, billing_hour, %s::timestamptz, metadata, {_MEASURES}
-  FROM sent JOIN held USING (hour)
- ORDER BY customer_id, event_id COLLATE "C"
-    ON CONFLICT DO NOTHING
-RETURNING customer_id, event_id
-"""  # noqa: S608
 
 
 def stored_contents(keys: Sequence[RecordKey]) -> dict[RecordKey, dict[str, Any]]:
@@ -110,9 +101,4 @@ def _read(metadata: str | None) -> Any:
     return json.loads(metadata) if isinstance(metadata, str) else metadata
 
 
-_STORED = f"""
-SELECT record.customer_id, record.event_id, service.name, record.occurred_at, {_MEASURES}, record.metadata
-  FROM unnest(%s::bigint[], %s::text[]) AS sent (customer_id, event_id)
-  JOIN usage_usagerecord AS record USING (customer_id, event_id)
-  JOIN pricing_service AS service ON service.id = record.service_id
-"""  # noqa: S608
+_STORED = load_statement("read_stored_records.sql", beside=__file__, measures=_MEASURES)

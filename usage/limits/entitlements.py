@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.audit.context import changes_since
+from pricing.catalogue.service_names import service_by_name_sql
 from sensenova_billing.lib.database.prepared_statements import fetch_all
+from sensenova_billing.lib.database.statements import load_statement
 from usage.limits.errors import CallError, CallForbidden, InvalidCall
 from usage.limits.stores.windows import CallLimits
 
@@ -160,48 +162,6 @@ def _entitlement(
     return Entitlement(customer_id, service_id, service, CallLimits(rpm, tpm))
 
 
-# A service's own name takes precedence over an alias; a customer's own call specification before the default.
-_READ = """
-WITH requested AS (
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])
-           WITH ORDINALITY AS requested (customer, service, key_id, place)
-), present AS (
-    SELECT %s::timestamptz AS instant
+_READ = load_statement(
+    "read_entitlements.sql", beside=__file__, service_by_name=service_by_name_sql(called="requested.service")
 )
-SELECT (SELECT min(instant_of_change)
-          FROM pricing_callspecification AS held
-         CROSS JOIN LATERAL (VALUES (held.begins_at), (held.ends_at)) AS edge (instant_of_change)
-         WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
-           AND instant_of_change > instant),
-       customer.id, coalesce(customer.is_suspended, false),
-       requested.key_id IS NULL OR EXISTS (
-           SELECT FROM accounts_servicekey_customers AS allowed
-            WHERE allowed.servicekey_id = requested.key_id AND allowed.customer_id = customer.id),
-       service.id, service.name,
-       -- As for usage: once a service has a general price it always has one.
-       EXISTS (
-           SELECT FROM pricing_billingitem AS item
-             JOIN pricing_price AS price ON price.billing_item_id = item.id
-            WHERE item.service_id = service.id AND price.customer_id IS NULL AND price.begins_at <= instant),
-       specification.rpm, specification.tpm
-  FROM present
- CROSS JOIN requested
-  LEFT JOIN accounts_customer AS customer ON customer.code = requested.customer
-  LEFT JOIN LATERAL (
-       SELECT id, name, 0 AS turn FROM pricing_service WHERE name = requested.service
-        UNION ALL
-       SELECT named.id, named.name, 1 AS turn
-         FROM pricing_servicealias AS alias
-         JOIN pricing_service AS named ON named.id = alias.service_id
-        WHERE alias.alias = requested.service
-        ORDER BY turn
-        LIMIT 1) AS service ON true
-  LEFT JOIN LATERAL (
-       SELECT rpm, tpm
-         FROM pricing_callspecification AS held
-        WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
-          AND held.begins_at <= instant AND (held.ends_at IS NULL OR held.ends_at > instant)
-        ORDER BY held.customer_id NULLS LAST
-        LIMIT 1) AS specification ON true
- ORDER BY requested.place
-"""

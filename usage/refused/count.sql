@@ -10,7 +10,7 @@ SELECT hour, key_id, customer_id, reason, requests, records, last_at, latest
    SET requests = counted.requests + excluded.requests,
        records = counted.records + excluded.records,
        last_at = greatest(counted.last_at, excluded.last_at),
-       latest = jsonb_path_query_array(excluded.latest || counted.latest, '$[0 to 4]');
+       latest = jsonb_path_query_array(excluded.latest || counted.latest, '$$[0 to $last_shown]');
 
 INSERT INTO usage_refusedusagetotal AS total (reason, records)
 SELECT reason, sum(records)

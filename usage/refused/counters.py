@@ -16,25 +16,25 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from accounts.models import Customer, ServiceKey
+from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import hour_of
 from usage.models import RefusalReason, RefusedUsage, RefusedUsageTotal
 from usage.refused.errors import UsageError
 from usage.refused.log import RefusalLog
 
 SECONDS_BETWEEN_WRITES = 1
-LATEST_SHOWN = 5  # of each counter; count.sql truncates at the same number
+LATEST_SHOWN = 5  # of each counter
 MOST_COUNTERS = 1_000  # in memory; beyond, records are counted without their customer
 LONGEST_CODE = 64
 
 logger = logging.getLogger(__name__)
-_COUNT = Path(__file__).with_name("count.sql").read_text(encoding="utf-8")
+_COUNT = load_statement("count.sql", beside=__file__, last_shown=str(LATEST_SHOWN - 1))
 
 
 @dataclass(frozen=True)

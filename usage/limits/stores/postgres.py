@@ -14,6 +14,7 @@ from django.db import IntegrityError, connection
 from psycopg.errors import UniqueViolation
 
 from sensenova_billing.lib.database.prepared_statements import fetch_all
+from sensenova_billing.lib.database.statements import load_statement
 from usage.limits.stores.clock import StoreClock
 from usage.limits.stores.windows import (
     CALL_TTL,
@@ -140,50 +141,15 @@ def _json(sent: list[dict[str, Any]]) -> str:
 
 
 _CLOCK = StoreClock()
-_ADMIT = """
-SELECT seconds_held, hold.present, refusal, second, status.present, calls_left, tokens_left, calls_reset,
-       tokens_reset, passes_at
-  FROM hold_windows(%s::timestamptz, %s::bigint) AS hold
-  LEFT JOIN LATERAL admit_trip(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
-       AS status ON true
- ORDER BY place
-"""
+_ADMIT = load_statement("admit_calls.sql", beside=__file__)
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
 _CUSTOMERS = "SELECT customers_of_call(%s)"
 _COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"
-_LOOK = """
-SELECT seconds_held, present, second, calls, tokens, calls_reset, tokens_reset
-  FROM hold_windows(%s::timestamptz, %s::bigint)
-  LEFT JOIN LATERAL look_at_windows(CASE WHEN seconds_held = 0 THEN %s::json ELSE '[]' END, %s::timestamptz)
-       WITH ORDINALITY AS its (second, calls, tokens, calls_reset, tokens_reset, place) ON true
- ORDER BY place
-"""
-_REFUSALS = """
-WITH period AS (
-    SELECT coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1) AS since,
-           %s::bigint AS customer_id
-)
-SELECT refused.customer_id, service_id, refusal, sum(calls)::bigint
-  FROM usage_refusedcalls AS refused, period
- WHERE hour > since AND (period.customer_id IS NULL OR refused.customer_id = period.customer_id)
- GROUP BY refused.customer_id, service_id, refusal
- ORDER BY refused.customer_id, service_id, refusal
-"""
+_LOOK = load_statement("read_windows.sql", beside=__file__)
+_REFUSALS = load_statement("sum_refused_calls.sql", beside=__file__)
 _FORGET_REFUSALS = """
 DELETE FROM usage_refusedcalls
  WHERE hour <= coalesce(%s::timestamptz, now()) - make_interval(hours => %s::integer + 1)
 RETURNING hour
 """
-# In no order, so it skips rows that other transactions have locked: waiting for them could deadlock.
-_FORGET = """
-WITH old AS (
-    SELECT call_id, customer_id FROM usage_admittedcall
-     WHERE second < present_second(%s::timestamptz) - %s::bigint
-       FOR UPDATE SKIP LOCKED
-), removed AS (
-    DELETE FROM usage_admittedcall AS call USING old
-     WHERE (call.call_id, call.customer_id) = (old.call_id, old.customer_id)
-    RETURNING call.call_id
-)
-SELECT count(*) FROM removed
-"""
+_FORGET = load_statement("delete_old_calls.sql", beside=__file__)

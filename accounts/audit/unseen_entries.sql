@@ -1,0 +1,1 @@
+(SELECT id FROM accounts_auditentry, ($earlier_snapshot) AS earlier WHERE $is_unseen)

@@ -1,0 +1,6 @@
+SELECT bill.customer_id, line.id, bill.id, bill.sealed_in_id, bill.hour_id, $line
+  FROM invoices_chargeline AS line
+  JOIN invoices_hourlybill AS bill ON bill.id = line.bill_id
+ WHERE line.correction = '' AND line.price_id = ANY (%s) AND line.usage_hour >= %s AND line.usage_hour < %s
+   AND (bill.sealed_in_id, bill.hour_id) < (%s, %s) $of_customer
+ ORDER BY bill.customer_id, line.id

@@ -1,0 +1,8 @@
+WITH consumed AS MATERIALIZED ($consumed), $charged_lines
+SELECT charged.usage_hour, service.name, measure, kind, unit_price, unit_size, records, quantity, amount,
+       correction
+  FROM charged
+  JOIN pricing_service AS service ON service.id = charged.service_id
+  JOIN pricing_servicegroup AS section ON section.id = service.group_id
+ ORDER BY usage_hour, section.position, service.position, billing_item_id, price_id, corrects_id NULLS FIRST,
+          rerating_id NULLS FIRST, correction DESC
