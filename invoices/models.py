@@ -25,7 +25,8 @@ from django.db.models.lookups import Exact
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
-from pricing.models import UNIT_SIZES, BillingItem, Price, PriceKind, Service, unit_text
+from pricing.models import UNIT_SIZES, BillingItem, Price, Service, unit_text
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 from usage.models import BillingHour, whole_hour
@@ -124,7 +125,7 @@ class ChargeLine(models.Model):
     )
     service_name = models.CharField(max_length=100)
     measure = models.CharField(max_length=32, choices=Measure.choices())
-    price_kind = models.CharField(max_length=20, choices=PriceKind.choices)
+    price_kind = models.CharField(max_length=20, choices=Kind.choices())
     is_own_price = models.BooleanField(help_text="The price was negotiated with this customer.")
     unit_price = models.DecimalField(max_digits=PRICE_DIGITS, decimal_places=PRICE_DECIMALS)
     unit_size = models.PositiveIntegerField()
@@ -202,7 +203,7 @@ class ChargeLine(models.Model):
     @property
     def is_free_trial(self) -> bool:
         """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
-        return self.price_kind == PriceKind.FREE_TRIAL and not self.unit_price
+        return self.price_kind == Kind.FREE_TRIAL and not self.unit_price
 
 
 class Rerating(models.Model):

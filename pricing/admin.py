@@ -37,7 +37,7 @@ from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
-KINDS = {"free trial": "success", "limited-time offer": "warning", "list price": "default"}
+KINDS = {kind.label: kind.badge for kind in Kind}
 
 # In place of that of accounts, which does not know limits.
 admin.site.unregister(Customer)

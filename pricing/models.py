@@ -141,14 +141,6 @@ class BillingItem(models.Model):
         return f"{self.service}: {self.get_measure_display()}"
 
 
-class PriceKind(models.TextChoices):
-    """Why a price is what it is; the first that is in force wins."""
-
-    FREE_TRIAL = Kind.FREE_TRIAL.value, "free trial"
-    LIMITED_TIME_OFFER = Kind.LIMITED_TIME_OFFER.value, "limited-time offer"
-    LIST_PRICE = Kind.LIST_PRICE.value, "list price"
-
-
 def in_force(*, at: dt.datetime) -> Q:
     """The condition that a period holds this instant."""
     return Q(begins_at__lte=at) & _not_ended(at)
@@ -204,7 +196,7 @@ class Price(models.Model):
         related_name="prices",
         help_text="A price negotiated with one customer; empty: for everybody.",
     )
-    kind = models.CharField(max_length=20, choices=PriceKind.choices, default=PriceKind.LIST_PRICE)
+    kind = models.CharField(max_length=20, choices=Kind.choices(), default=Kind.LIST_PRICE.value)
     unit_price = models.DecimalField(
         "unit price (RMB)",
         max_digits=PRICE_DIGITS,
@@ -236,9 +228,9 @@ class Price(models.Model):
             models.CheckConstraint(
                 condition=Q(unit_size__in=list(UNIT_SIZES)), name="a_unit_size_is_a_power_of_ten"
             ),
-            models.CheckConstraint(condition=Q(kind__in=PriceKind.values), name="a_price_is_of_a_known_kind"),
+            models.CheckConstraint(condition=Q(kind__in=list(Kind)), name="a_price_is_of_a_known_kind"),
             models.CheckConstraint(
-                condition=~Q(kind=PriceKind.FREE_TRIAL) | Q(unit_price=0),
+                condition=~Q(kind=Kind.FREE_TRIAL) | Q(unit_price=0),
                 name="a_free_trial_costs_nothing",
                 violation_error_message="A free trial costs 0.",
             ),
@@ -259,7 +251,7 @@ class Price(models.Model):
                     condition=Q(kind=kind),
                     violation_error_message=f"Another {label} of this item is in force in that period.",
                 )
-                for kind, label in PriceKind.choices
+                for kind, label in Kind.choices()
             ),
         )
 
@@ -288,12 +280,15 @@ class Price(models.Model):
         return period_text(self.begins_at, self.ends_at)
 
 
+# What follows a price that is not a list price.
+_REMARKS = {kind.value: f" ({kind.label})" for kind in Kind if kind != Kind.LIST_PRICE}
+
+
 def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
     """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited-time offer)`."""
     if kind == Kind.FREE_TRIAL:
         return "Free trial for a limited time"
-    offer = " (limited-time offer)" if kind == Kind.LIMITED_TIME_OFFER else ""
-    return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{offer}"
+    return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{_REMARKS.get(kind, '')}"
 
 
 def period_text(begins_at: dt.datetime, ends_at: dt.datetime | None) -> str:

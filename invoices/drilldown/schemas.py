@@ -8,8 +8,8 @@ from invoices.drilldown.forms import MOST_RECORDS, RECORDS_A_PAGE
 from invoices.drilldown.pagination import LONGEST_EVENT_ID, RecordCursor
 from invoices.drilldown.trace import BillingState, RecordTrace, Share
 from invoices.models import ChargeLine, Correction
-from pricing.models import PriceKind
 from pricing.rules.amounts import plain
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from usage.ingest.reversals import reason_of
@@ -142,7 +142,7 @@ TRACE_SHAPES: dict[str, Schema] = {
             "usage_hour": _INSTANT | {"description": "Before the billing hour if the usage came late."},
             "service": _TEXT,
             "billing_item": {"type": "string", "enum": [str(measure) for measure in Measure]},
-            "price_kind": {"type": "string", "enum": list(PriceKind.values)},
+            "price_kind": {"type": "string", "enum": list(map(str, Kind))},
             "unit_price": _DECIMAL,
             "unit_size": _INTEGER,
             "records": _INTEGER

@@ -14,8 +14,9 @@ from django.db.models import Count, Q, Sum
 from accounts.models import Customer
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
 from invoices.rating.charges_sql import Charge, charges_so_far
-from pricing.models import PriceKind, Service
+from pricing.models import Service
 from pricing.rules.amounts import exact_sum
+from pricing.rules.kinds import Kind
 from sensenova_billing.lib.local_time import start_of_day
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
@@ -157,7 +158,7 @@ def _spent_in_closed(*, customer: Customer, since: dt.datetime, until: dt.dateti
     rows = (
         ChargeLine.objects.filter(bill__customer=customer, bill__hour_id__gte=since, bill__hour_id__lte=until)
         .order_by()
-        .annotate(is_free=Q(price_kind=PriceKind.FREE_TRIAL, unit_price=0))
+        .annotate(is_free=Q(price_kind=Kind.FREE_TRIAL, unit_price=0))
         .values_list("bill__hour_id", "service__name", "is_free")
         .annotate(Sum("amount"))
     )

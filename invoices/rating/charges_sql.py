@@ -16,7 +16,7 @@ from django.db import connection
 
 from invoices.models import Correction
 from invoices.rating.usage_sql import RATED, consumed, rating_parameters
-from pricing.models import PriceKind
+from pricing.rules.kinds import Kind
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
 _CORRECTIONS = {correction.name.lower(): str(correction.value) for correction in Correction}
@@ -52,7 +52,7 @@ class Charge(NamedTuple):
     @property
     def is_free_trial(self) -> bool:
         """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
-        return self.kind == PriceKind.FREE_TRIAL and not self.unit_price
+        return self.kind == Kind.FREE_TRIAL and not self.unit_price
 
 
 def charging_parameters(

@@ -60,9 +60,6 @@ class CalculatorForm(forms.Form):
     service = forms.ChoiceField(
         error_messages={"invalid_choice": "This service is not on sale. Choose another."}
     )
-    input_tokens = QuantityField(label=Measure.INPUT_TOKENS.label)
-    output_tokens = QuantityField(label=Measure.OUTPUT_TOKENS.label)
-    input_characters = QuantityField(label=Measure.INPUT_CHARACTERS.label)
     input_text = forms.CharField(
         label="Or the text itself",
         required=False,
@@ -84,7 +81,9 @@ class CalculatorForm(forms.Form):
         self.charged = {item.measure for item in chosen.items} if chosen else set()
         # A script shows these when another service is chosen; browsers do not send disabled fields.
         for measure in Measure:
-            self.fields[measure].disabled = measure not in self.charged
+            self.fields[measure.value] = QuantityField(
+                label=measure.label, disabled=measure not in self.charged
+            )
         self.fields["input_text"].disabled = not self.takes_text
 
     @property
@@ -95,7 +94,7 @@ class CalculatorForm(forms.Form):
     @property
     def quantities(self) -> list[forms.BoundField]:
         """The fields for numbers, in the order of the measures."""
-        return [self[measure] for measure in Measure]
+        return [self[measure.value] for measure in Measure]
 
     def clean(self) -> dict[str, Any]:
         """Refuse characters that are given twice."""

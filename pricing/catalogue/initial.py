@@ -11,14 +11,15 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from pricing.models import BillingItem, CallSpecification, Price, PriceKind, Service, ServiceGroup
+from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 
 BEGINS_AT = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
 UNIT_SIZE = 1000
 
 IN, OUT, CHARACTERS = Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.INPUT_CHARACTERS
-LIST, OFFER, TRIAL = PriceKind.LIST_PRICE, PriceKind.LIMITED_TIME_OFFER, PriceKind.FREE_TRIAL
+LIST, OFFER, TRIAL = Kind.LIST_PRICE, Kind.LIMITED_TIME_OFFER, Kind.FREE_TRIAL
 
 # The page gives no numbers. 60 RPM and 128,000 TPM are what SenseNova states for its V6 services.
 DEFAULT_RPM, DEFAULT_TPM = 60, 128_000
@@ -30,7 +31,7 @@ class Sold:
 
     measure: Measure
     unit_price: Decimal
-    kind: PriceKind = LIST
+    kind: Kind = LIST
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class PageGroup:
 
 
 def _tokens(
-    price_in: str, price_out: str, *, kind_in: PriceKind = LIST, kind_out: PriceKind = LIST
+    price_in: str, price_out: str, *, kind_in: Kind = LIST, kind_out: Kind = LIST
 ) -> tuple[Sold, ...]:
     return (Sold(IN, Decimal(price_in), kind_in), Sold(OUT, Decimal(price_out), kind_out))
 

@@ -26,6 +26,7 @@ class PriceText:
 
     words: str
     remark: str = ""
+    badge: str = ""
     is_free_trial: bool = False
     list_price: str = ""
     ends_at: dt.datetime | None = None
@@ -144,6 +145,7 @@ def _price_text(item: ItemOnSale) -> PriceText:
     return PriceText(
         words=words,
         remark=remark.removesuffix(")"),
+        badge=item.price.kind.badge,
         is_free_trial=item.price.kind == Kind.FREE_TRIAL,
         list_price=_words(item.list_price, item.measure) if item.list_price else "",
         # Not the row's own end: a successor on the same terms continues it.

@@ -13,10 +13,17 @@ from pricing.catalogue.estimates import estimate
 from pricing.catalogue.forms import CalculatorForm
 from pricing.catalogue.offering import Catalog, catalog_at
 from pricing.catalogue.price_page import call_limits, families_of, upcoming_changes
+from pricing.rules.kinds import Kind
+from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
 
 # The page is public, so it uses the default time zone of customers.
 CLOCK = "Asia/Shanghai"
+# For the calculator's script.
+WORDS = {
+    "measures": {measure.value: measure.label for measure in Measure},
+    "kinds": {kind.value: {"label": kind.label, "badge": kind.badge} for kind in Kind},
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,5 +52,6 @@ def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) ->
     return {
         "form": form,
         "services": services,
+        "words": WORDS,
         "estimate": estimate(usages=[usage], at=now) if usage else None,
     }

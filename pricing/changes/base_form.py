@@ -11,8 +11,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Customer
 from pricing.changes.rows import PriceRow
-from pricing.models import UNIT_SIZES, PriceKind
+from pricing.models import UNIT_SIZES
 from pricing.rules.amounts import read_decimal
+from pricing.rules.kinds import Kind
 from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 
@@ -104,9 +105,9 @@ def unit_size_field() -> forms.TypedChoiceField:
 def kind_field() -> forms.ChoiceField:
     """Ask for the kind of a price."""
     return forms.ChoiceField(
-        choices=PriceKind.choices,
-        initial=PriceKind.LIST_PRICE,
-        help_text="A free trial comes before an offer, an offer before the list price.",
+        choices=Kind.choices(),
+        initial=Kind.LIST_PRICE.value,
+        help_text=f"The first that is in force counts: {', '.join(kind.label for kind in Kind)}.",
         widget=UnfoldAdminSelectWidget,
     )
 

@@ -30,7 +30,8 @@ from pricing.changes.price_commands import (
     start_trial,
 )
 from pricing.changes.rows import PriceRow
-from pricing.models import ITEM_ORDER, BillingItem, Price, PriceKind, Service, ServiceGroup, price_text
+from pricing.models import ITEM_ORDER, BillingItem, Price, Service, ServiceGroup, price_text
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 
 
@@ -249,7 +250,7 @@ class EndPriceForm(PriceActionForm):
         self.initial.setdefault("ends_at", self.initial["begins_at"])
         self._open = list(
             Price.objects.from_then_on(at=self.now)
-            .filter(~Q(kind=PriceKind.LIST_PRICE) | Q(customer__isnull=False) | self._named())
+            .filter(~Q(kind=Kind.LIST_PRICE) | Q(customer__isnull=False) | self._named())
             .select_related("billing_item__service__group", "customer")
             .order_by(*(f"billing_item__{name}" for name in ITEM_ORDER), "begins_at")
         )

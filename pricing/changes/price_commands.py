@@ -15,7 +15,8 @@ from accounts.models import Customer
 from pricing.changes.rows import PriceRow, SpecificationRow, key_of
 from pricing.changes.stored import price_row
 from pricing.changes.undo import RemovedRow, Superseded, superseded_by
-from pricing.models import BillingItem, Price, PriceKind
+from pricing.models import BillingItem, Price
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_DECIMALS
 
@@ -71,7 +72,7 @@ def announce_offer(
         draft.supersede(
             replace(
                 price_row(base),
-                kind=PriceKind.LIMITED_TIME_OFFER,
+                kind=Kind.LIMITED_TIME_OFFER,
                 unit_price=_reduced(base, percent_off) if unit_price is None else unit_price,
                 begins_at=begins_at,
                 ends_at=ends_at,
@@ -89,7 +90,7 @@ def start_trial(
         draft.supersede(
             replace(
                 price_row(_base_price(item, begins_at)),
-                kind=PriceKind.FREE_TRIAL,
+                kind=Kind.FREE_TRIAL,
                 unit_price=Decimal(0),
                 begins_at=begins_at,
                 ends_at=ends_at,
@@ -117,7 +118,7 @@ def end_prices(
             draft.supersede(
                 replace(
                     ended,
-                    kind=PriceKind.LIST_PRICE,
+                    kind=Kind.LIST_PRICE,
                     unit_price=unit_price,
                     begins_at=ends_at,
                     ends_at=None,
@@ -210,7 +211,7 @@ class _Draft:
             raise ValidationError(f"{price.billing_item}: {price.text} is not scheduled any more.")
         before = [
             # A list price ends because another follows; an offer or a trial may just have been over.
-            Predecessor(one, self._keys.get(key_of(one)), one.kind == PriceKind.LIST_PRICE)
+            Predecessor(one, self._keys.get(key_of(one)), one.kind == Kind.LIST_PRICE)
             for one in self._series(row)
             if one.ends_at == gone.begins_at and key_of(one) not in self._ended
         ]
@@ -290,7 +291,7 @@ def _base_price(item: BillingItem, at: dt.datetime) -> Price:
     """Return the price that a discount applies to: everybody's list price, else their price in force."""
     counting = Price.objects.filter(billing_item=item).for_everybody().in_force(at=at).by_precedence()
     prices = {price.kind: price for price in reversed(counting)}
-    base = prices.get(PriceKind.LIST_PRICE) or next(reversed(prices.values()), None)
+    base = prices.get(Kind.LIST_PRICE) or next(reversed(prices.values()), None)
     if base is None:
         raise ValidationError(f"{item} has no price at {at:%Y-%m-%d %H:%M} UTC.")
     return base
@@ -299,7 +300,7 @@ def _base_price(item: BillingItem, at: dt.datetime) -> Price:
 def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:
     if percent_off is None:
         raise ValidationError(f"{base.billing_item}: give a percentage off or a new price.")
-    if base.kind == PriceKind.FREE_TRIAL:
+    if base.kind == Kind.FREE_TRIAL:
         raise ValidationError(f"{base.billing_item} has only a free trial: there is no price to reduce.")
     with localcontext(prec=40):
         reduced = (base.unit_price * (HUNDRED - percent_off) / HUNDRED).normalize()

@@ -1,7 +1,6 @@
-"""What can be measured of a call; the one place that names the measures.
+"""What can be measured of a call: the one place that names the measures.
 
-To add one: a member here, a column of the same name on the usage record with its migration, and a
-billing item with a price. API, closing, bills and pages take the measures from here.
+To add one, follow docs/architecture.md, "To add a measure".
 """
 
 from enum import StrEnum
@@ -30,8 +29,13 @@ class Measure(StrEnum):
         return [(measure.value, measure.label) for measure in cls]
 
 
-# What the TPM of a call specification counts: input and output tokens (the price page).
-TPM_MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+# Whether the TPM of a call specification counts it: input and output tokens (the price page).
+COUNTS_IN_TPM = {
+    Measure.INPUT_TOKENS: True,
+    Measure.OUTPUT_TOKENS: True,
+    Measure.INPUT_CHARACTERS: False,
+}
+TPM_MEASURES = tuple(measure for measure in Measure if COUNTS_IN_TPM[measure])
 
 # The most that one call may use of a measure: what every JSON reader keeps exactly.
 MAX_QUANTITY = 2**53

@@ -1,7 +1,7 @@
 """Which of an item's prices counts at an instant, and when that changes (docs/pricing.md).
 
-The same rule as the SQL that closes an hour, for code that looks at single prices; a property test holds the
-two together.
+For code that looks at single prices. "Which price counts" in docs/pricing.md names the other places that
+choose a price, and those that rely on it that this changes only where a period begins or ends.
 """
 
 import datetime as dt

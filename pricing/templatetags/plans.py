@@ -8,7 +8,8 @@ from django import template
 
 from pricing.changes.apply import RowChange, RowState
 from pricing.changes.rows import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
-from pricing.models import UNIT_SIZES, PriceKind, period_text, price_text
+from pricing.models import UNIT_SIZES, period_text, price_text
+from pricing.rules.kinds import Kind
 
 register = template.Library()
 
@@ -58,7 +59,7 @@ def row_price_text(row: PriceRow) -> str:
 
 def kind_text(kind: str) -> str:
     """E.g. `list price`; an unknown kind as it is written."""
-    return PriceKind(kind).label if kind in PriceKind.values else kind
+    return Kind(kind).label if kind in list(Kind) else kind
 
 
 def _price_name(row: PriceRow) -> str:

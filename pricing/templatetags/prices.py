@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from pricing.catalogue.estimates import EstimateLine
 from pricing.models import unit_text
+from pricing.rules.kinds import Kind
 from sensenova_billing.lib import local_time
 
 register = template.Library()
@@ -16,6 +17,12 @@ register = template.Library()
 def moment(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the minute where it falls on one: `2026-12-01 00:00`."""
     return local_time.minute_text(instant, timezone.get_current_timezone())
+
+
+@register.filter
+def price_kind(kind: str) -> Kind:
+    """Return the kind of this name, with its label and its badge."""
+    return Kind(kind)
 
 
 @register.filter

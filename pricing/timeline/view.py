@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pricing.catalogue.offering import fact_of
-from pricing.models import BillingItem, Price, PriceKind
+from pricing.models import BillingItem, Price
+from pricing.rules.kinds import Kind
 from pricing.timeline.geometry import Bar, Lane, Span, counting_prices, span_of, timeline_of
 
 WHEN = ("Now", "Next", "After that")
@@ -27,7 +28,7 @@ class DrawnLane:
     """The bars of one kind with the lane's name."""
 
     name: str
-    kind: str
+    badge: str
     bars: list[DrawnBar]
 
 
@@ -91,16 +92,15 @@ def _sentences(counting: list[tuple[dt.datetime, Price]]) -> list[str]:
 
 def _lane(lane: Lane, by_key: dict[int, Price]) -> DrawnLane:
     customer = by_key[lane.bars[0].price.id].customer
-    kind = PriceKind(lane.kind).label
     return DrawnLane(
-        name=f"{kind}, {customer.code} only" if customer else kind,
-        kind=lane.kind,
+        name=f"{lane.kind.label}, {customer.code} only" if customer else lane.kind.label,
+        badge=lane.kind.badge,
         bars=[_bar(bar, by_key[bar.price.id]) for bar in lane.bars],
     )
 
 
 def _bar(bar: Bar, price: Price) -> DrawnBar:
-    text = "free" if price.kind == PriceKind.FREE_TRIAL else f"{price.unit_price.normalize():f}"
+    text = "free" if price.kind == Kind.FREE_TRIAL else f"{price.unit_price.normalize():f}"
     counts = "counts" if bar.counts else "does not count: another price comes first"
     if (bar.begins_at, bar.ends_at) == (price.begins_at, price.ends_at):
         part = ""

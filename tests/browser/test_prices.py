@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from accounts.models import AuditEntry, Role, User
-from pricing.models import Price, PriceKind
+from pricing.models import Price
+from pricing.rules.kinds import Kind
 from tests.builders import item, record, report
 from tests.conftest import PASSWORD
 
@@ -63,7 +64,7 @@ def test_an_offer_is_announced_for_a_group(admin, operator, used):
 
     sees(page, "Done: Offer 4 billing items at 25 % off")
     offers = Price.objects.filter(
-        kind=PriceKind.LIMITED_TIME_OFFER, billing_item__service__group__name="SenseNova Role-play Model"
+        kind=Kind.LIMITED_TIME_OFFER, billing_item__service__group__name="SenseNova Role-play Model"
     )
     assert sorted(offer.unit_price.normalize() for offer in offers) == [
         Decimal("0.009"), Decimal("0.009"), Decimal("0.01125"), Decimal("0.01125"),

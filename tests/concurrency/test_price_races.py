@@ -11,7 +11,7 @@ from pricing.catalogue.initial import load_catalogue
 from pricing.changes import apply as applying
 from pricing.changes.apply import ChangesRefused, StalePreview, apply_rows, dry_run
 from pricing.changes.price_commands import announce_offer, cancel_price, change_price, end_prices
-from pricing.models import PriceKind
+from pricing.rules.kinds import Kind
 from tests.builders import commit, item
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 
@@ -29,7 +29,7 @@ def vision():
     found = item("SenseChat-Vision", "input_tokens")
     apply(
         change_price(
-            item=found, customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal("0.01"), unit_size=1000,
+            item=found, customer=None, kind=Kind.LIST_PRICE, unit_price=Decimal("0.01"), unit_size=1000,
             begins_at=TOMORROW, ends_at=None,
         )
     )  # fmt: skip
@@ -42,7 +42,7 @@ def offer():
     load_catalogue()
     found = item("SenseChat", "input_tokens")
     apply(announce_offer(items=[found], percent_off=Decimal(10), begins_at=TOMORROW, ends_at=None))
-    return price_of(found, PriceKind.LIMITED_TIME_OFFER)
+    return price_of(found, Kind.LIMITED_TIME_OFFER)
 
 
 def apply(rows, seen=None):
@@ -61,21 +61,21 @@ def price_of(found, kind):
 
 
 def end_the_trial(found):
-    apply(end_prices(prices=[price_of(found, PriceKind.FREE_TRIAL)], ends_at=TOMORROW))
+    apply(end_prices(prices=[price_of(found, Kind.FREE_TRIAL)], ends_at=TOMORROW))
 
 
 def cancel_the_list_price(found):
-    apply(cancel_price(price=price_of(found, PriceKind.LIST_PRICE)))
+    apply(cancel_price(price=price_of(found, Kind.LIST_PRICE)))
 
 
 def end_by_hand(found):
-    found.prices.filter(kind=PriceKind.FREE_TRIAL).update(ends_at=TOMORROW)
+    found.prices.filter(kind=Kind.FREE_TRIAL).update(ends_at=TOMORROW)
     commit()
 
 
 def delete_by_hand(found):
     with transaction.atomic():
-        found.prices.filter(kind=PriceKind.LIST_PRICE).delete()
+        found.prices.filter(kind=Kind.LIST_PRICE).delete()
         commit()
 
 
@@ -176,13 +176,13 @@ def test_of_two_offers_at_once_one_is_refused(vision):
         with pytest.raises(ChangesRefused, match="Another limited-time offer of this item is in force"):
             announcing.result(PATIENCE)
 
-    assert found.prices.filter(kind=PriceKind.LIMITED_TIME_OFFER).count() == 1
+    assert found.prices.filter(kind=Kind.LIMITED_TIME_OFFER).count() == 1
 
 
 def test_a_plan_that_waits_for_another_shows_what_is_so_afterwards(offer):
     found = item("SenseChat", "input_tokens")
     dearer = change_price(
-        item=found, customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal(9), unit_size=1000,
+        item=found, customer=None, kind=Kind.LIST_PRICE, unit_price=Decimal(9), unit_size=1000,
         begins_at=TOMORROW, ends_at=None,
     )  # fmt: skip
 

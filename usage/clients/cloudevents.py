@@ -14,8 +14,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.strict_json import BadItem
-from usage.clients.parsing import read_client_json, require_object, timed_report, whole_number
+from usage.clients.parsing import (
+    LITELLM_NAMES,
+    Names,
+    measure_of_each,
+    read_client_json,
+    require_object,
+    timed_report,
+    whole_number,
+)
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
 # The client's names of our fields, for errors in its format.
@@ -24,16 +33,21 @@ NAMES = {
     "customer": "subject",
     "service": "data.model",
     "occurred_at": "time",
-    "input_tokens": "data",
-    "output_tokens": "data",
-    "input_characters": "data",
+    **{measure.value: "data" for measure in Measure},
 }
 
 Quantities = dict[str, int]
 
-_LITELLM = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-_OURS = {name: name for name in ("input_tokens", "output_tokens", "input_characters")}
-_DIRECTIONS = {"input": "input_tokens", "system": "input_tokens", "output": "output_tokens"}
+# OpenMeter's convention for prompts: the direction of an event's `tokens`.
+OPENMETER_TYPES: Names = {
+    Measure.INPUT_TOKENS: ("input", "system"),
+    Measure.OUTPUT_TOKENS: ("output",),
+    Measure.INPUT_CHARACTERS: (),
+}
+
+_LITELLM = measure_of_each(LITELLM_NAMES)
+_OURS = {measure.value: measure.value for measure in Measure}
+_DIRECTIONS = measure_of_each(OPENMETER_TYPES)
 _ZONED = re.compile(r"(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
 MAX_ID = 255
 
@@ -111,7 +125,7 @@ def _directed(data: dict[str, Any]) -> Quantities:
     return {_DIRECTIONS[direction]: whole_number("data.tokens", data.get("tokens"))}
 
 
-# LiteLLM's names; OpenMeter's convention for prompts, one event for each direction; our own names.
+# LiteLLM's names; OpenMeter's convention, one event for each direction; our own names.
 _FAMILIES: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Quantities]], ...] = (
     (tuple(_LITELLM), _renamed(_LITELLM)),
     (("tokens",), _directed),

@@ -6,7 +6,7 @@
 | customer | `external_subscription_id` |
 | service | `properties.model`, by its name or an alias |
 | occurred at | `timestamp`, Unix seconds; the arrival if missing |
-| quantities | `properties.prompt_tokens`, `completion_tokens`; or `properties.value`, see `_CODES` |
+| quantities | `properties.prompt_tokens`, `completion_tokens`; or `properties.value`, see `LAGO_CODES` |
 """
 
 import datetime as dt
@@ -15,10 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.errors import Unreadable
 from sensenova_billing.lib.api.strict_json import BadItem, require_text
 from usage.clients.parsing import (
+    LITELLM_NAMES,
+    Names,
     WrittenFloat,
+    measure_of_each,
     read_client_json,
     require_object,
     timed_report,
@@ -33,13 +37,18 @@ NAMES = {
     "customer": "external_subscription_id",
     "service": "properties.model",
     "occurred_at": "timestamp",
-    "input_tokens": "properties",
-    "output_tokens": "properties",
-    "input_characters": "properties",
+    **{measure.value: "properties" for measure in Measure},
 }
 
-_PAIR = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-_CODES = {"llm_input_tokens": "input_tokens", "llm_output_tokens": "output_tokens"}
+# The codes of lago-agent-sdk's events.
+LAGO_CODES: Names = {
+    Measure.INPUT_TOKENS: ("llm_input_tokens",),
+    Measure.OUTPUT_TOKENS: ("llm_output_tokens",),
+    Measure.INPUT_CHARACTERS: (),
+}
+
+_LITELLM = measure_of_each(LITELLM_NAMES)
+_CODES = measure_of_each(LAGO_CODES)
 _ECHOED = ("transaction_id", "external_subscription_id", "code", "precise_total_amount_cents")
 # Lago's ids are UUIDs; ours derive from the event's id, so that a resend gets the same answer.
 _NAMESPACE = uuid.UUID("7d1f6d0c-3b0e-4c53-9d0e-5f3f8b8a6a11")
@@ -132,7 +141,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _quantities(code: str, properties: dict[str, Any]) -> dict[str, int]:
-    given = {theirs: ours for theirs, ours in _PAIR.items() if properties.get(theirs) is not None}
+    given = {theirs: ours for theirs, ours in _LITELLM.items() if properties.get(theirs) is not None}
     if given:
         return {
             ours: whole_number(f"properties.{theirs}", properties[theirs]) for theirs, ours in given.items()

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensenova_billing.lib.api.strict_json import BadItem
-from usage.clients.parsing import first_given, read_client_json, require_object, timed_report, unix_time
+from usage.clients.parsing import (
+    LITELLM_NAMES,
+    first_given,
+    measure_of_each,
+    read_client_json,
+    require_object,
+    timed_report,
+    unix_time,
+)
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
 # The client's names of our fields, for errors in its format.
@@ -26,10 +34,10 @@ NAMES = {
     "customer": "end_user",
     "service": "model",
     "occurred_at": "endTime",
-    "input_tokens": "prompt_tokens",
-    "output_tokens": "completion_tokens",
+    **{ours: theirs for theirs, ours in measure_of_each(LITELLM_NAMES).items()},
 }
 
+_MEASURES = measure_of_each(LITELLM_NAMES)
 _CUSTOMER = ("user_api_key_end_user_id", "user_api_key_user_id", "user_api_key_team_id")
 _STATUSES = ("success", "failure")
 
@@ -91,8 +99,7 @@ def _customer(payload: dict[str, Any]) -> Any:
 
 
 def _quantities(payload: dict[str, Any]) -> dict[str, Any]:
-    pair = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
-    found = {ours: payload[theirs] for ours, theirs in pair.items() if payload.get(theirs) is not None}
+    found = {ours: payload[theirs] for theirs, ours in _MEASURES.items() if payload.get(theirs) is not None}
     if not found:
         raise BadItem("prompt_tokens", "neither prompt_tokens nor completion_tokens is given")
     return found

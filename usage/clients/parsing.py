@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.strict_json import BadItem, read_json
 from usage.ingest.payload import ArrivalReport, UsageReport, report_of
 
@@ -18,6 +19,21 @@ _DIGITS = re.compile(r"0|[1-9][0-9]{0,15}")
 # Eleven digits of seconds reach beyond the year 5000; ingest rejects instants far from now.
 _UNIX_TIME = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,18}))?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+# What a client calls each measure. Every measure is listed: no names where the client cannot report it.
+Names = Mapping[Measure, tuple[str, ...]]
+
+LITELLM_NAMES: Names = {
+    Measure.INPUT_TOKENS: ("prompt_tokens",),
+    Measure.OUTPUT_TOKENS: ("completion_tokens",),
+    Measure.INPUT_CHARACTERS: (),
+}
+
+
+def measure_of_each(names: Names) -> dict[str, str]:
+    """Return our name of the measure for each of the client's names."""
+    return {theirs: measure.value for measure, client_names in names.items() for theirs in client_names}
 
 
 class WrittenFloat(float):

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from usage.refused.errors import RecordProblem
 
 MEASURES = tuple(Measure)  # going through an enum is slow
 _TOKENS = [MEASURES.index(measure) for measure in TPM_MEASURES]
+_CHARACTERS = MEASURES.index(Measure.INPUT_CHARACTERS)
 
 
 class ResolvedRecord(NamedTuple):
@@ -153,12 +155,15 @@ _LOOK_UP = load_statement(
 )
 
 
+_measured = attrgetter(*MEASURES)
+
+
 def _quantities(report: UsageReport) -> tuple[int, ...]:
-    characters = report.input_characters or 0
+    """Return how much was used of each measure, in the order of Measure."""
+    quantities = [quantity or 0 for quantity in _measured(report)]
     if report.input_text is not UNSET:
-        characters = count_characters(report.input_text)
-    # In the order of Measure.
-    return (report.input_tokens or 0, report.output_tokens or 0, characters)
+        quantities[_CHARACTERS] = count_characters(report.input_text)
+    return tuple(quantities)
 
 
 # A field, what is wrong with it, and the reason under which it is counted.

@@ -124,7 +124,7 @@ SHAPES: dict[str, Schema] = {
         {"tokens": schema_ref("Count"), "type": {"type": "string", "enum": ["input", "output", "system"]}},
         required=["tokens", "type"],
     ),
-    "OurCounts": _some_of("input_tokens", "output_tokens", "input_characters"),
+    "OurCounts": _some_of(*map(str, Measure)),
     "LagoValue": _object(
         {
             "code": {"type": "string", "enum": ["llm_input_tokens", "llm_output_tokens"]},

@@ -9,8 +9,7 @@
   const total = document.getElementById("estimate-total");
   const error = document.getElementById("calculator-error");
   const status = document.getElementById("calculator-status");
-  const LABELS = { input_tokens: "Input tokens", output_tokens: "Output tokens", input_characters: "Input characters" };
-  const KINDS = { free_trial: "free trial", limited_time_offer: "limited-time offer", list_price: "list price" };
+  const { measures: MEASURES, kinds: KINDS } = JSON.parse(document.getElementById("calculator-words").textContent);
   const MOST = 2n ** 53n;
   const LONGEST = 18;
   const GROUPED = /^[1-9]\d{0,2}(?:([, \u00a0\u2009\u202f])\d{3})(?:\1\d{3})*$/;
@@ -40,7 +39,7 @@
     const field = form.elements[name];
     field?.setAttribute("aria-invalid", "true");
     field?.setAttribute("aria-errormessage", error.id);
-    const label = LABELS[name] ?? (name === "input_text" ? "Text" : "");
+    const label = MEASURES[name] ?? (name === "input_text" ? "Text" : "");
     error.textContent = label ? `${label}: ${reason}` : reason;
     error.hidden = false;
     result.hidden = true;
@@ -70,7 +69,7 @@
   // Returns null without an input, or a refusal.
   const readInput = () => {
     const fields = [];
-    for (const name of Object.keys(LABELS)) {
+    for (const name of Object.keys(MEASURES)) {
       const field = form.elements[name];
       const typed = field.value.trim();
       if (field.disabled || !typed) continue;
@@ -99,10 +98,11 @@
   const row = (line) => {
     const isFree = line.price_kind === "free_trial";
     const made = document.createElement("tr");
-    const name = cell("th", LABELS[line.billing_item] ?? line.billing_item);
+    const name = cell("th", MEASURES[line.billing_item]);
     name.scope = "row";
     const kind = document.createElement("td");
-    kind.append(cell("span", KINDS[line.price_kind] ?? line.price_kind, `pill ${line.price_kind}`));
+    const { label, badge } = KINDS[line.price_kind];
+    kind.append(cell("span", label, `pill ${badge}`));
     made.append(
       name,
       cell("td", grouped(line.quantity).thousands, "number"),

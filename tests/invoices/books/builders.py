@@ -12,7 +12,8 @@ from invoices.closing.close import close_due_hours
 from invoices.closing.parking import parked_hours, release
 from invoices.closing.seal import seal_of
 from invoices.models import HourSeal, Rerating
-from pricing.models import Price, PriceKind
+from pricing.models import Price
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, commit, item, price, record, report
 from usage.ingest.reversals import reverse_record
@@ -23,7 +24,7 @@ BY = "operator@sensenova.example"
 
 def keep_busy_books(*, acme: Customer, globex: Customer) -> None:
     """Fill and close THE_HOUR and the three after it; an hour may come to 10 RMB, or it is parked."""
-    price("SenseChat", IN, "0.009", begins_at=at(30), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0.009", begins_at=at(30), kind=Kind.LIMITED_TIME_OFFER)
     price("SenseChat", OUT, "0.5", begins_at=at(0), customer=acme)
     record(*(report(f"at {minute}", service="SenseChat", occurred_at=at(minute)) for minute in (29, 30, 31)))
     record(report("vision", service="SenseChat-Vision"), report("1"), report("2"), report("3"))

@@ -13,7 +13,8 @@ from invoices.books.verify import verify_books
 from invoices.closing.parking import parked_hours, release
 from invoices.corrections.rerate import order_rerating
 from invoices.models import ChargeLine
-from pricing.models import Price, PriceKind
+from pricing.models import Price
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, item, record, report
 from usage.ingest.errors import AlreadyReversed
@@ -50,9 +51,9 @@ def change_prices(chance, *, hour, customers):
     """Offers, trials and own prices, some of which begin or end within the hour."""
     begin = at(chance.choice((0, 17, 30)), hour=hour)
     end = begin + dt.timedelta(minutes=chance.choice((20, 60, 95)))
-    kind = chance.choice(PriceKind.values)
-    unit_price = "0" if kind == PriceKind.FREE_TRIAL else f"0.{chance.randrange(1, 10**8):08}"
-    customer = chance.choice((*customers, None) if kind != PriceKind.LIST_PRICE else customers)
+    kind = chance.choice(list(Kind))
+    unit_price = "0" if kind == Kind.FREE_TRIAL else f"0.{chance.randrange(1, 10**8):08}"
+    customer = chance.choice((*customers, None) if kind != Kind.LIST_PRICE else customers)
     lasting = Q(ends_at=None) | Q(ends_at__gt=begin)
     taken = Price.objects.filter(lasting, customer=customer, kind=kind, begins_at__lt=end)
     charged = item(chance.choice(SERVICES[:2]), chance.choice(MEASURES))

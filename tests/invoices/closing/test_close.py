@@ -14,7 +14,8 @@ from invoices.closing.close import close_due_hours, close_hour
 from invoices.closing.seal import seal_of
 from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour
 from invoices.tasks import close_due_hours as close_due_hours_task
-from pricing.models import Price, PriceKind
+from pricing.models import Price
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, commit, price, raw_record, record, report
 from usage.models import HOUR, MAX_QUANTITY, BillingHour, UsageRecord
@@ -133,7 +134,7 @@ def test_a_free_trial_is_billed_at_nothing(acme):
         ("SenseChat-Vision", IN, 1000, Decimal(0), Decimal(0)),
         ("SenseChat-Vision", OUT, 500, Decimal(0), Decimal(0)),
     ]
-    assert {line.price_kind for line in ChargeLine.objects.all()} == {PriceKind.FREE_TRIAL}
+    assert {line.price_kind for line in ChargeLine.objects.all()} == {Kind.FREE_TRIAL}
     assert HourlyBill.objects.get().amount == 0
 
 
@@ -161,7 +162,7 @@ def test_the_hour_holds_its_first_instant_and_not_its_end(acme):
 
 
 def test_a_price_that_begins_within_the_hour_gives_two_lines_that_add_up(acme):
-    price("SenseChat", IN, "0.009", begins_at=at(30), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0.009", begins_at=at(30), kind=Kind.LIMITED_TIME_OFFER)
     for minute in (29, 30, 31):
         record(report(f"at {minute}", service="SenseChat", output_tokens=0, occurred_at=at(minute)))
 
@@ -175,21 +176,21 @@ def test_a_price_that_begins_within_the_hour_gives_two_lines_that_add_up(acme):
 
 
 def test_a_price_that_ends_within_the_hour_counts_until_its_end(acme):
-    price("SenseChat", IN, "0", begins_at=at(10), ends_at=at(20), kind=PriceKind.FREE_TRIAL)
+    price("SenseChat", IN, "0", begins_at=at(10), ends_at=at(20), kind=Kind.FREE_TRIAL)
     instants = [at(10) - MICROSECOND, at(10), at(20) - MICROSECOND, at(20)]
 
     record(*(report(str(n), service="SenseChat", occurred_at=instant) for n, instant in enumerate(instants)))
     close()
 
     assert [(line.price_kind, line.records) for line in ChargeLine.objects.filter(measure=IN)] == [
-        (PriceKind.LIST_PRICE, 2),
-        (PriceKind.FREE_TRIAL, 2),
+        (Kind.LIST_PRICE, 2),
+        (Kind.FREE_TRIAL, 2),
     ]
 
 
 def test_a_price_change_of_another_item_does_not_split_a_line(acme):
-    price("SenseChat", OUT, "0.01", begins_at=at(30), kind=PriceKind.LIMITED_TIME_OFFER)
-    price("SenseChat-32K", IN, "0.01", begins_at=at(40), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", OUT, "0.01", begins_at=at(30), kind=Kind.LIMITED_TIME_OFFER)
+    price("SenseChat-32K", IN, "0.01", begins_at=at(40), kind=Kind.LIMITED_TIME_OFFER)
     record(*(report(f"at {minute}", service="SenseChat", occurred_at=at(minute)) for minute in (20, 35, 50)))
 
     close()
@@ -202,18 +203,18 @@ def test_a_price_change_of_another_item_does_not_split_a_line(acme):
 
 
 def test_a_trial_comes_before_an_offer_before_a_list_price(acme):
-    price("SenseChat", IN, "0.009", begins_at=at(20), kind=PriceKind.LIMITED_TIME_OFFER)
-    price("SenseChat", IN, "0", begins_at=at(40), kind=PriceKind.FREE_TRIAL)
+    price("SenseChat", IN, "0.009", begins_at=at(20), kind=Kind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0", begins_at=at(40), kind=Kind.FREE_TRIAL)
     record(*(report(f"at {minute}", service="SenseChat", occurred_at=at(minute)) for minute in (10, 30, 50)))
 
     close()
 
     kinds = ChargeLine.objects.filter(measure=IN).values_list("price_kind", flat=True)
-    assert [*kinds] == [PriceKind.LIST_PRICE, PriceKind.LIMITED_TIME_OFFER, PriceKind.FREE_TRIAL]
+    assert [*kinds] == [Kind.LIST_PRICE, Kind.LIMITED_TIME_OFFER, Kind.FREE_TRIAL]
 
 
 def test_an_own_price_comes_before_everybodys_even_before_a_free_trial(acme, globex):
-    price("SenseChat", IN, "0", begins_at=at(0), kind=PriceKind.FREE_TRIAL)
+    price("SenseChat", IN, "0", begins_at=at(0), kind=Kind.FREE_TRIAL)
     price("SenseChat", IN, "0.5", begins_at=at(0), customer=acme)
     record(report(service="SenseChat"), report(service="SenseChat", customer="globex"))
 
@@ -228,7 +229,7 @@ def test_an_own_price_comes_before_everybodys_even_before_a_free_trial(acme, glo
 
 def test_of_a_customers_own_prices_the_kind_decides(acme):
     price("SenseChat", IN, "0.02", begins_at=at(0), customer=acme)
-    price("SenseChat", IN, "0.03", begins_at=at(0), customer=acme, kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0.03", begins_at=at(0), customer=acme, kind=Kind.LIMITED_TIME_OFFER)
     record(report(service="SenseChat"))
 
     close()
@@ -241,12 +242,12 @@ def test_no_price_can_be_entered_for_hours_that_are_closed(acme):
     close()
 
     with pytest.raises(IntegrityError, match="closed already"):
-        price("SenseChat", IN, "9", begins_at=at(59), kind=PriceKind.LIMITED_TIME_OFFER)
+        price("SenseChat", IN, "9", begins_at=at(59), kind=Kind.LIMITED_TIME_OFFER)
 
 
 def test_a_scheduled_price_cannot_be_taken_back_once_its_hour_is_closed(acme):
     soon = at(0, hour=6)  # not begun for the database's clock, begun for a closing whose clock is ahead
-    scheduled = price("SenseChat", IN, "9", begins_at=soon, kind=PriceKind.LIMITED_TIME_OFFER)
+    scheduled = price("SenseChat", IN, "9", begins_at=soon, kind=Kind.LIMITED_TIME_OFFER)
     record(report())
     close_due_hours(now=at(65, hour=6))
 
@@ -256,7 +257,7 @@ def test_a_scheduled_price_cannot_be_taken_back_once_its_hour_is_closed(acme):
 
 
 def test_a_price_cannot_end_in_an_hour_that_is_closed(acme):
-    offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=PriceKind.LIMITED_TIME_OFFER)
+    offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=Kind.LIMITED_TIME_OFFER)
     record(report())
     close_due_hours(now=at(65, hour=6))
 
@@ -265,7 +266,7 @@ def test_a_price_cannot_end_in_an_hour_that_is_closed(acme):
 
 
 def test_a_price_that_began_in_closed_hours_can_end_in_an_open_one(acme):
-    offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=PriceKind.LIMITED_TIME_OFFER)
+    offer = price("SenseChat", IN, "0.01", begins_at=at(0), kind=Kind.LIMITED_TIME_OFFER)
     record(report(service="SenseChat"))
     close()
 
@@ -279,7 +280,7 @@ def test_a_price_can_begin_with_the_earliest_open_hour(acme):
     record(report(service="SenseChat"))
     close()
 
-    price("SenseChat", IN, "9", begins_at=at(60), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "9", begins_at=at(60), kind=Kind.LIMITED_TIME_OFFER)
 
     record(report("next", service="SenseChat", occurred_at=at(60)), now=at(61))
     close(hour=1)

@@ -12,7 +12,8 @@ from invoices.closing.parking import parked_hours, release
 from invoices.corrections.rerate import order_rerating
 from invoices.drilldown.trace import BillingState, RecordTrace, differing_intervals, records_of, trace_record
 from invoices.models import ChargeLine, Correction
-from pricing.models import Price, PriceKind, Service
+from pricing.models import Price, Service
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, item, price, raw_record, record, report
 from usage.ingest.reversals import reverse_record
@@ -69,7 +70,7 @@ def said(shares):
 
 def an_eventful_day(acme, globex):
     """Late calls, own prices, prices that change within the hour, reversals and re-ratings on four bills."""
-    price("SenseChat", IN, "0.009", begins_at=at(30), ends_at=at(45), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0.009", begins_at=at(30), ends_at=at(45), kind=Kind.LIMITED_TIME_OFFER)
     price("SenseChat-5", IN, "0.03333333", begins_at=at(15), ends_at=at(75), customer=acme)
     price("SenseChat-5", OUT, "0.09", begins_at=at(20), customer=globex)
     for code in ("acme", "globex"):
@@ -129,11 +130,11 @@ def test_the_records_of_an_hour_of_any_kind_are_its_lines_counts_and_quantities(
 def any_hour(acme, chance):
     """Prices of every kind that begin and end at any instant, calls on and beside those instants."""
     instants = sorted(at(chance.uniform(0, 60)) for _ in range(8))
-    for kind, customer in itertools.product(PriceKind, (acme, None)):
-        if kind == PriceKind.LIST_PRICE and customer is None:
+    for kind, customer in itertools.product(Kind, (acme, None)):
+        if kind == Kind.LIST_PRICE and customer is None:
             continue  # the catalogue's, without an end
         begin, end = sorted(chance.sample(instants, 2))
-        unit_price = "0" if kind == PriceKind.FREE_TRIAL else f"0.{chance.randrange(1, 10**8):08}"
+        unit_price = "0" if kind == Kind.FREE_TRIAL else f"0.{chance.randrange(1, 10**8):08}"
         price("SenseChat", IN, unit_price, begins_at=begin, ends_at=end, kind=kind, customer=customer)
     times = [instant + step * TICK for instant in instants for step in (-1, 0, 1)]
     chance.shuffle(times)
@@ -183,7 +184,7 @@ def test_every_record_is_on_a_line_once_for_each_billing_item(acme, globex, unbo
 
 
 def test_a_price_that_changes_within_the_hour_parts_its_records(acme):
-    price("SenseChat-5", IN, "0.03", begins_at=at(30), kind=PriceKind.LIMITED_TIME_OFFER, customer=acme)
+    price("SenseChat-5", IN, "0.03", begins_at=at(30), kind=Kind.LIMITED_TIME_OFFER, customer=acme)
     record(*(report(f"{minute}", occurred_at=at(minute)) for minute in (10, 29.999, 30, 50)))
     close()
 
@@ -194,10 +195,10 @@ def test_a_price_that_changes_within_the_hour_parts_its_records(acme):
 
 
 def test_a_price_that_is_overridden_for_a_while_counts_in_two_stretches(acme):
-    price("SenseChat", IN, "0", begins_at=at(20), ends_at=at(40), kind=PriceKind.FREE_TRIAL)
+    price("SenseChat", IN, "0", begins_at=at(20), ends_at=at(40), kind=Kind.FREE_TRIAL)
     record(*(report(f"{minute}", service="SenseChat", occurred_at=at(minute)) for minute in (10, 20, 40)))
     close()
-    listed = line(price_kind=PriceKind.LIST_PRICE)
+    listed = line(price_kind=Kind.LIST_PRICE)
 
     intervals = differing_intervals(line=listed, customer_id=acme.pk)
 

@@ -13,16 +13,8 @@ from invoices.price_impact.simulate import Costs
 from pricing.changes.apply import dry_run
 from pricing.changes.approval import submit_rows
 from pricing.changes.rows import AliasRow
-from pricing.models import (
-    BillingItem,
-    Decision,
-    Price,
-    PriceKind,
-    Proposal,
-    Service,
-    ServiceAlias,
-    ServiceGroup,
-)
+from pricing.models import BillingItem, Decision, Price, Proposal, Service, ServiceAlias, ServiceGroup
+from pricing.rules.kinds import Kind
 from tests.builders import at, item, price, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
 
@@ -233,7 +225,7 @@ def test_an_offer_on_a_group_takes_so_many_percent_off_each_item(operator_client
 
     shown = do(operator_client, "announce_offer", asked)
 
-    offers = Price.objects.filter(begins_at=WEEK, kind=PriceKind.LIMITED_TIME_OFFER)
+    offers = Price.objects.filter(begins_at=WEEK, kind=Kind.LIMITED_TIME_OFFER)
     assert "Offer 2 billing items at 20 % off" in text(shown)
     assert {(one.unit_price.normalize(), one.ends_at) for one in offers} == {(Decimal("0.0216"), LATER)}
     assert {one.billing_item.service.group for one in offers} == {group}
@@ -254,7 +246,7 @@ def test_a_trial_makes_a_service_free(operator_client):
 
     shown = do(operator_client, "start_trial", {"services": service.pk, "begins_at": written(WEEK)})
 
-    trials = Price.objects.filter(kind=PriceKind.FREE_TRIAL, begins_at=WEEK)
+    trials = Price.objects.filter(kind=Kind.FREE_TRIAL, begins_at=WEEK)
     assert "Make 2 billing items free" in text(shown)
     assert {one.billing_item for one in trials} == set(service.billing_items.all())
 

@@ -17,7 +17,8 @@ from invoices.price_impact.tables import effect_tables
 from pricing.catalogue.offering import fact_of
 from pricing.changes.apply import apply_rows, dry_run
 from pricing.changes.price_commands import change_price, end_prices
-from pricing.models import BillingItem, Price, PriceKind
+from pricing.models import BillingItem, Price
+from pricing.rules.kinds import Kind
 from pricing.rules.precedence import price_in_force
 from pricing.timeline.differences import PriceComparison, PriceInterval, differing_intervals
 from pricing.timeline.view import prices_of
@@ -74,7 +75,7 @@ def used(event_id="call-1", **fields):
 
 def planned_price(unit_price, **fields):
     """The one effect of a new price for SenseChat's input tokens."""
-    wanted = {"customer": None, "kind": PriceKind.LIST_PRICE, "unit_size": 1000, "ends_at": None} | fields
+    wanted = {"customer": None, "kind": Kind.LIST_PRICE, "unit_size": 1000, "ends_at": None} | fields
     rows = change_price(item=item(*CHAT), unit_price=Decimal(unit_price), begins_at=SOON, **wanted)
     (found,) = effects_of(rows)
     return found
@@ -106,7 +107,7 @@ def test_an_offer_changes_nothing_for_a_customer_with_a_price_of_its_own(acme, g
     used("a", input_tokens=1000)
     used("b", input_tokens=1000, customer="globex")
 
-    found = planned_price("0.006", kind=PriceKind.LIMITED_TIME_OFFER)
+    found = planned_price("0.006", kind=Kind.LIMITED_TIME_OFFER)
 
     assert {one.customer_code: one.costs.difference for one in found.customers} == {
         "acme": 0,
@@ -116,10 +117,10 @@ def test_an_offer_changes_nothing_for_a_customer_with_a_price_of_its_own(acme, g
 
 
 def test_a_price_beneath_offers_makes_a_difference_only_between_them(acme):
-    price(*CHAT, "0.006", begins_at=SINCE, ends_at=SOON + HOUR, kind=PriceKind.LIMITED_TIME_OFFER)
-    price(*CHAT, "0.003", begins_at=SOON + 2 * HOUR, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*CHAT, "0.006", begins_at=SINCE, ends_at=SOON + HOUR, kind=Kind.LIMITED_TIME_OFFER)
+    price(*CHAT, "0.003", begins_at=SOON + 2 * HOUR, kind=Kind.LIMITED_TIME_OFFER)
     used(input_tokens=1000)
-    rows = change_price(item=item(*CHAT), customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal(9),
+    rows = change_price(item=item(*CHAT), customer=None, kind=Kind.LIST_PRICE, unit_price=Decimal(9),
                         unit_size=1000, begins_at=SOON, ends_at=None)  # fmt: skip
 
     (found,) = effects_of(rows)
@@ -131,7 +132,7 @@ def test_a_price_beneath_offers_makes_a_difference_only_between_them(acme):
 def test_the_difference_is_to_what_is_scheduled_anyway_not_to_what_it_cost(acme):
     """A raise to 0.02 is scheduled; 0.015 instead is less than that, though more than what it cost."""
     used(input_tokens=1000)
-    do(change_price(item=item(*CHAT), customer=None, kind=PriceKind.LIST_PRICE, unit_price=Decimal("0.02"),
+    do(change_price(item=item(*CHAT), customer=None, kind=Kind.LIST_PRICE, unit_price=Decimal("0.02"),
                     unit_size=1000, begins_at=SOON, ends_at=None))  # fmt: skip
 
     found = planned_price("0.015")
@@ -169,7 +170,7 @@ def test_a_unit_size_counts(acme):
 
 
 def test_each_record_cost_what_was_in_force_at_its_own_instant(acme):
-    price(*CHAT, "0.1", begins_at=at(10), ends_at=at(20), kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*CHAT, "0.1", begins_at=at(10), ends_at=at(20), kind=Kind.LIMITED_TIME_OFFER)
     for minute in (9, 10, 19, 20):
         used(f"at-{minute}", occurred_at=at(minute), input_tokens=1000)
 
@@ -252,7 +253,7 @@ prices = st.lists(
     st.tuples(
         st.sampled_from(["input_tokens", "output_tokens"]),
         st.sampled_from([None, "acme", "globex"]),
-        st.sampled_from(PriceKind.values),
+        st.sampled_from(list(Kind)),
         PLACES,
         st.one_of(st.none(), PLACES),
         st.sampled_from(["0.01", "0.5", "3", "0.00000007"]),
@@ -299,7 +300,7 @@ def _put(prices):
             billing_item=item("SenseChat", measure),
             customer=Customer.objects.get(code=customer) if customer else None,
             kind=kind,
-            unit_price=0 if kind == PriceKind.FREE_TRIAL else Decimal(unit_price),
+            unit_price=0 if kind == Kind.FREE_TRIAL else Decimal(unit_price),
             unit_size=unit_size,
             begins_at=instant(begins * 120),
             ends_at=instant(ends * 120) if ends is not None and ends > begins else None,

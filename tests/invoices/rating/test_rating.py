@@ -4,7 +4,7 @@ import pytest
 
 from invoices.models import ChargeLine, HourlyBill
 from invoices.rating.charges_sql import Charge, charges_so_far
-from pricing.models import PriceKind
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, price, record, report
 from usage.models import HOUR
@@ -16,7 +16,7 @@ IN = Measure.INPUT_TOKENS
 
 def a_busy_hour(customer):
     """Late and punctual calls of several services, own prices, and prices that change within the hour."""
-    price("SenseChat", IN, "0.009", begins_at=at(90), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0.009", begins_at=at(90), kind=Kind.LIMITED_TIME_OFFER)
     price("SenseChat-5", IN, "0.03333333", begins_at=at(75), customer=customer)
     record(report("first"))
     close()
@@ -96,12 +96,12 @@ def test_charges_so_far_are_in_the_order_of_the_price_page(acme):
 
 
 def test_an_offer_that_is_announced_does_not_count_yet(acme):
-    price("SenseChat", IN, "0.009", begins_at=at(30), kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", IN, "0.009", begins_at=at(30), kind=Kind.LIMITED_TIME_OFFER)
     record(report(service="SenseChat", occurred_at=at(29)))
 
     (first, *_) = charges_so_far(customer_id=acme.pk, hour=THE_HOUR)
 
-    assert (first.kind, first.amount) == (PriceKind.LIST_PRICE, Decimal("0.012"))
+    assert (first.kind, first.amount) == (Kind.LIST_PRICE, Decimal("0.012"))
 
 
 def test_a_late_call_is_charged_where_it_will_be_billed(acme):
@@ -115,7 +115,7 @@ def test_a_late_call_is_charged_where_it_will_be_billed(acme):
 
 @pytest.mark.parametrize(
     ("kind", "unit_price", "is_free"),
-    [(PriceKind.FREE_TRIAL, 0, True), (PriceKind.FREE_TRIAL, 1, False), (PriceKind.LIST_PRICE, 0, False)],
+    [(Kind.FREE_TRIAL, 0, True), (Kind.FREE_TRIAL, 1, False), (Kind.LIST_PRICE, 0, False)],
 )
 def test_a_charge_is_free_by_a_trial_that_charges_nothing(kind, unit_price, is_free):
     charge = Charge(THE_HOUR, "SenseChat", IN, kind, Decimal(unit_price), 1000, 1, Decimal(1), Decimal(0), "")

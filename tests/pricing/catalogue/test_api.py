@@ -6,7 +6,8 @@ import json
 import pytest
 from django.test import Client
 
-from pricing.models import CallSpecification, Price, PriceKind, Service, ServiceAlias
+from pricing.models import CallSpecification, Price, Service, ServiceAlias
+from pricing.rules.kinds import Kind
 from tests.builders import item, price
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +90,7 @@ def test_a_service_without_call_specification_says_so():
 
 
 def test_an_offer_is_told_with_the_list_price_beneath_and_what_follows():
-    offer = PriceKind.LIMITED_TIME_OFFER
+    offer = Kind.LIMITED_TIME_OFFER
     price(*IN, "0.009", begins_at=MIDNIGHT, ends_at=MIDNIGHT + A_WEEK, kind=offer)
 
     before, during, after = (told(at=instant) for instant in (MIDNIGHT - SECOND, MIDNIGHT, MIDNIGHT + A_WEEK))
@@ -109,7 +110,7 @@ def test_an_offer_is_told_with_the_list_price_beneath_and_what_follows():
 
 
 def test_an_answer_says_in_which_span_it_holds():
-    price(*IN, "0.009", begins_at=MIDNIGHT, ends_at=MIDNIGHT + A_WEEK, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.009", begins_at=MIDNIGHT, ends_at=MIDNIGHT + A_WEEK, kind=Kind.LIMITED_TIME_OFFER)
 
     spans = [
         (said["in_force_from"], said["next_change_at"])
@@ -122,7 +123,7 @@ def test_an_answer_says_in_which_span_it_holds():
 
 
 def test_an_answer_is_the_same_to_the_byte_all_through_its_span():
-    price(*IN, "0.009", begins_at=MIDNIGHT, ends_at=MIDNIGHT + A_WEEK, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.009", begins_at=MIDNIGHT, ends_at=MIDNIGHT + A_WEEK, kind=Kind.LIMITED_TIME_OFFER)
     first, last = written(MIDNIGHT), written(MIDNIGHT + A_WEEK - dt.timedelta(microseconds=1))
 
     early, late, after = ask(first), ask(last), ask(written(MIDNIGHT + A_WEEK))
@@ -172,7 +173,7 @@ def test_aliases_are_not_shown():
 def test_a_price_that_is_planned_changes_the_etag():
     before = ask()["ETag"]
 
-    price(*IN, "0.009", begins_at=MIDNIGHT, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.009", begins_at=MIDNIGHT, kind=Kind.LIMITED_TIME_OFFER)
 
     assert ask()["ETag"] != before
 
@@ -205,7 +206,7 @@ def test_the_etag_is_strong_and_the_answer_may_be_kept_for_a_minute_by_anybody()
 
 def test_an_answer_is_not_kept_beyond_the_next_change(settings):
     change = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=40)
-    price(*IN, "0.009", begins_at=change, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.009", begins_at=change, kind=Kind.LIMITED_TIME_OFFER)
 
     answer = ask()
 
@@ -273,14 +274,14 @@ def test_a_query_that_says_something_else_is_refused(query, reason):
 
 
 def test_it_takes_the_same_few_queries_however_much_is_on_sale(django_assert_num_queries):
-    for number, one in enumerate(Price.objects.filter(kind=PriceKind.LIST_PRICE)):
+    for number, one in enumerate(Price.objects.filter(kind=Kind.LIST_PRICE)):
         begins_at = MIDNIGHT + number * A_WEEK
         Price.objects.create(
             billing_item=one.billing_item,
             unit_price=0,
             begins_at=begins_at,
             ends_at=begins_at + A_WEEK,
-            kind=PriceKind.FREE_TRIAL,
+            kind=Kind.FREE_TRIAL,
         )
 
     with django_assert_num_queries(5):

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pricing.catalogue.forms import LONGEST_TEXT
-from pricing.models import PriceKind
+from pricing.rules.kinds import Kind
 from tests.builders import price
 
 pytestmark = pytest.mark.django_db
@@ -217,7 +217,7 @@ def test_an_offer_in_force_is_what_is_calculated():
         "input_tokens",
         "0.00777",
         begins_at=timezone.now(),
-        kind=PriceKind.LIMITED_TIME_OFFER,
+        kind=Kind.LIMITED_TIME_OFFER,
     )
 
     assert cost(ask(service="SenseChat", input_tokens="1000"))[-1] == ["Total", "0.00777"]

@@ -6,7 +6,8 @@ import json
 import pytest
 from django.test import Client
 
-from pricing.models import PriceKind, Service, ServiceAlias
+from pricing.models import Service, ServiceAlias
+from pricing.rules.kinds import Kind
 from tests.builders import alias_from_before, price
 from tests.tables import code, table
 from usage.models import UsageRecord
@@ -91,7 +92,7 @@ def test_text_is_counted_as_usage_would_be(text, characters):
 
 
 def test_the_largest_quantity_at_an_odd_price_is_exact():
-    price(*IN, "0.00000001", begins_at=LATER, unit_size=1_000_000, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.00000001", begins_at=LATER, unit_size=1_000_000, kind=Kind.LIMITED_TIME_OFFER)
 
     said = estimate(chat(input_tokens=2**53), at=LATER.isoformat())
 
@@ -99,7 +100,7 @@ def test_the_largest_quantity_at_an_odd_price_is_exact():
 
 
 def test_the_price_is_that_of_the_instant_asked_for():
-    price(*IN, "0.009", begins_at=LATER, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.009", begins_at=LATER, kind=Kind.LIMITED_TIME_OFFER)
     before = (LATER - dt.timedelta(microseconds=1)).isoformat()
 
     totals = [estimate(chat(input_tokens=1000), at=at)["total"] for at in (before, LATER.isoformat())]
@@ -108,7 +109,7 @@ def test_the_price_is_that_of_the_instant_asked_for():
 
 
 def test_without_an_instant_it_is_now():
-    price(*IN, "0.009", begins_at=NOW, ends_at=LATER, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.009", begins_at=NOW, ends_at=LATER, kind=Kind.LIMITED_TIME_OFFER)
 
     assert estimate(chat(input_tokens=1000))["total"] == "0.009"
 

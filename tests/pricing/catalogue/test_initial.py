@@ -8,7 +8,8 @@ import pytest
 from django.core.management import call_command
 
 from pricing.catalogue.initial import load_catalogue
-from pricing.models import BillingItem, CallSpecification, Price, PriceKind, Service, ServiceGroup
+from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import item
 
@@ -83,9 +84,9 @@ def test_a_row_of_the_price_page_charges_what_it_says(service, measured, text):
     price = item(service, measured.lower().replace(" ", "_")).prices.get()
 
     amount, _, _ = text.partition(" RMB/thousand")
-    kind = PriceKind.LIMITED_TIME_OFFER if text.endswith("(limited-time offer)") else PriceKind.LIST_PRICE
+    kind = Kind.LIMITED_TIME_OFFER if text.endswith("(limited-time offer)") else Kind.LIST_PRICE
 
-    expected = (Decimal(0), PriceKind.FREE_TRIAL) if text == TRIAL else (Decimal(amount), kind)
+    expected = (Decimal(0), Kind.FREE_TRIAL) if text == TRIAL else (Decimal(amount), kind)
     assert (price.unit_price, price.kind) == expected
     assert (price.unit_size, price.customer, price.ends_at) == (1000, None, None)
 
@@ -174,7 +175,7 @@ def test_a_row_that_is_missing_is_added():
     added = load_catalogue()
 
     assert added == 1
-    assert item("nova-tts-1", Measure.INPUT_CHARACTERS).prices.get().kind == PriceKind.FREE_TRIAL
+    assert item("nova-tts-1", Measure.INPUT_CHARACTERS).prices.get().kind == Kind.FREE_TRIAL
 
 
 def test_the_command_says_that_the_catalogue_is_complete():

@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from pricing.models import Price, PriceKind, Service, ServiceGroup
+from pricing.models import Price, Service, ServiceGroup
+from pricing.rules.kinds import Kind
 from tests.builders import item, price
 from tests.querying import get_within
 
@@ -129,7 +130,7 @@ def test_a_price_of_one_customer_is_not_on_the_page(acme):
 
 MIDNIGHT = dt.datetime(2099, 12, 1, tzinfo=dt.timezone(dt.timedelta(hours=8)))  # in Shanghai
 A_WEEK = dt.timedelta(days=7)
-OFFER: dict[str, Any] = {"begins_at": MIDNIGHT, "kind": PriceKind.LIMITED_TIME_OFFER}
+OFFER: dict[str, Any] = {"begins_at": MIDNIGHT, "kind": Kind.LIMITED_TIME_OFFER}
 
 
 def changes(html):
@@ -150,7 +151,7 @@ def test_a_price_that_begins_later_is_announced_at_its_item():
 
 def test_all_changes_that_are_planned_are_listed_soonest_first():
     price("SenseChat", "input_tokens", "0.007", ends_at=MIDNIGHT + A_WEEK, **OFFER)
-    trial: dict[str, Any] = {"ends_at": MIDNIGHT, "kind": PriceKind.FREE_TRIAL}
+    trial: dict[str, Any] = {"ends_at": MIDNIGHT, "kind": Kind.FREE_TRIAL}
     price("SenseChat-128K", "input_tokens", "0", begins_at=MIDNIGHT - A_WEEK, **trial)
     price("SenseChat-128K", "output_tokens", "0", begins_at=MIDNIGHT - A_WEEK, **trial)
 
@@ -177,7 +178,7 @@ def test_items_that_will_cost_differently_are_told_apart():
     assert [row[1], row[3]] == ["Input tokens", "Output tokens"]
 
 
-@pytest.mark.parametrize("kind", [PriceKind.LIMITED_TIME_OFFER, PriceKind.FREE_TRIAL])
+@pytest.mark.parametrize("kind", [Kind.LIMITED_TIME_OFFER, Kind.FREE_TRIAL])
 def test_an_offer_or_a_trial_says_until_when_and_what_it_costs_else(kind):
     ends: dict[str, Any] = {"begins_at": timezone.now(), "ends_at": MIDNIGHT, "kind": kind}
     price("SenseChat", "input_tokens", "0", **ends)
@@ -188,7 +189,7 @@ def test_an_offer_or_a_trial_says_until_when_and_what_it_costs_else(kind):
 
 
 def test_an_offer_that_goes_on_under_another_row_does_not_end():
-    offer: dict[str, Any] = {"kind": PriceKind.LIMITED_TIME_OFFER}
+    offer: dict[str, Any] = {"kind": Kind.LIMITED_TIME_OFFER}
     price("SenseChat", "input_tokens", "0.007", begins_at=timezone.now(), ends_at=MIDNIGHT, **offer)
     price("SenseChat", "input_tokens", "0.007", begins_at=MIDNIGHT, **offer)
 
@@ -304,7 +305,7 @@ def test_the_lists_of_prices_and_items_read_none_by_itself(operator_client, mode
 
 def test_a_billing_item_tells_its_price_its_next_change_and_its_timeline(operator_client):
     later = timezone.now().replace(second=0, microsecond=0) + dt.timedelta(days=1)
-    price("SenseChat", "input_tokens", "0.001", begins_at=later, kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", "input_tokens", "0.001", begins_at=later, kind=Kind.LIMITED_TIME_OFFER)
 
     listed = operator_client.get(reverse("admin:pricing_billingitem_changelist"))
     shown = operator_client.get(
@@ -322,7 +323,7 @@ def questions():
     """SenseChat input tokens: an offer that ends soon, and another after it, without an end."""
     now = timezone.now()
     soon = now + dt.timedelta(days=3)
-    offer = {"kind": PriceKind.LIMITED_TIME_OFFER}
+    offer = {"kind": Kind.LIMITED_TIME_OFFER}
     price("SenseChat", "input_tokens", "0.001", begins_at=now - dt.timedelta(days=3), ends_at=soon, **offer)
     price("SenseChat", "input_tokens", "0.002", begins_at=soon, **offer)
     price("SenseChat", "output_tokens", "0.003", begins_at=soon - dt.timedelta(days=1), **offer)

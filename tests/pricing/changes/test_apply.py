@@ -11,7 +11,8 @@ from pricing.catalogue.initial import BEGINS_AT
 from pricing.changes.apply import ChangesRefused, RowState, apply_rows, dry_run
 from pricing.changes.rows import AliasRow, PriceRow, ServiceRow, SpecificationRow, cells_of, row_of
 from pricing.changes.stored import all_rows
-from pricing.models import Price, PriceKind, Service, ServiceGroup
+from pricing.models import Price, Service, ServiceGroup
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import commit, item, price
 
@@ -23,7 +24,7 @@ SOON, LATER = NOW + A_DAY, NOW + 2 * A_DAY
 IN_FORCE = PriceRow(
     service="SenseChat",
     measure=Measure.INPUT_TOKENS,
-    kind=PriceKind.LIST_PRICE,
+    kind=Kind.LIST_PRICE,
     unit_price=Decimal("0.012"),
     unit_size=1000,
     begins_at=BEGINS_AT,
@@ -146,7 +147,7 @@ REFUSED = {
     "a million": (replace(CHEAPER, unit_price=Decimal(10**6)), "less than 1,000,000 RMB"),
     "an odd unit size": (replace(CHEAPER, unit_size=7), "not a valid choice"),
     "an unknown kind": (replace(CHEAPER, kind="gift"), "not a valid choice"),
-    "a trial that costs": (replace(CHEAPER, kind=PriceKind.FREE_TRIAL), "A free trial costs 0."),
+    "a trial that costs": (replace(CHEAPER, kind=Kind.FREE_TRIAL), "A free trial costs 0."),
     "an unknown customer": (replace(CHEAPER, customer="nobody"), "There is no customer 'nobody'."),
     "nothing to remove": (replace(CHEAPER, remove=True), "There is no such row to remove."),
     "an unknown service": (AliasRow(alias="x", service="y"), "There is no service 'y'."),

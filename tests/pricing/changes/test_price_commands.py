@@ -19,7 +19,8 @@ from pricing.changes.price_commands import (
 )
 from pricing.changes.rows import PriceRow, key_of
 from pricing.changes.stored import all_rows
-from pricing.models import Price, PriceKind
+from pricing.models import Price
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import commit, item, price
 from tests.tables import table
@@ -27,7 +28,7 @@ from tests.tables import table
 pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime.now(dt.UTC)
-LIST, OFFER, TRIAL = PriceKind.LIST_PRICE, PriceKind.LIMITED_TIME_OFFER, PriceKind.FREE_TRIAL
+LIST, OFFER, TRIAL = Kind.LIST_PRICE, Kind.LIMITED_TIME_OFFER, Kind.FREE_TRIAL
 SENSECHAT = ("SenseChat", Measure.INPUT_TOKENS)
 VISION = ("SenseChat-Vision", Measure.INPUT_TOKENS)
 

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
 
-from pricing.models import BillingItem, CallSpecification, Price, PriceKind, Service
+from pricing.models import BillingItem, CallSpecification, Price, Service
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import commit, item, price
 
@@ -24,15 +25,13 @@ LATER = SOON + A_DAY
 
 def list_price():
     """The catalogue's price of the item; it has begun and has no end."""
-    return Price.objects.filter(
-        pk=item(*IN).prices.get(customer=None, kind=PriceKind.LIST_PRICE, ends_at=None).pk
-    )
+    return Price.objects.filter(pk=item(*IN).prices.get(customer=None, kind=Kind.LIST_PRICE, ends_at=None).pk)
 
 
 # --- Periods ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", PriceKind.values)
+@pytest.mark.parametrize("kind", list(Kind))
 def test_prices_of_one_kind_do_not_overlap(kind, acme):
     price(*IN, "0", begins_at=SOON, ends_at=LATER, kind=kind, customer=acme)
 
@@ -64,12 +63,12 @@ def test_a_price_may_begin_at_the_instant_at_which_another_ends():
 
 
 def test_prices_of_every_kind_may_be_in_force_at_once():
-    price(*IN, "0.01", begins_at=SOON, kind=PriceKind.LIMITED_TIME_OFFER)
-    price(*IN, "0", begins_at=SOON, kind=PriceKind.FREE_TRIAL)
+    price(*IN, "0.01", begins_at=SOON, kind=Kind.LIMITED_TIME_OFFER)
+    price(*IN, "0", begins_at=SOON, kind=Kind.FREE_TRIAL)
 
     found = Price.objects.filter(billing_item=item(*IN)).in_force(at=SOON)
 
-    assert {one.kind for one in found} == set(PriceKind)
+    assert {one.kind for one in found} == set(Kind)
 
 
 def test_customers_may_have_their_own_prices_in_one_period(acme, globex):
@@ -82,11 +81,9 @@ def test_customers_may_have_their_own_prices_in_one_period(acme, globex):
 
 
 def test_other_items_may_have_prices_in_one_period():
-    price("SenseChat", Measure.INPUT_TOKENS, "0.01", begins_at=SOON, kind=PriceKind.LIMITED_TIME_OFFER)
+    price("SenseChat", Measure.INPUT_TOKENS, "0.01", begins_at=SOON, kind=Kind.LIMITED_TIME_OFFER)
 
-    other = price(
-        "SenseChat", Measure.OUTPUT_TOKENS, "0.01", begins_at=SOON, kind=PriceKind.LIMITED_TIME_OFFER
-    )
+    other = price("SenseChat", Measure.OUTPUT_TOKENS, "0.01", begins_at=SOON, kind=Kind.LIMITED_TIME_OFFER)
 
     assert other.pk
 
@@ -105,7 +102,7 @@ def test_a_price_ends_after_it_begins(ends_at, acme):
 EDITS = {
     "unit price": {"unit_price": Decimal("0.011")},
     "unit size": {"unit_size": 10_000},
-    "kind": {"kind": PriceKind.LIMITED_TIME_OFFER},
+    "kind": {"kind": Kind.LIMITED_TIME_OFFER},
     "beginning": {"begins_at": F("begins_at") + A_DAY},
     "beginning, into the future": {"begins_at": SOON},
     "item": {"billing_item_id": 1_000_000},
@@ -144,7 +141,7 @@ def test_a_price_that_has_begun_is_not_deleted():
 
 
 def test_the_end_of_a_price_that_has_begun_may_be_moved_into_the_future():
-    begun = price(*IN, "0.01", begins_at=NOW - A_DAY, ends_at=SOON, kind=PriceKind.LIMITED_TIME_OFFER)
+    begun = price(*IN, "0.01", begins_at=NOW - A_DAY, ends_at=SOON, kind=Kind.LIMITED_TIME_OFFER)
 
     for ends_at in (LATER, None, SOON):
         Price.objects.filter(pk=begun.pk).update(ends_at=ends_at)
@@ -262,7 +259,7 @@ def test_a_successor_is_not_taken_away_to_another_item():
 
 
 def test_an_offer_over_the_list_price_may_end_by_itself():
-    price(*IN, "0.01", begins_at=SOON, ends_at=LATER, kind=PriceKind.LIMITED_TIME_OFFER)
+    price(*IN, "0.01", begins_at=SOON, ends_at=LATER, kind=Kind.LIMITED_TIME_OFFER)
 
     commit()
 
@@ -352,27 +349,27 @@ def test_a_unit_size_is_one_of_a_few_powers_of_ten(size, acme):
 
 
 def test_a_price_is_of_a_known_kind(acme):
-    assert "discount" not in PriceKind
+    assert "discount" not in list(Kind)
 
     with pytest.raises(IntegrityError, match="a_price_is_of_a_known_kind"):
         price(*IN, "0.01", begins_at=SOON, kind="discount", customer=acme)
 
 
 def test_a_free_trial_costs_nothing():
-    trial = PriceKind.FREE_TRIAL
+    trial = Kind.FREE_TRIAL
 
     with pytest.raises(IntegrityError, match="a_free_trial_costs_nothing"):
         price(*IN, "0.00000001", begins_at=SOON, kind=trial)
 
 
 WORDED = [
-    ("0.04", 1000, PriceKind.LIST_PRICE, "0.04 RMB/thousand tokens"),
-    ("0.04", 1000, PriceKind.LIMITED_TIME_OFFER, "0.04 RMB/thousand tokens (limited-time offer)"),
-    ("0", 1000, PriceKind.FREE_TRIAL, "Free trial for a limited time"),
-    ("0", 1000, PriceKind.LIST_PRICE, "0 RMB/thousand tokens"),
-    ("100", 1_000_000, PriceKind.LIST_PRICE, "100 RMB/million tokens"),
-    ("0.00000001", 1, PriceKind.LIST_PRICE, "0.00000001 RMB/token"),
-    ("8", 10_000, PriceKind.LIST_PRICE, "8 RMB/ten thousand tokens"),
+    ("0.04", 1000, Kind.LIST_PRICE, "0.04 RMB/thousand tokens"),
+    ("0.04", 1000, Kind.LIMITED_TIME_OFFER, "0.04 RMB/thousand tokens (limited-time offer)"),
+    ("0", 1000, Kind.FREE_TRIAL, "Free trial for a limited time"),
+    ("0", 1000, Kind.LIST_PRICE, "0 RMB/thousand tokens"),
+    ("100", 1_000_000, Kind.LIST_PRICE, "100 RMB/million tokens"),
+    ("0.00000001", 1, Kind.LIST_PRICE, "0.00000001 RMB/token"),
+    ("8", 10_000, Kind.LIST_PRICE, "8 RMB/ten thousand tokens"),
 ]
 
 
@@ -400,11 +397,11 @@ def test_a_price_is_in_force_from_its_first_instant_until_before_its_end(acme):
 
 def test_own_prices_come_before_everybodys_and_then_the_kind_counts(acme):
     ranked = [
-        price(*IN, "0", begins_at=SOON, kind=PriceKind.FREE_TRIAL, customer=acme),
-        price(*IN, "0.01", begins_at=SOON, kind=PriceKind.LIMITED_TIME_OFFER, customer=acme),
+        price(*IN, "0", begins_at=SOON, kind=Kind.FREE_TRIAL, customer=acme),
+        price(*IN, "0.01", begins_at=SOON, kind=Kind.LIMITED_TIME_OFFER, customer=acme),
         price(*IN, "0.02", begins_at=SOON, customer=acme),
-        price(*IN, "0", begins_at=SOON, kind=PriceKind.FREE_TRIAL),
-        price(*IN, "0.03", begins_at=SOON, kind=PriceKind.LIMITED_TIME_OFFER),
+        price(*IN, "0", begins_at=SOON, kind=Kind.FREE_TRIAL),
+        price(*IN, "0.03", begins_at=SOON, kind=Kind.LIMITED_TIME_OFFER),
         list_price().get(),
     ]
 

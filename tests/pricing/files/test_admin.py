@@ -22,7 +22,8 @@ from pricing.files.admin import IMPORT_RIGHTS
 from pricing.files.formats import CellProblem, Reading, csv_file, xlsx_file
 from pricing.files.forms import opened, sealed
 from pricing.files.imports import import_rows
-from pricing.models import Price, PriceKind, Proposal
+from pricing.models import Price, Proposal
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import commit, price
 from tests.invoices.browsing import OPERATOR, staff_client, text
@@ -37,7 +38,7 @@ FORMATS = pytest.mark.parametrize("ending", WRITERS)
 IN_FORCE = PriceRow(
     service="SenseChat",
     measure=Measure.INPUT_TOKENS,
-    kind=PriceKind.LIST_PRICE,
+    kind=Kind.LIST_PRICE,
     unit_price=Decimal("0.012"),
     unit_size=1000,
     begins_at=BEGINS_AT,
@@ -399,7 +400,7 @@ def test_what_somebody_else_changes_after_the_preview_fails_the_command(tmp_path
 
 
 def test_what_somebody_else_puts_in_the_way_after_the_preview_fails_the_command(tmp_path):
-    offer = replace(IN_FORCE, kind=PriceKind.LIMITED_TIME_OFFER, begins_at=SOON)
+    offer = replace(IN_FORCE, kind=Kind.LIMITED_TIME_OFFER, begins_at=SOON)
     file = tmp_path / "offer.csv"
     file.write_bytes(csv_file([offer]))
     theirs = [replace(offer, begins_at=SOON - dt.timedelta(hours=1))]

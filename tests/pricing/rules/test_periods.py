@@ -12,7 +12,8 @@ from django.urls import reverse
 from pricing.changes.rows import SpecificationRow, cells_of, row_of
 from pricing.files.formats import csv_file
 from pricing.migrations import __file__ as migrations
-from pricing.models import CallSpecification, Decision, Price, PriceKind, Proposal, Service
+from pricing.models import CallSpecification, Decision, Price, Proposal, Service
+from pricing.rules.kinds import Kind
 from tests.builders import commit, item, price
 from tests.invoices.browsing import text
 from tests.invoices.price_impact.test_price_admin import cheaper, do, show
@@ -25,7 +26,7 @@ TICK = dt.timedelta(microseconds=1)
 FIRST, END = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 END_OF_TIME = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 OUTSIDE = "years 1970 to 8999"
-OFFER = replace(IN_FORCE, kind=PriceKind.LIMITED_TIME_OFFER, begins_at=SOON)
+OFFER = replace(IN_FORCE, kind=Kind.LIMITED_TIME_OFFER, begins_at=SOON)
 LIMITS = SpecificationRow(service="SenseChat", customer="acme", rpm=9, begins_at=SOON)
 OUTSIDE_THE_YEARS = {
     "begins before": (FIRST - TICK, None),

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from accounts.models import Customer
 from pricing.catalogue.offering import facts_of
-from pricing.models import BillingItem, Price, PriceKind, Service
-from pricing.rules.kinds import RANK, Kind
+from pricing.models import BillingItem, Price, Service
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceChange, PriceFact, changes_after, price_in_force
 from tests.tables import table
 
 CUSTOMERS = {"everybody": None, "acme": 1, "globex": 2}
-KINDS = {label: Kind(value) for value, label in PriceKind.choices}
+KINDS = {label: Kind(value) for value, label in Kind.choices()}
 PRICES = table("pricing.md", "price", "kind", "for", "unit price", "from", "until")
 WORKED = table("pricing.md", "at", "customer", "counts", "because")
 NEW_YEAR = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -146,10 +146,6 @@ def test_a_successor_on_other_terms_is_a_change(terms):
 
 
 # --- The same as in SQL --------------------------------------------------------------------------
-
-
-def test_the_models_name_the_kinds_in_the_same_order():
-    assert PriceKind.values == [kind.value for kind in Kind] == sorted(Kind, key=RANK.__getitem__)
 
 
 WHOLE_DAYS = st.integers(0, 12)

@@ -1,0 +1,28 @@
+"""Processes of the version before go on writing while and after the database is migrated."""
+
+from django.db.migrations import AddField
+from django.db.migrations.loader import MigrationLoader
+
+OURS = {"accounts", "pricing", "usage", "invoices"}
+# Their columns were added before the product was in use.
+EARLY = {
+    ("accounts", "0002_key_scopes"),
+    ("accounts", "0003_roles_and_audit_trail"),
+    ("accounts", "0006_suspended_customers"),
+    ("invoices", "0003_corrections"),
+    ("pricing", "0001_first"),
+}
+
+
+def test_a_column_that_is_added_may_be_null_or_has_a_default_in_the_database():
+    migrations = MigrationLoader(None).disk_migrations
+
+    without = {
+        key
+        for key, migration in migrations.items()
+        for operation in migration.operations
+        if key[0] in OURS and isinstance(operation, AddField)
+        if not (operation.field.null or operation.field.many_to_many or operation.field.has_db_default())
+    }
+
+    assert without == EARLY
