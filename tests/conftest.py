@@ -1,6 +1,7 @@
 """The people, customers and keys of the tests, and the instant at which tests play."""
 
 import datetime as dt
+import gc
 import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -143,6 +144,12 @@ def redis_url(redis_of_all_tests: str) -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """Use one process more than there are cores: tests that start servers wait for much of their time."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Spare what is loaded by now, which stays until the end, from each collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

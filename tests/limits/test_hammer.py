@@ -20,7 +20,7 @@ SMALL = {name: run.smaller() for name, run in RUNS.items()}
 # Until the limits are reached, which is soon; on the slowest machine less than a window.
 SECONDS_AT_MOST = 50
 # They go on, to see what becomes of the limits.
-SECONDS_OF_IMPATIENCE = 8
+SECONDS_OF_IMPATIENCE = 5
 IMPATIENT = replace(SMALL["impatient"], refusals=None)
 # What is broken from the beginning is found out by those who go once they are refused, too.
 CALLING = {"own-counting": SMALL["impatient"], "doubled": IMPATIENT}
