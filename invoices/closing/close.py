@@ -16,10 +16,9 @@ from django.db.models import F
 
 from accounts.models import Customer
 from invoices.closing.bill import Billed, bill_hour
-from invoices.closing.seal import seal_of
-from invoices.models import HourSeal, ParkedHour, Release
+from invoices.closing.seal import seal_hour
+from invoices.models import ParkedHour, Release
 from invoices.rating.usage_sql import allow_memory
-from pricing.rules.amounts import exact_sum
 from usage.billing_hours import BEGINNING, last_closed_hour, lock_hour_for_closing, next_hour_to_close
 from usage.models import HOUR, BillingHour
 
@@ -82,7 +81,16 @@ def close_hour(*, hour: dt.datetime, now: dt.datetime) -> ClosedHour | None:
     BillingHour.objects.create(hour=hour, previous_id=previous, closed_at=now)
     allow_memory()
     billed = [*_bill_released(hour=hour, now=now), bill_hour(hour=hour, sealed_in=hour, now=now)]
-    return _seal(hour=hour, previous=previous, billed=billed)
+    seal = seal_hour(hour=hour, previous=previous, billed=billed)
+    return ClosedHour(
+        hour=hour,
+        records=seal.records,
+        bills=seal.bills,
+        lines=seal.lines,
+        parked=seal.parked,
+        amount=seal.amount,
+        parked_reasons=_parked_reasons(hour) if seal.parked else (),
+    )
 
 
 def _bill_released(*, hour: dt.datetime, now: dt.datetime) -> list[Billed]:
@@ -99,29 +107,6 @@ def _bill_released(*, hour: dt.datetime, now: dt.datetime) -> list[Billed]:
         bill_hour(hour=parked_hour, sealed_in=hour, now=now, released=customers)
         for parked_hour, customers in released.items()
     ]
-
-
-def _seal(*, hour: dt.datetime, previous: dt.datetime | None, billed: list[Billed]) -> ClosedHour:
-    *_, own = billed
-    made = ClosedHour(
-        hour=hour,
-        records=sum(part.records for part in billed),
-        bills=sum(part.bills for part in billed),
-        lines=sum(part.lines for part in billed),
-        parked=own.parked,
-        amount=exact_sum(part.amount for part in billed),
-        parked_reasons=_parked_reasons(hour) if own.parked else (),
-    )
-    HourSeal.objects.create(
-        hour_id=hour,
-        sha256=seal_of(hour=hour, previous=previous),
-        bills=made.bills,
-        lines=made.lines,
-        records=made.records,
-        parked=made.parked,
-        amount=made.amount,
-    )
-    return made
 
 
 def _parked_reasons(hour: dt.datetime) -> tuple[tuple[str, str], ...]:

@@ -6,11 +6,30 @@ PostgreSQL computes it where the lines are, so that no memory is needed for them
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db import connection
 
+from invoices.closing.bill import Billed
 from invoices.models import HourSeal
+from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib.database.statements import load_statement
+
+
+def seal_hour(*, hour: dt.datetime, previous: dt.datetime | None, billed: Sequence[Billed]) -> HourSeal:
+    """Store the seal of an hour, with the totals of all that was billed with its closing.
+
+    The last of `billed` is the hour's own usage, those before it hours that were released.
+    """
+    return HourSeal.objects.create(
+        hour_id=hour,
+        sha256=seal_of(hour=hour, previous=previous),
+        bills=sum(part.bills for part in billed),
+        lines=sum(part.lines for part in billed),
+        records=sum(part.records for part in billed),
+        parked=billed[-1].parked,
+        amount=exact_sum(part.amount for part in billed),
+    )
 
 
 def seal_of(*, hour: dt.datetime, previous: dt.datetime | None) -> bytes:

@@ -20,7 +20,7 @@ from pricing.rules.kinds import Kind
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
 _CORRECTIONS = {correction.name.lower(): str(correction.value) for correction in Correction}
-_EFFECTIVE_PRICE = load_statement("effective_price.sql", beside=__file__, **_CORRECTIONS)
+_EFFECTIVE_PRICE = load_statement("price_after_rerating.sql", beside=__file__, **_CORRECTIONS)
 RERATED = load_statement(
     "rerated_lines.sql", beside=__file__, effective_price=_EFFECTIVE_PRICE, **_CORRECTIONS
 )

@@ -1,8 +1,8 @@
-"""The price page as data, and the verb that puts it into the database.
+"""The price page as data, and the function that puts it into the database.
 
 Source: SenseNova, "Tokens Postpaid". Names, prices, offers and free trials are the page's, to the digit.
 Where the page is silent we say so: prices have no beginning there, so they begin before any record that
-the door takes; call limits are not named there, so the defaults below hold (see docs/pricing.md).
+we take; call limits are not named there, so the defaults below hold (see docs/pricing.md).
 """
 
 import datetime as dt

@@ -1,4 +1,5 @@
--- As before, with the transaction: what one deed changed can be told from what the next one did.
+-- Writes an entry of the audit trail for a changed row, with its transaction, so that changes made together are
+-- known as such.
 CREATE OR REPLACE FUNCTION write_audit_entry() RETURNS trigger LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
     ignored text[] := TG_ARGV[0]::text[];
