@@ -16,8 +16,7 @@ from pricing.admin_filters import STATES, ForWhomFilter, state_of
 from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
 from pricing.catalogue.offering import facts_of
 from pricing.changes.approval_admin import RequiresApproval
-from pricing.changes.customer_admin import CustomerWithLimitsAdmin
-from pricing.changes.limit_admin import CallSpecificationAdmin
+from pricing.changes.limit_admin import CallSpecificationAdmin, CustomerWithLimitsAdmin
 from pricing.models import (
     BillingItem,
     CallSpecification,

@@ -1,8 +1,8 @@
-"""Call specifications in the admin: add, end, and cancel while scheduled."""
+"""Call specifications in the admin: add, end, cancel while scheduled; and a customer's way to them."""
 
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import F
@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts.admin import CustomerAdmin
 from accounts.audit.audited_admin import UndeletableAdmin
 from accounts.audit.edit_conflicts import version_to_send
 from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_of
@@ -225,3 +226,18 @@ def _show_refusal(request: HttpRequest, refused: Exception) -> None:
     else:
         text = " ".join(refused.messages) if isinstance(refused, ValidationError) else str(refused)
     messages.error(request, f"Nothing was changed. {text}")
+
+
+class CustomerWithLimitsAdmin(CustomerAdmin):
+    """Customers with their members, and a button for call limits."""
+
+    actions_detail = ("give_own_limits",)
+
+    @action(description="Give own limits", permissions=["limits"])
+    def give_own_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to a new call specification, for this customer."""
+        return redirect(reverse("admin:pricing_callspecification_add", query={"customer": object_id}))
+
+    def has_limits_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the person may add a call specification, as its own page decides."""
+        return bool(admin.site.get_model_admin(CallSpecification).has_add_permission(request))
