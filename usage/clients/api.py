@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -98,6 +99,7 @@ def _sentences(details: list[dict[str, Any]]) -> list[str]:
 class LagoView(ClientView):
     """Base of Lago's two endpoints."""
 
+    renderer_classes = (JSONRenderer,)  # fractions are returned as they were sent
     names = lago.NAMES
     is_batch = False
 

@@ -10,7 +10,7 @@ from accounts.api_keys.customer_access import customer_of_key
 from accounts.api_keys.keys import recognise_cached
 from accounts.api_keys.permissions import MayAdmitCalls, MayReadBilling
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.endpoint import Endpoint, FastJsonRenderer
+from sensenova_billing.lib.api.endpoint import Endpoint
 from sensenova_billing.lib.api.query_params import CustomerQuery, OptionalCustomerQuery, read_query
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 from usage.limits.admission import admit_call, decode_call, release_call
@@ -29,7 +29,6 @@ class AdmissionView(Endpoint):
     """Base of the endpoints for gateways, before and after a call."""
 
     permission_classes = (MayAdmitCalls,)
-    renderer_classes = (FastJsonRenderer,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Cache a key for a second: looking it up would cost a round trip, as much as the admission."""
