@@ -16,6 +16,7 @@ from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 from usage.limits.admission import admit_call, decode_call, release_call
 from usage.limits.schemas import (
     RELEASED_CUSTOMER,
+    ReleasePayload,
     admission_payload,
     call_refusals,
     limit_headers,
@@ -77,7 +78,7 @@ class CallView(AdmissionView):
         """Authenticate, read the query, release, answer."""
         query = read_query(OptionalCustomerQuery, request.query_params)
         release_call(call_id=call_id, customer=query["customer"], key=key_of(request))
-        return Response({"call_id": call_id, "state": "released"})
+        return Response(ReleasePayload(call_id, "released"))
 
 
 class LimitsView(Endpoint):
