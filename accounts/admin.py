@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate_service_key
@@ -19,6 +18,7 @@ from accounts.audit.context import audit_context, set_audit_context
 from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.base import TabularInline
 from sensenova_billing.lib.admin.decorators import action, display
 
 KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
@@ -28,7 +28,7 @@ admin.site.unregister(Group)  # permissions are given to people: by a role, or o
 admin.site.register(AuditEntry, AuditEntryAdmin)
 
 
-class MemberInline(TabularInline):  # type: ignore[misc]
+class MemberInline(TabularInline):
     """The people who act for a customer."""
 
     model = Member

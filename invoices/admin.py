@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
 
 from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
@@ -18,6 +17,7 @@ from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, 
 from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from pricing.models import BillingItem, Price, Proposal, Service
+from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -34,7 +34,7 @@ for model, with_buttons in ((Service, ServiceAdmin), (BillingItem, BillingItemAd
 
 
 @admin.register(BillingHour)
-class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every closed hour with what was billed in it."""
 
     list_display = ("hour_utc", "closed_at", "records", "bills", "parked", "amount", "seal_begins")
@@ -92,7 +92,7 @@ def _those_of(closed: BillingHour, model: str, number: int) -> str:
     return format_html('<a class="underline" href="{}?{}">{}</a>', url, query, grouped(number))
 
 
-class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):  # type: ignore[misc]
+class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):
     """The lines of a bill."""
 
     model = ChargeLine
@@ -167,7 +167,7 @@ class ChargeLineAdmin(ReadOnlyAdmin, TracedLineAdmin):
 
 
 @admin.register(HourlyBill)
-class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Bills with their lines."""
 
     # Not "-hour": that would follow the billing hours' own order, newest first, backwards.

@@ -8,7 +8,6 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
 from accounts.models import Customer
@@ -30,6 +29,7 @@ from pricing.rules.kinds import Kind
 from pricing.rules.precedence import changes_after, price_in_force
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -73,7 +73,7 @@ class WhatFilter(admin.SimpleListFilter):
         return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
-class CatalogueViewAdmin(RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class CatalogueViewAdmin(RobustUrlAdmin, AuditHistoryAdmin, ReadOnlyAdmin, ModelAdmin):
     """Read-only here; the history is the audit trail."""
 
     list_per_page = 50
@@ -88,7 +88,7 @@ class ServiceGroupAdmin(RequiresApproval, UndeletableAdmin):
 
 
 @admin.register(ServiceAlias)
-class ServiceAliasAdmin(RequiresApproval, AuditedAdmin, ModelAdmin):  # type: ignore[misc]
+class ServiceAliasAdmin(RequiresApproval, AuditedAdmin, ModelAdmin):
     """Other names under which senders report services; one that is not wanted any more may go."""
 
     form = ServiceAliasForm
@@ -114,7 +114,7 @@ class ServiceAdmin(RequiresApproval, UndeletableAdmin):
         return ("name",) if obj else ()
 
 
-class PricesInline(TabularInline):  # type: ignore[misc]
+class PricesInline(TabularInline):
     """The prices of an item as they are; each is changed on its own page."""
 
     model = Price
@@ -125,7 +125,8 @@ class PricesInline(TabularInline):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the related names, in one query."""
-        return super().get_queryset(request).with_names()
+        prices: Any = super().get_queryset(request)
+        return prices.with_names()
 
     @display(description="price")
     def words(self, price: Price) -> str:

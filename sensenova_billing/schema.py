@@ -1,19 +1,33 @@
 """The components of the OpenAPI document, to which the views refer."""
 
-import inspect
 from typing import Any
 
-import msgspec
-
-from invoices.drilldown.schemas import TRACE_SHAPES
+from invoices.drilldown.schemas import LineRecordsPayload, RecordTracePayload
 from pricing.catalogue.estimates import EstimateRequest
-from pricing.catalogue.schemas import PRICE_SHAPES
+from pricing.catalogue.schemas import CatalogPayload, EstimatePayload
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.api.schemas import components_of
+from usage.clients.schemas import CLIENT_SCHEMAS, LiteLLMReceipt
 from usage.ingest.payload import UsageReport
+from usage.ingest.record import Receipt
 from usage.ingest.reversal_requests import ReversalRequest
-from usage.ingest.schemas import SHAPES
+from usage.ingest.schemas import ReversalPayload
 from usage.limits.admission import CallRequest
-from usage.limits.schemas import CALL_SHAPES
+from usage.limits.schemas import AdmissionPayload, CustomerLimitsPayload, ReleasePayload
+
+REQUESTS = (UsageReport, ReversalRequest, EstimateRequest, CallRequest)
+RESPONSES = (
+    Receipt,
+    LiteLLMReceipt,
+    ReversalPayload,
+    AdmissionPayload,
+    ReleasePayload,
+    CustomerLimitsPayload,
+    CatalogPayload,
+    EstimatePayload,
+    LineRecordsPayload,
+    RecordTracePayload,
+)
 
 ERROR = {
     "type": "object",
@@ -44,18 +58,13 @@ _ONE_OR_THE_OTHER = {"not": {"type": "object", "required": ["input_characters", 
 _AT_LEAST_ONE = {"anyOf": [{"required": [name]} for name in (*map(str, Measure), "input_text")]}
 
 
-def add_shapes(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add the schemas to the document; those of requests come from the types that decode them."""
+def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Add the schemas to the document: of the types of bodies, and of clients' formats."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    _, requests = msgspec.json.schema_components(
-        [UsageReport, ReversalRequest, EstimateRequest, CallRequest],
-        ref_template="#/components/schemas/{name}",
-    )
-    for name, schema in requests.items():
-        schemas[name] = schema | {"description": inspect.cleandoc(schema["description"])}
+    schemas |= components_of([*REQUESTS, *RESPONSES])
     schemas["UsageReport"] |= _ONE_OR_THE_OTHER
     schemas["EstimatedUsage"] |= _ONE_OR_THE_OTHER | _AT_LEAST_ONE
-    schemas |= SHAPES | CALL_SHAPES | TRACE_SHAPES | PRICE_SHAPES | {"Error": ERROR}
+    schemas |= CLIENT_SCHEMAS | {"Error": ERROR}
     return result
 
 

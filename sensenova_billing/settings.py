@@ -245,7 +245,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
-        "sensenova_billing.schema.add_shapes",
+        "sensenova_billing.schema.add_components",
         "sensenova_billing.schema.require_bodies",
     ],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -41,8 +41,8 @@ from usage import clients
 from usage.clients.cloudevents import OPENMETER_TYPES
 from usage.clients.lago import LAGO_CODES
 from usage.clients.parsing import LITELLM_NAMES, measure_of_each
+from usage.clients.schemas import CLIENT_SCHEMAS
 from usage.ingest.reversals import reverse_record
-from usage.ingest.schemas import SHAPES
 from usage.limits.stores.choice import call_windows
 from usage.models import UsageRecord
 
@@ -151,7 +151,8 @@ def lago(code, used):
 
 
 def test_the_schemas_of_clients_name_what_the_formats_read():
-    schemas = {name: schema["properties"] for name, schema in SHAPES.items() if "properties" in schema}
+    objects = {name: schema for name, schema in CLIENT_SCHEMAS.items() if "properties" in schema}
+    schemas = {name: schema["properties"] for name, schema in objects.items()}
     litellm = measure_of_each(LITELLM_NAMES).keys()
 
     assert schemas["LiteLLMCounts"].keys() == litellm

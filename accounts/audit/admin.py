@@ -9,7 +9,6 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from accounts.audit.audited_admin import history_url
@@ -23,6 +22,7 @@ from accounts.audit.entries import (
     table_in_words,
 )
 from accounts.models import AuditAction, AuditEntry
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -59,7 +59,7 @@ class ActionFilter(admin.ChoicesFieldListFilter):
         self.title = "action"
 
 
-class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every change of customers, people, keys and the catalogue, the newest first. Nothing is counted."""
 
     list_display = ("at_text", "what", "row_text", "action_label", "changed", "by_link", "reason")

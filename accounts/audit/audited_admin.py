@@ -9,12 +9,12 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.audit.context import LONGEST_REASON, set_audit_context
 from accounts.audit.edit_conflicts import VersionedAdmin
 from accounts.key_fields import KEY_FIELDS
+from sensenova_billing.lib.admin.base import AdminMixin, ModelAdmin
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.number_fields import NUMBER_FIELDS
 
@@ -50,46 +50,46 @@ class ReasonForm(forms.Form):
     reason = reason_field()
 
 
-class AuditHistoryAdmin:
+class AuditHistoryAdmin(AdminMixin):
     """Mixin of a ModelAdmin: the history of a row is its part of the audit trail."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Lead to the row's entries in the audit trail."""
-        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))  # type: ignore[attr-defined]
+        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))
 
 
 class AuditedAdmin(VersionedAdmin, RobustUrlAdmin, AuditHistoryAdmin):
     """Mixin of a ModelAdmin: sets the audit context of each change, and never overwrites an unseen one."""
 
-    formfield_overrides: Any = NUMBER_FIELDS | KEY_FIELDS
+    formfield_overrides = NUMBER_FIELDS | KEY_FIELDS
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Set the audit context before any write: Django calls this first once the form is valid."""
         set_audit_context(by=request.user.get_username(), reason=form.cleaned_data.get(REASON, ""))
-        return super().save_form(request, form, change)  # type: ignore[misc]
+        return super().save_form(request, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Set the audit context, then delete; the admin's transaction holds both."""
         set_audit_context(by=request.user.get_username())
-        super().delete_model(request, obj)  # type: ignore[misc]
+        super().delete_model(request, obj)
 
     @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Set the audit context, then delete, in one transaction: Django opens none for actions."""
         set_audit_context(by=request.user.get_username())
-        super().delete_queryset(request, queryset)  # type: ignore[misc]
+        super().delete_queryset(request, queryset)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Put the reason last, and only for people who may change something."""
-        listed = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        listed = super().get_fieldsets(request, obj)
         fieldsets = [(title, options | {"fields": _without_reason(options)}) for title, options in listed]
-        may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)  # type: ignore[attr-defined]
+        may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         if may and REASON in self.form.declared_fields:
             fieldsets.append(("Why", {"fields": (REASON,)}))
         return fieldsets
 
 
-class UndeletableAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
+class UndeletableAdmin(AuditedAdmin, ModelAdmin):
     """Rows that are added and changed under audit, and never deleted."""
 
     form: Any = OptionalReasonForm
@@ -105,5 +105,5 @@ def history_url(*, table: str, row: str) -> str:
     return f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({'table': table, 'q': row})}"
 
 
-def _without_reason(options: dict[str, Any]) -> tuple[Any, ...]:
+def _without_reason(options: Any) -> tuple[Any, ...]:
     return tuple(name for name in options["fields"] if name != REASON)

@@ -24,6 +24,7 @@ from django.template.response import TemplateResponse
 from accounts.audit.context import changes_since, is_of_this_server, unseen_entries
 from accounts.audit.entries import changes_of, rows_in_words, table_in_words
 from accounts.models import AuditAction, AuditEntry
+from sensenova_billing.lib.admin.base import AdminMixin
 
 VERSION = "version"
 CHANGED = "This was changed after you opened it, so nothing was saved or deleted."
@@ -142,21 +143,17 @@ def _put(data: QueryDict, name: str, widget: Any, value: Any) -> None:
         data[name] = "" if value is None else str(value)
 
 
-class VersionedAdmin:
+class VersionedAdmin(AdminMixin):
     """For a ModelAdmin: nothing is changed or deleted over a change that was not seen."""
 
-    model: Any
-    opts: Any
-    form: Any
-    inlines: Any
-    actions: Any = ("delete_selected",)
+    actions = ("delete_selected",)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row with the version at which it is read; locked, if it may be saved."""
         if request.method == "POST" and connection.in_atomic_block:
             self._lock(object_id, from_field)
         version = current_version()  # before the row is read: what changes in between counts as changed since
-        found = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        found = super().get_object(request, object_id, from_field)
         if found is not None:
             vars(found)[VERSION] = version
         return found
@@ -164,13 +161,13 @@ class VersionedAdmin:
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Compare before saving."""
         if obj is None or not change:
-            return super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
+            return super().get_form(request, obj, change, **kwargs)
         its = {
             "present_version": vars(obj)[VERSION],
             "conflict": self.conflict(request, [obj.pk]) if request.method == "POST" else [],
         }
         form = type("EditForm", (VersionedForm, self.form), its)
-        return super().get_form(request, obj, change, **{"form": form} | kwargs)  # type: ignore[misc]
+        return super().get_form(request, obj, change, **{"form": form} | kwargs)
 
     def changeform_view(
         self,
@@ -181,19 +178,19 @@ class VersionedAdmin:
     ) -> HttpResponse:
         """Try again where another person has just saved what there may be once: then the form says so."""
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc,no-any-return]
+            return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
-            return super().changeform_view(request, object_id, form_url, extra_context)  # type: ignore[misc,no-any-return]
+            return super().changeform_view(request, object_id, form_url, extra_context)
 
     @transaction.atomic
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Delete what was seen, and nothing else."""
         found = self.get_object(request, unquote(object_id))
-        may = found is not None and self.has_delete_permission(request, found)  # type: ignore[attr-defined]
+        may = found is not None and self.has_delete_permission(request, found)
         if may and request.method == "POST" and self.report_conflict(request, [found.pk]):
             return redirect(request.get_full_path())
         context = {VERSION: vars(found)[VERSION] if found else "", **(extra_context or {})}
-        return super().delete_view(request, object_id, context)  # type: ignore[misc,no-any-return]
+        return super().delete_view(request, object_id, context)
 
     @action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
     def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
@@ -203,7 +200,7 @@ class VersionedAdmin:
             keys = list(queryset.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
             if request.POST.get("post") and self.report_conflict(request, keys):
                 return None
-            answer = delete_selected(self, request, queryset)  # type: ignore[arg-type]
+            answer = delete_selected(self, request, queryset)
         if isinstance(answer, TemplateResponse):
             answer.context_data = {**(answer.context_data or {}), VERSION: version}
         return answer
@@ -222,7 +219,7 @@ class VersionedAdmin:
         return bool(conflict)
 
     def _lock(self, object_id: str, from_field: str | None) -> None:
-        field = self.opts.get_field(from_field) if from_field else self.opts.pk
+        field: Any = self.opts.get_field(from_field) if from_field else self.opts.pk
         try:
             key = field.to_python(object_id)
         except ValidationError:

@@ -2,11 +2,11 @@
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
 from invoices.books.compare import finding_text
 from invoices.models import Verification
 from invoices.templatetags.amounts import grouped, instant_text
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -14,7 +14,7 @@ from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 IN_ORDER, FOUND = "in order", "findings"
 
 
-class VerificationAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class VerificationAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every result that was stored, the newest first."""
 
     list_display = ("verified_text", "span", "state", "findings_text", "hours", "records_text", "took_text")

@@ -9,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from unfold.admin import ModelAdmin
 
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
@@ -19,6 +18,7 @@ from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import Service
 from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -47,7 +47,7 @@ class ParkedStateFilter(admin.SimpleListFilter):
         return queryset.filter(rank=_RANKS.index(chosen)) if chosen in STATES else queryset
 
 
-class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Hours that were closed without a customer's bill, because the bill looks wrong."""
 
     list_display = ("code_text", "hour_utc", "state", "reason", "records_text", "amount_text", "what_is_done")

@@ -8,7 +8,6 @@ from django.db.models import Count, OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 
 from invoices.admin_forms import ReasonForm, ReratingForm
 from invoices.corrections.rerate import ReratingEffect, order_rerating, preview_rerating
@@ -16,6 +15,7 @@ from invoices.models import ChargeLine, Correction, Rerating
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -24,7 +24,7 @@ from usage.billing_hours import last_closed_hour
 CUSTOMERS_SHOWN = 100
 
 
-class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Ordered re-ratings with their reason and effect."""
 
     list_display = ("ordered_text", "price", "span", "corrected", "reason", "ordered_by", "effect")

@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
-from unfold.admin import ModelAdmin
 
 from accounts.models import Customer
 from invoices.drilldown.downloads import records_file_or_page
@@ -19,6 +18,7 @@ from invoices.models import ChargeLine
 from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
 from pricing.changes.base_form import is_key
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 
 _LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
@@ -39,7 +39,7 @@ class LinksToRecords:
         return _link(reverse(_PAGE, args=[line.pk]), grouped(line.records) if line.records else "show")
 
 
-class TracedLineAdmin(ModelAdmin):  # type: ignore[misc]
+class TracedLineAdmin(ModelAdmin):
     """A charge line is shown with its records; in place of a list there is the search for a record."""
 
     def get_urls(self) -> list[Any]:

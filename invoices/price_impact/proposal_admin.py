@@ -8,7 +8,6 @@ from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 
 from invoices.price_impact.preview import STALE, ChangePreview, preview_of
 from invoices.price_impact.tables import effect_tables
@@ -19,6 +18,7 @@ from pricing.changes.approval_admin import MAY_APPROVE
 from pricing.changes.rows import BadCell
 from pricing.models import Decision, Proposal
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -43,7 +43,7 @@ class WaitsFilter(admin.SimpleListFilter):
         return queryset if wanted is None else queryset.filter(decision=wanted)
 
 
-class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Proposed price changes with reason and decision."""
 
     list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")

@@ -7,7 +7,6 @@ from django.http import HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,7 +22,7 @@ from pricing.catalogue.schemas import (
     estimate_payload,
 )
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.endpoint import Endpoint
+from sensenova_billing.lib.api.endpoint import Endpoint, FastJsonRenderer
 from sensenova_billing.lib.api.query_params import read_query
 from sensenova_billing.lib.api.schemas import schema_ref
 
@@ -58,7 +57,7 @@ class CatalogView(OpenView):
         params, now = read_query(CatalogQuery, request.query_params), clock.now()
         catalog = catalog_at(at=params["at"] or now)
         payload = catalog_payload(catalog)
-        etag = f'"{hashlib.sha256(JSONRenderer().render(payload)).hexdigest()}"'
+        etag = f'"{hashlib.sha256(FastJsonRenderer().render(payload)).hexdigest()}"'
         known = parse_etags(request.headers.get("If-None-Match", ""))
         answer: HttpResponseBase = Response(payload)
         if "*" in known or etag in {one.removeprefix("W/") for one in known}:

@@ -1,8 +1,10 @@
-"""The payloads of the catalogue endpoints, and their OpenAPI schemas."""
+"""Responses of the catalogue endpoints: bodies and errors."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from msgspec import Meta
 
 from pricing.catalogue.estimates import Estimate
 from pricing.catalogue.offering import Catalog, ItemOnSale, ServiceOnSale
@@ -11,82 +13,177 @@ from pricing.rules.amounts import plain
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
-from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
+from sensenova_billing.lib.api.schemas import answer, schema_ref
+from sensenova_billing.lib.api.strict_json import Instant
 
 CURRENCY = "CNY"
 
 
-def catalog_payload(catalog: Catalog) -> dict[str, Any]:
+Digits = Annotated[str, Meta(pattern="^[0-9]+([.][0-9]+)?$", description="Exact.")]
+Currency = Annotated[str, Meta(extra_json_schema={"const": CURRENCY})]
+UnitSize = Annotated[int, Meta(extra_json_schema={"enum": list(UNIT_SIZES)})]
+Unit = Annotated[str, Meta(description="What the unit price is for, e.g. `thousand tokens`.")]
+
+
+class PricePayload(msgspec.Struct, frozen=True):
+    """A price of a billing item, and its period."""
+
+    kind: Kind
+    unit_price: Digits
+    unit_size: UnitSize
+    unit: Unit
+    begins_at: Instant
+    ends_at: Annotated[Instant | None, Meta(description="The end is excluded; null: no end.")]
+
+
+class UpcomingPricePayload(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A price that will be in force from an instant on."""
+
+    from_: Instant
+    price: PricePayload
+
+
+class CallSpecificationPayload(msgspec.Struct, frozen=True):
+    """The limits of a customer's calls to a service."""
+
+    rpm: Annotated[int, Meta(description="Calls per minute.")]
+    tpm: Annotated[int | None, Meta(description="Tokens per minute; null: no limit.")]
+
+
+class CatalogItemPayload(msgspec.Struct, frozen=True):
+    """A billing item, and its prices for everybody."""
+
+    billing_item: Measure
+    price: Annotated[PricePayload, Meta(description="In force for everybody.")]
+    list_price: Annotated[
+        PricePayload | None, Meta(description="Beneath an offer or a free trial, where there is one.")
+    ]
+    upcoming: list[UpcomingPricePayload]
+
+
+class CatalogServicePayload(msgspec.Struct, frozen=True):
+    """A service on sale."""
+
+    name: str
+    billing_items: list[CatalogItemPayload]
+    call_specification: Annotated[
+        CallSpecificationPayload | None, Meta(description="By default, for each customer.")
+    ]
+
+
+class CatalogGroupPayload(msgspec.Struct, frozen=True):
+    """A group of services on sale."""
+
+    family: Annotated[str, Meta(description="The price page's heading.")]
+    name: Annotated[str, Meta(description="The heading below it; the same where there is none.")]
+    description: str
+    services: list[CatalogServicePayload]
+
+
+class CatalogPayload(msgspec.Struct, frozen=True):
+    """Everything on sale at an instant."""
+
+    currency: Currency
+    in_force_from: Annotated[
+        Instant | None,
+        Meta(description="The response is the same from this instant on; null: no beginning."),
+    ]
+    next_change_at: Annotated[
+        Instant | None, Meta(description="Until before this; null: no change is planned.")
+    ]
+    groups: list[CatalogGroupPayload]
+
+
+class EstimateLinePayload(msgspec.Struct, frozen=True):
+    """What one quantity of the usage costs at one price."""
+
+    index: Annotated[int, Meta(description="Which item of `usage`.")]
+    service: Annotated[str, Meta(description="Its name, also where an alias was sent.")]
+    billing_item: Measure
+    quantity: Digits
+    price_kind: Kind
+    unit_price: Digits
+    unit_size: UnitSize
+    unit: Unit
+    amount: Digits
+
+
+class EstimatePayload(msgspec.Struct, frozen=True):
+    """What the usage costs, line by line."""
+
+    currency: Currency
+    lines: list[EstimateLinePayload]
+    total: Digits
+
+
+def catalog_payload(catalog: Catalog) -> CatalogPayload:
     """Return the payload of everything on sale."""
-    return {
-        "currency": CURRENCY,
-        "in_force_from": catalog.in_force_from,
-        "next_change_at": catalog.next_change_at,
-        "groups": [
-            {
-                "family": group.family,
-                "name": group.name,
-                "description": group.description,
-                "services": [_service_payload(service) for service in group.services],
-            }
+    return CatalogPayload(
+        currency=CURRENCY,
+        in_force_from=catalog.in_force_from,
+        next_change_at=catalog.next_change_at,
+        groups=[
+            CatalogGroupPayload(
+                family=group.family,
+                name=group.name,
+                description=group.description,
+                services=[_service_payload(service) for service in group.services],
+            )
             for group in catalog.groups
         ],
-    }
+    )
 
 
-def estimate_payload(estimate: Estimate) -> dict[str, Any]:
+def estimate_payload(estimate: Estimate) -> EstimatePayload:
     """Return the payload of an estimate."""
-    return {
-        "currency": CURRENCY,
-        "lines": [
-            {
-                "index": line.index,
-                "service": line.service,
-                "billing_item": line.measure,
-                "quantity": str(line.quantity),
-                "price_kind": line.price.kind,
-                "unit_price": plain(line.price.unit_price),
-                "unit_size": line.price.unit_size,
-                "unit": unit_text(measure=line.measure, unit_size=line.price.unit_size),
-                "amount": plain(line.amount),
-            }
-            for line in estimate.lines
-        ],
-        "total": plain(estimate.total),
-    }
+    lines = [
+        EstimateLinePayload(
+            index=line.index,
+            service=line.service,
+            billing_item=line.measure,
+            quantity=str(line.quantity),
+            price_kind=line.price.kind,
+            unit_price=plain(line.price.unit_price),
+            unit_size=line.price.unit_size,
+            unit=unit_text(measure=line.measure, unit_size=line.price.unit_size),
+            amount=plain(line.amount),
+        )
+        for line in estimate.lines
+    ]
+    return EstimatePayload(currency=CURRENCY, lines=lines, total=plain(estimate.total))
 
 
-def _service_payload(service: ServiceOnSale) -> dict[str, Any]:
+def _service_payload(service: ServiceOnSale) -> CatalogServicePayload:
     limit = service.call_limit
-    return {
-        "name": service.name,
-        "billing_items": [_item_payload(item) for item in service.items],
-        "call_specification": {"rpm": limit.rpm, "tpm": limit.tpm} if limit else None,
-    }
+    return CatalogServicePayload(
+        name=service.name,
+        billing_items=[_item_payload(item) for item in service.items],
+        call_specification=CallSpecificationPayload(limit.rpm, limit.tpm) if limit else None,
+    )
 
 
-def _item_payload(item: ItemOnSale) -> dict[str, Any]:
+def _item_payload(item: ItemOnSale) -> CatalogItemPayload:
     beneath = item.list_price
-    return {
-        "billing_item": item.measure,
-        "price": _price_payload(item.price, item.measure),
-        "list_price": _price_payload(beneath, item.measure) if beneath else None,
-        "upcoming": [
-            {"from": change.at, "price": _price_payload(change.price, item.measure)}
+    return CatalogItemPayload(
+        billing_item=item.measure,
+        price=_price_payload(item.price, item.measure),
+        list_price=_price_payload(beneath, item.measure) if beneath else None,
+        upcoming=[
+            UpcomingPricePayload(change.at, _price_payload(change.price, item.measure))
             for change in item.upcoming
         ],
-    }
+    )
 
 
-def _price_payload(price: PriceFact, measure: Measure) -> dict[str, Any]:
-    return {
-        "kind": price.kind,
-        "unit_price": plain(price.unit_price),
-        "unit_size": price.unit_size,
-        "unit": unit_text(measure=measure, unit_size=price.unit_size),
-        "begins_at": price.begins_at,
-        "ends_at": price.ends_at,
-    }
+def _price_payload(price: PriceFact, measure: Measure) -> PricePayload:
+    return PricePayload(
+        kind=price.kind,
+        unit_price=plain(price.unit_price),
+        unit_size=price.unit_size,
+        unit=unit_text(measure=measure, unit_size=price.unit_size),
+        begins_at=price.begins_at,
+        ends_at=price.ends_at,
+    )
 
 
 AT = OpenApiParameter(
@@ -125,87 +222,3 @@ def estimate_answers() -> dict[Any, OpenApiResponse]:
     }
     refusals = {status: answer(reason, schema_ref("Error")) for status, reason in refused.items()}
     return {200: answer("What it costs.", schema_ref("Estimate")), **refusals}
-
-
-def _object(properties: dict[str, Schema]) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(inner: Schema) -> Schema:
-    return {"type": "array", "items": inner}
-
-
-def _or_null(name: str, description: str) -> Schema:
-    return {"oneOf": [schema_ref(name), {"type": "null"}], "description": description}
-
-
-_TEXT = {"type": "string"}
-_INSTANT = {"type": "string", "format": "date-time"}
-_INSTANT_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
-_DECIMAL = {"type": "string", "pattern": "^[0-9]+([.][0-9]+)?$", "description": "Exact."}
-_CURRENCY = {"type": "string", "const": CURRENCY}
-_MEASURE = {"type": "string", "enum": [str(measure) for measure in Measure]}
-_KIND = {"type": "string", "enum": [str(kind) for kind in Kind]}
-_TERMS: dict[str, Schema] = {
-    "unit_price": _DECIMAL,
-    "unit_size": {"type": "integer", "enum": list(UNIT_SIZES)},
-    "unit": _TEXT | {"description": "What the unit price is for, e.g. `thousand tokens`."},
-}
-
-PRICE_SHAPES: dict[str, Schema] = {
-    "Price": _object({"kind": _KIND, **_TERMS, "begins_at": _INSTANT, "ends_at": _INSTANT_OR_NULL}),
-    "UpcomingPrice": _object({"from": _INSTANT, "price": schema_ref("Price")}),
-    "CallSpecification": _object(
-        {
-            "rpm": {"type": "integer", "description": "Calls per minute."},
-            "tpm": {"type": ["integer", "null"], "description": "Tokens per minute; null: no limit."},
-        }
-    ),
-    "CatalogItem": _object(
-        {
-            "billing_item": _MEASURE,
-            "price": schema_ref("Price") | {"description": "In force for everybody."},
-            "list_price": _or_null("Price", "Beneath an offer or a free trial, where there is one."),
-            "upcoming": _list(schema_ref("UpcomingPrice")),
-        }
-    ),
-    "CatalogService": _object(
-        {
-            "name": _TEXT,
-            "billing_items": _list(schema_ref("CatalogItem")),
-            "call_specification": _or_null("CallSpecification", "By default, for each customer."),
-        }
-    ),
-    "CatalogGroup": _object(
-        {
-            "family": _TEXT | {"description": "The price page's heading."},
-            "name": _TEXT | {"description": "The heading below it; the same where there is none."},
-            "description": _TEXT,
-            "services": _list(schema_ref("CatalogService")),
-        }
-    ),
-    "Catalog": _object(
-        {
-            "currency": _CURRENCY,
-            "in_force_from": _INSTANT_OR_NULL
-            | {"description": "The response is the same from this instant on; null: no beginning."},
-            "next_change_at": _INSTANT_OR_NULL
-            | {"description": "Until before this; null: no change is planned."},
-            "groups": _list(schema_ref("CatalogGroup")),
-        }
-    ),
-    "EstimateLine": _object(
-        {
-            "index": {"type": "integer", "description": "Which item of `usage`."},
-            "service": _TEXT | {"description": "Its name, also where an alias was sent."},
-            "billing_item": _MEASURE,
-            "quantity": _DECIMAL,
-            "price_kind": _KIND,
-            **_TERMS,
-            "amount": _DECIMAL,
-        }
-    ),
-    "Estimate": _object(
-        {"currency": _CURRENCY, "lines": _list(schema_ref("EstimateLine")), "total": _DECIMAL}
-    ),
-}

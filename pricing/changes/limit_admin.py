@@ -83,7 +83,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
         offered = super().get_actions_detail(request, object_id)
         held = self.get_object(request, object_id)
         if held and state_of(held) == SCHEDULED:
-            return offered  # type: ignore[no-any-return]
+            return offered
         return [one for one in offered if not one.action_name.endswith("_take_back")]
 
     def changeform_view(

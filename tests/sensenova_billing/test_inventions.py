@@ -63,7 +63,7 @@ MEASURE = [
         )
     ),
     (
-        "usage/ingest/schemas.py",
+        "usage/clients/schemas.py",
         '"llm_input_tokens", "llm_output_tokens"',
         '"llm_input_tokens", "llm_output_tokens", "llm_cached_input_tokens"',
     ),

@@ -430,3 +430,9 @@ def test_the_document_asks_for_a_body_wherever_one_is_taken():
 def test_the_document_says_null_as_openapi_3_1_does():
     assert served()["openapi"].startswith("3.1")
     assert "nullable" not in json.dumps(served())
+
+
+def test_every_reference_of_the_document_leads_to_a_schema():
+    referred = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(served())))
+
+    assert referred - served()["components"]["schemas"].keys() == set()

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +17,7 @@ from accounts.api_keys.authentication import key_of
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.schemas import answer, schema_ref
 from usage.clients import cloudevents, lago, litellm
+from usage.clients.schemas import LiteLLMReceipt
 from usage.ingest.authorise import report_usage
 from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.record import Receipt
@@ -98,6 +100,7 @@ def _sentences(details: list[dict[str, Any]]) -> list[str]:
 class LagoView(ClientView):
     """Base of Lago's two endpoints."""
 
+    renderer_classes = (JSONRenderer,)  # fractions are returned as they were sent
     names = lago.NAMES
     is_batch = False
 
@@ -177,9 +180,6 @@ def _record_lago(events: list[lago.LagoEvent], *, request: Request, now: dt.date
     return [lago.answer_of(event, now=now) for event in events]
 
 
-_COUNTS = ("accepted", "duplicates", "skipped")
-
-
 class LiteLLMView(ClientView):
     """Takes the payloads of LiteLLM's `generic_api` callback."""
 
@@ -208,8 +208,7 @@ class LiteLLMView(ClientView):
         now = clock.now()
         delivery = litellm.decode_payloads(self.body_of(request), now=now)
         receipt = _record_delivery(delivery, request=request, now=now)
-        counts = (receipt.accepted, receipt.duplicates, delivery.skipped)
-        return Response(dict(zip(_COUNTS, counts, strict=True)))
+        return Response(LiteLLMReceipt(receipt.accepted, receipt.duplicates, delivery.skipped))
 
 
 def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.datetime) -> Receipt:

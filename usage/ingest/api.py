@@ -5,14 +5,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api_keys.authentication import key_of
-from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.schemas import answer, schema_ref
 from usage.ingest.authorise import report_usage
 from usage.ingest.payload import decode_reports
 from usage.ingest.reversal_requests import decode_reversal, reverse_usage
-from usage.ingest.reversals import reason_of
-from usage.ingest.schemas import one_or_batch, refusals, reversal_refusals, wrapped
+from usage.ingest.schemas import one_or_batch, refusals, reversal_payload, reversal_refusals, wrapped
 from usage.refused.endpoint import UsageEndpoint
 
 
@@ -35,7 +33,7 @@ class UsageView(UsageEndpoint):
         """Authenticate, parse, record, answer."""
         reports = decode_reports(self.body_of(request))
         receipt = report_usage(reports=reports, key=key_of(request), now=clock.now())
-        return Response({"accepted": receipt.accepted, "duplicates": receipt.duplicates})
+        return Response(receipt)
 
 
 class ReversalView(UsageEndpoint):
@@ -61,13 +59,4 @@ class ReversalView(UsageEndpoint):
         """Authenticate, parse, reverse, answer."""
         requested = decode_reversal(self.body_of(request))
         customer, reversal = reverse_usage(requested=requested, key=key_of(request), now=clock.now())
-        payload = {
-            "event_id": reversal.event_id,
-            "customer": customer.code,
-            "reverses": reversal.reverses,
-            "reason": reason_of(reversal),
-            "occurred_at": reversal.occurred_at,
-            "billing_hour": reversal.billing_hour,
-            **{str(measure): getattr(reversal, measure) for measure in Measure},
-        }
-        return Response({"reversal": payload})
+        return Response({"reversal": reversal_payload(customer=customer.code, reversal=reversal)})

@@ -8,12 +8,14 @@ it is answered.
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import msgspec
 from django.db import IntegrityError, OperationalError, transaction
 from psycopg.errors import UniqueViolation
 
+from sensenova_billing.lib.api.schemas import NonNegative
 from sensenova_billing.lib.database.time_limits import Work, limit_transaction
 from usage.billing_hours import lock_hours_for_ingest
 from usage.ingest.errors import InvalidUsage, UsageConflict
@@ -30,12 +32,11 @@ _RETRYABLE = {"40001", "40P01"}
 Outcome = TypeVar("Outcome")
 
 
-@dataclass(frozen=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """How many records of a batch are new, and how many were already stored."""
 
-    accepted: int
-    duplicates: int
+    accepted: NonNegative
+    duplicates: NonNegative
 
 
 def record_usage(*, reports: Sequence[UsageReport], now: dt.datetime) -> Receipt:

@@ -10,12 +10,13 @@ from accounts.api_keys.customer_access import customer_of_key
 from accounts.api_keys.keys import recognise_cached
 from accounts.api_keys.permissions import MayAdmitCalls, MayReadBilling
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.api.endpoint import Endpoint, FastJsonRenderer
+from sensenova_billing.lib.api.endpoint import Endpoint
 from sensenova_billing.lib.api.query_params import CustomerQuery, OptionalCustomerQuery, read_query
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 from usage.limits.admission import admit_call, decode_call, release_call
 from usage.limits.schemas import (
     RELEASED_CUSTOMER,
+    ReleasePayload,
     admission_payload,
     call_refusals,
     limit_headers,
@@ -29,7 +30,6 @@ class AdmissionView(Endpoint):
     """Base of the endpoints for gateways, before and after a call."""
 
     permission_classes = (MayAdmitCalls,)
-    renderer_classes = (FastJsonRenderer,)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Cache a key for a second: looking it up would cost a round trip, as much as the admission."""
@@ -78,7 +78,7 @@ class CallView(AdmissionView):
         """Authenticate, read the query, release, answer."""
         query = read_query(OptionalCustomerQuery, request.query_params)
         release_call(call_id=call_id, customer=query["customer"], key=key_of(request))
-        return Response({"call_id": call_id, "state": "released"})
+        return Response(ReleasePayload(call_id, "released"))
 
 
 class LimitsView(Endpoint):

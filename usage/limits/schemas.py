@@ -1,12 +1,15 @@
-"""Payloads, headers and OpenAPI schemas of the endpoints of call limits."""
+"""Responses of the endpoints of call limits: bodies, headers and errors."""
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Literal
 
+import msgspec
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from msgspec import Meta
 
-from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
+from sensenova_billing.lib.api.schemas import NonNegative, answer, schema_ref
+from sensenova_billing.lib.api.strict_json import Instant, Name
 from usage.limits.admission import Admission
 from usage.limits.errors import REFUSAL_CODES, LimitsExhausted
 from usage.limits.status import ServiceLimitStatus
@@ -45,42 +48,116 @@ _NOT_READ = {
 }
 
 
-def admission_payload(admission: Admission) -> dict[str, Any]:
+class CallLimitsPayload(msgspec.Struct, frozen=True):
+    """Limits of any 60 seconds, or what remains of them."""
+
+    requests: Annotated[int, Meta(ge=0, description="Calls in any 60 seconds.")]
+    tokens: Annotated[
+        NonNegative | None, Meta(description="Input and output tokens in any 60 seconds; null: no limit.")
+    ]
+
+
+class CallResetsPayload(msgspec.Struct, frozen=True):
+    """The instants at which nothing of the limits is used any more."""
+
+    requests: Annotated[Instant, Meta(description="When all are available again, if no call is added.")]
+    tokens: Annotated[Instant | None, Meta(description="The same; null: no limit.")]
+
+
+class AdmissionPayload(msgspec.Struct, frozen=True):
+    """An admitted call, its limits, and what remains of them."""
+
+    call_id: Annotated[Name, Meta(description="To be sent with the call's usage, or to release it.")]
+    customer: Name
+    service: Annotated[Name, Meta(description="By its own name, even if the request used an alias.")]
+    limits: CallLimitsPayload
+    remaining: CallLimitsPayload
+    resets_at: CallResetsPayload
+
+
+class ReleasePayload(msgspec.Struct, frozen=True):
+    """A call that was not made."""
+
+    call_id: Name
+    state: Literal["released"]
+
+
+class CallsUsedPayload(msgspec.Struct, frozen=True):
+    """Usage of the last 60 seconds."""
+
+    requests: NonNegative
+    tokens: NonNegative
+
+
+class RefusedCallsPayload(msgspec.Struct, frozen=True):
+    """Refused calls by reason."""
+
+    rpm_exhausted: NonNegative
+    tpm_exhausted: NonNegative
+    never_within_limits: NonNegative
+
+
+_NoLimits = Annotated[None, Meta(description="No call specification is in force, so no call is admitted.")]
+
+
+class ServiceLimitsPayload(msgspec.Struct, frozen=True):
+    """The limits of a customer for a service, and their status."""
+
+    service: Name
+    limits: CallLimitsPayload | _NoLimits
+    used: Annotated[CallsUsedPayload, Meta(description="Usage of the last 60 seconds.")]
+    remaining: CallLimitsPayload | _NoLimits
+    resets_at: CallResetsPayload
+    refused_last_day: Annotated[
+        RefusedCallsPayload,
+        Meta(description="Calls refused in this hour and the 24 before it, by reason."),
+    ]
+
+
+class CustomerLimitsPayload(msgspec.Struct, frozen=True):
+    """The limits of a customer for each service on sale."""
+
+    customer: Name
+    services: list[ServiceLimitsPayload]
+
+
+def admission_payload(admission: Admission) -> AdmissionPayload:
     """Return the response body for an admitted call."""
     status, limits = admission.status, admission.limits
     ahead = status.second - status.present
-    return {
-        "call_id": admission.call_id,
-        "customer": admission.customer,
-        "service": admission.service,
-        "limits": {"requests": limits.rpm, "tokens": limits.tpm},
-        "remaining": {"requests": status.calls_left, "tokens": status.tokens_left},
-        "resets_at": {
-            "requests": instant_of(status.calls_reset - ahead),
-            "tokens": None if limits.tpm is None else instant_of(status.tokens_reset - ahead),
-        },
-    }
+    return AdmissionPayload(
+        call_id=admission.call_id,
+        customer=admission.customer,
+        service=admission.service,
+        limits=CallLimitsPayload(limits.rpm, limits.tpm),
+        remaining=CallLimitsPayload(status.calls_left, status.tokens_left),
+        resets_at=CallResetsPayload(
+            instant_of(status.calls_reset - ahead),
+            None if limits.tpm is None else instant_of(status.tokens_reset - ahead),
+        ),
+    )
 
 
-def limit_statuses_payload(*, customer: str, statuses: Sequence[ServiceLimitStatus]) -> dict[str, Any]:
+def limit_statuses_payload(*, customer: str, statuses: Sequence[ServiceLimitStatus]) -> CustomerLimitsPayload:
     """Return the response body for a customer's limits."""
-    return {"customer": customer, "services": [_limit_status_payload(status) for status in statuses]}
+    return CustomerLimitsPayload(customer, [_limit_status_payload(status) for status in statuses])
 
 
-def _limit_status_payload(status: ServiceLimitStatus) -> dict[str, Any]:
-    limits, use = status.limits, status.use
-    tpm = limits.tpm if limits else None
-    return {
-        "service": status.service.name,
-        "limits": {"requests": limits.rpm, "tokens": tpm} if limits else None,
-        "used": {"requests": use.calls, "tokens": use.tokens},
-        "remaining": {"requests": status.calls_left, "tokens": status.tokens_left} if limits else None,
-        "resets_at": {
-            "requests": instant_of(use.calls_reset),
-            "tokens": None if tpm is None else instant_of(use.tokens_reset),
-        },
-        "refused_last_day": {code: status.refused.get(why, 0) for why, code in REFUSAL_CODES.items()},
-    }
+def _limit_status_payload(status: ServiceLimitStatus) -> ServiceLimitsPayload:
+    limits, use, calls_left = status.limits, status.use, status.calls_left
+    has_tpm = limits is not None and limits.tpm is not None
+    return ServiceLimitsPayload(
+        service=status.service.name,
+        limits=None if limits is None else CallLimitsPayload(limits.rpm, limits.tpm),
+        used=CallsUsedPayload(use.calls, use.tokens),
+        remaining=None if calls_left is None else CallLimitsPayload(calls_left, status.tokens_left),
+        resets_at=CallResetsPayload(
+            instant_of(use.calls_reset), instant_of(use.tokens_reset) if has_tpm else None
+        ),
+        refused_last_day=RefusedCallsPayload(
+            **{code: status.refused.get(why, 0) for why, code in REFUSAL_CODES.items()}
+        ),
+    )
 
 
 def limit_headers(limits: CallLimits, status: LimitStatus) -> dict[str, str]:
@@ -121,58 +198,3 @@ def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:
 def limit_status_refusals() -> dict[int, OpenApiResponse]:
     """Return the error responses of reading limits."""
     return {status: answer(reason, schema_ref("Error")) for status, reason in _NOT_READ.items()}
-
-
-def _object(properties: dict[str, Schema]) -> Schema:
-    return {"type": "object", "properties": properties, "required": [*properties]}
-
-
-_COUNT = {"type": "integer", "minimum": 0}
-_COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
-_INSTANT = {"type": "string", "format": "date-time"}
-_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
-
-_NO_LIMITS = {"type": "null", "description": "No call specification is in force, so no call is admitted."}
-
-CALL_SHAPES: dict[str, Schema] = {
-    "Admission": _object(
-        {
-            "call_id": _NAME | {"description": "To be sent with the call's usage, or to release it."},
-            "customer": _NAME,
-            "service": _NAME | {"description": "By its own name, even if the request used an alias."},
-            "limits": schema_ref("CallLimits"),
-            "remaining": schema_ref("CallLimits"),
-            "resets_at": schema_ref("CallResets"),
-        }
-    ),
-    "CallLimits": _object(
-        {
-            "requests": _COUNT | {"description": "Calls in any 60 seconds."},
-            "tokens": _COUNT_OR_NULL
-            | {"description": "Input and output tokens in any 60 seconds; null: no limit."},
-        }
-    ),
-    "CallResets": _object(
-        {
-            "requests": _INSTANT | {"description": "When all are available again, if no call is added."},
-            "tokens": {"type": ["string", "null"], "format": "date-time"},
-        }
-    ),
-    "CallsUsed": _object({"requests": _COUNT, "tokens": _COUNT}),
-    "CustomerLimits": _object(
-        {"customer": _NAME, "services": {"type": "array", "items": schema_ref("ServiceLimits")}}
-    ),
-    "RefusedCalls": _object(dict.fromkeys(REFUSAL_CODES.values(), _COUNT)),
-    "ServiceLimits": _object(
-        {
-            "service": _NAME,
-            "limits": {"anyOf": [schema_ref("CallLimits"), _NO_LIMITS]},
-            "used": schema_ref("CallsUsed") | {"description": "Usage of the last 60 seconds."},
-            "remaining": {"anyOf": [schema_ref("CallLimits"), _NO_LIMITS]},
-            "resets_at": schema_ref("CallResets"),
-            "refused_last_day": schema_ref("RefusedCalls")
-            | {"description": "Calls refused in this hour and the 24 before it, by reason."},
-        }
-    ),
-    "Release": _object({"call_id": _NAME, "state": {"const": "released"}}),
-}

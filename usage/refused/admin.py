@@ -7,16 +7,16 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import RefusedUsage
 
 
-class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):  # type: ignore[misc]
+class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every counter, the newest first."""
 
     list_display = (

@@ -9,10 +9,11 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError, transaction
 from django.db.models import Field, QuerySet
 from django.http import Http404, HttpRequest
-from unfold.views import ChangeList
+
+from sensenova_billing.lib.admin.base import AdminMixin, ChangeList
 
 
-class RobustChangeList(ChangeList):  # type: ignore[misc]
+class RobustChangeList(ChangeList):
     """Reads its page at once, so that a bad URL is detected while it can still be answered."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -25,7 +26,7 @@ class RobustChangeList(ChangeList):  # type: ignore[misc]
             raise IncorrectLookupParameters(error) from error
 
 
-class RobustUrlAdmin:
+class RobustUrlAdmin(AdminMixin):
     """Mixin of a ModelAdmin: there is an answer to every URL."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobustChangeList]:
@@ -34,7 +35,7 @@ class RobustUrlAdmin:
 
     def get_object_or_404(self, request: HttpRequest, object_id: str) -> Any:
         """Return the row of this key, or raise Http404; a URL may hold any text for a key."""
-        found = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        found = self.get_object(request, object_id)
         if found is None:
             raise Http404
         return found
@@ -45,17 +46,17 @@ class RobustUrlAdmin:
         """Find nothing for NUL, which PostgreSQL does not take."""
         if "\0" in search_term:
             return queryset.none(), False
-        found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+        found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
         return found
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Fill in the values of the link, without those that their fields do not accept."""
-        given: dict[str, Any] = super().get_changeform_initial_data(request)  # type: ignore[misc]
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
         return {name: value for name, value in given.items() if self._accepts(name, value)}
 
     def _accepts(self, name: str, value: Any) -> bool:
         try:
-            field = self.opts.get_field(name)  # type: ignore[attr-defined]
+            field = self.opts.get_field(name)
         except FieldDoesNotExist:
             return True
         values = value if isinstance(value, list) else [value]

@@ -26,7 +26,7 @@ class JsonOnlyNegotiation(DefaultContentNegotiation):
 
 
 class FastJsonRenderer(BaseRenderer):
-    """The JSON of Django REST framework, several times as fast; but instants keep their microseconds."""
+    """The JSON of Django REST framework, several times as fast; takes Structs and dataclasses too."""
 
     media_type = "application/json"
     format = "json"
@@ -56,6 +56,7 @@ class Endpoint(APIView):
     """A view of the API: it answers in JSON, and leaves no reference cycles for the garbage collector."""
 
     content_negotiation_class = JsonOnlyNegotiation
+    renderer_classes: tuple[type[BaseRenderer], ...] = (FastJsonRenderer,)
     # The content types of the bodies that it takes.
     media_types: tuple[str, ...] = ("application/json",)
 
