@@ -155,7 +155,7 @@ _LOOK_UP = load_statement(
 )
 
 
-_measured = attrgetter(*MEASURES)
+_measured = attrgetter(*map(str, Measure))  # a member of an enum is a slower name
 
 
 def _quantities(report: UsageReport) -> tuple[int, ...]:
