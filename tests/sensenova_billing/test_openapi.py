@@ -250,6 +250,14 @@ def answer_to(case, key, headers=None, **sent):
     return answer.status_code
 
 
+def repeated_media_types(operation):
+    """Those whose bodies are the same as those of a media type before."""
+    documented = served()["paths"][operation.path][operation.method].get("requestBody", {"content": {}})
+    schemas = {media_type: json.dumps(content) for media_type, content in documented["content"].items()}
+    firsts = {schema: media_type for media_type, schema in reversed(schemas.items())}
+    return schemas.keys() - {*firsts.values()}
+
+
 def summary(operation, statuses):
     """How many requests there were, and how they were answered."""
     answers = ", ".join(f"{number} x {status}" for status, number in sorted(statuses.items()))
@@ -402,8 +410,11 @@ def test_what_is_at_a_boundary_of_the_document_is_answered_as_documented(
     statuses: Counter[str] = Counter()
     reporter, reader = keys[0][0], keys[1][0]
     key = reader if operation.method == "get" else reporter
+    repeated = () if SOAK or CASES else repeated_media_types(operation)
 
     def send(case):
+        if case.media_type in repeated:
+            return
         statuses[str(answer_to(case, key))] += 1
 
     # schemathesis' own decorator makes all requests while tests are collected, and in each process again.
