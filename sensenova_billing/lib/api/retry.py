@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from sensenova_billing.lib.api.strict_json import Instant
 
-# Clients do not heed a longer wait: openai-python before 3 and LiteLLM's router honour at most 60 seconds,
-# Vercel's `ai` less than 60; beyond, they retry at once, and fail (docs/clients.md).
+# Many clients do not heed a longer wait: openai-python before 2.52 and LiteLLM's router honour at most 60
+# seconds, Vercel's `ai` less than 60; beyond, they retry at once (docs/clients.md).
 LONGEST_RETRY_AFTER = 59
 
 
