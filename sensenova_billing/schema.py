@@ -6,7 +6,8 @@ from invoices.drilldown.schemas import LineRecordsPayload, RecordTracePayload
 from pricing.catalogue.estimates import EstimateRequest
 from pricing.catalogue.schemas import CatalogPayload, EstimatePayload
 from pricing.rules.measures import Measure
-from sensenova_billing.lib.api.schemas import components_of
+from sensenova_billing.lib.api.retry import RetryMomentPayload
+from sensenova_billing.lib.api.schemas import components_of, schema_ref
 from usage.clients.schemas import CLIENT_SCHEMAS, LiteLLMReceipt
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt
@@ -27,6 +28,7 @@ RESPONSES = (
     EstimatePayload,
     LineRecordsPayload,
     RecordTracePayload,
+    RetryMomentPayload,
 )
 
 ERROR = {
@@ -40,8 +42,10 @@ ERROR = {
                 "message": {"type": "string", "description": "For people: what happened, and what to do."},
                 "details": {
                     "type": "array",
-                    "items": {},
-                    "description": "E.g. every bad item of a batch, the first hundred.",
+                    "items": {"anyOf": [schema_ref("RetryMoment"), {}]},
+                    "description": (
+                        "E.g. every bad item of a batch, the first hundred; or the moment at which to retry."
+                    ),
                 },
                 "type": {"const": "rate_limit_error", "description": "With 429: clients of OpenAI read it."},
             },

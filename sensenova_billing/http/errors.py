@@ -1,5 +1,6 @@
 """One schema for every error: {"error": {"code": ..., "message": ..., "details": [...]}}."""
 
+import datetime as dt
 import sys
 from typing import Any
 
@@ -11,7 +12,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from pricing.catalogue.estimates import BadEstimate
+from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
+from sensenova_billing.lib.api.retry import retry_after, retry_moment
 from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
 from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
 from usage.limits.schemas import refusal_headers
@@ -31,7 +34,8 @@ _STATUS: dict[type[ApiError], int] = {
     InvalidCall: 422,
     LimitsExhausted: 429,
 }
-RETRY_AFTER_SECONDS = 5
+# Where it is unknown when an outage ends.
+SOON = retry_after(5)
 # SQLSTATE classes that pass: connections, rollbacks of the server's choice, too few resources, its stopping.
 _PASSING = {"08", "40", "53", "57"}
 # A statement, a wait for a lock or an idle transaction that took longer than its limit.
@@ -48,13 +52,12 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     match error:
         case LimitsExhausted():
             # `type` is what clients of OpenAI look for.
-            body = error_body(error.code, error.message, type="rate_limit_error")
+            body = error_body(error.code, error.message, error.details, type="rate_limit_error")
             return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
         case StoreUnavailable() | OperationalError() | InterfaceError() | InternalError() if (
             outage := outage_of(error)
         ):
-            seconds = getattr(error, "retry_after", None) or RETRY_AFTER_SECONDS
-            return Response(error_body(*outage), 503, headers={"Retry-After": str(seconds)})
+            return _answer_outage(*outage, seconds=getattr(error, "retry_after", None))
         case ApiError():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
         case Http404():
@@ -64,6 +67,15 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         case exceptions.APIException():
             return _answer_api_exception(error)
     return None
+
+
+def _answer_outage(code: str, message: str, *, seconds: int | None) -> Response:
+    """Return 503, with the exact moment where it is known when the outage ends."""
+    if seconds is None:
+        return Response(error_body(code, message), 503, headers={"Retry-After": SOON})
+    ends_at = clock.now() + dt.timedelta(seconds=seconds)
+    body = error_body(code, message, [retry_moment(at=ends_at, seconds=seconds)])
+    return Response(body, 503, headers={"Retry-After": retry_after(seconds)})
 
 
 def outage_of(error: BaseException | None) -> tuple[str, str] | None:
@@ -83,7 +95,7 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
 
 
 def _answer_api_exception(error: exceptions.APIException) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status_code == 503 else {}
+    headers = {"Retry-After": SOON} if error.status_code == 503 else {}
     headers |= getattr(error, "headers", {})
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
@@ -126,7 +138,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if outage := outage_of(sys.exception()):
         code, message = outage
         response = _page(request, 503, code, message if _is_api(request) else "Not available at the moment.")
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = SOON
         return response
     return _page(request, 500, "server_error", "Something broke on our side. Nothing was changed; try again.")
 
@@ -136,7 +148,7 @@ def busy(path: str) -> HttpResponse:
     request = HttpRequest()
     request.path = path
     response = _page(request, 503, "busy", "Too many requests at once. Nothing was done; send it again.")
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    response.headers["Retry-After"] = SOON
     return response
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from sensenova_billing.http.errors import RETRY_AFTER_SECONDS, not_found
+from sensenova_billing.http.errors import SOON, not_found
 from sensenova_billing.lib.client_address import client_address, is_within
 from sensenova_billing.monitoring.health import HealthView, ReadyView
 from sensenova_billing.monitoring.metrics import MetricsView
@@ -37,5 +37,5 @@ class MonitoringMiddleware:
             return not_found(request, PermissionError())
         response = _RESTRICTED[path](request)
         if response.status_code == 503:
-            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+            response.headers["Retry-After"] = SOON
         return response

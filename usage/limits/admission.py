@@ -177,6 +177,7 @@ def _outcome(pending: _PendingCall, entitlement: Entitlement, status: LimitStatu
     return LimitsExhausted(
         limits=entitlement.limits,
         status=status,
+        customer=pending.entitlement.customer,
         service=entitlement.service,
         estimated_tokens=pending.estimated_tokens,
     )

@@ -15,6 +15,7 @@ from sensenova_billing.lib.api.query_params import CustomerQuery, OptionalCustom
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 from usage.limits.admission import admit_call, decode_call, release_call
 from usage.limits.schemas import (
+    LIMIT_HEADERS,
     RELEASED_CUSTOMER,
     ReleasePayload,
     admission_payload,
@@ -50,14 +51,14 @@ class CallsView(AdmissionView):
             "was not made. A repeated request with the same `call_id` is admitted once."
         ),
         request={"application/json": schema_ref("CallRequest")},
+        parameters=LIMIT_HEADERS,
         responses={200: answer("Admitted.", schema_ref("Admission")), **call_refusals()},
     )
     def post(self, request: Request) -> Response:
         """Authenticate, parse, admit, answer."""
         call = decode_call(self.body_of(request))
         admission = admit_call(call=call, key=key_of(request), now=clock.now())
-        headers = limit_headers(admission.limits, admission.status)
-        return Response(admission_payload(admission), headers=headers)
+        return Response(admission_payload(admission), headers=limit_headers(admission))
 
 
 class CallView(AdmissionView):

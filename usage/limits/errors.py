@@ -1,7 +1,10 @@
 """Errors of admission; sensenova_billing/http/errors.py gives each its status."""
 
+from typing import Any
+
 from sensenova_billing.lib.api.errors import ApiError
-from usage.limits.stores.windows import CallLimits, LimitStatus, Refusal
+from sensenova_billing.lib.api.retry import retry_moment
+from usage.limits.stores.windows import CallLimits, LimitStatus, Refusal, instant_of
 
 # The reasons under which refused calls are counted: their codes in the API, and in words after "refused".
 REFUSAL_CODES = {
@@ -50,10 +53,13 @@ class LimitsExhausted(CallError):
     """The call is beyond the limits now, or would always be."""
 
     def __init__(
-        self, *, limits: CallLimits, status: LimitStatus, service: str, estimated_tokens: int
+        self, *, limits: CallLimits, status: LimitStatus, customer: str, service: str, estimated_tokens: int
     ) -> None:
         self.limits, self.status = limits, status
-        super().__init__(REFUSAL_CODES[status.refusal], _words(limits, status, service, estimated_tokens))
+        self.customer, self.service = customer, service
+        super().__init__(
+            REFUSAL_CODES[status.refusal], self._words(estimated_tokens), self._details(self.retry_after)
+        )
 
     @property
     def retry_after(self) -> int | None:
@@ -61,14 +67,20 @@ class LimitsExhausted(CallError):
         passes_at = self.status.passes_at
         return None if passes_at is None else max(passes_at - self.status.second, 1)
 
+    def _details(self, seconds: int | None) -> list[dict[str, Any]]:
+        if seconds is None:
+            return []
+        return [retry_moment(at=instant_of(self.status.present + seconds), seconds=seconds)]
 
-def _words(limits: CallLimits, status: LimitStatus, service: str, estimated_tokens: int) -> str:
-    if status.refusal is Refusal.NEVER:
+    def _words(self, estimated_tokens: int) -> str:
+        if self.status.refusal is Refusal.NEVER:
+            return (
+                f"{self.service} accepts {self.limits.tpm:,} tokens in any 60 seconds, so a call of "
+                f"{estimated_tokens:,} is never admitted. Reduce its tokens; retrying does not help."
+            )
+        is_rpm = self.status.refusal is Refusal.RPM
+        limit = f"{self.limits.rpm:,} calls" if is_rpm else f"{self.limits.tpm:,} tokens"
         return (
-            f"{service} accepts {limits.tpm:,} tokens in any 60 seconds, so a call of {estimated_tokens:,} "
-            "is never admitted. Reduce its tokens; retrying does not help."
+            f"{self.service} accepts {limit} in any 60 seconds; this call exceeds it. "
+            f"Retry in {self.retry_after} seconds."
         )
-    limit = f"{limits.rpm:,} calls" if status.refusal is Refusal.RPM else f"{limits.tpm:,} tokens"
-    return (
-        f"{service} accepts {limit} in any 60 seconds; this call exceeds it. Retry-After says when to retry."
-    )

@@ -1,6 +1,6 @@
 """Responses of the endpoints of call limits: bodies, headers and errors."""
 
-import datetime as dt
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -8,12 +8,13 @@ import msgspec
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from msgspec import Meta
 
-from sensenova_billing.lib.api.schemas import NonNegative, answer, schema_ref
+from sensenova_billing.lib.api.retry import LONGEST_RETRY_AFTER, retry_after
+from sensenova_billing.lib.api.schemas import NonNegative, Schema, answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant, Name
 from usage.limits.admission import Admission
 from usage.limits.errors import REFUSAL_CODES, LimitsExhausted
 from usage.limits.status import ServiceLimitStatus
-from usage.limits.stores.windows import EPOCH, CallLimits, LimitStatus
+from usage.limits.stores.windows import instant_of
 
 _REASONS = {
     400: "The body is not JSON.",
@@ -23,7 +24,10 @@ _REASONS = {
     413: "The body is larger than 64 KiB.",
     415: "The content type is not application/json, or the content encoding is not gzip.",
     422: "The customer or service is unknown, or a field is not valid; the field is named.",
-    429: "The call exceeds the limits. Retry-After says when to retry; absent: the call is never admitted.",
+    429: (
+        "The call exceeds the limits. Retry-After, at most 59, says when to retry; `details` has a "
+        "`RetryMoment`, which is exact. Without them the call is never admitted."
+    ),
     503: (
         "Rate limits are temporarily unavailable, so no call is admitted; retry after Retry-After seconds."
     ),
@@ -46,6 +50,29 @@ _NOT_READ = {
     404: "There is no such customer, or the key may not act for it.",
     503: "Rate limits are temporarily unavailable; retry after Retry-After seconds.",
 }
+
+
+def _header(name: str, schema: Schema, statuses: list[int | str], description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, schema, location=OpenApiParameter.HEADER, response=statuses, description=description
+    )
+
+
+LIMIT_HEADERS = [
+    _header(
+        "RateLimit-Policy",
+        {"type": "string"},
+        [200, 429],
+        "The limits of this customer and service, by draft-ietf-httpapi-ratelimit-headers-11.",
+    ),
+    _header("RateLimit", {"type": "string"}, [200, 429], "What remains of them, by the same draft."),
+    _header(
+        "Retry-After",
+        {"type": "integer", "minimum": 1, "maximum": LONGEST_RETRY_AFTER},
+        [429, 503],
+        "Seconds after which to retry. With a 429: absent where the call is never admitted.",
+    ),
+]
 
 
 class CallLimitsPayload(msgspec.Struct, frozen=True):
@@ -160,8 +187,9 @@ def _limit_status_payload(status: ServiceLimitStatus) -> ServiceLimitsPayload:
     )
 
 
-def limit_headers(limits: CallLimits, status: LimitStatus) -> dict[str, str]:
-    """Return the limits, what remains and the reset times in the headers that OpenAI's clients read."""
+def limit_headers(limited: Admission | LimitsExhausted) -> dict[str, str]:
+    """Return the limits, what remains and the reset times: for clients of OpenAI, and by the IETF's draft."""
+    limits, status = limited.limits, limited.status
     headers = {
         "x-ratelimit-limit-requests": str(limits.rpm),
         "x-ratelimit-remaining-requests": str(status.calls_left),
@@ -173,20 +201,37 @@ def limit_headers(limits: CallLimits, status: LimitStatus) -> dict[str, str]:
             "x-ratelimit-remaining-tokens": str(status.tokens_left),
             "x-ratelimit-reset-tokens": f"{status.tokens_reset - status.second}s",
         }
-    return headers
+    return headers | _draft_headers(limited)
+
+
+def _draft_headers(limited: Admission | LimitsExhausted) -> dict[str, str]:
+    """Return the fields of draft-ietf-httpapi-ratelimit-headers-11, which are Structured Fields."""
+    limits, status = limited.limits, limited.status
+    # One gateway calls for many customers; by the partition key its client tells their limits apart.
+    partition = b64encode(f"{limited.customer}/{limited.service}".encode()).decode()
+    policies = [f'"rpm";q={limits.rpm};w=60;pk=:{partition}:']
+    left = [f'"rpm";r={status.calls_left};t={_reset(limited, status.calls_reset)};pk=:{partition}:']
+    if limits.tpm is not None:
+        # The draft's registry has no unit for tokens, but without one they would be requests.
+        policies.append(f'"tpm";q={limits.tpm};w=60;qu="tokens";pk=:{partition}:')
+        left.append(f'"tpm";r={status.tokens_left};t={_reset(limited, status.tokens_reset)};pk=:{partition}:')
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+
+
+def _reset(limited: Admission | LimitsExhausted, resets_at: int) -> int:
+    """Return the seconds until a limit is restored; the draft wants no Retry-After before them."""
+    seconds = resets_at - limited.status.second
+    if isinstance(limited, LimitsExhausted) and limited.retry_after is not None:
+        return min(seconds, limited.retry_after, LONGEST_RETRY_AFTER)
+    return seconds
 
 
 def refusal_headers(refused: LimitsExhausted) -> dict[str, str]:
     """Return these headers for a refused call, and when to retry or that retrying is useless."""
-    headers = limit_headers(refused.limits, refused.status)
+    headers = limit_headers(refused)
     if refused.retry_after is None:
         return headers | {"x-should-retry": "false"}
-    return headers | {"Retry-After": str(refused.retry_after)}
-
-
-def instant_of(second: int) -> dt.datetime:
-    """Return the instant at which a second begins."""
-    return EPOCH + dt.timedelta(seconds=second)
+    return headers | {"Retry-After": retry_after(refused.retry_after)}
 
 
 def call_refusals(*, release: bool = False) -> dict[int, OpenApiResponse]:

@@ -1,5 +1,6 @@
 """Asking over HTTP whether a call is within its limits: what is answered, and what is refused."""
 
+import base64
 import datetime as dt
 import re
 from collections import Counter
@@ -21,6 +22,7 @@ from usage.models import AdmittedCall, CallWindow, RefusedCalls
 pytestmark = pytest.mark.django_db
 
 NAME = "SenseChat-5"
+PARTITION = b"acme/SenseChat-5"
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -74,9 +76,39 @@ def limit(rpm, tpm=None, *, code="acme", service=NAME, begins_at=LONG_AGO):
 
 def moved_on(window, *, seconds):
     """What a window would hold if all of it had happened so many seconds later."""
-    calls = [window.calls[place - seconds] for place in range(len(window.calls))]
-    tokens = [window.tokens[place - seconds] for place in range(len(window.tokens))]
+    places = [(place - seconds) % len(window.calls) for place in range(len(window.calls))]
+    calls = [window.calls[place] for place in places]
+    tokens = [window.tokens[place] for place in places]
     return {"second": window.second + seconds, "calls": calls, "tokens": tokens}
+
+
+def rfc_3339(second):
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds_until(instant):
+    return (dt.datetime.fromisoformat(instant) - dt.datetime.now(dt.UTC)).total_seconds()
+
+
+# What the draft uses of Structured Fields (RFC 9651): a list of strings, and their parameters.
+BARE_ITEM = r'0|-?[1-9]\d{0,14}|"[\x20\x21\x23-\x5b\x5d-\x7e]*"|:[A-Za-z0-9+/]*={0,2}:'
+PARAMETER = rf"; *([a-z*][a-z0-9_.*-]*)=({BARE_ITEM})"
+MEMBER = rf'"([a-z]+)"((?:{PARAMETER})+)'
+
+
+def structured(header):
+    """The policies of a header of the draft, each with its parameters; fails if it is not well-formed."""
+    assert re.fullmatch(rf"{MEMBER}(?:[ \t]*,[ \t]*{MEMBER})*", header)
+    return {
+        found[1]: {name: bare_item(value) for name, value in re.findall(PARAMETER, found[2])}
+        for found in re.finditer(MEMBER, header)
+    }
+
+
+def bare_item(text):
+    if text.startswith(":"):
+        return base64.b64decode(text[1:-1], validate=True)
+    return text[1:-1] if text.startswith('"') else int(text)
 
 
 def new_service():
@@ -112,7 +144,9 @@ def test_a_clock_that_was_set_back_makes_no_caller_wait_for_it(ask):
 
     answer = ask()
 
-    assert 59 <= int(answer.headers["Retry-After"]) <= 61
+    (moment,) = answer.json()["error"]["details"]
+    assert 59 <= moment["retry_after_seconds"] <= 61
+    assert seconds_until(moment["retry_at"]) <= 61
     assert 59 <= int(answer.headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 61
 
 
@@ -124,7 +158,10 @@ def test_while_calls_may_be_lost_none_is_admitted_and_the_answer_tells_until_whe
 
     assert [answer.status_code for answer in answers] == [503, 503]
     assert [answer.json()["error"]["code"] for answer in answers] == ["limits_unavailable"] * 2
-    assert all(59 <= int(answer.headers["Retry-After"]) <= 61 for answer in answers)
+    assert {answer.headers["Retry-After"] for answer in answers} == {"59"}
+    (moment,) = answers[0].json()["error"]["details"]
+    assert 59 <= moment["retry_after_seconds"] <= 61
+    assert seconds_until(moment["retry_at"]) <= 61
     assert not AdmittedCall.objects.exists()
 
 
@@ -172,8 +209,63 @@ def test_beyond_the_rpm_a_call_is_refused_until_the_first_has_left(ask):
     assert (answer.status_code, error["code"], error["type"]) == (429, "rpm_exhausted", "rate_limit_error")
     assert f"{NAME} accepts 2 calls in any 60 seconds" in error["message"]
     leaves = AdmittedCall.objects.earliest("second").second + 61
-    assert int(answer.headers["Retry-After"]) == leaves - CallWindow.objects.get().second
+    seconds = leaves - CallWindow.objects.get().second
+    assert error["details"] == [{"retry_at": rfc_3339(leaves), "retry_after_seconds": seconds}]
+    assert error["message"].endswith(f"Retry in {seconds} seconds.")
     assert answer.headers["x-ratelimit-remaining-requests"] == "0"
+
+
+@pytest.mark.parametrize(("passed", "heeded"), [(0, 59), (1, 59), (2, 59), (3, 58), (59, 2)])
+def test_no_client_is_told_to_wait_longer_than_it_would(ask, passed, heeded):
+    """A burst fills the RPM, and the next call comes so many seconds later."""
+    limit(2)
+    ask(), ask()
+    CallWindow.objects.update(**moved_on(CallWindow.objects.get(), seconds=-passed))
+
+    assert int(ask().headers["Retry-After"]) in {heeded, heeded - 1}  # or another second has passed
+
+
+def test_limits_are_told_as_the_draft_of_the_ietf_says(ask):
+    limit(60, 100_000)
+
+    answer = ask()
+
+    assert structured(answer.headers["RateLimit-Policy"]) == {
+        "rpm": {"q": 60, "w": 60, "pk": PARTITION},
+        "tpm": {"q": 100_000, "w": 60, "qu": "tokens", "pk": PARTITION},
+    }
+    assert structured(answer.headers["RateLimit"]) == {
+        "rpm": {"r": 59, "t": 61, "pk": PARTITION},
+        "tpm": {"r": 99_000, "t": 61, "pk": PARTITION},
+    }
+
+
+def test_headers_of_the_draft_of_a_refusal_never_outlast_its_retry_after(ask):
+    limit(1, 100_000)
+    ask()
+
+    answer = ask()
+
+    rpm, tpm = structured(answer.headers["RateLimit"]).values()
+    assert (rpm["r"], tpm["r"]) == (0, 99_000)
+    assert rpm["t"] == tpm["t"] == int(answer.headers["Retry-After"]) <= 59
+    assert structured(answer.headers["RateLimit-Policy"])["rpm"]["q"] == 1
+
+
+def test_without_a_tpm_headers_of_the_draft_name_the_rpm_alone(ask):
+    limit(60)
+
+    answer = ask()
+
+    assert [*structured(answer.headers["RateLimit"])] == ["rpm"]
+    assert [*structured(answer.headers["RateLimit-Policy"])] == ["rpm"]
+
+
+def test_a_gateway_tells_the_limits_of_its_customers_apart(ask, globex):
+    answers = [ask(), ask(service="SenseChat"), ask(customer="globex")]
+
+    partitions = [structured(answer.headers["RateLimit"])["rpm"]["pk"] for answer in answers]
+    assert partitions == [PARTITION, b"acme/SenseChat", b"globex/SenseChat-5"]
 
 
 def test_beyond_the_tpm_a_call_is_refused_and_consumes_nothing(ask):
@@ -193,6 +285,8 @@ def test_a_call_that_never_fits_is_told_so_and_not_to_ask_again(ask):
     assert "a call of 1,000 is never admitted" in answer.json()["error"]["message"]
     assert answer.headers["x-should-retry"] == "false"
     assert "Retry-After" not in answer.headers
+    assert answer.json()["error"]["details"] == []
+    assert structured(answer.headers["RateLimit-Policy"])["tpm"]["q"] == 500
 
 
 def test_a_refusal_writes_no_line_into_the_log(ask, caplog):

@@ -179,6 +179,11 @@ class CallWindows(Protocol):
         """Return how many calls of this customer, or of all, were refused within the last day."""
 
 
+def instant_of(second: int) -> dt.datetime:
+    """Return the instant at which a second begins."""
+    return EPOCH + dt.timedelta(seconds=second)
+
+
 def second_of(at: dt.datetime | None) -> int | None:
     """Return the whole second that holds this instant."""
     return None if at is None else (at - EPOCH) // dt.timedelta(seconds=1)
