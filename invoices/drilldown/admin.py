@@ -26,6 +26,7 @@ _BILLING_STATES = {
     BillingState.BILLED: "billed",
     BillingState.OPEN: "not billed yet: its hour is open",
     BillingState.PARKED: "not billed yet: its hour is parked",
+    BillingState.NOT_CHARGED: "not charged: the call failed or was cut off",
     BillingState.UNBILLED: "NOT BILLED although its hour is closed: verify the books",
 }
 
@@ -167,7 +168,7 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
         ["time (UTC)", precise_text(record.occurred_at)],
         ["received (UTC)", instant_text(record.received_at)],
         ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
-        *([measure.label, grouped(getattr(record, measure))] for measure in Measure),
+        *([measure.label, grouped(record.quantity_of(measure))] for measure in Measure),
         *([name, str(value)] for name, value in (record.metadata or {}).items()),
         ["state", _BILLING_STATES[found.billing_state]],
     ]

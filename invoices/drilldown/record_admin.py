@@ -109,7 +109,7 @@ def _facts(record: UsageRecord) -> list[tuple[str, str]]:
         ("Service", str(Service.objects.filter(pk=record.service_id).first() or "unknown")),
         ("Used at (UTC)", instant_text(record.occurred_at)),
         ("Received at (UTC)", instant_text(record.received_at)),
-        *((measure.label, grouped(getattr(record, measure))) for measure in Measure),
+        *((measure.label, grouped(record.quantity_of(measure))) for measure in Measure),
         ("Billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"),
         ("Bill", _bill_of(record)),
     ]

@@ -148,7 +148,7 @@ def trace_payload(*, customer: str, found: RecordTrace) -> RecordTracePayload:
         service=record.service.name,
         occurred_at=record.occurred_at,
         received_at=record.received_at,
-        **{str(measure): getattr(record, measure) for measure in Measure},
+        **{str(measure): record.quantity_of(measure) for measure in Measure},
         metadata=metadata,
         reverses=record.reverses,
         reversed_by=found.reversal.record.event_id if found.reversal else None,
