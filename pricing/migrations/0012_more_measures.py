@@ -17,12 +17,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="callspecification",
-            name="counts_cached_input",
+            name="excludes_cached_input",
             field=models.BooleanField(
-                db_default=True,
-                default=True,
-                help_text="Whether the TPM counts input that is read from a cache.",
-                verbose_name="cached input counts",
+                db_default=False,
+                default=False,
+                help_text="Input that is read from a cache does not count towards the TPM.",
+                verbose_name="TPM without cached input",
             ),
         ),
         migrations.AlterField(

@@ -40,14 +40,7 @@ Metadata = Annotated[
 ]
 
 
-class _NotGiven(int):
-    """A quantity of 0 that the sender did not give."""
-
-
-NOT_GIVEN = _NotGiven(0)
-
-
-@with_measures(Quantity, default=0)
+@with_measures(Quantity | UnsetType, default=UNSET)
 class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model call of one customer, as a model service reports it: with a quantity of each measure.
 
@@ -64,7 +57,7 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     customer: Name
     service: Name
     occurred_at: Instant
-    input_characters: Quantity = NOT_GIVEN
+    input_characters: Quantity | UnsetType = UNSET
     input_text: str | UnsetType = UNSET
     outcome: Outcome | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
@@ -161,4 +154,4 @@ def _needs_checks(report: UsageReport) -> bool:
 
 
 def _gives_characters_twice(report: UsageReport) -> bool:
-    return report.input_text is not UNSET and report.input_characters is not NOT_GIVEN
+    return report.input_text is not UNSET and report.input_characters is not UNSET

@@ -181,11 +181,10 @@ _measured = attrgetter(*map(str, Measure))  # a member of an enum is a slower na
 
 def _quantities(report: UsageReport) -> tuple[int, ...]:
     """Return how much was used of each measure, in the order of Measure."""
-    quantities: tuple[int, ...] = _measured(report)
-    if report.input_text is UNSET:
-        return quantities
-    counted = count_characters(report.input_text)
-    return (*quantities[:_CHARACTERS], counted, *quantities[_CHARACTERS + 1 :])
+    quantities = [quantity or 0 for quantity in _measured(report)]
+    if report.input_text is not UNSET:
+        quantities[_CHARACTERS] = count_characters(report.input_text)
+    return tuple(quantities)
 
 
 # A field, what is wrong with it, and the reason under which it is counted.

@@ -171,8 +171,8 @@ def windows_without_cached_input(windows: Collection[WindowId], *, now: dt.datet
     found = CallSpecification.objects.in_force(at=now).filter(
         Q(customer=None) | Q(customer__in=customers), service__in=services
     )
-    counting = {(one.customer_id, one.service_id): one.counts_cached_input for one in found}
-    return {window for window in windows if not counting.get(window, counting.get((None, window[1]), True))}
+    excluding = {(one.customer_id, one.service_id): one.excludes_cached_input for one in found}
+    return {window for window in windows if excluding.get(window, excluding.get((None, window[1])))}
 
 
 _READ = load_statement(
