@@ -30,7 +30,7 @@ from pricing.files.formats import csv_file, read_rows
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import TPM_MEASURES, WHOLE_OF, Measure
-from pricing.timeline.differences import PriceComparison, PriceInterval
+from pricing.timeline.differences import PriceComparison, PriceInterval, PriceSeries
 from tests.builders import THE_HOUR, at, close
 from tests.invoices.browsing import text
 from tests.tables import DOCS
@@ -187,8 +187,10 @@ def test_a_reversal_takes_it_back_and_the_books_verify(post, acme, measure):
 def test_the_effect_of_a_price_counts_it(post, everything, measure):
     post(json.dumps(call(**using(measure))))
     items = list(everything.billing_items.filter(measure__in=using(measure)))
-    prices = {(item.pk, None): fact_of(item.prices.get()) for item in items}
-    counting = {series: PriceComparison(price, price) for series, price in prices.items()}
+    prices = {item.pk: fact_of(item.prices.get()) for item in items}
+    counting: dict[PriceSeries, PriceComparison] = {
+        (item, None): PriceComparison(price, price) for item, price in prices.items()
+    }
     interval = PriceInterval(at(0), None, counting)
 
     (effect,) = price_effects(items=items, intervals=[interval], since=THE_HOUR, until=at(60))

@@ -13,6 +13,7 @@ database (ingest checks) and no trigger that reads another table.
 """
 
 import datetime as dt
+from enum import StrEnum
 from functools import reduce
 from operator import add
 from typing import ClassVar
@@ -58,11 +59,16 @@ class RefusalReason(models.TextChoices):
     OTHER = "other", "another reason"
 
 
-class Outcome(models.TextChoices):
+class Outcome(StrEnum):
     """How a call ended that was not completed."""
 
-    FAILED = "failed", "failed"
-    CUT = "cut", "cut off"
+    FAILED = "failed"
+    CUT = "cut"
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return "cut off" if self is Outcome.CUT else self.value
 
 
 def whole_hour(column: str) -> Exact:
@@ -121,7 +127,10 @@ class UsageRecord(models.Model):
     )
 
     outcome = models.CharField(  # noqa: DJ001  # null takes no space
-        max_length=8, null=True, choices=Outcome.choices, help_text="Empty: completed."
+        max_length=8,
+        null=True,
+        choices=[(one.value, one.label) for one in Outcome],
+        help_text="Empty: completed.",
     )
     is_charged = models.BooleanField(
         null=True, help_text="No: it failed or was cut off, and is not charged. Empty: it is charged."
@@ -160,7 +169,7 @@ class UsageRecord(models.Model):
             ),
             *(_parts_are_no_more_than(whole) for whole in PARTS_OF),
             models.CheckConstraint(
-                condition=Q(outcome__isnull=True) | Q(outcome__in=Outcome.values),
+                condition=Q(outcome__isnull=True) | Q(outcome__in=[one.value for one in Outcome]),
                 name="an_outcome_is_failed_or_cut",
             ),
             models.CheckConstraint(

@@ -130,8 +130,8 @@ def _parameters(items: Sequence[BillingItem], intervals: Sequence[PriceInterval]
     series_keys = {series for interval in intervals for series in interval.counting}
     service = {item.pk: item.service_id for item in items}
     own = {(service[item], customer) for item, customer in series_keys if customer is not None}
-    ids = {(item.service_id, item.measure): item.pk for item in items}
-    wholes = {item.pk: ids.get((item.service_id, WHOLE_OF.get(Measure(item.measure)))) for item in items}
+    ids = {(item.service_id, str(item.measure)): item.pk for item in items}
+    wholes = {item.pk: ids.get((item.service_id, str(WHOLE_OF.get(Measure(item.measure))))) for item in items}
     rates = [
         (number, item.pk, customer or 0, *_rates(interval, item.pk, wholes[item.pk], customer))
         for number, interval in enumerate(intervals)

@@ -41,6 +41,8 @@ class EstimatedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """
 
     service: Name
+    input_tokens: Quantity | UnsetType = UNSET
+    output_tokens: Quantity | UnsetType = UNSET
     input_characters: Quantity | UnsetType = UNSET
     input_text: str | UnsetType = UNSET
 

@@ -57,6 +57,8 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     customer: Name
     service: Name
     occurred_at: Instant
+    input_tokens: Quantity | UnsetType = UNSET
+    output_tokens: Quantity | UnsetType = UNSET
     input_characters: Quantity | UnsetType = UNSET
     input_text: str | UnsetType = UNSET
     outcome: Outcome | UnsetType = UNSET

@@ -8,7 +8,7 @@ for each other but never deadlock.
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -33,7 +33,9 @@ _COPY = f"COPY usage_usagerecord ({_COLUMNS}) FROM STDIN"
 # 0 of these is stored as null.
 _MAY_BE_NULL = [UsageRecord._meta.get_field(measure).null for measure in Measure]
 _rare = itemgetter(*(place for place, is_null in enumerate(_MAY_BE_NULL) if is_null))
-_usual = itemgetter(*(place for place, is_null in enumerate(_MAY_BE_NULL) if not is_null))
+_usual: Callable[[tuple[int, ...]], tuple[int, ...]] = itemgetter(
+    *(place for place, is_null in enumerate(_MAY_BE_NULL) if not is_null)
+)
 _USUAL = "\t".join("\\N" if is_null else "%d" for is_null in _MAY_BE_NULL)
 _CHARGED = {None: "\\N", False: "f"}
 # COPY's text format: these four would end a value or a record.

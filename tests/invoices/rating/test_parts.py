@@ -1,21 +1,23 @@
 """A part of a measure is charged at its own price where there is one, else as its whole, and never twice."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError
 
 from invoices.books.rerun import repeat_rating
 from invoices.books.verify import verify_books
-from invoices.drilldown.trace import records_of, trace_record
+from invoices.drilldown.trace import BillingState, records_of, trace_record
 from invoices.models import ChargeLine, HourlyBill
 from invoices.price_impact.preview import preview_of
 from pricing.catalogue.estimates import BadEstimate, EstimatedUsage, estimate
+from pricing.changes.price_commands import change_price
 from pricing.changes.rows import PriceRow
 from pricing.models import BillingItem, Service
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
-from tests.builders import THE_HOUR, at, close, price, raw_record, record, report
+from tests.builders import THE_HOUR, at, close, item, price, raw_record, record, report
 from usage.ingest.errors import InvalidUsage
 from usage.ingest.reversals import reverse_record
 from usage.models import HOUR, UsageRecord
@@ -34,6 +36,12 @@ def sell(measure, unit_price, *, begins_at=THE_HOUR - HOUR):
 def use(event_id="call-1", **fields):
     """A call of 1,000 tokens in, 800 of them cached."""
     record(report(event_id, **({"output_tokens": 0, CACHED: 800} | fields)))
+
+
+def estimated(whole, cached):
+    """Usage to be priced."""
+    used: dict[str, Any] = {CACHED: cached}
+    return EstimatedUsage(service="SenseChat-5", input_tokens=whole, **used)
 
 
 def lines():
@@ -145,6 +153,7 @@ def test_a_record_leads_to_its_lines_and_comes_to_what_they_charge_for_it(acme):
 
     found = trace_record(customer=acme, event_id="call-1")
 
+    assert found is not None
     assert {share.line.measure: share.quantity for share in found.lines if share.quantity} == {
         IN: 200, CACHED: 800,
     }  # fmt: skip
@@ -167,18 +176,18 @@ def test_the_preview_of_a_first_price_for_a_part_is_beside_what_it_costs_as_its_
 def test_the_preview_of_a_price_of_the_whole_leaves_out_the_parts_with_prices(acme):
     sell(CACHED, "0.01")
     use()
-    row = PriceRow(
-        service="SenseChat-5", measure=IN, kind=Kind.LIST_PRICE, unit_price=Decimal("0.05"),
-        unit_size=1000, begins_at=at(0, hour=9),
+    rows = change_price(
+        item=item("SenseChat-5", IN), customer=None, kind=Kind.LIMITED_TIME_OFFER, unit_price=Decimal("0.05"),
+        unit_size=1000, begins_at=at(0, hour=9), ends_at=None,
     )  # fmt: skip
 
-    (effect,) = preview_of(rows=[row], now=at(61)).effects
+    (effect,) = preview_of(rows=rows, now=at(61)).effects
 
     assert (effect.costs.cost, effect.costs.changed) == (Decimal("0.016"), Decimal("0.018"))
 
 
 def test_an_estimate_charges_a_part_once(acme):
-    usage = EstimatedUsage(service="SenseChat-5", input_tokens=1000, cached_input_tokens=800)
+    usage = estimated(1000, 800)
 
     as_whole = estimate(usages=[usage], at=at(10))
     sell(CACHED, "0.01")
@@ -188,7 +197,7 @@ def test_an_estimate_charges_a_part_once(acme):
 
 
 def test_an_estimate_of_more_than_the_whole_is_refused(db):
-    usage = EstimatedUsage(service="SenseChat-5", input_tokens=1, cached_input_tokens=2)
+    usage = estimated(1, 2)
 
     with pytest.raises(BadEstimate) as error:
         estimate(usages=[usage], at=at(10))
@@ -216,8 +225,10 @@ def test_a_call_that_was_not_completed_is_stored_and_not_charged(outcome, acme):
     bill = HourlyBill.objects.get()
     found = trace_record(customer=acme, event_id="not completed")
 
+    assert found is not None
     assert (bill.records, bill.amount) == (1, Decimal("0.04"))
-    assert (found.record.outcome, found.billing_state, found.amount) == (outcome, "not charged", 0)
+    assert (found.record.outcome, found.billing_state) == (outcome, BillingState.NOT_CHARGED)
+    assert found.amount == 0
     assert verify_books(besides=repeat_rating).findings.first == []
 
 
