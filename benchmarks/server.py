@@ -50,6 +50,8 @@ def web(
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
         *("--blocking-threads", str(threads), "--backlog", "1024", "--backpressure", str(CONNECTIONS)),
+        # A worker has been seen to sleep through the signal to end, for good.
+        *("--workers-kill-timeout", "3"),
         *("--log-level", "error", application),
     ]
     environment = os.environ | {
