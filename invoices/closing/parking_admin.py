@@ -219,13 +219,14 @@ def _largest_records(parked: Any) -> dict[str, Any]:
             customer_id=parked.customer_id, reverses__in=[record.event_id for record in records]
         ).values_list("reverses", flat=True)
     )
-    headers = ["event id", "service", "used at (UTC)", *(measure.label for measure in Measure), ""]
+    measures = [measure for measure in Measure if any(record.quantity_of(measure) for record in records)]
+    headers = ["event id", "service", "used at (UTC)", *(measure.label for measure in measures), ""]
     rows = [
         [
             record.event_id,
             services.get(record.service_id, f"unknown (number {record.service_id})"),
             instant_text(record.occurred_at),
-            *(grouped(record.quantity_of(measure)) for measure in Measure),
+            *(grouped(record.quantity_of(measure)) for measure in measures),
             _record_link(parked, record, is_reversed=record.event_id in reversed_ids),
         ]
         for record in records

@@ -15,9 +15,8 @@ from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindRecordForm, RecordsForm
 from invoices.drilldown.trace import BillingState, RecordTrace, Share, records_of, trace_record
 from invoices.models import ChargeLine
-from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
+from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text, quantities
 from pricing.changes.base_form import is_key
-from pricing.rules.measures import Measure
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 
@@ -168,7 +167,7 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
         ["time (UTC)", precise_text(record.occurred_at)],
         ["received (UTC)", instant_text(record.received_at)],
         ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
-        *([measure.label, grouped(record.quantity_of(measure))] for measure in Measure),
+        *([measure.label, grouped(quantity)] for measure, quantity in quantities(record)),
         *([name, str(value)] for name, value in (record.metadata or {}).items()),
         ["state", _BILLING_STATES[found.billing_state]],
     ]

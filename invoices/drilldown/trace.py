@@ -32,7 +32,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import Customer
 from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
 from pricing.catalogue.offering import fact_of
-from pricing.models import BillingItem, Price
+from pricing.models import Price
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.measures import PARTS_OF, Measure
 from pricing.rules.precedence import PriceFact, instants_of, price_in_force
@@ -49,36 +49,28 @@ class Interval(NamedTuple):
     end: dt.datetime
 
 
+# By measure, the intervals of an hour in which a price is in force, each with that price.
+PricesWithinHour = dict[str, list[tuple[Interval, PriceFact]]]
+
+
 def records_of(*, line: ChargeLine) -> QuerySet[Any]:
     """Return the records whose quantities are the line's, each with its `quantity` and `amount` in it."""
+    prices = _prices_within_hour(line=line, customer_id=line.bill.customer_id)
     match line.correction:
         case Correction.NONE:
-            found = _used_at_price(line=line, bill=line.bill).filter(reverses=None)
+            found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(reverses=None)
         case Correction.REVERSAL:
-            found = _used_at_price(line=line, bill=line.bill).filter(_reverses_what(_corrected(line)))
+            found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(
+                _reverses_what(_corrected(line))
+            )
         case _:
-            found = _used_at_price(line=line, bill=_corrected(line).bill).filter(
+            found = _used_at_price(line=line, bill=_corrected(line).bill, prices=prices).filter(
                 ~_reversed_until(line), reverses=None
             )
     return found.annotate(
-        quantity=_quantity_on(line) * _sign(line),
+        quantity=_quantity_on(line, prices) * _sign(line),
         amount=F("quantity") * Value(price_of_one(line), output_field=_NUMBER),
     )
-
-
-def _quantity_on(line: ChargeLine) -> Combinable:
-    """Return how much of a record is on the line: of a whole, without the parts that have prices."""
-    quantity: Combinable = Coalesce(F(line.measure), 0)
-    parts = BillingItem.objects.filter(
-        service=line.service_id, measure__in=PARTS_OF.get(Measure(line.measure), ())
-    )
-    for item in parts:
-        prices = _prices_in(hour=line.usage_hour, billing_item=item.pk, customer_id=line.bill.customer_id)
-        charged = [interval for interval, price in prices if price is not None]
-        if charged:
-            part = When(_within(charged), then=Coalesce(F(item.measure), 0))
-            quantity = quantity - Case(part, default=0, output_field=BigIntegerField())
-    return quantity
 
 
 def price_of_one(line: ChargeLine) -> Decimal:
@@ -88,32 +80,62 @@ def price_of_one(line: ChargeLine) -> Decimal:
 
 def differing_intervals(*, line: ChargeLine, customer_id: int) -> list[Interval]:
     """Return when in the line's hour of usage its price counted for this customer."""
-    prices = _prices_in(hour=line.usage_hour, billing_item=line.billing_item_id, customer_id=customer_id)
-    return [interval for interval, price in prices if price is not None and price.id == line.price_id]
+    return _intervals_of(line, _prices_within_hour(line=line, customer_id=customer_id))
 
 
-def _prices_in(
-    *, hour: dt.datetime, billing_item: int, customer_id: int
-) -> list[tuple[Interval, PriceFact | None]]:
-    """Return the intervals of an hour in which an item's price does not change, each with its price."""
-    whole = Interval(hour, hour + HOUR)
-    found = Price.objects.filter(
-        _is_for(customer_id), billing_item=billing_item, begins_at__lt=whole.end
-    ).exclude(ends_at__lte=whole.begin)
-    prices = [fact_of(price) for price in found]
-    within = (instant for instant in instants_of(prices) if whole.begin < instant < whole.end)
-    intervals = [Interval(*part) for part in pairwise([whole.begin, *within, whole.end])]
-    return [
-        (interval, price_in_force(prices, customer=customer_id, at=interval.begin)) for interval in intervals
-    ]
+def _intervals_of(line: ChargeLine, prices: PricesWithinHour) -> list[Interval]:
+    return [interval for interval, price in prices.get(line.measure, ()) if price.id == line.price_id]
+
+
+def _prices_within_hour(*, line: ChargeLine, customer_id: int) -> PricesWithinHour:
+    """Return the prices of the line's measure and of its parts in the line's hour of usage, by measure."""
+    hour = Interval(line.usage_hour, line.usage_hour + HOUR)
+    measures = (Measure(line.measure), *PARTS_OF.get(Measure(line.measure), ()))
+    found = (
+        Price.objects.filter(
+            _is_for(customer_id),
+            billing_item__service=line.service_id,
+            billing_item__measure__in=measures,
+            begins_at__lt=hour.end,
+        )
+        .exclude(ends_at__lte=hour.begin)
+        .select_related("billing_item")
+    )
+    by_measure: dict[str, list[PriceFact]] = {}
+    for price in found:
+        by_measure.setdefault(price.billing_item.measure, []).append(fact_of(price))
+    return {
+        measure: _in_intervals(prices, hour=hour, customer_id=customer_id)
+        for measure, prices in by_measure.items()
+    }
+
+
+def _in_intervals(
+    prices: list[PriceFact], *, hour: Interval, customer_id: int
+) -> list[tuple[Interval, PriceFact]]:
+    """Return the intervals of the hour in which one of these prices is in force, each with that price."""
+    within = (instant for instant in instants_of(prices) if hour.begin < instant < hour.end)
+    intervals = [Interval(*part) for part in pairwise([hour.begin, *within, hour.end])]
+    found = [(one, price_in_force(prices, customer=customer_id, at=one.begin)) for one in intervals]
+    return [(interval, price) for interval, price in found if price is not None]
+
+
+def _quantity_on(line: ChargeLine, prices: PricesWithinHour) -> Combinable:
+    """Return how much of a record is on the line: of a whole, without the parts that have prices."""
+    quantity: Combinable = Coalesce(F(line.measure), 0)
+    for part in PARTS_OF.get(Measure(line.measure), ()):
+        if part in prices:
+            charged = When(_within(interval for interval, _ in prices[part]), then=Coalesce(F(part), 0))
+            quantity = quantity - Case(charged, default=0, output_field=BigIntegerField())
+    return quantity
 
 
 def _is_for(customer_id: int) -> Q:
     return Q(customer=None) | Q(customer=customer_id)
 
 
-def _used_at_price(*, line: ChargeLine, bill: HourlyBill) -> QuerySet[UsageRecord]:
-    intervals = differing_intervals(line=line, customer_id=bill.customer_id)
+def _used_at_price(*, line: ChargeLine, bill: HourlyBill, prices: PricesWithinHour) -> QuerySet[UsageRecord]:
+    intervals = _intervals_of(line, prices)
     if not intervals:
         return UsageRecord.objects.none()
     return UsageRecord.objects.filter(
