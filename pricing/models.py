@@ -370,6 +370,12 @@ class CallSpecification(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Input and output tokens per minute; empty: none stated.",
     )
+    excludes_cached_input = models.BooleanField(
+        "TPM without cached input",
+        default=False,
+        db_default=False,
+        help_text="Input that is read from a cache does not count towards the TPM.",
+    )
     begins_at = models.DateTimeField("from", default=timezone.now)
     ends_at = models.DateTimeField("until", null=True, blank=True)
 

@@ -258,6 +258,8 @@ SPECTACULAR_SETTINGS = {
 # How old usage may be when it is reported, and how far ahead of our clock; prices reach back further.
 USAGE_OLDEST = dt.timedelta(days=env.int("USAGE_OLDEST_DAYS", default=35))
 USAGE_AHEAD = dt.timedelta(minutes=env.int("USAGE_AHEAD_MINUTES", default=5))
+# Whether calls that failed or were cut off are charged for what they used: decided when usage is reported.
+CHARGE_FAILED_CALLS = env.bool("CHARGE_FAILED_CALLS", default=False)
 # How long after its end an hour stays open for records that are still on their way.
 CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5))
 # What looks wrong is parked until an admin has decided: a customer's hour that comes to more than so

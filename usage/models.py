@@ -13,18 +13,21 @@ database (ingest checks) and no trigger that reads another table.
 """
 
 import datetime as dt
+from enum import StrEnum
+from functools import reduce
+from operator import add
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Extract, Mod
+from django.db.models.functions import Coalesce, Extract, Mod
 from django.db.models.lookups import Exact
 
 from accounts.models import Customer, ServiceKey
 from pricing.models import Service
 from pricing.rules.measures import MAX_QUANTITY as MAX_QUANTITY
-from pricing.rules.measures import Measure
+from pricing.rules.measures import PARTS_OF, Measure
 from usage.bounds import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
 
 HOUR = dt.timedelta(hours=1)
@@ -56,6 +59,18 @@ class RefusalReason(models.TextChoices):
     OTHER = "other", "another reason"
 
 
+class Outcome(StrEnum):
+    """How a call ended that was not completed."""
+
+    FAILED = "failed"
+    CUT = "cut"
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return "cut off" if self is Outcome.CUT else self.value
+
+
 def whole_hour(column: str) -> Exact:
     """The condition that this column holds the beginning of an hour."""
     return Exact(Mod(Extract(column, "epoch"), 3600), 0)
@@ -63,6 +78,22 @@ def whole_hour(column: str) -> Exact:
 
 def _quantity() -> "models.BigIntegerField[int, int]":
     return models.BigIntegerField(default=0)
+
+
+def _rare_quantity() -> "models.BigIntegerField[int | None, int | None]":
+    # 0 is stored as null, which takes no space, and no process needs to know the column to write a record.
+    return models.BigIntegerField(null=True)
+
+
+def _parts_are_no_more_than(whole: Measure) -> models.CheckConstraint:
+    parts = PARTS_OF[whole]
+    total = reduce(add, (Coalesce(F(part), 0) for part in parts))
+    return models.CheckConstraint(
+        condition=Q(**{f"{part}__isnull": True for part in parts})
+        | Q(reverses__isnull=True, **{f"{whole}__gte": total})
+        | Q(reverses__isnull=False, **{f"{whole}__lte": total}),
+        name=f"the_parts_of_{whole}_are_no_more_than_the_whole",
+    )
 
 
 class UsageRecord(models.Model):
@@ -82,12 +113,27 @@ class UsageRecord(models.Model):
     input_tokens = _quantity()
     output_tokens = _quantity()
     input_characters = _quantity()
+    cached_input_tokens = _rare_quantity()
+    cache_write_tokens = _rare_quantity()
+    seconds = _rare_quantity()
+    images = _rare_quantity()
+    requests = _rare_quantity()
     metadata = models.JSONField(null=True)
     reverses = models.CharField(  # noqa: DJ001  # no string could mean "none": ids are compared
         max_length=255,
         null=True,
         db_collation="C",
         help_text="The id of the record that this one takes back.",
+    )
+
+    outcome = models.CharField(  # noqa: DJ001  # null takes no space
+        max_length=8,
+        null=True,
+        choices=[(one.value, one.label) for one in Outcome],
+        help_text="Empty: completed.",
+    )
+    is_charged = models.BooleanField(
+        null=True, help_text="No: it failed or was cut off, and is not charged. Empty: it is charged."
     )
 
     class Meta:
@@ -121,6 +167,15 @@ class UsageRecord(models.Model):
                 )
                 for measure in Measure
             ),
+            *(_parts_are_no_more_than(whole) for whole in PARTS_OF),
+            models.CheckConstraint(
+                condition=Q(outcome__isnull=True) | Q(outcome__in=[one.value for one in Outcome]),
+                name="an_outcome_is_failed_or_cut",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_charged__isnull=True) | Q(is_charged=False, outcome__isnull=False),
+                name="only_a_failed_or_cut_call_is_not_charged",
+            ),
             models.UniqueConstraint(
                 "customer", "reverses", condition=Q(reverses__isnull=False), name="a_record_is_reversed_once"
             ),
@@ -128,6 +183,10 @@ class UsageRecord(models.Model):
 
     def __str__(self) -> str:
         return self.event_id
+
+    def quantity_of(self, measure: Measure | str) -> int:
+        """Return how much was used of this measure; below 0 in a reversal."""
+        return getattr(self, measure) or 0
 
 
 class BillingHour(models.Model):

@@ -17,6 +17,8 @@ from typing import NamedTuple
 HOUR = dt.timedelta(hours=1)
 # The first that is in force counts, of a customer's own prices and then of everybody's.
 KINDS = ("free_trial", "limited_time_offer", "list_price")
+# What is measured as a part of something else, which is charged without it where the part has a price.
+PARTS = {"cached_input_tokens": "input_tokens", "cache_write_tokens": "input_tokens"}
 
 
 class Price(NamedTuple):
@@ -140,9 +142,10 @@ class PriceList:
             candidates.sort(key=lambda price: KINDS.index(price.kind))
         self._changes: list[dt.datetime] = sorted(changes)  # type: ignore[arg-type]
 
-    def item(self, service: int, measure: str) -> int | None:
-        """Return what the service charges for this measure, if it does."""
-        return self._items.get((service, measure))
+    def price_of(self, service: int, measure: str, *, customer: int, at: dt.datetime) -> Price | None:
+        """Return the price that counts for this customer at this instant, if the service charges for it."""
+        item = self._items.get((service, measure))
+        return None if item is None else self.in_force(item=item, customer=customer, at=at)
 
     def in_force(self, *, item: int, customer: int, at: dt.datetime) -> Price | None:
         """Return the price that counts for this customer at this instant, if there is any."""
@@ -224,14 +227,20 @@ def _rated(
 ) -> Iterator[tuple[dt.datetime | None, LineKey, Due]]:
     for (service, begin, billed_in), (records, *quantities) in usage.items():
         priced = False
-        for measure, quantity in zip(prices.measures, quantities, strict=True):
-            item = prices.item(service, measure)
-            price = None if item is None else prices.in_force(item=item, customer=customer, at=begin)
-            if item is not None and price is not None:
+        used = dict(zip(prices.measures, quantities, strict=True))
+        found = {measure: prices.price_of(service, measure, customer=customer, at=begin) for measure in used}
+        for part in [part for part in PARTS if part in used]:
+            if found[part] is None:
+                del used[part]  # charged as its whole
+            else:
+                used[PARTS[part]] -= used[part]
+        for measure, quantity in used.items():
+            price = found[measure]
+            if price is not None:
                 priced = True
                 yield (
                     billed_in,
-                    LineKey(hour_holding(begin), item, price.id),
+                    LineKey(hour_holding(begin), price.billing_item, price.id),
                     _due(price=price, service=service, measure=measure, records=records, quantity=quantity),
                 )
             elif quantity:

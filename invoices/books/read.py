@@ -71,12 +71,17 @@ def _bytes(stored: Any) -> bytes | None:
     return None if stored is None else bytes(stored)
 
 
+def _used(prefix: str) -> str:
+    """Return the columns of all measures; 0 may be stored as null."""
+    return ", ".join(f"coalesce({prefix}{measure}, 0)" for measure in _MEASURES)
+
+
 def read_usage(
     *, hour: dt.datetime, prices: PriceList, customer: int | None = None
 ) -> Iterator[tuple[int, Usage]]:
     """Return what each customer used that is billed in the hour, reversals left out."""
     begin = end = dt.datetime.min.replace(tzinfo=dt.UTC)
-    sql = _RECORDS.substitute(measures=", ".join(_MEASURES), of_customer=_of(customer))
+    sql = _RECORDS.substitute(measures=_used(""), of_customer=_of(customer))
     rows = _stream(sql, hour, *_only(customer))
     for customer_id, records in groupby(rows, _FIRST):
         usage: Usage = {}
@@ -99,8 +104,8 @@ def read_reversals(
     """Return the usage of each customer's reversals, each compared with the record that it reverses."""
     size = len(_MEASURES)
     sql = _REVERSALS.substitute(
-        measures=", ".join(f"record.{measure}" for measure in _MEASURES),
-        original_measures=", ".join(f"original.{measure}" for measure in _MEASURES),
+        measures=_used("record."),
+        original_measures=_used("original."),
         of_customer=_of(customer, "record."),
     )
     rows = _stream(sql, hour, *_only(customer))

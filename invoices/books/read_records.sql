@@ -1,4 +1,4 @@
 SELECT customer_id, service_id, occurred_at, $measures
   FROM usage_usagerecord
- WHERE billing_hour = %s AND reverses IS NULL $of_customer
+ WHERE billing_hour = %s AND reverses IS NULL AND is_charged IS NOT FALSE $of_customer
  ORDER BY customer_id

@@ -6,5 +6,5 @@ SELECT record.customer_id, customer.code, record.event_id, original.billing_hour
   LEFT JOIN usage_usagerecord AS original
     ON original.customer_id = record.customer_id AND original.event_id = record.reverses
   LEFT JOIN accounts_customer AS customer ON customer.id = record.customer_id
- WHERE record.billing_hour = %s AND record.reverses IS NOT NULL $of_customer
+ WHERE record.billing_hour = %s AND record.reverses IS NOT NULL AND record.is_charged IS NOT FALSE $of_customer
  ORDER BY record.customer_id

@@ -1,9 +1,12 @@
 """Parked hours in the admin: waiting ones first, with the reason; a release bills them."""
 
+from functools import reduce
+from operator import add
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +19,7 @@ from invoices.closing.parking import NotReleasable, release
 from invoices.models import HourlyBill, ParkedHour
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import Service
-from pricing.rules.measures import Measure
+from pricing.rules.measures import WHOLE_OF, Measure
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
@@ -204,8 +207,10 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
 def _largest_records(parked: Any) -> dict[str, Any]:
     """Return the table of the largest records, each with a link to reverse it."""
-    size = sum((F(measure) for measure in list(Measure)[1:]), F(Measure.INPUT_TOKENS))
-    found = UsageRecord.objects.filter(billing_hour=parked.hour_id, customer_id=parked.customer_id)
+    size = reduce(add, (Coalesce(F(measure), 0) for measure in Measure if measure not in WHOLE_OF))
+    found = UsageRecord.objects.filter(
+        billing_hour=parked.hour_id, customer_id=parked.customer_id, is_charged=None
+    )
     records = list(found.order_by(size.desc(), "event_id")[:LARGEST_RECORDS])
     # Not by a join: the service may be unknown too.
     services = Service.objects.in_bulk([record.service_id for record in records])
@@ -214,13 +219,14 @@ def _largest_records(parked: Any) -> dict[str, Any]:
             customer_id=parked.customer_id, reverses__in=[record.event_id for record in records]
         ).values_list("reverses", flat=True)
     )
-    headers = ["event id", "service", "used at (UTC)", *(measure.label for measure in Measure), ""]
+    measures = [measure for measure in Measure if any(record.quantity_of(measure) for record in records)]
+    headers = ["event id", "service", "used at (UTC)", *(measure.label for measure in measures), ""]
     rows = [
         [
             record.event_id,
             services.get(record.service_id, f"unknown (number {record.service_id})"),
             instant_text(record.occurred_at),
-            *(grouped(getattr(record, measure)) for measure in Measure),
+            *(grouped(record.quantity_of(measure)) for measure in measures),
             _record_link(parked, record, is_reversed=record.event_id in reversed_ids),
         ]
         for record in records

@@ -15,9 +15,8 @@ from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindRecordForm, RecordsForm
 from invoices.drilldown.trace import BillingState, RecordTrace, Share, records_of, trace_record
 from invoices.models import ChargeLine
-from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text
+from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text, quantities
 from pricing.changes.base_form import is_key
-from pricing.rules.measures import Measure
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 
@@ -26,6 +25,7 @@ _BILLING_STATES = {
     BillingState.BILLED: "billed",
     BillingState.OPEN: "not billed yet: its hour is open",
     BillingState.PARKED: "not billed yet: its hour is parked",
+    BillingState.NOT_CHARGED: "not charged: the call failed or was cut off",
     BillingState.UNBILLED: "NOT BILLED although its hour is closed: verify the books",
 }
 
@@ -167,7 +167,7 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
         ["time (UTC)", precise_text(record.occurred_at)],
         ["received (UTC)", instant_text(record.received_at)],
         ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
-        *([measure.label, grouped(getattr(record, measure))] for measure in Measure),
+        *([measure.label, grouped(quantity)] for measure, quantity in quantities(record)),
         *([name, str(value)] for name, value in (record.metadata or {}).items()),
         ["state", _BILLING_STATES[found.billing_state]],
     ]

@@ -15,9 +15,8 @@ from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.drilldown.forms import FindRecordForm
 from invoices.models import HourlyBill, ParkedHour
-from invoices.templatetags.amounts import grouped, instant_text
+from invoices.templatetags.amounts import grouped, instant_text, quantities
 from pricing.models import Service
-from pricing.rules.measures import Measure
 from sensenova_billing.lib import clock
 from usage.billing_hours import last_closed_hour
 from usage.ingest.errors import AlreadyReversed, NotReversible
@@ -109,7 +108,7 @@ def _facts(record: UsageRecord) -> list[tuple[str, str]]:
         ("Service", str(Service.objects.filter(pk=record.service_id).first() or "unknown")),
         ("Used at (UTC)", instant_text(record.occurred_at)),
         ("Received at (UTC)", instant_text(record.received_at)),
-        *((measure.label, grouped(getattr(record, measure))) for measure in Measure),
+        *((measure.label, grouped(quantity)) for measure, quantity in quantities(record)),
         ("Billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"),
         ("Bill", _bill_of(record)),
     ]

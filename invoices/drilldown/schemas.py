@@ -12,11 +12,11 @@ from invoices.drilldown.trace import BillingState, RecordTrace, Share
 from invoices.models import ChargeLine, Correction
 from pricing.rules.amounts import plain
 from pricing.rules.kinds import Kind
+from pricing.rules.measured_structs import with_measures
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.schemas import answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant
 from usage.ingest.reversals import reason_of
-from usage.ingest.schemas import with_measures
 
 Digits = Annotated[str, Meta(pattern="^-?[0-9]+([.][0-9]+)?$", description="Exact.")]
 _CORRECTIONS = [*(str(value) for value in Correction.values if value), None]
@@ -148,7 +148,7 @@ def trace_payload(*, customer: str, found: RecordTrace) -> RecordTracePayload:
         service=record.service.name,
         occurred_at=record.occurred_at,
         received_at=record.received_at,
-        **{str(measure): getattr(record, measure) for measure in Measure},
+        **{str(measure): record.quantity_of(measure) for measure in Measure},
         metadata=metadata,
         reverses=record.reverses,
         reversed_by=found.reversal.record.event_id if found.reversal else None,

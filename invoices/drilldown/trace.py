@@ -7,20 +7,35 @@ of the line that it corrects, without those that were reversed on a bill before 
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from django.db.models import DecimalField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    DecimalField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce
 
 from accounts.models import Customer
 from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
 from pricing.catalogue.offering import fact_of
 from pricing.models import Price
 from pricing.rules.amounts import amount_of, exact_sum
-from pricing.rules.precedence import instants_of, price_in_force
+from pricing.rules.measures import PARTS_OF, Measure
+from pricing.rules.precedence import PriceFact, instants_of, price_in_force
 from usage.billing_hours import hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
 
@@ -34,19 +49,26 @@ class Interval(NamedTuple):
     end: dt.datetime
 
 
+# By measure, the intervals of an hour in which a price is in force, each with that price.
+PricesWithinHour = dict[str, list[tuple[Interval, PriceFact]]]
+
+
 def records_of(*, line: ChargeLine) -> QuerySet[Any]:
     """Return the records whose quantities are the line's, each with its `quantity` and `amount` in it."""
+    prices = _prices_within_hour(line=line, customer_id=line.bill.customer_id)
     match line.correction:
         case Correction.NONE:
-            found = _used_at_price(line=line, bill=line.bill).filter(reverses=None)
+            found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(reverses=None)
         case Correction.REVERSAL:
-            found = _used_at_price(line=line, bill=line.bill).filter(_reverses_what(_corrected(line)))
+            found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(
+                _reverses_what(_corrected(line))
+            )
         case _:
-            found = _used_at_price(line=line, bill=_corrected(line).bill).filter(
+            found = _used_at_price(line=line, bill=_corrected(line).bill, prices=prices).filter(
                 ~_reversed_until(line), reverses=None
             )
     return found.annotate(
-        quantity=F(line.measure) * _sign(line),
+        quantity=_quantity_on(line, prices) * _sign(line),
         amount=F("quantity") * Value(price_of_one(line), output_field=_NUMBER),
     )
 
@@ -58,35 +80,78 @@ def price_of_one(line: ChargeLine) -> Decimal:
 
 def differing_intervals(*, line: ChargeLine, customer_id: int) -> list[Interval]:
     """Return when in the line's hour of usage its price counted for this customer."""
-    whole = Interval(line.usage_hour, line.usage_hour + HOUR)
-    found = Price.objects.filter(
-        _is_for(customer_id), billing_item=line.billing_item_id, begins_at__lt=whole.end
-    ).exclude(ends_at__lte=whole.begin)
-    prices = [fact_of(price) for price in found]
-    within = (instant for instant in instants_of(prices) if whole.begin < instant < whole.end)
-    intervals = [Interval(*part) for part in pairwise([whole.begin, *within, whole.end])]
-    counting = [price_in_force(prices, customer=customer_id, at=interval.begin) for interval in intervals]
-    return [
-        interval
-        for interval, price in zip(intervals, counting, strict=True)
-        if price is not None and price.id == line.price_id
-    ]
+    return _intervals_of(line, _prices_within_hour(line=line, customer_id=customer_id))
+
+
+def _intervals_of(line: ChargeLine, prices: PricesWithinHour) -> list[Interval]:
+    return [interval for interval, price in prices.get(line.measure, ()) if price.id == line.price_id]
+
+
+def _prices_within_hour(*, line: ChargeLine, customer_id: int) -> PricesWithinHour:
+    """Return the prices of the line's measure and of its parts in the line's hour of usage, by measure."""
+    hour = Interval(line.usage_hour, line.usage_hour + HOUR)
+    measures = (Measure(line.measure), *PARTS_OF.get(Measure(line.measure), ()))
+    found = (
+        Price.objects.filter(
+            _is_for(customer_id),
+            billing_item__service=line.service_id,
+            billing_item__measure__in=measures,
+            begins_at__lt=hour.end,
+        )
+        .exclude(ends_at__lte=hour.begin)
+        .select_related("billing_item")
+    )
+    by_measure: dict[str, list[PriceFact]] = {}
+    for price in found:
+        by_measure.setdefault(price.billing_item.measure, []).append(fact_of(price))
+    return {
+        measure: _in_intervals(prices, hour=hour, customer_id=customer_id)
+        for measure, prices in by_measure.items()
+    }
+
+
+def _in_intervals(
+    prices: list[PriceFact], *, hour: Interval, customer_id: int
+) -> list[tuple[Interval, PriceFact]]:
+    """Return the intervals of the hour in which one of these prices is in force, each with that price."""
+    within = (instant for instant in instants_of(prices) if hour.begin < instant < hour.end)
+    intervals = [Interval(*part) for part in pairwise([hour.begin, *within, hour.end])]
+    found = [(one, price_in_force(prices, customer=customer_id, at=one.begin)) for one in intervals]
+    return [(interval, price) for interval, price in found if price is not None]
+
+
+def _quantity_on(line: ChargeLine, prices: PricesWithinHour) -> Combinable:
+    """Return how much of a record is on the line: of a whole, without the parts that have prices."""
+    quantity: Combinable = Coalesce(F(line.measure), 0)
+    for part in PARTS_OF.get(Measure(line.measure), ()):
+        if part in prices:
+            charged = When(_within(interval for interval, _ in prices[part]), then=Coalesce(F(part), 0))
+            quantity = quantity - Case(charged, default=0, output_field=BigIntegerField())
+    return quantity
 
 
 def _is_for(customer_id: int) -> Q:
     return Q(customer=None) | Q(customer=customer_id)
 
 
-def _used_at_price(*, line: ChargeLine, bill: HourlyBill) -> QuerySet[UsageRecord]:
-    intervals = differing_intervals(line=line, customer_id=bill.customer_id)
+def _used_at_price(*, line: ChargeLine, bill: HourlyBill, prices: PricesWithinHour) -> QuerySet[UsageRecord]:
+    intervals = _intervals_of(line, prices)
     if not intervals:
         return UsageRecord.objects.none()
+    return UsageRecord.objects.filter(
+        _within(intervals),
+        billing_hour=bill.hour_id,
+        customer=bill.customer_id,
+        service=line.service_id,
+        is_charged=None,
+    )
+
+
+def _within(intervals: Iterable[Interval]) -> Q:
     instants = Q()
     for begin, end in intervals:
         instants |= Q(occurred_at__gte=begin, occurred_at__lt=end)
-    return UsageRecord.objects.filter(
-        instants, billing_hour=bill.hour_id, customer=bill.customer_id, service=line.service_id
-    )
+    return instants
 
 
 def _reverses_what(line: ChargeLine) -> Exists:
@@ -123,6 +188,7 @@ class BillingState(StrEnum):
     BILLED = "billed"
     OPEN = "open"
     PARKED = "parked"
+    NOT_CHARGED = "not charged"
     # Never, unless the books are broken: its hour is closed, and no line and no parked hour holds it.
     UNBILLED = "unbilled"
 
@@ -175,8 +241,12 @@ def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
     place = {"customer": record.customer_id, "hour": record.billing_hour}
     bill = HourlyBill.objects.filter(**place).first()
     parked = None if bill else ParkedHour.objects.filter(**place).first()
-    lines = _lines_of(record=record, bill=bill) if bill else []
-    if lines:
+    prices = _prices_at(record)
+    lines = _lines_of(record=record, bill=bill, prices=prices) if bill and record.is_charged is None else []
+    own_prices = {price.billing_item.measure for price in prices}
+    if record.is_charged is False:
+        billing_state = BillingState.NOT_CHARGED
+    elif lines:
         billing_state = BillingState.BILLED
     elif parked:
         billing_state = BillingState.PARKED
@@ -189,19 +259,24 @@ def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
         billing_state=billing_state,
         bill=bill,
         parked=parked,
-        lines=[_share(line, record) for line in lines],
-        reratings=[_share(line, record) for line in _reratings_of(lines, reversal)],
+        lines=[_share(line, record, own_prices) for line in lines],
+        reratings=[_share(line, record, own_prices) for line in _reratings_of(lines, reversal)],
         reversal=reversal,
     )
 
 
-def _lines_of(*, record: UsageRecord, bill: HourlyBill) -> list[ChargeLine]:
-    prices = (
+def _prices_at(record: UsageRecord) -> list[Price]:
+    """Return the price in force of each of the service's billing items at the record's instant."""
+    return list(
         Price.objects.in_force(at=record.occurred_at)
         .filter(_is_for(record.customer_id), billing_item__service=record.service_id)
+        .select_related("billing_item")
         .by_precedence()
         .distinct("billing_item_id")  # the first of each item counts
     )
+
+
+def _lines_of(*, record: UsageRecord, bill: HourlyBill, prices: list[Price]) -> list[ChargeLine]:
     lines = bill.lines.filter(
         service=record.service_id,
         usage_hour=hour_of(record.occurred_at),
@@ -230,7 +305,10 @@ def _order(bill: HourlyBill) -> tuple[dt.datetime, dt.datetime]:
     return bill.sealed_in_id, bill.hour_id
 
 
-def _share(line: ChargeLine, record: UsageRecord) -> Share:
-    quantity = _sign(line) * int(getattr(record, line.measure))
+def _share(line: ChargeLine, record: UsageRecord, own_prices: set[str]) -> Share:
+    """Return the record's part of the line: of a whole, without the parts that have their own prices."""
+    parts = [part for part in PARTS_OF.get(Measure(line.measure), ()) if part in own_prices]
+    used = record.quantity_of(line.measure) - sum(map(record.quantity_of, parts))
+    quantity = _sign(line) * used
     amount = amount_of(quantity=quantity, unit_price=line.unit_price, unit_size=line.unit_size)
     return Share(line, quantity, amount)

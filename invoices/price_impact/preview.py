@@ -9,6 +9,7 @@ from pricing.catalogue.offering import fact_of
 from pricing.changes.apply import WRITTEN, RowChange, RowState, catalogue_locked, dry_run, is_refused
 from pricing.changes.rows import AliasRow, PriceRow, Row
 from pricing.models import ITEM_ORDER, BillingItem, Price
+from pricing.rules.measures import whole_and_parts
 from pricing.timeline.differences import differing_intervals
 from pricing.timeline.view import Outlook, outlook_of, prices_of, span_over
 
@@ -70,13 +71,14 @@ class ChangePreview:
 def preview_of(*, rows: Sequence[Row], now: dt.datetime) -> ChangePreview:
     """Preview what these rows would do now; nothing is changed."""
     with catalogue_locked():
-        before = prices_of(_items_of(rows))
+        before = prices_of(_items_of(rows, with_related=True))
         with dry_run(rows=rows, now=now) as outcome:
             items = _items_of(rows)
-            after = prices_of(items)
+            related = _items_of(rows, with_related=True)
+            after = prices_of(related)
     # The dry run locks the catalogue, so the slow part comes after it.
     changes = outcome.changes
-    effects, more = ([], 0) if is_refused(changes) else _effects(before, after, items, now)
+    effects, more = ([], 0) if is_refused(changes) else _effects(before, after, related, now)
     return ChangePreview(
         changes=_in_order(changes),
         fingerprint=outcome.fingerprint,
@@ -120,8 +122,11 @@ def _effects(
     return price_effects(items=items, intervals=intervals, since=now - EFFECT_OVER, until=now), later
 
 
-def _items_of(rows: Sequence[Row]) -> list[BillingItem]:
+def _items_of(rows: Sequence[Row], *, with_related: bool = False) -> list[BillingItem]:
+    """Return the billing items of these rows; their wholes and parts too, on which what they cost depends."""
     wanted = {(row.service, row.measure) for row in rows if isinstance(row, PriceRow)}
+    if with_related:
+        wanted |= {(service, one) for service, measure in wanted for one in whole_and_parts(measure)}
     items = BillingItem.objects.filter(service__name__in={service for service, _ in wanted})
     return [
         item

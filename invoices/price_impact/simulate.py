@@ -13,10 +13,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.models import Customer
-from invoices.rating.usage_sql import MEASURED, SUMS, allow_memory
+from invoices.rating.usage_sql import MEASURED, NET_QUANTITY, SUMS, allow_memory
 from pricing.models import BillingItem
 from pricing.rules.amounts import exact_sum
-from pricing.rules.measures import Measure
+from pricing.rules.measures import WHOLE_OF, Measure
 from pricing.rules.precedence import PriceFact
 from pricing.rules.precedence_sql import price_in_force_sql
 from pricing.timeline.differences import PriceComparison, PriceInterval
@@ -105,9 +105,10 @@ def price_effects(
 ) -> list[PriceEffect]:
     """Return for each interval what usage of [since, until) cost, and would have cost at its prices.
 
-    All records of these items count by their own instant, of open hours as of closed ones, reversals with
-    what they take back; re-ratings do not count. Where no price is in force, usage costs nothing. The
-    customers come with the largest difference first, the items in the order given.
+    The items of a whole and its parts have to be given together. All records of these items count by their
+    own instant, of open hours as of closed ones, reversals with what they take back; re-ratings do not count.
+    Where no price is in force, usage costs nothing. The customers come with the largest difference first,
+    the items in the order given.
     """
     allow_memory()
     parameters = _parameters(items, intervals) | {"since": since, "until": until, "from_hour": hour_of(since)}
@@ -129,8 +130,10 @@ def _parameters(items: Sequence[BillingItem], intervals: Sequence[PriceInterval]
     series_keys = {series for interval in intervals for series in interval.counting}
     service = {item.pk: item.service_id for item in items}
     own = {(service[item], customer) for item, customer in series_keys if customer is not None}
+    ids = {(item.service_id, str(item.measure)): item.pk for item in items}
+    wholes = {item.pk: ids.get((item.service_id, str(WHOLE_OF.get(Measure(item.measure))))) for item in items}
     rates = [
-        (number, item.pk, customer or 0, *_rates(interval, item.pk, customer))
+        (number, item.pk, customer or 0, *_rates(interval, item.pk, wholes[item.pk], customer))
         for number, interval in enumerate(intervals)
         for item in items
         for customer in [None, *(owner for of, owner in own if of == item.service_id)]
@@ -141,11 +144,20 @@ def _parameters(items: Sequence[BillingItem], intervals: Sequence[PriceInterval]
         "items": [item.pk for item in items],
         "services": [item.service_id for item in items],
         "measures": [str(item.measure) for item in items],
+        "wholes": [wholes[item.pk] for item in items],
     } | {name: list(column) for name, column in zip(names, columns, strict=True)}
 
 
-def _rates(interval: PriceInterval, item: int, customer: int | None) -> tuple[Decimal, Decimal]:
-    without, changed = (rate or Decimal(0) for rate in _counting(interval, item, customer).amounts)
+def _rates(
+    interval: PriceInterval, item: int, whole: int | None, customer: int | None
+) -> tuple[Decimal, Decimal]:
+    """Return what one of the item costs without and with the change; a part without a price: as its whole."""
+    amounts = _counting(interval, item, customer).amounts
+    of_whole = (None, None) if whole is None else _counting(interval, whole, customer).amounts
+    without, changed = (
+        own if own is not None else as_whole or Decimal(0)
+        for own, as_whole in zip(amounts, of_whole, strict=True)
+    )
     return without, changed
 
 
@@ -199,5 +211,7 @@ _EFFECT = load_statement(
     measured=MEASURED,
     quantities=_QUANTITIES,
     measures=", ".join(Measure),
+    net_quantity=NET_QUANTITY,
     price_in_force=price_in_force_sql(item="item.id", customer="series.scope", instant="begun.instant"),
+    price_of_whole=price_in_force_sql(item="item.whole_id", customer="series.scope", instant="begun.instant"),
 )

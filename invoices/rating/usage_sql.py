@@ -12,14 +12,23 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from pricing.rules.measures import Measure
+from pricing.rules.measures import WHOLE_OF, Measure
 from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement, load_template
 from usage.models import HOUR
 
-SUMS = ", ".join(f"sum({measure}) AS {measure}" for measure in Measure)
-_SUMS_OF_RECORD = ", ".join(f"sum(record.{measure}) AS {measure}" for measure in Measure)
-MEASURED = ", ".join(f"('{measure}', used.{measure})" for measure in Measure)
+SUMS = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure in Measure)
+_SUMS_OF_RECORD = ", ".join(f"coalesce(sum(record.{measure}), 0) AS {measure}" for measure in Measure)
+# What was used of each measure, as (measure, quantity, whole, is_part); what is no part is its own whole.
+MEASURED = ", ".join(
+    f"('{measure}', used.{measure}, '{WHOLE_OF.get(measure, measure)}', {str(measure in WHOLE_OF).lower()})"
+    for measure in Measure
+)
+# Of a whole, what is left beside the parts that are charged at their own prices: the parts among the rows.
+NET_QUANTITY = (
+    "quantity - CASE WHEN is_part THEN 0 "
+    "ELSE coalesce(sum(quantity) FILTER (WHERE is_part) OVER (PARTITION BY place, whole), 0) END"
+)
 _USAGE_HOUR = "date_trunc('hour', occurred_at, 'UTC')"
 _GROUP = load_template("group_records.sql", beside=__file__)
 _LATE = _GROUP.substitute(
@@ -50,6 +59,7 @@ RATED = load_statement(
     beside=__file__,
     sums_of_record=_SUMS_OF_RECORD,
     measured=MEASURED,
+    net_quantity=NET_QUANTITY,
     price_in_force=price_in_force_sql(item="item.id", customer="used.customer_id", instant="used.instant"),
 )
 

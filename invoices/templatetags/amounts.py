@@ -88,7 +88,7 @@ def precise_text(instant: dt.datetime) -> str:
 @register.filter
 def quantities(record: UsageRecord) -> list[tuple[Measure, int]]:
     """Return what a record holds of each measure, where it holds something."""
-    held = [(measure, int(getattr(record, measure))) for measure in Measure]
+    held = [(measure, record.quantity_of(measure)) for measure in Measure]
     return [(measure, quantity) for measure, quantity in held if quantity]
 
 

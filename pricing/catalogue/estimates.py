@@ -1,7 +1,7 @@
 """Estimates: what a given usage would cost at the prices for everybody, line by line; nothing is stored."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Annotated, Any
@@ -13,7 +13,8 @@ from pricing.catalogue.offering import facts_of, items_for_everybody
 from pricing.models import Service
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.characters import count_characters
-from pricing.rules.measures import MAX_QUANTITY, Measure
+from pricing.rules.measured_structs import with_measures
+from pricing.rules.measures import MAX_QUANTITY, WHOLE_OF, Measure
 from pricing.rules.precedence import PriceFact, price_in_force
 from sensenova_billing.lib.api.errors import DETAILS_SHOWN, ApiError, ItemProblem, Unreadable
 from sensenova_billing.lib.api.strict_json import (
@@ -31,6 +32,7 @@ MOST_USAGES = 100
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 
 
+@with_measures(Quantity | UnsetType, default=UNSET)
 class EstimatedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What calls of one service use; it names at least one quantity.
 
@@ -189,11 +191,31 @@ def _lines(
     if service is None:
         raise BadItem("service", f"there is no service named {usage.service!r}")
     items = {item.measure: item for item in service.billing_items.all()}
-    for measure, quantity in _quantities(usage).items():
-        item = items.get(measure)
-        price = price_in_force(facts_of(item), customer=None, at=at) if item else None
+    quantities = _quantities(usage)
+    prices = {
+        measure: price_in_force(facts_of(items[measure]), customer=None, at=at) if measure in items else None
+        for measure in quantities
+    }
+    for measure, quantity in _without_priced_parts(quantities, prices).items():
+        price = prices[measure]
         if price is not None:
             yield EstimateLine(index, service.name, measure, quantity, price)
         elif quantity:
-            when = " at that instant" if item else ""
+            when = " at that instant" if measure in items else ""
             raise BadItem(measure, f"{service.name} does not charge for {measure.label.lower()}{when}")
+
+
+def _without_priced_parts(
+    quantities: Mapping[Measure, int], prices: Mapping[Measure, PriceFact | None]
+) -> dict[Measure, int]:
+    """Take parts that have a price out of their wholes, leave the others in them; raise BadItem."""
+    left = dict(quantities)
+    for part in [part for part in WHOLE_OF if part in left]:
+        quantity, whole = quantities[part], WHOLE_OF[part]
+        if quantity > left.get(whole, 0):
+            raise BadItem(part, f"is part of {whole}, and cannot be more")
+        if prices[part] is None:
+            del left[part]
+        elif quantity:
+            left[whole] -= quantity
+    return left

@@ -28,6 +28,7 @@ class CallLimit:
 
     rpm: int
     tpm: int | None
+    excludes_cached_input: bool
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _item(item: BillingItem, at: dt.datetime) -> ItemOnSale | None:
 def _call_limit(service: Service, at: dt.datetime) -> CallLimit | None:
     return next(
         (
-            CallLimit(one.rpm, one.tpm)
+            CallLimit(one.rpm, one.tpm, one.excludes_cached_input)
             for one in service.call_specifications.all()
             if one.begins_at <= at and (one.ends_at is None or at < one.ends_at)
         ),

@@ -48,6 +48,9 @@ class CallSpecificationPayload(msgspec.Struct, frozen=True):
 
     rpm: Annotated[int, Meta(description="Calls per minute.")]
     tpm: Annotated[int | None, Meta(description="Tokens per minute; null: no limit.")]
+    excludes_cached_input: Annotated[
+        bool, Meta(description="Whether input that is read from a cache does not count towards `tpm`.")
+    ]
 
 
 class CatalogItemPayload(msgspec.Struct, frozen=True):
@@ -158,7 +161,9 @@ def _service_payload(service: ServiceOnSale) -> CatalogServicePayload:
     return CatalogServicePayload(
         name=service.name,
         billing_items=[_item_payload(item) for item in service.items],
-        call_specification=CallSpecificationPayload(limit.rpm, limit.tpm) if limit else None,
+        call_specification=CallSpecificationPayload(limit.rpm, limit.tpm, limit.excludes_cached_input)
+        if limit
+        else None,
     )
 
 

@@ -18,6 +18,7 @@ from pricing.changes.apply import ChangesRefused, catalogue_locked
 from pricing.changes.approval_admin import RequiresApproval
 from pricing.changes.constraint_messages import refusal_text
 from pricing.changes.limit_commands import (
+    CACHED_EXCLUDED,
     AddedLimits,
     add_limits,
     cancel_limits,
@@ -68,7 +69,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
 
     def get_fields(self, request: HttpRequest, obj: CallSpecification | None = None) -> tuple[str, ...]:
         """What is in force may end at once."""
-        fields = ("service", "customer", "rpm", "tpm", "begins_at", "ends_at")
+        fields = ("service", "customer", "rpm", "tpm", "excludes_cached_input", "begins_at", "ends_at")
         may = obj is not None and self.has_change_permission(request, obj)
         return (*fields, AT_ONCE) if may and obj and is_in_force(obj, now=clock.now()) else fields
 
@@ -115,6 +116,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
                 customer=obj.customer,
                 rpm=obj.rpm,
                 tpm=obj.tpm,
+                excludes_cached_input=obj.excludes_cached_input,
                 begins_at=obj.begins_at,
                 ends_at=obj.ends_at,
                 by=request.user.get_username(),
@@ -134,6 +136,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
             "customer": held.customer_id,
             "rpm": held.rpm,
             "tpm": held.tpm,
+            "excludes_cached_input": held.excludes_cached_input or None,
         }
         return redirect(
             reverse(
@@ -183,7 +186,9 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
     @display(description="TPM", ordering="tpm")
     def tpm_text(self, specification: CallSpecification) -> str:
         """The number, or that there is none."""
-        return f"{specification.tpm:,}" if specification.tpm else "none stated"
+        if not specification.tpm:
+            return "none stated"
+        return f"{specification.tpm:,}" + (CACHED_EXCLUDED if specification.excludes_cached_input else "")
 
     @display(description="state", label=STATES)
     def state(self, specification: CallSpecification) -> str:

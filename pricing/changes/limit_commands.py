@@ -17,6 +17,8 @@ from pricing.changes.undo import superseded_by
 from pricing.models import CallSpecification, Service
 from sensenova_billing.lib.local_time import minute_text
 
+CACHED_EXCLUDED = " without cached input"
+
 
 @dataclass(frozen=True)
 class AddedLimits:
@@ -32,6 +34,7 @@ def add_limits(
     customer: Customer | None,
     rpm: int,
     tpm: int | None,
+    excludes_cached_input: bool = False,
     begins_at: dt.datetime | None,
     ends_at: dt.datetime | None,
     by: str,
@@ -48,6 +51,7 @@ def add_limits(
             customer=customer.code if customer else "",
             rpm=rpm,
             tpm=tpm,
+            excludes_cached_input=excludes_cached_input,
             begins_at=begins_at or now,
             ends_at=ends_at,
         )
@@ -113,7 +117,9 @@ def database_time() -> dt.datetime:
 
 def limits_text(row: SpecificationRow | CallSpecification) -> str:
     """E.g. `60 RPM, 128,000 TPM`."""
-    return f"{row.rpm:,} RPM, " + (f"{row.tpm:,} TPM" if row.tpm else "no TPM")
+    if not row.tpm:
+        return f"{row.rpm:,} RPM, no TPM"
+    return f"{row.rpm:,} RPM, {row.tpm:,} TPM" + (CACHED_EXCLUDED if row.excludes_cached_input else "")
 
 
 def describe_others(changes: Sequence[RowChange], *, but: SpecificationRow | None = None) -> list[str]:

@@ -10,7 +10,7 @@ from accounts.audit.audited_admin import RequiredReasonForm, reason_field
 from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
 
-FROZEN = ("service", "customer", "rpm", "tpm", "begins_at")
+FROZEN = ("service", "customer", "rpm", "tpm", "excludes_cached_input", "begins_at")
 AT_ONCE = "ends_at_once"
 
 

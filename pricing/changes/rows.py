@@ -93,6 +93,7 @@ class SpecificationRow:
     customer: str = ""
     rpm: int
     tpm: int | None = None
+    excludes_cached_input: bool = False
     begins_at: dt.datetime
     ends_at: dt.datetime | None = None
     remove: bool = False

@@ -80,6 +80,7 @@ def specification_row(one: CallSpecification) -> SpecificationRow:
         customer=one.customer.code if one.customer else "",
         rpm=one.rpm,
         tpm=one.tpm,
+        excludes_cached_input=one.excludes_cached_input,
         begins_at=one.begins_at,
         ends_at=one.ends_at,
     )
@@ -153,6 +154,7 @@ def _specification(row: SpecificationRow) -> models.Model:
         customer=_customer(row.customer),
         rpm=row.rpm,
         tpm=row.tpm,
+        excludes_cached_input=row.excludes_cached_input,
         begins_at=row.begins_at,
         ends_at=row.ends_at,
     )

@@ -14,7 +14,7 @@ _SERIES_KEY: dict[type[Price | CallSpecification], tuple[str, ...]] = {
 }
 _VALUES: dict[type[Price | CallSpecification], tuple[str, ...]] = {
     Price: ("unit_price", "unit_size"),
-    CallSpecification: ("rpm", "tpm"),
+    CallSpecification: ("rpm", "tpm", "excludes_cached_input"),
 }
 
 

@@ -10,8 +10,13 @@ class Measure(StrEnum):
     """A quantity of a call, named as in the API and in the usage record's columns."""
 
     INPUT_TOKENS = "input_tokens"
+    CACHED_INPUT_TOKENS = "cached_input_tokens"
+    CACHE_WRITE_TOKENS = "cache_write_tokens"
     OUTPUT_TOKENS = "output_tokens"
     INPUT_CHARACTERS = "input_characters"
+    SECONDS = "seconds"
+    IMAGES = "images"
+    REQUESTS = "requests"
 
     @property
     def label(self) -> str:
@@ -29,13 +34,25 @@ class Measure(StrEnum):
         return [(measure.value, measure.label) for measure in cls]
 
 
-# Whether the TPM of a call specification counts it: input and output tokens (the price page).
-COUNTS_IN_TPM = {
-    Measure.INPUT_TOKENS: True,
-    Measure.OUTPUT_TOKENS: True,
-    Measure.INPUT_CHARACTERS: False,
+# A part of another measure is charged at its own price where there is one, else as the whole; never twice.
+# The parts of a whole do not overlap: together they are no more than it.
+WHOLE_OF = {
+    Measure.CACHED_INPUT_TOKENS: Measure.INPUT_TOKENS,
+    Measure.CACHE_WRITE_TOKENS: Measure.INPUT_TOKENS,
 }
-TPM_MEASURES = tuple(measure for measure in Measure if COUNTS_IN_TPM[measure])
+PARTS_OF = {
+    whole: tuple(part for part in Measure if WHOLE_OF.get(part) == whole) for whole in {*WHOLE_OF.values()}
+}
+
+
+def whole_and_parts(measure: Measure) -> tuple[Measure, ...]:
+    """Return the whole that this measure is or belongs to, and all its parts."""
+    whole = WHOLE_OF.get(measure, measure)
+    return whole, *PARTS_OF.get(whole, ())
+
+
+# What the TPM of a call specification counts (the price page), parts within their wholes.
+TPM_MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
 
 # The most that one call may use of a measure: what every JSON reader keeps exactly.
 MAX_QUANTITY = 2**53

@@ -74,7 +74,8 @@ def _specification_name(row: SpecificationRow) -> str:
 
 def _specification_facts(row: SpecificationRow) -> str:
     tpm = f"{row.tpm:,} TPM" if row.tpm else "no TPM limit"
-    return f"{row.rpm:,} RPM, {tpm}, {period_text(row.begins_at, row.ends_at)}"
+    without = " without cached input" if row.excludes_cached_input else ""
+    return f"{row.rpm:,} RPM, {tpm}{without}, {period_text(row.begins_at, row.ends_at)}"
 
 
 def _group_facts(row: GroupRow) -> str:

@@ -23,7 +23,8 @@ from accounts.audit.context import audit_context, set_audit_context
 from accounts.models import Customer, Member, Scope, User
 from invoices.closing.close import close_due_hours
 from pricing.catalogue.initial import load_catalogue
-from pricing.models import BillingItem, Price
+from pricing.models import BillingItem, Price, Service
+from pricing.rules.measures import Measure
 from sensenova_billing.demo.usage import CAST, HOURS, NEWCOMER, demo_usage
 from usage.billing_hours import database_now, hour_of
 from usage.models import HOUR, UsageRecord
@@ -35,6 +36,8 @@ FILE = "demo-sign-ins.json"
 OWN_PRICE_FOR = "moonlit-games"
 OWN_PRICE_OF = "SenseChat-Character-Pro"
 OWN_PRICE = Decimal("0.012")  # a fifth below the list price of 0.015
+CACHED_PRICE_OF = "SenseChat-128K"
+CACHED_PRICE = Decimal("0.015")  # a quarter of the list price of 0.06
 
 
 class StoredSignIns(msgspec.Struct):
@@ -89,6 +92,7 @@ def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
         Member.objects.get_or_create(customer=customer, user=_person(one.email, stored))
     _person(ADMIN, stored, is_staff=True, is_superuser=True)
     _negotiate(now=now)
+    _sell_cached_input(now=now)
     if recognise_service_key(text=stored.service_key, now=now) is None:
         _, stored.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
     # Before the commit: what the database knows must not be lost.
@@ -112,6 +116,16 @@ def _negotiate(*, now: dt.datetime) -> None:
             customer=customer,
             defaults={"unit_price": OWN_PRICE, "begins_at": hour_of(now) - HOURS * HOUR},
         )
+
+
+def _sell_cached_input(*, now: dt.datetime) -> None:
+    """Sell cached input at a price of its own, which the price page does not have yet."""
+    item, is_new = BillingItem.objects.get_or_create(
+        service=Service.objects.get(name=CACHED_PRICE_OF), measure=Measure.CACHED_INPUT_TOKENS
+    )
+    if is_new:
+        begins_at = hour_of(now) - HOURS * HOUR
+        Price.objects.create(billing_item=item, unit_price=CACHED_PRICE, begins_at=begins_at)
 
 
 def _show(*, stored: StoredSignIns, now: dt.datetime) -> Demo:

@@ -45,6 +45,7 @@ class DemoCustomer:
 
 
 IN, OUT, CHARACTERS = Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.INPUT_CHARACTERS
+CACHED = Measure.CACHED_INPUT_TOKENS  # less than any call's input
 
 CAST = (
     DemoCustomer(
@@ -80,7 +81,11 @@ CAST = (
         (
             Habit("SenseChat-Character-Pro", 50, {IN: (300, 6000, 1800), OUT: (20, 400, 120)}),
             Habit("SenseChat-Character", 40, {IN: (200, 4000, 1200), OUT: (20, 300, 90)}),
-            Habit("SenseChat-128K", 10, {IN: (4000, 90_000, 16_000), OUT: (100, 2000, 500)}),
+            Habit(
+                "SenseChat-128K",
+                10,
+                {IN: (4000, 90_000, 16_000), CACHED: (0, 3900, 2500), OUT: (100, 2000, 500)},
+            ),
         ),
     ),
 )

@@ -106,7 +106,7 @@ def _consumed(rows: Iterable[Any]) -> tuple[Counter[Group], Counter[tuple[Group,
         group = Group(row.customer, row.hour, row.usage_hour, row.service)
         records[group] += row.count
         for measure in MEASURES:
-            quantities[group, measure] += int(getattr(row, measure))
+            quantities[group, measure] += int(getattr(row, measure) or 0)
     return records, quantities
 
 

@@ -27,48 +27,16 @@ NEW_ONES = " and ".join(f"not {known}" for known in [*Measure, *Kind])
 MEASURE = [
     (
         "pricing/rules/measures.py",
-        '    INPUT_CHARACTERS = "input_characters"\n',
-        '    INPUT_CHARACTERS = "input_characters"\n    CACHED_TOKENS = "cached_tokens"\n',
-    ),
-    (
-        "pricing/rules/measures.py",
-        "    Measure.INPUT_CHARACTERS: False,\n",
-        "    Measure.INPUT_CHARACTERS: False,\n    Measure.CACHED_TOKENS: True,\n",
+        '    REQUESTS = "requests"\n',
+        '    REQUESTS = "requests"\n    VIDEO_TOKENS = "video_tokens"\n',
     ),
     (
         "usage/models.py",
-        "    input_characters = _quantity()\n",
-        "    input_characters = _quantity()\n"
-        "    cached_tokens = models.BigIntegerField(default=0, db_default=0)\n",
+        "    requests = _rare_quantity()\n",
+        "    requests = _rare_quantity()\n    video_tokens = _rare_quantity()\n",
     ),
-    *(
-        (
-            path,
-            "    input_characters: Quantity | UnsetType = UNSET\n",
-            "    input_characters: Quantity | UnsetType = UNSET\n"
-            "    cached_tokens: Quantity | UnsetType = UNSET\n",
-        )
-        for path in ("usage/ingest/payload.py", "pricing/catalogue/estimates.py")
-    ),
-    *(
-        (
-            path,
-            "    Measure.INPUT_CHARACTERS: (),\n",
-            f"    Measure.INPUT_CHARACTERS: (),\n    Measure.CACHED_TOKENS: {names},\n",
-        )
-        for path, names in (
-            ("usage/clients/parsing.py", "()"),
-            ("usage/clients/cloudevents.py", "()"),
-            ("usage/clients/lago.py", '("llm_cached_input_tokens",)'),
-        )
-    ),
-    (
-        "usage/clients/schemas.py",
-        '"llm_input_tokens", "llm_output_tokens"',
-        '"llm_input_tokens", "llm_output_tokens", "llm_cached_input_tokens"',
-    ),
-    ("docs/catalogue-files.md", "or `input_characters`", "`input_characters` or `cached_tokens`"),
-    ("docs/clients.md", "`data.input_characters`", "`data.input_characters`, `data.cached_tokens`"),
+    ("docs/catalogue-files.md", "or `requests`", "`requests` or `video_tokens`"),
+    ("docs/clients.md", "`data.requests`", "`data.requests`, `data.video_tokens`"),
 ]
 KIND = [
     (
@@ -134,7 +102,7 @@ def test_an_invented_measure_and_an_invented_kind_are_taken_everywhere(outcomes)
     assert [*outcomes.get("FAILED", ()), *outcomes.get("ERROR", ())] == []
 
 
-@pytest.mark.parametrize("invention", ["cached_tokens", "partner_price"])
+@pytest.mark.parametrize("invention", ["video_tokens", "partner_price"])
 def test_the_tests_run_with_the_invention(outcomes, invention):
     assert len([name for name in outcomes["PASSED"] if f"[{invention}]" in name]) >= 9
 

@@ -42,7 +42,6 @@ Quantities = dict[str, int]
 OPENMETER_TYPES: Names = {
     Measure.INPUT_TOKENS: ("input", "system"),
     Measure.OUTPUT_TOKENS: ("output",),
-    Measure.INPUT_CHARACTERS: (),
 }
 
 _LITELLM = measure_of_each(LITELLM_NAMES)

@@ -44,7 +44,6 @@ NAMES = {
 LAGO_CODES: Names = {
     Measure.INPUT_TOKENS: ("llm_input_tokens",),
     Measure.OUTPUT_TOKENS: ("llm_output_tokens",),
-    Measure.INPUT_CHARACTERS: (),
 }
 
 _LITELLM = measure_of_each(LITELLM_NAMES)

@@ -21,13 +21,12 @@ _UNIX_TIME = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,18}))?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-# What a client calls each measure. Every measure is listed: no names where the client cannot report it.
+# What a client calls each measure that it can report.
 Names = Mapping[Measure, tuple[str, ...]]
 
 LITELLM_NAMES: Names = {
     Measure.INPUT_TOKENS: ("prompt_tokens",),
     Measure.OUTPUT_TOKENS: ("completion_tokens",),
-    Measure.INPUT_CHARACTERS: (),
 }
 
 

@@ -2,12 +2,14 @@ WITH sent AS MATERIALIZED (
     SELECT *
       FROM json_to_recordset(%s::json)
            AS sent (customer_id bigint, event_id text, service_id bigint, occurred_at timestamptz,
-                    hour timestamptz, metadata jsonb, $measures_with_types)
+                    hour timestamptz, metadata jsonb, outcome text, is_charged boolean,
+                    $measures_with_types)
 ), held AS MATERIALIZED (
     SELECT * FROM hold_hours_open((SELECT array_agg(hour) FROM sent))
 )
 INSERT INTO usage_usagerecord ($columns)
-SELECT customer_id, event_id, service_id, occurred_at, billing_hour, %s::timestamptz, metadata, $measures
+SELECT customer_id, event_id, service_id, occurred_at, billing_hour, %s::timestamptz, metadata,
+       outcome, is_charged, $measures
   FROM sent JOIN held USING (hour)
  ORDER BY customer_id, event_id COLLATE "C"
     ON CONFLICT DO NOTHING

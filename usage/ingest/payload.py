@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from pricing.rules.measured_structs import with_measures
 from pricing.rules.measures import MAX_QUANTITY
 from sensenova_billing.lib.api.errors import Unreadable
 from sensenova_billing.lib.api.strict_json import (
@@ -27,6 +28,7 @@ from sensenova_billing.lib.api.strict_json import (
     require_text,
 )
 from usage.ingest.errors import InvalidUsage
+from usage.models import Outcome
 from usage.refused.errors import RecordProblem
 
 MAX_BATCH = 10_000
@@ -38,14 +40,17 @@ Metadata = Annotated[
 ]
 
 
+@with_measures(Quantity | UnsetType, default=UNSET)
 class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One model call of one customer, as a model service reports it.
+    """One model call of one customer, as a model service reports it: with a quantity of each measure.
 
     `event_id` is the sender's id of the call: the same id with the same content is a duplicate.
-    `occurred_at` is RFC 3339 with an offset. Missing quantities are 0. `input_text` may replace
-    `input_characters`: its characters are counted, and it is never stored. `metadata` is stored with the
-    record, e.g. the model's version, a user or a project. `call_id` is the id with which the call was
-    admitted, if it was: it settles the call's reservation, and is not stored.
+    `occurred_at` is RFC 3339 with an offset. Missing quantities are 0. `input_tokens` is the whole input:
+    `cached_input_tokens` (read from a cache) and `cache_write_tokens` are parts of it. `input_text` may
+    replace `input_characters`: its characters are counted, and it is never stored. `outcome` is given where
+    the call failed or was cut off. `metadata` is stored with the record, e.g. the model's version, a user or
+    a project. `call_id` is the id with which the call was admitted, if it was: it settles the call's
+    reservation, and is not stored.
     """
 
     event_id: Name
@@ -56,6 +61,7 @@ class UsageReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     output_tokens: Quantity | UnsetType = UNSET
     input_characters: Quantity | UnsetType = UNSET
     input_text: str | UnsetType = UNSET
+    outcome: Outcome | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
     call_id: Name | UnsetType = UNSET
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -12,17 +12,22 @@ from msgspec import UNSET
 
 from pricing.catalogue.service_names import service_by_name_sql
 from pricing.rules.characters import count_characters
-from pricing.rules.measures import TPM_MEASURES, Measure
+from pricing.rules.measures import PARTS_OF, TPM_MEASURES, WHOLE_OF, Measure
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
 from usage.ingest.payload import ArrivalReport, UsageReport
 from usage.limits.settlement import UsedCall
-from usage.models import RefusalReason
+from usage.models import Outcome, RefusalReason
 from usage.refused.errors import RecordProblem
 
 MEASURES = tuple(Measure)  # going through an enum is slow
-_TOKENS = [MEASURES.index(measure) for measure in TPM_MEASURES]
+_tokens = itemgetter(*(MEASURES.index(measure) for measure in TPM_MEASURES))
+_CACHED = MEASURES.index(Measure.CACHED_INPUT_TOKENS)
 _CHARACTERS = MEASURES.index(Measure.INPUT_CHARACTERS)
+_parts = itemgetter(*(MEASURES.index(part) for part in WHOLE_OF))
+_PARTS_OF = [
+    (MEASURES.index(whole), [MEASURES.index(part) for part in parts]) for whole, parts in PARTS_OF.items()
+]
 
 
 class ResolvedRecord(NamedTuple):
@@ -37,6 +42,8 @@ class ResolvedRecord(NamedTuple):
     quantities: tuple[int, ...]
     metadata: dict[str, str] | None
     call_id: str | None
+    outcome: Outcome | None
+    is_charged: bool | None  # None: it is charged
 
     @property
     def key(self) -> tuple[int, str]:
@@ -51,6 +58,7 @@ class ResolvedRecord(NamedTuple):
             "occurred_at": self.occurred_at,
             **measured,
             "metadata": self.metadata,
+            "outcome": self.outcome,
         }
 
     def claims(self) -> dict[str, Any]:
@@ -68,8 +76,15 @@ class ArrivalRecord(ResolvedRecord):
 
 def used_call(record: ResolvedRecord) -> UsedCall:
     """Return what the call limits need of a record."""
-    tokens = sum(record.quantities[place] for place in _TOKENS)
-    return UsedCall(record.customer_id, record.service_id, record.call_id, tokens, record.occurred_at)
+    quantities = record.quantities
+    return UsedCall(
+        record.customer_id,
+        record.service_id,
+        record.call_id,
+        sum(_tokens(quantities)),
+        quantities[_CACHED],
+        record.occurred_at,
+    )
 
 
 @dataclass(frozen=True)
@@ -92,8 +107,12 @@ class ChargedService:
 
     @cached_property
     def uncharged(self) -> tuple[int, ...]:
-        """The indexes of the measures for which it never charges."""
-        return tuple(place for place, since in enumerate(self.since) if since is None)
+        """The indexes of the measures for which it never charges; a part is charged as its whole."""
+        return tuple(
+            place
+            for place, since in enumerate(self.since)
+            if since is None and MEASURES[place] not in WHOLE_OF
+        )
 
 
 def resolve(
@@ -131,6 +150,8 @@ def resolve(
                 quantities,
                 report.metadata or None,
                 report.call_id or None,
+                report.outcome or None,
+                False if report.outcome and not settings.CHARGE_FAILED_CALLS else None,
             )
     return records, problems
 
@@ -183,10 +204,12 @@ def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Invalid:
 def _service_problem(
     occurred_at: dt.datetime, quantities: tuple[int, ...], service: ChargedService
 ) -> _Invalid | None:
+    if any(_parts(quantities)) and (problem := _problem_of_parts(quantities)):
+        return problem
     if occurred_at >= service.complete_since and not any(map(quantities.__getitem__, service.uncharged)):
         return None  # the usual case
     for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
-        if not quantity:
+        if not quantity or measure in WHOLE_OF:
             continue
         name = measure.label.lower()
         if since is None:
@@ -198,4 +221,14 @@ def _service_problem(
     if not any(quantities) and occurred_at < service.on_sale_since:
         text = f"{service.service} was not on sale yet"
         return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
+    return None
+
+
+def _problem_of_parts(quantities: tuple[int, ...]) -> _Invalid | None:
+    for whole, parts in _PARTS_OF:
+        if sum(quantities[part] for part in parts) > quantities[whole]:
+            names = " and ".join(MEASURES[part].label.lower() for part in parts if quantities[part])
+            first = next(MEASURES[part] for part in parts if quantities[part])
+            text = f"{names} are part of {MEASURES[whole].label.lower()}, and cannot be more"
+            return first.value, text, RefusalReason.INVALID_VALUE
     return None

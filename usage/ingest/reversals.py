@@ -63,5 +63,7 @@ def _store(*, record: UsageRecord, reason: str, by: str, now: dt.datetime) -> Us
         received_at=now,
         metadata={"reason": reason, "by": by},
         reverses=record.event_id,
-        **{str(measure): -getattr(record, measure) for measure in Measure},
+        outcome=record.outcome,
+        is_charged=record.is_charged,
+        **{str(measure): -used for measure in Measure if (used := record.quantity_of(measure))},
     )

@@ -1,20 +1,18 @@
 """Responses of the endpoints that take usage, and the OpenAPI schemas that they share."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any
 
 import msgspec
 from drf_spectacular.utils import OpenApiResponse
 from msgspec import Meta
 
+from pricing.rules.measured_structs import with_measures
 from pricing.rules.measures import MAX_QUANTITY, Measure
 from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant, Name
 from usage.ingest.payload import MAX_BATCH
 from usage.ingest.reversals import reason_of
 from usage.models import UsageRecord
-
-Payload = TypeVar("Payload", bound=msgspec.Struct)
 
 _REASONS = {
     400: "The body is not JSON, or is a batch with no or too many records.",
@@ -69,18 +67,6 @@ def reversal_refusals(name: str) -> dict[Any, OpenApiResponse]:
     return {status: answer(reason, schema_ref(name)) for status, reason in sorted(reasons.items())}
 
 
-def with_measures(quantity: Any) -> Callable[[type[Payload]], type[Payload]]:
-    """Add a field of this type for each measure, after the fields of a Struct."""
-
-    def add_fields(struct: type[Payload]) -> type[Payload]:
-        fields = [(str(measure), quantity) for measure in Measure]
-        texts = {"__doc__": struct.__doc__, "__module__": struct.__module__}
-        made = msgspec.defstruct(struct.__name__, fields, bases=(struct,), namespace=texts, frozen=True)
-        return cast(type[Payload], made)
-
-    return add_fields
-
-
 @with_measures(Annotated[int, Meta(ge=-MAX_QUANTITY, le=0)])
 class ReversalPayload(msgspec.Struct, frozen=True):
     """A reversal, with its quantities."""
@@ -102,5 +88,5 @@ def reversal_payload(*, customer: str, reversal: UsageRecord) -> ReversalPayload
         reason=reason_of(reversal),
         occurred_at=reversal.occurred_at,
         billing_hour=reversal.billing_hour,
-        **{str(measure): getattr(reversal, measure) for measure in Measure},
+        **{str(measure): reversal.quantity_of(measure) for measure in Measure},
     )

@@ -7,15 +7,18 @@ a service within a second.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from django.db.models import Q
 
 from accounts.audit.context import changes_since
 from pricing.catalogue.service_names import service_by_name_sql
+from pricing.models import CallSpecification
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
 from usage.limits.errors import CallError, CallForbidden, InvalidCall
-from usage.limits.stores.windows import CallLimits
+from usage.limits.stores.windows import CallLimits, WindowId
 
 CHANGES_CHECKED_EVERY = dt.timedelta(seconds=1)
 REFUSAL_TTL = dt.timedelta(seconds=1)
@@ -160,6 +163,16 @@ def _entitlement(
             ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
     return Entitlement(customer_id, service_id, service, CallLimits(rpm, tpm))
+
+
+def windows_without_cached_input(windows: Collection[WindowId], *, now: dt.datetime) -> set[WindowId]:
+    """Return those of these windows whose call specification does not count cached input."""
+    customers, services = zip(*windows, strict=True)
+    found = CallSpecification.objects.in_force(at=now).filter(
+        Q(customer=None) | Q(customer__in=customers), service__in=services
+    )
+    excluding = {(one.customer_id, one.service_id): one.excludes_cached_input for one in found}
+    return {window for window in windows if excluding.get(window, excluding.get((None, window[1])))}
 
 
 _READ = load_statement(

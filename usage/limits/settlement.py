@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection
 
+from usage.limits.entitlements import windows_without_cached_input
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import (
     WINDOW,
@@ -40,12 +41,13 @@ logger = logging.getLogger(__name__)
 
 
 class UsedCall(NamedTuple):
-    """What the call limits need of a stored record: `tokens` are those that the TPM counts."""
+    """What the call limits need of a stored record: its tokens, and how many of them were cached input."""
 
     customer_id: int
     service_id: int
     call_id: str | None
     tokens: int
+    cached_tokens: int
     occurred_at: dt.datetime
 
 
@@ -81,7 +83,7 @@ class ReportedCalls:
 
 def settle_stored(*, calls: Iterable[UsedCall], now: dt.datetime) -> None:
     """Settle or count the calls of these new, committed records in the windows, soon."""
-    reported = _reported_calls(calls, since=now - WINDOW)
+    reported = _reported_calls(_as_counted(calls, now=now), since=now - WINDOW)
     if not (reported.admitted or reported.others):
         return
     if not settings.SETTLE_CALLS_BESIDE or not _BACKGROUND_SETTLER.submit(reported):
@@ -107,6 +109,21 @@ def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
             reported.add((usage.customer_id, usage.service_id), calls, usage.tokens)
     if reported.others:
         windows.count([CountedCalls(*window, *counted) for window, counted in reported.others.items()])
+
+
+def _as_counted(calls: Iterable[UsedCall], *, now: dt.datetime) -> list[UsedCall]:
+    """Return the calls with those tokens that the TPM of their call specification counts."""
+    calls = list(calls)
+    cached = {(call.customer_id, call.service_id) for call in calls if call.cached_tokens}
+    uncounted = windows_without_cached_input(cached, now=now) if cached else set()
+    if not uncounted:
+        return calls
+    return [
+        call._replace(tokens=call.tokens - call.cached_tokens)
+        if (call.customer_id, call.service_id) in uncounted
+        else call
+        for call in calls
+    ]
 
 
 def _reported_calls(calls: Iterable[UsedCall], *, since: dt.datetime) -> ReportedCalls:

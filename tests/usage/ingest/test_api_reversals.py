@@ -7,6 +7,7 @@ from django.test import Client
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope, ServiceKey
+from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, record, report
 from tests.usage.ingest.test_api import error_of
 from usage.models import UsageRecord
@@ -59,9 +60,9 @@ def test_a_record_is_reversed_and_the_answer_says_where(used, ask):
             "reason": "Sent twice.",
             "occurred_at": at(10).isoformat().replace("+00:00", "Z"),
             "billing_hour": at(60).isoformat().replace("+00:00", "Z"),
+            **dict.fromkeys(map(str, Measure), 0),
             "input_tokens": -1000,
             "output_tokens": -500,
-            "input_characters": 0,
         }
     }
     assert stored.billing_hour > THE_HOUR

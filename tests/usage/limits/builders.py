@@ -1,6 +1,7 @@
 """What tests of limits need: a customer's own limits, and calls that it asks for."""
 
 import datetime as dt
+from typing import Any
 
 from accounts.models import Customer
 from pricing.models import CallSpecification, Service
@@ -19,7 +20,7 @@ def service(name: str = NAME) -> Service:
     return Service.objects.get(name=name)
 
 
-def limit(customer: Customer, rpm: int, tpm: int | None = None, **fields: dt.datetime) -> CallSpecification:
+def limit(customer: Customer, rpm: int, tpm: int | None = None, **fields: Any) -> CallSpecification:
     """Let these be a customer's own limits for SenseChat-5, from long ago unless told otherwise."""
     fields = {"begins_at": LONG_AGO} | fields
     return CallSpecification.objects.create(customer=customer, service=service(), rpm=rpm, tpm=tpm, **fields)

@@ -12,6 +12,7 @@ from pricing.models import Service
 from tests import builders
 from tests.builders import report
 from tests.concurrency.threads import PATIENCE, together
+from tests.usage.limits.builders import limit
 from usage.ingest.record import record_each
 from usage.ingest.reversals import reverse_record
 from usage.limits.settlement import (
@@ -60,6 +61,25 @@ def test_a_record_settles_the_call_that_it_names(acme):
 
     assert counted(acme) == (1, 400)
     assert AdmittedCall.objects.get().state == "settled"
+
+
+def test_the_whole_input_counts_with_what_was_cached_of_it(acme):
+    record(used("a", cached_input_tokens=200))
+
+    assert counted(acme) == (1, 400)
+
+
+def test_cached_input_does_not_count_where_the_call_specification_says_so(acme, globex):
+    limit(acme, 10, 10_000, excludes_cached_input=True)
+    admit("call-1", acme)
+
+    record(
+        used("a", call_id="call-1", cached_input_tokens=200),
+        used("b", cached_input_tokens=300),
+        used("c", customer="globex", cached_input_tokens=200),
+    )
+
+    assert (counted(acme), counted(globex)) == ((2, 300), (1, 400))
 
 
 def test_a_batch_settles_its_calls_and_counts_the_others(acme, globex):
