@@ -60,7 +60,10 @@ class CloudEventsView(ClientView):
         operation_id="report_cloudevents",
         summary="Report usage as CloudEvents",
         tags=["clients"],
-        description="For OpenMeter's clients and LiteLLM's `openmeter` callback; see docs/clients.md.",
+        description=(
+            "For OpenMeter's clients and LiteLLM's `openmeter` callback: structured, or binary with `ce-` "
+            "headers; see docs/clients.md."
+        ),
         request={
             "application/cloudevents+json": one_or_batch("CloudEvent"),
             "application/cloudevents-batch+json": one_or_batch("CloudEvent"),
@@ -74,7 +77,11 @@ class CloudEventsView(ClientView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = clock.now()
-        reports = cloudevents.decode_events(self.body_of(request), now=now)
+        body = self.body_of(request)
+        if "ce-specversion" in request.headers:
+            reports = cloudevents.decode_binary_event(request.headers, body, now=now)
+        else:
+            reports = cloudevents.decode_events(body, now=now)
         report_usage(reports=reports, key=key_of(request), now=now)
         return Response(status=204)
 
