@@ -17,10 +17,9 @@ from accounts.api_keys.authentication import key_of
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.schemas import answer, schema_ref
 from usage.clients import cloudevents, lago, litellm
-from usage.clients.schemas import LiteLLMReceipt
+from usage.clients.litellm_delivery import store_delivery
 from usage.ingest.authorise import report_usage
 from usage.ingest.errors import InvalidUsage, UsageConflict
-from usage.ingest.record import Receipt
 from usage.ingest.schemas import batch, one_or_batch, refusals, wrapped
 from usage.refused.endpoint import UsageEndpoint
 
@@ -199,7 +198,8 @@ class LiteLLMView(ClientView):
         tags=["clients"],
         description=(
             "StandardLoggingPayloads of LiteLLM's `generic_api` callback: an array, one a line, or one. "
-            "Failed calls and answers from LiteLLM's cache are skipped; see docs/clients.md."
+            "What used no model is skipped. What cannot be stored is kept in quarantine for staff, because "
+            "LiteLLM sends nothing twice; if nothing can, the answer is 422 or 409. See docs/clients.md."
         ),
         request={
             "application/json": one_or_batch("LiteLLMPayload"),
@@ -211,19 +211,8 @@ class LiteLLMView(ClientView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Authenticate, parse, record, answer."""
+        """Authenticate, parse, record or keep, answer."""
         now = clock.now()
         delivery = litellm.decode_payloads(self.body_of(request), now=now)
-        receipt = _record_delivery(delivery, request=request, now=now)
-        return Response(LiteLLMReceipt(receipt.accepted, receipt.duplicates, delivery.skipped))
-
-
-def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.datetime) -> Receipt:
-    if not delivery.reports:
-        return Receipt(accepted=0, duplicates=0)
-    try:
-        return report_usage(reports=delivery.reports, key=key_of(request), now=now)
-    except (InvalidUsage, UsageConflict) as error:
-        # Indexes in the delivery count skipped items too.
-        error.details = [detail | {"index": delivery.indexes[detail["index"]]} for detail in error.details]
-        raise
+        stored = store_delivery(delivery, key=key_of(request), path=request.path, now=now)
+        return Response(stored)

@@ -10,9 +10,10 @@ from usage.ingest.record import Receipt
 
 
 class LiteLLMReceipt(Receipt, frozen=True):
-    """How many records of a delivery are new, were already stored, or used no model."""
+    """How many payloads of a delivery are new, were already stored, used no model, or are in quarantine."""
 
     skipped: NonNegative
+    quarantined: NonNegative
 
 
 def _object(properties: dict[str, Schema], *, required: list[str] | None = None, **more: Any) -> Schema:
