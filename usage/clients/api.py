@@ -24,6 +24,7 @@ from usage.ingest.authorise import report_each, report_usage
 from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.schemas import batch, one_or_batch, refusals, wrapped
 from usage.models import RefusalReason
+from usage.quarantine.keep import keep
 from usage.refused.endpoint import UsageEndpoint
 
 
@@ -252,6 +253,7 @@ class TracesView(ClientView):
         outcomes = report_each(reports=[*delivery.reports.values()], key=key_of(request), now=now)
         refusal = otlp.refusal_of(delivery, outcomes)
         if refusal is not None:
+            keep(usage=otlp.kept(delivery, refusal), key=key_of(request), now=now)
             self.count(refusal, reason=RefusalReason.OTHER)
         headers = {"Spans-Passed-Over": str(delivery.passed_over)}
         return otlp_messages.MessageResponse(otlp.answer_of(refusal), headers=headers)

@@ -197,10 +197,7 @@ def _sent(payload: dict[str, Any]) -> dict[str, str]:
     names = ("id", "litellm_call_id", "call_type", "status", "model", "model_group", "startTime", "endTime",
              "prompt_tokens", "completion_tokens", "total_tokens")  # fmt: skip
     found = {name: payload[name] for name in names if payload.get(name) is not None}
-    texts = {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
-    return {
-        name: text[:500].encode(errors="replace").decode().replace("\0", "?") for name, text in texts.items()
-    }
+    return {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
 
 
 def _quantities(payload: dict[str, Any], call_type: str, *, is_failure: bool) -> Counts:

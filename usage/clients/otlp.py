@@ -11,7 +11,7 @@
 
 A span without tokens is no call, and one of an operation that calls models in spans of their own (an agent)
 only repeats their sums: both are passed over and counted. A sender of spans does not repeat them, so each is
-stored or refused by itself.
+stored by itself or kept in quarantine.
 """
 
 import datetime as dt
@@ -30,6 +30,7 @@ from usage.clients.parsing import Names, first_given, measure_of_each, timed_rep
 from usage.ingest.payload import MAX_BATCH, UsageReport
 from usage.ingest.record import Receipt
 from usage.models import Outcome
+from usage.quarantine.keep import BadUsage
 from usage.refused.errors import RecordProblem, UsageError
 
 # The second names are deprecated, and still written.
@@ -73,7 +74,9 @@ class Delivery:
 
 
 class RefusedSpans(UsageError):
-    """Some spans were refused; the others are stored."""
+    """Some spans were refused, for these problems; the others are stored."""
+
+    problems: Sequence[RecordProblem] = ()
 
 
 def decode_spans(body: bytes, *, media_type: str, now: dt.datetime) -> Delivery:
@@ -191,10 +194,34 @@ def _refusal(delivery: Delivery, problems: Sequence[RecordProblem]) -> RefusedSp
     more = [f"And {len(problems) - _SHOWN:,} more."] if len(problems) > _SHOWN else []
     counts = f"{len(problems):,} spans refused, {stored:,} stored, {delivery.passed_over:,} passed over."
     refusal = RefusedSpans("refused_spans", " ".join([counts, *texts, *more]))
+    refusal.problems = problems
     refusal.reasons = {one.index: one.counted_as for one in problems}
     spans = {one.index: delivery.calls[one.index] for one in problems}
     refusal.customers = {index: span and _customer(span) for index, span in spans.items()}
     return refusal
+
+
+def kept(delivery: Delivery, refusal: RefusedSpans) -> list[BadUsage]:
+    """Return what goes into quarantine, because a sender of spans does not repeat them."""
+    return [
+        BadUsage(
+            report=delivery.reports.get(problem.index),
+            customer_code=str(refusal.customers[problem.index] or ""),
+            sent=_sent(delivery.calls[problem.index]),
+            field=NAMES.get(problem.field, problem.field),
+            problem=problem.reason,
+            reason=problem.counted_as,
+        )
+        for problem in refusal.problems
+    ]
+
+
+def _sent(span: SentSpan | None) -> dict[str, str]:
+    if span is None:
+        return {}
+    texts = {name: str(value) for name, value in span.attributes.items() if name in _READ}
+    texts |= {"trace id": span.trace_id, "span id": span.span_id}
+    return texts
 
 
 def _called(span: SentSpan | None) -> str:

@@ -11,8 +11,6 @@ from pricing.rules.measures import Measure
 from usage.ingest.payload import UsageReport
 from usage.models import QuarantinedUsage, RefusalReason
 
-LONGEST_PROBLEM = 500
-
 
 @dataclass(frozen=True)
 class BadUsage:
@@ -39,25 +37,33 @@ def _row(bad: BadUsage, key: ServiceKey, now: dt.datetime) -> QuarantinedUsage:
         if report is not None and (quantity := getattr(report, measure) or 0)
     }
     event_id = report.event_id if report else ""
-    identity = json.dumps([key.pk, event_id, bad.customer_code, quantities, dict(bad.sent)], sort_keys=True)
+    customer_code = _safe(bad.customer_code, 255)
+    sent = {_safe(name, 100): _safe(value, 500) for name, value in bad.sent.items()}
+    identity = json.dumps([key.pk, event_id, customer_code, quantities, sent], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()
     return QuarantinedUsage(
         received_at=now,
         key=key,
         digest=digest,
         event_id=event_id or f"quarantine-{digest}",
-        customer_code=bad.customer_code,
-        service_name=report.service if report else _name(bad.sent),
+        customer_code=customer_code,
+        service_name=report.service if report else _name(sent),
         occurred_at=report.occurred_at if report else now,
         quantities=quantities,
         outcome=(report.outcome or "") if report else "",
         metadata=(report.metadata or {}) if report else {},
-        sent=dict(bad.sent),
-        field=bad.field,
-        problem=bad.problem[:LONGEST_PROBLEM],
+        sent=sent,
+        field=_safe(bad.field, 200),
+        problem=_safe(bad.problem, 500),
         reason=bad.reason,
     )
 
 
+def _safe(text: str, longest: int) -> str:
+    """Return what PostgreSQL takes of a text that a sender chose."""
+    return text[:longest].encode(errors="replace").decode().replace("\0", "?")
+
+
 def _name(sent: Mapping[str, str]) -> str:
-    return (sent.get("model_group") or sent.get("model") or "")[:255]
+    names = ("model_group", "model", "gen_ai.response.model", "gen_ai.request.model")
+    return next((sent[name] for name in names if sent.get(name)), "")[:255]

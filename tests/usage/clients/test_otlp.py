@@ -31,7 +31,7 @@ from tests.usage.clients.spans import (
 )
 from tests.usage.refused.builders import counted
 from usage.clients import otlp, otlp_messages
-from usage.models import UsageRecord
+from usage.models import QuarantinedUsage, UsageRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -408,3 +408,15 @@ def test_more_calls_than_a_batch_holds_are_refused(post, monkeypatch):
     monkeypatch.setattr(otlp_messages, "MAX_SPANS", 1)
     assert refusal_of(post(chat(), chat(OTHER))).startswith("batch_too_large: ")
     assert not UsageRecord.objects.exists()
+
+
+def test_a_span_that_is_refused_is_kept_for_staff_and_the_others_are_stored(post):
+    unknown = {"gen_ai_request_model": "nova-9", "gen_ai_response_model": "nova-9"}
+
+    answer = post(chat(), chat("00f067aa0ba902b8", **unknown))
+
+    assert partial(answer)[0] == 1
+    assert stored() == ("acme", "SenseChat-5", 12, 34)
+    kept = QuarantinedUsage.objects.get()
+    assert (kept.service_name, kept.reason) == ("nova-9", "unknown_service")
+    assert kept.quantities == {"input_tokens": 12, "output_tokens": 34}
