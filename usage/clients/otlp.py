@@ -192,7 +192,7 @@ def _refusal(delivery: Delivery, problems: Sequence[RecordProblem]) -> RefusedSp
     stored = len(delivery.calls) - len(problems)
     texts = [f"{_called(delivery.calls[one.index])}: {_sentence(one)}." for one in problems[:_SHOWN]]
     more = [f"And {len(problems) - _SHOWN:,} more."] if len(problems) > _SHOWN else []
-    counts = f"{len(problems):,} spans refused, {stored:,} stored, {delivery.passed_over:,} passed over."
+    counts = f"Spans refused: {len(problems)}, stored: {stored}, passed over: {delivery.passed_over}."
     refusal = RefusedSpans("refused_spans", " ".join([counts, *texts, *more]))
     refusal.problems = problems
     refusal.reasons = {one.index: one.counted_as for one in problems}

@@ -56,6 +56,8 @@ def _read_protobuf(body: bytes, names: Collection[str]) -> Iterator[SentSpan]:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
         raise _not_a_request("protobuf") from error
+    if body and not request.resource_spans:
+        raise _not_a_request("protobuf")  # much that is something else consists of unknown fields
     scopes = (scope for sent in request.resource_spans for scope in sent.scope_spans)
     _require_bounded(sum(len(scope.spans) for scope in scopes))
     for sent in request.resource_spans:

@@ -40,7 +40,7 @@ def attributes(values: dict[str, Any]) -> list[KeyValue]:
     ]
 
 
-def chat(span_id: str = SPAN_ID, *, end: int = END, status: int = 0, **changed: Any) -> Span:
+def chat(span_id: Any = SPAN_ID, *, end: Any = END, status: Any = 0, **changed: Any) -> Span:
     """Return the span of a call of SenseChat-5 by Acme; `changed` are attributes, `_` for each dot."""
     known = {name.replace(".", "_"): name for name in CHAT}
     given = CHAT | {known.get(name, name): value for name, value in changed.items()}
@@ -48,7 +48,7 @@ def chat(span_id: str = SPAN_ID, *, end: int = END, status: int = 0, **changed: 
         trace_id=bytes.fromhex(TRACE_ID), span_id=bytes.fromhex(span_id), end_time_unix_nano=end, name="chat"
     )
     span.attributes.extend(attributes(given))
-    span.status.code = status  # type: ignore[assignment]
+    span.status.code = status
     return span
 
 
@@ -98,6 +98,6 @@ def refusal_of(answer: Any) -> str:
     """Return the message of a request that was refused as a whole."""
     assert answer.status_code >= 400, answer.content
     if answer.headers["Content-Type"] == PROTOBUF:
-        return Status.FromString(answer.content).message
+        return str(Status.FromString(answer.content).message)
     assert answer.headers["Content-Type"] == JSON
-    return json_format.Parse(answer.content, Status()).message
+    return str(json_format.Parse(answer.content, Status()).message)

@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import json
 from io import BytesIO
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -71,10 +72,9 @@ def test_packed_and_chunked_bodies_are_taken(content_type, post, service_key):
     body = encoded(request_of(chat()), content_type)
 
     packed = send(gzip.compress(body), service_key, content_type, **{"Content-Encoding": "gzip"})
-    chunked = Client().generic(
-        "POST", PATH, b"", CONTENT_TYPE=content_type, HTTP_TRANSFER_ENCODING="chunked",
-        HTTP_AUTHORIZATION=f"Bearer {service_key}", **{"wsgi.input": BytesIO(body)},
-    )  # fmt: skip
+    environ: dict[str, Any] = {"wsgi.input": BytesIO(body), "HTTP_TRANSFER_ENCODING": "chunked"}
+    environ |= {"CONTENT_TYPE": content_type, "HTTP_AUTHORIZATION": f"Bearer {service_key}"}
+    chunked = Client().generic("POST", PATH, b"", **environ)
 
     assert [partial(answer) for answer in (packed, chunked)] == [(0, "")] * 2
     assert stored()[0] == "acme"
@@ -215,7 +215,7 @@ def test_a_call_that_failed_with_tokens_says_so(content_type, post):
     assert outcomes == {EVENT_ID: "failed", f"{TRACE_ID}-{OTHER}": None}
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown_service": ({"gen_ai_request_model": "SenseChat-6"}, "gen_ai.response.model unknown service"),
     "unknown_customer": ({"sensenova_customer": "nobody"}, "sensenova.customer unknown customer"),
     "not_charged": ({"gen_ai_request_model": "nova-tts-1"}, "does not charge for"),
@@ -233,7 +233,7 @@ def test_good_spans_are_stored_beside_refused_ones(reason, content_type, post):
     refused, message = partial(post(chat(OTHER, **changed), chat(), content_type=content_type))
 
     assert refused == 1
-    assert message.startswith("1 spans refused, 1 stored, 0 passed over.")
+    assert message.startswith("Spans refused: 1, stored: 1, passed over: 0.")
     assert f"{TRACE_ID}-{OTHER}: " in message
     assert words in message
     assert UsageRecord.objects.get().event_id == EVENT_ID
@@ -343,6 +343,7 @@ def test_a_request_without_spans_succeeds(content_type, body, post, service_key)
 
 BAD_BODIES = {
     "not protobuf": (PROTOBUF, b"\xff\xff"),
+    "unknown fields": (PROTOBUF, b"xx"),
     "JSON as protobuf": (PROTOBUF, b'{"resourceSpans": []}'),
     "not JSON": (JSON, b"{"),
     "nothing": (JSON, b""),
