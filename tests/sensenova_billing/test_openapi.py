@@ -306,7 +306,7 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
     # Enough that get all the way; of batches few do, because each of their events must.
     assert statuses["200"] + statuses["204"] >= REQUESTS // 100
     assert set(statuses) <= set(operation.responses.status_codes) - RARE
-    assert {"400", "422"} <= set(statuses)
+    assert "422" in statuses
     assert ("401" in statuses) != is_open
 
 
