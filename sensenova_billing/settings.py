@@ -427,6 +427,7 @@ UNFOLD = {
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
                 ("Refused usage", "unpublished", "usage_refusedusage"),
+                ("Usage in quarantine", "healing", "usage_quarantinedusage"),
                 ("Refused calls", "block", "usage_refusedcalls"),
                 ("Find a record", "search", "invoices_chargeline"),
                 ("Verifications", "fact_check", "invoices_verification"),

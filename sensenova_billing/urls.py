@@ -19,7 +19,7 @@ from sensenova_billing.http import errors
 from sensenova_billing.http.home import home
 from sensenova_billing.monitoring.health import HealthView, ReadyView
 from sensenova_billing.monitoring.metrics import MetricsView
-from usage.clients.api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView
+from usage.clients.api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView, TracesView
 from usage.ingest.api import ReversalView, UsageView
 from usage.limits.admin import refused_calls
 from usage.limits.api import CallsView, CallView, LimitsView
@@ -65,6 +65,7 @@ urlpatterns = [
     ),
     path("lago/api/v1/events", LagoEventView.as_view(), name="lago_event"),
     path("lago/api/v1/events/batch", LagoBatchView.as_view(), name="lago_batch"),
+    path("v1/traces", TracesView.as_view(), name="otlp_traces"),
     path("api/schema", SpectacularAPIView.as_view(permission_classes=[]), name="api_schema"),
     path(
         "api/docs",

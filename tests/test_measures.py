@@ -37,6 +37,7 @@ from tests.tables import DOCS
 from tests.usage.clients.deliveries import UNIX, send
 from usage.clients.cloudevents import OPENMETER_TYPES
 from usage.clients.lago import LAGO_CODES
+from usage.clients.otlp import OTLP_NAMES
 from usage.clients.parsing import LITELLM_NAMES, measure_of_each
 from usage.clients.schemas import CLIENT_SCHEMAS
 from usage.ingest.reversals import reverse_record
@@ -107,8 +108,13 @@ def test_it_is_stored_from_each_client_that_has_a_name_for_it(service_key, measu
             ("/api/v1/events", cloud_event({"tokens": USED, "type": n}))
             for n in OPENMETER_TYPES.get(measure, ())
         ),
-        *(("/lago/api/v1/events", lago("any", {name: USED})) for name in LITELLM_NAMES.get(measure, ())),
-        *(("/lago/api/v1/events", lago(code, {"value": USED})) for code in LAGO_CODES.get(measure, ())),
+        ("/lago/api/v1/events", lago("any", using(measure))),
+        *(
+            ("/lago/api/v1/events", lago(code, {"value": USED}))
+            for code, whole in LAGO_CODES.items()
+            if whole == measure
+        ),
+        *(("/v1/traces", span(measure, name)) for name in OTLP_NAMES.get(measure, ())),
     ]
 
     answers = [send(path, body, service_key) for path, body in sent]
@@ -138,14 +144,28 @@ def lago(code, used):
     return {"event": event | {"timestamp": int(UNIX), "properties": {"model": SERVICE} | used}}
 
 
+def span(measure, name):
+    used = {OTLP_NAMES[part][0]: USED for part in using(measure)} if measure in WHOLE_OF else {name: USED}
+    attributes = [
+        *({"key": name, "value": {"intValue": used}} for name, used in used.items()),
+        {"key": "gen_ai.request.model", "value": {"stringValue": SERVICE}},
+        {"key": "user.id", "value": {"stringValue": "acme"}},
+    ]
+    sent = {
+        "traceId": uuid4().hex,
+        "spanId": uuid4().hex[:16],
+        "endTimeUnixNano": f"{UNIX}000000000",
+        "attributes": attributes,
+    }
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [sent]}]}]}
+
+
 def test_the_schemas_of_clients_name_what_the_formats_read():
     objects = {name: schema for name, schema in CLIENT_SCHEMAS.items() if "properties" in schema}
     schemas = {name: schema["properties"] for name, schema in objects.items()}
-    litellm = measure_of_each(LITELLM_NAMES).keys()
 
-    assert schemas["LiteLLMCounts"].keys() == litellm
-    assert litellm <= schemas["LiteLLMCall"].keys()
-    assert {*schemas["LagoValue"]["code"]["enum"]} == measure_of_each(LAGO_CODES).keys()
+    assert {*Measure} <= schemas["UsageObject"].keys()
+    assert measure_of_each(LITELLM_NAMES).keys() <= schemas["LiteLLMCall"].keys()
     assert {*schemas["OpenMeterCount"]["type"]["enum"]} == measure_of_each(OPENMETER_TYPES).keys()
 
 

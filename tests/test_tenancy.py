@@ -57,6 +57,7 @@ KEYED = {
     "api_litellm",
     "lago_event",
     "lago_batch",
+    "otlp_traces",
 }
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.

@@ -1,6 +1,8 @@
 """A valid body of every endpoint that takes one, to be damaged by tests."""
 
+import datetime as dt
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 
 def valid_bodies(*, moment: str, event_id: str = "a") -> dict[str, Any]:
@@ -23,6 +25,18 @@ def valid_bodies(*, moment: str, event_id: str = "a") -> dict[str, Any]:
         "prompt_tokens": 1, "completion_tokens": 2, "metadata": {"user_api_key_end_user_id": "acme"},
         "response_cost": 0.25, "messages": [{"role": "user", "content": "hello"}],
     }  # fmt: skip
+    span = {
+        "traceId": uuid5(NAMESPACE_URL, event_id).hex, "spanId": "00000000000000aa", "name": "chat",
+        "endTimeUnixNano": f"{int(dt.datetime.fromisoformat(moment).timestamp())}000000000",
+        "status": {"code": 2},
+        "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+            {"key": "gen_ai.request.model", "value": {"stringValue": "SenseChat-5"}},
+            {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1"}},
+            {"key": "gen_ai.output.messages", "value": {"stringValue": "hello"}},
+        ],
+    }  # fmt: skip
+    resource = {"attributes": [{"key": "sensenova.customer", "value": {"stringValue": "acme"}}]}
     call = {"customer": "acme", "service": "SenseChat-5", "estimated_tokens": 1, "call_id": "c"}
     return {
         "/api/v1/usage": report,
@@ -33,4 +47,5 @@ def valid_bodies(*, moment: str, event_id: str = "a") -> dict[str, Any]:
         "/lago/api/v1/events": {"event": lago_event},
         "/lago/api/v1/events/batch": {"events": [lago_event]},
         "/api/v1/litellm": payload,
+        "/v1/traces": {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]},
     }

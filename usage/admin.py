@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 
-from usage.models import RefusedUsage
+from usage.models import QuarantinedUsage, RefusedUsage
+from usage.quarantine.admin import QuarantinedUsageAdmin
 from usage.refused.admin import RefusedUsageAdmin
 
 admin.site.register(RefusedUsage, RefusedUsageAdmin)
+admin.site.register(QuarantinedUsage, QuarantinedUsageAdmin)

@@ -379,6 +379,63 @@ class RefusedUsage(models.Model):
         return f"{self.hour:%Y-%m-%d %H:%M} UTC, {self.get_reason_display()}"
 
 
+class QuarantineState(models.TextChoices):
+    """What became of usage in quarantine."""
+
+    WAITING = "waiting", "waits"
+    STORED = "stored", "stored"
+    DISMISSED = "dismissed", "dismissed"
+
+
+class QuarantinedUsage(models.Model):
+    """Usage that could not be stored and that its sender cannot send again; staff mend and store it.
+
+    It holds only what was read of the payload, never a prompt or an answer.
+    """
+
+    received_at = models.DateTimeField("received (UTC)")
+    key = models.ForeignKey(ServiceKey, on_delete=models.PROTECT, related_name="+")
+    digest = models.CharField(max_length=64, editable=False)
+    event_id = models.CharField(max_length=255)
+    customer_code = models.CharField("customer", max_length=255, blank=True)
+    service_name = models.CharField("service", max_length=255, blank=True)
+    occurred_at = models.DateTimeField("used (UTC)")
+    quantities = models.JSONField(default=dict)
+    outcome = models.CharField(max_length=8, blank=True)
+    metadata = models.JSONField(default=dict)
+    sent = models.JSONField(help_text="What was read of the payload.")
+    field = models.CharField(max_length=200, blank=True)
+    problem = models.CharField(max_length=500)
+    reason = models.CharField(max_length=32, choices=RefusalReason.choices)
+    state = models.CharField(max_length=16, choices=QuarantineState.choices, default=QuarantineState.WAITING)
+    decided_at = models.DateTimeField("decided (UTC)", null=True, blank=True)
+    decided_by = models.CharField(max_length=254, blank=True)
+    decision = models.CharField("why", max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("-received_at", "-id")
+        verbose_name = verbose_name_plural = "usage in quarantine"
+        indexes = (
+            models.Index(
+                fields=["received_at"], condition=Q(state=QuarantineState.WAITING), name="usage_that_waits"
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["digest"], name="the_same_usage_is_in_quarantine_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=QuarantineState.values), name="usage_in_quarantine_has_a_known_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=QuarantineState.WAITING, decided_at__isnull=True)
+                | (~Q(state=QuarantineState.WAITING) & Q(decided_at__isnull=False) & ~Q(decided_by="")),
+                name="a_decision_on_usage_in_quarantine_is_signed",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.event_id
+
+
 class RefusedUsageTotal(models.Model):
     """How many records were ever refused for a reason; it never decreases."""
 

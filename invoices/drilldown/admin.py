@@ -169,6 +169,7 @@ def _record_facts(found: RecordTrace) -> list[list[Any]]:
         ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
         *([measure.label, grouped(quantity)] for measure, quantity in quantities(record)),
         *([name, str(value)] for name, value in (record.metadata or {}).items()),
+        ["outcome", record.get_outcome_display() if record.outcome else "completed"],
         ["state", _BILLING_STATES[found.billing_state]],
     ]
     if found.parked:

@@ -109,6 +109,7 @@ def _facts(record: UsageRecord) -> list[tuple[str, str]]:
         ("Used at (UTC)", instant_text(record.occurred_at)),
         ("Received at (UTC)", instant_text(record.received_at)),
         *((measure.label, grouped(quantity)) for measure, quantity in quantities(record)),
+        ("Outcome", record.get_outcome_display() if record.outcome else "completed"),
         ("Billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"),
         ("Bill", _bill_of(record)),
     ]

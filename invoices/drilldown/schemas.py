@@ -17,6 +17,7 @@ from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.schemas import answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant
 from usage.ingest.reversals import reason_of
+from usage.models import Outcome
 
 Digits = Annotated[str, Meta(pattern="^-?[0-9]+([.][0-9]+)?$", description="Exact.")]
 _CORRECTIONS = [*(str(value) for value in Correction.values if value), None]
@@ -85,12 +86,13 @@ class RecordTracePayload(TracedRecord, frozen=True):
     metadata: dict[str, str] | None
     reverses: Annotated[str | None, Meta(description="The event id of the record that it reverses.")]
     reversed_by: Annotated[str | None, Meta(description="The event id of the record that reverses it.")]
+    outcome: Annotated[Outcome | None, Meta(description="`failed` or `cut`; null: the call was completed.")]
     billing_hour: Instant
     standing: Annotated[
         BillingState,
         Meta(
             description="`billed`; `open`: its hour is not closed yet; `parked`: its hour is held back for a "
-            "check; `unbilled`: never, unless the books are broken."
+            "check; `not charged`: it failed or was cut off; `unbilled`: never, unless the books are broken."
         ),
     ]
     bill: Annotated[str | None, Meta(description="The bill's number.")]
@@ -152,6 +154,7 @@ def trace_payload(*, customer: str, found: RecordTrace) -> RecordTracePayload:
         metadata=metadata,
         reverses=record.reverses,
         reversed_by=found.reversal.record.event_id if found.reversal else None,
+        outcome=Outcome(record.outcome) if record.outcome else None,
         billing_hour=record.billing_hour,
         standing=found.billing_state,
         bill=found.bill.number if found.bill else None,

@@ -1,7 +1,8 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Five alarms: an hour that is not closed long after its end, parked hours without a release, a share of
-late usage out of the ordinary, usage that is refused, and a verification that found something or has not run.
+Six alarms: an hour that is not closed long after its end, parked hours without a release, a share of late
+usage out of the ordinary, usage that is refused, usage in quarantine, and a verification that found something
+or has not run.
 Thresholds are settings. Nothing here names a customer or a key.
 """
 
@@ -14,13 +15,13 @@ from operator import itemgetter
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
 
 from invoices.closing.parking import parked_hours
 from invoices.models import HourSeal, Verification
 from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour, next_hour_to_close
-from usage.models import HOUR, BillingHour, RefusedUsage
+from usage.models import HOUR, BillingHour, QuarantinedUsage, QuarantineState, RefusedUsage
 
 HOURS_TO_LOOK_BACK = 24
 
@@ -79,6 +80,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
             _parked(waiting=waiting, oldest=oldest),
             _late(share),
             _refused(now=now),
+            _in_quarantine(),
             _verified(latest=latest, failed=failed, now=now),
         ),
     )
@@ -161,6 +163,16 @@ def _refused(*, now: dt.datetime) -> Alarm:
     sender = "without a valid key" if most[1] is None else "with one key"
     text = f"{refused} refused since {since:%H:%M} UTC, {most[0]:,} of them sent {sender}."
     return Alarm("refused", level, text)
+
+
+def _in_quarantine() -> Alarm:
+    waiting = QuarantinedUsage.objects.filter(state=QuarantineState.WAITING)
+    found = waiting.aggregate(records=Count("pk"), oldest=Min("received_at"))
+    if not found["records"]:
+        return Alarm("quarantine", Level.OK, "No usage waits in quarantine.")
+    wait = "1 usage record waits" if found["records"] == 1 else f"{found['records']:,} usage records wait"
+    text = f"{wait} in quarantine, the oldest since {found['oldest']:%Y-%m-%d %H:%M} UTC."
+    return Alarm("quarantine", Level.WARNING, text)
 
 
 def _verified(*, latest: Verification | None, failed: Verification | None, now: dt.datetime) -> Alarm:

@@ -14,7 +14,7 @@ from pricing.models import Decision, Proposal
 from usage.billing_hours import database_now
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import StoreUnavailable
-from usage.models import BillingHour, RefusedUsage
+from usage.models import BillingHour, QuarantinedUsage, RefusedUsage
 
 # Of each alarm the heading of its card and the list that tells more.
 _CARDS: dict[str, tuple[str, type[Model]]] = {
@@ -22,6 +22,7 @@ _CARDS: dict[str, tuple[str, type[Model]]] = {
     "parked": ("Parked hours", ParkedHour),
     "late": ("Late usage", HourlyBill),
     "refused": ("Refused usage", RefusedUsage),
+    "quarantine": ("Usage in quarantine", QuarantinedUsage),
     "verification": ("Verification", Verification),
 }
 # A colour, and never it alone: the words and the sign say the same.

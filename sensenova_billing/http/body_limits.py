@@ -14,6 +14,8 @@ from sensenova_billing.lib.api.request_body import BODY, KIB, MIB, BodyLimit, Re
 
 # 10,000 usage records with all their metadata, or what a proxy logs of some thousand calls.
 BATCH = BodyLimit(most_bytes=16 * MIB, most_values=1_000_000)
+# Protobuf takes up to 90 times its size in memory; gRPC's own limit is the same.
+SPANS = BodyLimit(most_bytes=4 * MIB, most_values=250_000)
 # Fields of bounded length, each character escaped.
 SMALL = BodyLimit(most_bytes=64 * KIB, most_values=1_000)
 # Needs no key. Room for the text of a whole book.
@@ -24,13 +26,14 @@ CATALOGUE = BodyLimit(most_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 # No endpoint reads it, so whatever is sent is ignored.
 NOTHING = BodyLimit(most_bytes=0)
 
-API = ("/api/", "/lago/")
+API = ("/api/", "/lago/", "/v1/")
 LIMITS = {
     "/api/v1/usage": BATCH,
     "/api/v1/events": BATCH,
     "/api/v1/litellm": BATCH,
     "/lago/api/v1/events": BATCH,
     "/lago/api/v1/events/batch": BATCH,
+    "/v1/traces": SPANS,
     "/api/v1/calls": SMALL,
     "/api/v1/reversals": SMALL,
     "/api/v1/estimates": ESTIMATE,

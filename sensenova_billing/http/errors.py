@@ -159,4 +159,4 @@ def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpRes
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/lago/"))
+    return request.path.startswith(("/api/", "/lago/", "/v1/"))

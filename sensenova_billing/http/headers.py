@@ -44,6 +44,7 @@ _POLICIES = (
     ("/api/docs", _written(_API_DOCS)),
     ("/api/", _NOTHING),
     ("/lago/", _NOTHING),
+    ("/v1/", _NOTHING),
     ("/admin/", _written(_ADMIN)),
     ("/", _written(_PAGE)),
 )

@@ -8,11 +8,13 @@ import datetime as dt
 import os
 
 import pytest
+from django.db import OperationalError
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer
 from pricing.catalogue.initial import load_catalogue
 from pricing.models import Service, ServiceAlias
+from usage.ingest import authorise
 from usage.models import UsageRecord
 
 WHY = "the clients are not installed: make test-clients"
@@ -203,3 +205,55 @@ def test_litellms_generic_callback(log_format, litellm, monkeypatch):
         ("acme", "SenseChat-5", answer.usage.prompt_tokens, answer.usage.completion_tokens)
         for answer in answers
     )
+
+
+@pytest.fixture
+def tracer(key, live_server):
+    """A tracer of OpenTelemetry's SDK, whose spans are exported when they end."""
+    sdk = imported("opentelemetry.sdk.trace")
+    exporting = imported("opentelemetry.sdk.trace.export")
+    exporter = imported("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    resource = imported("opentelemetry.sdk.resources").Resource({"sensenova.customer": "acme"})
+    provider = sdk.TracerProvider(resource=resource)
+    headers = {"Authorization": f"Bearer {key}"}
+    span_exporter = exporter.OTLPSpanExporter(f"{live_server.url}/v1/traces", headers=headers)
+    provider.add_span_processor(exporting.SimpleSpanProcessor(span_exporter))
+    yield provider.get_tracer("test")
+    provider.shutdown()
+
+
+def call_model(tracer, operation="chat", **attributes):
+    """End the span of an operation that used tokens, and return its name for us."""
+    with tracer.start_as_current_span(operation) as span:
+        span.set_attribute("gen_ai.operation.name", operation)
+        span.set_attribute("gen_ai.request.model", "SenseChat-5")
+        span.set_attribute("gen_ai.usage.input_tokens", 12)
+        span.set_attribute("gen_ai.usage.output_tokens", 34)
+        span.set_attributes(attributes)
+    context = span.get_span_context()
+    return f"{context.trace_id:032x}-{context.span_id:016x}"
+
+
+def test_opentelemetrys_exporter(tracer):
+    with tracer.start_as_current_span("GET /chat"):
+        call_model(tracer, "invoke_agent")
+        event_id = call_model(tracer)
+        call_model(tracer, **{"sensenova.customer": "nobody"})
+
+    assert tokens() == [("acme", "SenseChat-5", 12, 34)]
+    assert UsageRecord.objects.get().event_id == event_id
+
+
+def test_opentelemetrys_exporter_repeats_a_request_that_met_an_outage(tracer, monkeypatch):
+    answers = iter([OperationalError("gone")])
+
+    def report_each(**arguments):
+        for error in answers:
+            raise error
+        return authorise.report_each(**arguments)
+
+    monkeypatch.setattr("usage.clients.api.report_each", report_each)
+    call_model(tracer)
+
+    assert [*answers] == []
+    assert tokens() == [("acme", "SenseChat-5", 12, 34)]

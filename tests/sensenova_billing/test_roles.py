@@ -15,6 +15,7 @@ from tests.browsing import Browser
 from tests.builders import close, record, report
 from tests.conftest import PASSWORD
 from tests.tables import table
+from tests.usage.quarantine.builders import in_quarantine
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,7 @@ def one_of_each(acme, alice, settings):
         "pricing/service": (Service.objects.earliest("pk").pk,),
         "pricing/servicealias": (ServiceAlias.objects.get().pk,),
         "invoices/parkedhour": (ParkedHour.objects.get().pk,),
+        "usage/quarantinedusage": (in_quarantine().pk,),
     }
 
 

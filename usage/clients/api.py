@@ -9,26 +9,29 @@ from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.renderers import JSONRenderer
+from google.rpc.status_pb2 import Status
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api_keys.authentication import key_of
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.api.request_body import BODY, RequestBody
 from sensenova_billing.lib.api.schemas import answer, schema_ref
-from usage.clients import cloudevents, lago, litellm
-from usage.clients.schemas import LiteLLMReceipt
-from usage.ingest.authorise import report_usage
+from usage.clients import cloudevents, lago, litellm, otlp, otlp_messages
+from usage.clients.litellm_delivery import store_delivery
+from usage.ingest.authorise import report_each, report_usage
 from usage.ingest.errors import InvalidUsage, UsageConflict
-from usage.ingest.record import Receipt
 from usage.ingest.schemas import batch, one_or_batch, refusals, wrapped
+from usage.models import RefusalReason
+from usage.quarantine.keep import keep
 from usage.refused.endpoint import UsageEndpoint
 
 
 class ClientView(UsageEndpoint):
     """Base of the endpoints for clients: translates errors into the client's format."""
 
-    refusal_type = "application/json"
+    refusal_type: str | None = "application/json"
     # The client's names of our fields.
     names: Mapping[str, str] = {}
 
@@ -44,7 +47,7 @@ class ClientView(UsageEndpoint):
         response.content_type = self.refusal_type
         return response
 
-    def refusal(self, *, status: int, error: dict[str, Any]) -> dict[str, Any]:
+    def refusal(self, *, status: int, error: dict[str, Any]) -> Any:
         """Return the body of an error; by default in our own format."""
         return {"error": error}
 
@@ -60,7 +63,10 @@ class CloudEventsView(ClientView):
         operation_id="report_cloudevents",
         summary="Report usage as CloudEvents",
         tags=["clients"],
-        description="For OpenMeter's clients and LiteLLM's `openmeter` callback; see docs/clients.md.",
+        description=(
+            "For OpenMeter's clients and LiteLLM's `openmeter` callback: structured, or binary with `ce-` "
+            "headers; see docs/clients.md."
+        ),
         request={
             "application/cloudevents+json": one_or_batch("CloudEvent"),
             "application/cloudevents-batch+json": one_or_batch("CloudEvent"),
@@ -74,7 +80,11 @@ class CloudEventsView(ClientView):
     def post(self, request: Request) -> Response:
         """Authenticate, parse, record, answer."""
         now = clock.now()
-        reports = cloudevents.decode_events(self.body_of(request), now=now)
+        body = self.body_of(request)
+        if "ce-specversion" in request.headers:
+            reports = cloudevents.decode_binary_event(request.headers, body, now=now)
+        else:
+            reports = cloudevents.decode_events(body, now=now)
         report_usage(reports=reports, key=key_of(request), now=now)
         return Response(status=204)
 
@@ -192,7 +202,8 @@ class LiteLLMView(ClientView):
         tags=["clients"],
         description=(
             "StandardLoggingPayloads of LiteLLM's `generic_api` callback: an array, one a line, or one. "
-            "Failed calls and answers from LiteLLM's cache are skipped; see docs/clients.md."
+            "What used no model is skipped. What cannot be stored is kept in quarantine for staff, because "
+            "LiteLLM sends nothing twice; if nothing can, the answer is 422 or 409. See docs/clients.md."
         ),
         request={
             "application/json": one_or_batch("LiteLLMPayload"),
@@ -204,19 +215,49 @@ class LiteLLMView(ClientView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Authenticate, parse, record, answer."""
+        """Authenticate, parse, record or keep, answer."""
         now = clock.now()
         delivery = litellm.decode_payloads(self.body_of(request), now=now)
-        receipt = _record_delivery(delivery, request=request, now=now)
-        return Response(LiteLLMReceipt(receipt.accepted, receipt.duplicates, delivery.skipped))
+        stored = store_delivery(delivery, key=key_of(request), path=request.path, now=now)
+        return Response(stored)
 
 
-def _record_delivery(delivery: litellm.Delivery, *, request: Request, now: dt.datetime) -> Receipt:
-    if not delivery.reports:
-        return Receipt(accepted=0, duplicates=0)
-    try:
-        return report_usage(reports=delivery.reports, key=key_of(request), now=now)
-    except (InvalidUsage, UsageConflict) as error:
-        # Indexes in the delivery count skipped items too.
-        error.details = [detail | {"index": delivery.indexes[detail["index"]]} for detail in error.details]
-        raise
+class TracesView(ClientView):
+    """Takes spans as OTLP/HTTP sends them, and answers in the encoding of the request."""
+
+    media_types = (otlp_messages.JSON, otlp_messages.PROTOBUF)
+    refusal_type = None  # that of the renderer
+    names = otlp.NAMES
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Choose by what was sent, whatever the Accept header says."""
+        if self.request._request.content_type == otlp_messages.PROTOBUF:
+            return [otlp_messages.ProtobufRenderer()]
+        return [otlp_messages.ProtobufJsonRenderer()]
+
+    def body_of(self, request: Request) -> bytes:
+        """Return the body, unpacked; raise as `RequestBody.read_protobuf` or `read_json`."""
+        if request._request.content_type == otlp_messages.PROTOBUF:
+            body: RequestBody = request.META[BODY]
+            return body.read_protobuf()
+        return super().body_of(request)
+
+    # OpenTelemetry documents the format; most of what a schema would forbid is answered 200, with the number
+    # of refused spans.
+    @extend_schema(exclude=True)
+    def post(self, request: Request) -> Response:
+        """Authenticate, parse, record, answer."""
+        now = clock.now()
+        media_type = str(request._request.content_type)
+        delivery = otlp.decode_spans(self.body_of(request), media_type=media_type, now=now)
+        outcomes = report_each(reports=[*delivery.reports.values()], key=key_of(request), now=now)
+        refusal = otlp.refusal_of(delivery, outcomes)
+        if refusal is not None:
+            keep(usage=otlp.kept(delivery, refusal), key=key_of(request), now=now)
+            self.count(refusal, reason=RefusalReason.OTHER)
+        headers = {"Spans-Passed-Over": str(delivery.passed_over)}
+        return otlp_messages.MessageResponse(otlp.answer_of(refusal), headers=headers)
+
+    def refusal(self, *, status: int, error: dict[str, Any]) -> Status:
+        """Return a google.rpc.Status, of which OTLP uses nothing but the message."""
+        return Status(message=f"{error['code']}: {error['message']}")

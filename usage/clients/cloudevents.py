@@ -6,18 +6,19 @@
 | customer | `subject` |
 | service | `data.model`, by its name or an alias |
 | occurred at | `time`, in UTC if it has no offset; the arrival if missing |
-| quantities | one of three families, see `_FAMILIES` |
+| call id | `data.call_id`: events of one call count once in the RPM |
+| quantities | OpenMeter's convention, one event for each direction; or `usage_objects` |
 """
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.strict_json import BadItem
 from usage.clients.parsing import (
-    LITELLM_NAMES,
     Names,
     measure_of_each,
     read_client_json,
@@ -25,6 +26,7 @@ from usage.clients.parsing import (
     timed_report,
     whole_number,
 )
+from usage.clients.usage_objects import Counts, has_counts, quantities_of
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
 # The client's names of our fields, for errors in its format.
@@ -36,19 +38,17 @@ NAMES = {
     **{measure.value: "data" for measure in Measure},
 }
 
-Quantities = dict[str, int]
-
 # OpenMeter's convention for prompts: the direction of an event's `tokens`.
 OPENMETER_TYPES: Names = {
     Measure.INPUT_TOKENS: ("input", "system"),
     Measure.OUTPUT_TOKENS: ("output",),
 }
 
-_LITELLM = measure_of_each(LITELLM_NAMES)
-_OURS = {measure.value: measure.value for measure in Measure}
 _DIRECTIONS = measure_of_each(OPENMETER_TYPES)
 _ZONED = re.compile(r"(?:[Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+_QUOTED = re.compile(r"\\(.)")
 MAX_ID = 255
+HEADER_PREFIX = "ce-"
 
 
 def decode_events(body: bytes, *, now: dt.datetime) -> list[UsageReport]:
@@ -57,6 +57,22 @@ def decode_events(body: bytes, *, now: dt.datetime) -> list[UsageReport]:
     items = payload if isinstance(payload, list) else [payload]
     require_batch(items)
     return each_item(items, lambda item: _report(item, now), customer_of=lambda item: item.get("subject"))
+
+
+def decode_binary_event(headers: Mapping[str, str], body: bytes, *, now: dt.datetime) -> list[UsageReport]:
+    """Return the report of an event whose attributes are headers; raise Unreadable or InvalidUsage."""
+    data = read_client_json(body)
+    attributes = {
+        name[len(HEADER_PREFIX) :].lower(): value
+        for name, value in headers.items()
+        if name.lower().startswith(HEADER_PREFIX)
+    }
+
+    def read(attributes: Any) -> UsageReport:
+        event = {name: _attribute(value) for name, value in attributes.items()}
+        return _report(event | {"data": data}, now)
+
+    return each_item([attributes], read, customer_of=lambda item: item.get("subject"))
 
 
 def _report(item: Any, now: dt.datetime) -> UsageReport:
@@ -70,6 +86,7 @@ def _report(item: Any, now: dt.datetime) -> UsageReport:
         "customer": _text(event, "subject"),
         "service": data.get("model"),
         "occurred_at": _instant(event.get("time")),
+        **({} if data.get("call_id") is None else {"call_id": data["call_id"]}),
         **_quantities(data),
     }
     return timed_report(fields, now=now)
@@ -98,35 +115,24 @@ def _instant(time: Any) -> Any:
     return time
 
 
-def _quantities(data: dict[str, Any]) -> Quantities:
-    found = [read(data) for family, read in _FAMILIES if any(data.get(name) is not None for name in family)]
-    if len(found) == 1:
-        return found[0]
-    if found:
+def _quantities(data: dict[str, Any]) -> Counts:
+    if data.get("tokens") is None:
+        if isinstance(usage := data.get("usage"), dict):
+            return quantities_of(usage, path="data.usage.")
+        return quantities_of(data, path="data.")
+    if has_counts({name: value for name, value in data.items() if name != "tokens"}):
         raise BadItem("data", "has quantities of more than one format")
-    if data.get("total_tokens") is not None:
-        raise BadItem("data", "total_tokens alone cannot be billed: input and output have their own prices")
-    raise BadItem("data", "has no billable quantity")
-
-
-def _renamed(names: dict[str, str]) -> Callable[[dict[str, Any]], Quantities]:
-    def read(data: dict[str, Any]) -> Quantities:
-        given = {theirs: ours for theirs, ours in names.items() if data.get(theirs) is not None}
-        return {ours: whole_number(f"data.{theirs}", data[theirs]) for theirs, ours in given.items()}
-
-    return read
-
-
-def _directed(data: dict[str, Any]) -> Quantities:
     direction = data.get("type")
     if not isinstance(direction, str) or direction not in _DIRECTIONS:
         raise BadItem("data.type", "must be input, output or system")
-    return {_DIRECTIONS[direction]: whole_number("data.tokens", data.get("tokens"))}
+    return {_DIRECTIONS[direction]: whole_number("data.tokens", data["tokens"])}
 
 
-# LiteLLM's names; OpenMeter's convention, one event for each direction; our own names.
-_FAMILIES: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Quantities]], ...] = (
-    (tuple(_LITELLM), _renamed(_LITELLM)),
-    (("tokens",), _directed),
-    (tuple(_OURS), _renamed(_OURS)),
-)
+def _attribute(value: str) -> str:
+    """Return an attribute that came in a header; raise BadItem. CloudEvents HTTP binding 1.0.2, 3.1.3.2."""
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = _QUOTED.sub(r"\1", value[1:-1])
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError as error:
+        raise BadItem("", "a header is not UTF-8 in percent-encoding") from error

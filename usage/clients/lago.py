@@ -6,7 +6,7 @@
 | customer | `external_subscription_id` |
 | service | `properties.model`, by its name or an alias |
 | occurred at | `timestamp`, Unix seconds; the arrival if missing |
-| quantities | `properties.prompt_tokens`, `completion_tokens`; or `properties.value`, see `LAGO_CODES` |
+| quantities | `properties` as a usage object, see `usage_objects`; or `properties.value`, see `LAGO_CODES` |
 """
 
 import datetime as dt
@@ -19,16 +19,14 @@ from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.errors import Unreadable
 from sensenova_billing.lib.api.strict_json import BadItem, require_text
 from usage.clients.parsing import (
-    LITELLM_NAMES,
-    Names,
     WrittenFloat,
-    measure_of_each,
     read_client_json,
     require_object,
     timed_report,
     unix_time,
     whole_number,
 )
+from usage.clients.usage_objects import has_counts, quantities_of
 from usage.ingest.payload import UsageReport, each_item, require_batch
 
 # The client's names of our fields, for errors in its format.
@@ -40,14 +38,29 @@ NAMES = {
     **{measure.value: "properties" for measure in Measure},
 }
 
-# The codes of lago-agent-sdk's events.
-LAGO_CODES: Names = {
-    Measure.INPUT_TOKENS: ("llm_input_tokens",),
-    Measure.OUTPUT_TOKENS: ("llm_output_tokens",),
+# The codes of lago-agent-sdk's events, one for each count of a call.
+LAGO_CODES = {
+    "llm_input_tokens": Measure.INPUT_TOKENS.value,
+    "llm_output_tokens": Measure.OUTPUT_TOKENS.value,
 }
+# Parts that are events of their own: of both where the provider reports the part beside its whole.
+LAGO_PARTS = {
+    "llm_cached_input_tokens": (Measure.INPUT_TOKENS, Measure.CACHED_INPUT_TOKENS),
+    "llm_cache_creation_tokens": (Measure.INPUT_TOKENS, Measure.CACHE_WRITE_TOKENS),
+    "llm_cache_write_5m_tokens": (),
+    "llm_cache_write_1h_tokens": (),
+    "llm_reasoning_tokens": (Measure.OUTPUT_TOKENS,),
+}
+_WITHIN_ANOTHER = {"llm_cache_write_5m_tokens", "llm_cache_write_1h_tokens"}
+# As lago-agent-sdk 0.3.1 reports them: it passes on what each provider says.
+_INPUT_HAS_CACHE = {"openai", "gemini", "workers-ai", "mistral"}
+_OUTPUT_HAS_REASONING = {"openai", "workers-ai"}
+_OPENAI_SHAPED = {"databricks_gateway", "ramp_router"}
+_PROVIDERS = {
+    *_INPUT_HAS_CACHE, "anthropic", "snowflake", "databricks", "bedrock", "amazon", "meta", "cohere", "qwen",
+    "google", "minimax", "nvidia", "zai", "ramp_router",
+}  # fmt: skip
 
-_LITELLM = measure_of_each(LITELLM_NAMES)
-_CODES = measure_of_each(LAGO_CODES)
 _ECHOED = ("transaction_id", "external_subscription_id", "code", "precise_total_amount_cents")
 # Lago's ids are UUIDs; ours derive from the event's id, so that a resend gets the same answer.
 _NAMESPACE = uuid.UUID("7d1f6d0c-3b0e-4c53-9d0e-5f3f8b8a6a11")
@@ -139,19 +152,31 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | WrittenFloat)
 
 
-def _quantities(code: str, properties: dict[str, Any]) -> dict[str, int]:
-    given = {theirs: ours for theirs, ours in _LITELLM.items() if properties.get(theirs) is not None}
-    if given:
-        return {
-            ours: whole_number(f"properties.{theirs}", properties[theirs]) for theirs, ours in given.items()
-        }
-    if code in _CODES:
-        return {_CODES[code]: whole_number("properties.value", properties.get("value"))}
-    if properties.get("total_tokens") is not None:
-        raise BadItem(
-            "properties", "total_tokens alone cannot be billed: input and output have their own prices"
-        )
-    raise BadItem("code", "is not a billable code, and properties have no token counts")
+def _quantities(code: str, properties: dict[str, Any]) -> dict[str, Any]:
+    if has_counts(properties):
+        return dict(quantities_of(properties, path="properties."))
+    if code not in LAGO_CODES and code not in LAGO_PARTS:
+        raise BadItem("code", "is not a billable code, and properties have no token counts")
+    value = whole_number("properties.value", properties.get("value"))
+    if code in LAGO_CODES:
+        return {LAGO_CODES[code]: value}
+    if not _is_beside(code, properties):
+        # In the count of the whole already: kept with the record, and charged as the whole.
+        return {"metadata": {"code": code, "value": str(value)}}
+    return {measure.value: value for measure in LAGO_PARTS[code]}
+
+
+def _is_beside(code: str, properties: dict[str, Any]) -> bool:
+    """Whether the count is none of its whole's, which its provider decides, or its gateway."""
+    if code in _WITHIN_ANOTHER or properties.get("api") in _OPENAI_SHAPED:
+        return False
+    within = _OUTPUT_HAS_REASONING if code == "llm_reasoning_tokens" else _INPUT_HAS_CACHE
+    provider = properties.get("provider")
+    if provider in within:
+        return False
+    if provider in _PROVIDERS:
+        return True
+    raise BadItem("properties.provider", f"is not known, so that {code} may be counted already")
 
 
 def _milliseconds(instant: dt.datetime) -> str:

@@ -2,31 +2,45 @@
 
 | ours | theirs |
 |---|---|
-| event id | `id` |
-| customer | the first present of `end_user` and, in `metadata`, the names in `_CUSTOMER` |
+| event id | `litellm_call_id`, `id` and `startTime`, those that are given |
+| customer | the first that is one: `end_user` and, in `metadata`, the names in `_CUSTOMER` |
 | service | `model_group`, else `model`, by its name or an alias |
 | occurred at | `endTime`, Unix seconds; the arrival if missing |
-| quantities | `prompt_tokens`, `completion_tokens` |
+| quantities | by the call type, see `_quantities`; tokens of `metadata.usage_object` and `prompt_tokens` |
+| outcome | `failed` if `status` is `failure` |
 
-Failed calls and answers from LiteLLM's own cache used no model: they are counted and not stored. The payload
-may contain the prompt and the answer; only the fields above are read, and nothing is logged.
+Skipped and counted: what used no model, which is answers from LiteLLM's own cache, failures without tokens
+and calls that only read or delete (`_READS`). The payload may contain the prompt and the answer; only these
+fields are read, and nothing else is kept or logged.
 """
 
 import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sensenova_billing.lib.api.strict_json import BadItem
+from msgspec import structs
+
+from pricing.rules.characters import count_characters
+from pricing.rules.measures import Measure
+from sensenova_billing.lib.api.strict_json import BadItem, require_text
 from usage.clients.parsing import (
     LITELLM_NAMES,
+    WrittenFloat,
     first_given,
     measure_of_each,
+    nearest_whole,
     read_client_json,
     require_object,
     timed_report,
     unix_time,
+    whole_number,
 )
-from usage.ingest.payload import UsageReport, each_item, require_batch
+from usage.clients.usage_objects import Counts, has_counts, quantities_of
+from usage.ingest.payload import UsageReport, require_batch
+from usage.models import Outcome
 
 # The client's names of our fields, for errors in its format.
 NAMES = {
@@ -40,24 +54,53 @@ NAMES = {
 _MEASURES = measure_of_each(LITELLM_NAMES)
 _CUSTOMER = ("user_api_key_end_user_id", "user_api_key_user_id", "user_api_key_team_id")
 _STATUSES = ("success", "failure")
+MAX_ID = 255
+
+# Call types of LiteLLM 1.106 to 1.110; asynchronous ones have an `a` before the name.
+_TEXTS = {
+    "", "completion", "text_completion", "embedding", "responses", "compact_responses", "anthropic_messages",
+    "generate_content", "generate_content_stream",
+}  # fmt: skip
+_SPEECH, _TRANSCRIPTION, _RERANK = "speech", "transcription", "rerank"
+_IMAGES = {"image_generation", "image_edit", "image_variation"}
+_ASYNCHRONOUS = {f"a{name}": name for name in (*_TEXTS, *_IMAGES, _SPEECH, _TRANSCRIPTION, _RERANK) if name}
+# What is stored is read, listed or removed, which uses no model.
+_READS = re.compile(
+    r"a?(get|list|retrieve|delete|cancel)_\w+|a?(file|video|vector_store|vector_store_file)_"
+    r"(list|content|retrieve|retrieve_job|delete|update|get_character)|a?create_file"
+)
+_REDACTED = "redacted-by-litellm"
+
+
+@dataclass(frozen=True)
+class LiteLLMItem:
+    """An item of a delivery: its report, whose customer is still to be chosen, or why there is none.
+
+    `customers` are the names that may be the customer's code, in order; `sent` is what was read, as text.
+    """
+
+    index: int
+    customers: tuple[str, ...]
+    report: UsageReport | None
+    problem: BadItem | None
+    sent: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """The reports of a delivery, the index of each in it, and how many items were skipped."""
+    """The items of a delivery that used a model, and how many others it has."""
 
-    reports: list[UsageReport]
-    indexes: list[int]
+    items: list[LiteLLMItem]
     skipped: int
 
 
 def decode_payloads(body: bytes, *, now: dt.datetime) -> Delivery:
-    """Return the payloads of an array, of lines or of one object; raise Unreadable or InvalidUsage."""
-    items = _items(body)
-    require_batch(items)
-    decoded = enumerate(each_item(items, lambda item: _report(item, now), customer_of=_customer))
-    used = {index: report for index, report in decoded if report is not None}
-    return Delivery(reports=[*used.values()], indexes=[*used], skipped=len(items) - len(used))
+    """Return the payloads of an array, of lines or of one object; raise Unreadable."""
+    payloads = _items(body)
+    require_batch(payloads)
+    decoded = [_decoded(index, payload, now) for index, payload in enumerate(payloads)]
+    items = [item for item in decoded if item is not None]
+    return Delivery(items, skipped=len(payloads) - len(items))
 
 
 def _items(body: bytes) -> list[Any]:
@@ -70,36 +113,171 @@ def _items(body: bytes) -> list[Any]:
     return payload if isinstance(payload, list) else [payload]
 
 
-def _report(item: Any, now: dt.datetime) -> UsageReport | None:
-    payload = require_object("", item)
+def _decoded(index: int, item: Any, now: dt.datetime) -> LiteLLMItem | None:
+    customers: tuple[str, ...] = ()
+    sent: dict[str, str] = {}
+    try:
+        payload = require_object("", item)
+        customers, sent = _customers(payload), _sent(payload)
+        report = _report(payload, customers, now)
+    except BadItem as problem:
+        return LiteLLMItem(index, customers, None, problem, sent)
+    return None if report is None else LiteLLMItem(index, customers, report, None, sent)
+
+
+def _report(payload: dict[str, Any], customers: tuple[str, ...], now: dt.datetime) -> UsageReport | None:
     status = payload.get("status", "success")
     if status not in _STATUSES:
         raise BadItem("status", "must be success or failure")
-    if status == "failure" or payload.get("cache_hit") is True:
+    call_type = _call_type(payload)
+    if payload.get("cache_hit") is True or _READS.fullmatch(call_type):
+        return None
+    quantities = _quantities(payload, call_type, is_failure=status == "failure")
+    if status == "failure" and not any(quantities.values()):
         return None
     ended = payload.get("endTime")
-    customer = _customer(payload)
-    if customer is None:
-        raise BadItem("end_user", "no end user, user or team is given")
-    fields = {
-        "event_id": payload.get("id"),
-        "customer": customer,
-        "service": first_given(payload, ("model_group", "model")),
-        "occurred_at": None if ended is None else unix_time("endTime", ended),
-        **_quantities(payload),
-    }
-    return timed_report(fields, now=now)
-
-
-def _customer(payload: dict[str, Any]) -> Any:
-    metadata = payload.get("metadata")
-    return first_given(payload, ("end_user",)) or first_given(
-        metadata if isinstance(metadata, dict) else {}, _CUSTOMER
+    report = timed_report(
+        {
+            "event_id": _event_id(payload),
+            # One is chosen later; without any, an error names the field.
+            "customer": customers[0] if customers else first_given(payload, ("end_user",)) or "-",
+            "service": first_given(payload, ("model_group", "model")),
+            "occurred_at": None if ended is None else unix_time("endTime", ended),
+            **quantities,
+            **({"outcome": Outcome.FAILED} if status == "failure" else {}),
+        },
+        now=now,
     )
+    full = _full_id(payload)
+    return report if len(full) <= MAX_ID else structs.replace(report, metadata={"id": full})
 
 
-def _quantities(payload: dict[str, Any]) -> dict[str, Any]:
+def _call_type(payload: dict[str, Any]) -> str:
+    call_type = payload.get("call_type") or ""
+    if not isinstance(call_type, str):
+        raise BadItem("call_type", "must be a string")
+    return _ASYNCHRONOUS.get(call_type, call_type)
+
+
+def _event_id(payload: dict[str, Any]) -> Any:
+    own_id = payload.get("id")
+    if not isinstance(own_id, str):
+        return own_id  # the report refuses it
+    # Callers may choose ids, and providers use short ones again: all that tells calls apart is in ours.
+    full = _full_id(payload)
+    if len(full) <= MAX_ID:
+        return full
+    require_text("event_id", full)
+    return f"sha256-{hashlib.sha256(full.encode()).hexdigest()}"
+
+
+def _full_id(payload: dict[str, Any]) -> str:
+    started = payload.get("startTime")
+    parts = [
+        payload.get("litellm_call_id"),
+        payload.get("id"),
+        started.written if isinstance(started, WrittenFloat) else started,
+    ]
+    texts = [str(part).replace("%", "%25").replace(" ", "%20") for part in parts if part not in (None, "")]
+    return " ".join(texts) if len(texts) > 1 else str(payload.get("id"))
+
+
+def _customers(payload: dict[str, Any]) -> tuple[str, ...]:
+    metadata = payload.get("metadata")
+    within = metadata if isinstance(metadata, dict) else {}
+    names = [payload.get("end_user"), *(within.get(name) for name in _CUSTOMER)]
+    plain = [
+        name for name in names if isinstance(name, str) and 0 < len(name) <= MAX_ID and name.isprintable()
+    ]
+    return tuple(dict.fromkeys(plain))
+
+
+def _sent(payload: dict[str, Any]) -> dict[str, str]:
+    """Return what was read, as short texts, for people who mend it."""
+    names = ("id", "litellm_call_id", "call_type", "status", "model", "model_group", "startTime", "endTime",
+             "prompt_tokens", "completion_tokens", "total_tokens")  # fmt: skip
+    found = {name: payload[name] for name in names if payload.get(name) is not None}
+    return {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
+
+
+def _quantities(payload: dict[str, Any], call_type: str, *, is_failure: bool) -> Counts:
+    if call_type in _TEXTS:
+        return _tokens(payload, may_be_missing=is_failure)
+    if is_failure:
+        return {}
+    if call_type == _SPEECH:
+        return {Measure.INPUT_CHARACTERS.value: count_characters(_spoken(payload))}
+    if call_type == _TRANSCRIPTION:
+        return _seconds(payload)
+    if call_type in _IMAGES:
+        return {Measure.IMAGES.value: _number_of_images(payload)}
+    if call_type == _RERANK:
+        return {Measure.REQUESTS.value: _number_of_searches(payload)}
+    raise BadItem("call_type", "is not a kind of call that can be charged")
+
+
+def _tokens(payload: dict[str, Any], *, may_be_missing: bool) -> Counts:
     found = {ours: payload[theirs] for theirs, ours in _MEASURES.items() if payload.get(theirs) is not None}
     if not found:
+        if may_be_missing:
+            return {}
         raise BadItem("prompt_tokens", "neither prompt_tokens nor completion_tokens is given")
-    return found
+    if not all(isinstance(count, int) and not isinstance(count, bool) for count in found.values()):
+        return found  # the report refuses it by name
+    total = payload.get("total_tokens")
+    if isinstance(total, int) and not isinstance(total, bool) and total != sum(found.values()):
+        raise BadItem("total_tokens", f"is {total:,}, but the tokens are {sum(found.values()):,}")
+    usage = _usage_object(payload)
+    if not has_counts(usage):
+        return found
+    detailed = quantities_of(usage, path="metadata.usage_object.")
+    if any(detailed.get(ours, 0) < count for ours, count in found.items()):
+        raise BadItem("metadata.usage_object", "has fewer tokens than the payload")
+    return detailed
+
+
+def _usage_object(payload: dict[str, Any]) -> dict[str, Any]:
+    metadata = payload.get("metadata")
+    usage = metadata.get("usage_object") if isinstance(metadata, dict) else None
+    return usage if isinstance(usage, dict) else {}
+
+
+def _response(payload: dict[str, Any]) -> dict[str, Any]:
+    response = payload.get("response")
+    return response if isinstance(response, dict) else {}
+
+
+def _spoken(payload: dict[str, Any]) -> str:
+    text = payload.get("messages")
+    if isinstance(text, list) and len(text) == 1 and isinstance(text[0], dict):
+        text = text[0].get("content")
+    if not isinstance(text, str) or not text or text == _REDACTED:
+        raise BadItem("messages", "has no text whose characters could be counted")
+    return text
+
+
+def _seconds(payload: dict[str, Any]) -> Counts:
+    usage = _usage_object(payload)
+    given = usage.get("seconds") or _response(payload).get("duration")
+    if isinstance(given, WrittenFloat):
+        return {Measure.SECONDS.value: nearest_whole("seconds", given.written)}
+    if given is None:
+        raise BadItem("metadata.usage_object", "has no seconds")
+    return {Measure.SECONDS.value: whole_number("seconds", given)}
+
+
+def _number_of_images(payload: dict[str, Any]) -> int:
+    count = _usage_object(payload).get("output_image_count")
+    images = _response(payload).get("data")
+    if count is None and isinstance(images, list):
+        count = len(images)
+    if count is None:
+        raise BadItem("metadata.usage_object", "has no output_image_count")
+    return whole_number("metadata.usage_object.output_image_count", count)
+
+
+def _number_of_searches(payload: dict[str, Any]) -> int:
+    meta = _response(payload).get("meta")
+    units = meta.get("billed_units") if isinstance(meta, dict) else None
+    count = units.get("search_units") if isinstance(units, dict) else None
+    return 1 if count is None else whole_number("response.meta.billed_units.search_units", count)

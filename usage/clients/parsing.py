@@ -18,6 +18,7 @@ from usage.ingest.payload import ArrivalReport, UsageReport, report_of
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,15}")
 # Eleven digits of seconds reach beyond the year 5000; ingest rejects instants far from now.
 _UNIX_TIME = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,18}))?")
+_DECIMAL = re.compile(r"([0-9]{1,16})\.([0-9])[0-9]*")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -70,6 +71,15 @@ def whole_number(field: str, value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value  # the report checks its bounds
     raise BadItem(field, "must be a whole number")
+
+
+def nearest_whole(field: str, written: str) -> int:
+    """Return the whole number nearest to a decimal number, half up; raise BadItem for an exponent."""
+    match = _DECIMAL.fullmatch(written)
+    if match is None:
+        raise BadItem(field, "must be a number without an exponent")
+    whole, tenths = match.groups()
+    return int(whole) + (tenths >= "5")
 
 
 def unix_time(field: str, value: Any) -> dt.datetime:

@@ -4,13 +4,16 @@ from typing import Any
 
 from pricing.rules.measures import MAX_QUANTITY, Measure
 from sensenova_billing.lib.api.schemas import NonNegative, Schema, schema_ref
+from usage.clients.lago import LAGO_CODES, LAGO_PARTS
+from usage.clients.usage_objects import USAGE_OBJECTS
 from usage.ingest.record import Receipt
 
 
 class LiteLLMReceipt(Receipt, frozen=True):
-    """How many records of a delivery are new, were already stored, or used no model."""
+    """How many payloads of a delivery are new, were already stored, used no model, or are in quarantine."""
 
     skipped: NonNegative
+    quarantined: NonNegative
 
 
 def _object(properties: dict[str, Schema], *, required: list[str] | None = None, **more: Any) -> Schema:
@@ -18,19 +21,16 @@ def _object(properties: dict[str, Schema], *, required: list[str] | None = None,
     return {"type": "object", "properties": properties, "required": required or [*properties], **more}
 
 
-def _some_of(*names: str) -> Schema:
-    return {
-        "type": "object",
-        "properties": {name: schema_ref("Count") for name in names},
-        "anyOf": [{"required": [name]} for name in names],
-    }
-
-
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 _CUSTOMER = _NAME | {"description": "The customer's code."}
 _MODEL = _NAME | {"description": "A service, by its name or an alias."}
 _NON_EMPTY = {"type": "string", "minLength": 1}
 _QUANTITY = {"type": "integer", "minimum": 0, "maximum": MAX_QUANTITY}
+
+# What a usage object may have of counts by itself; objects inside it have more.
+_COUNTS = sorted(
+    name for name in {*map(str, Measure)}.union(*(kind.known for kind in USAGE_OBJECTS)) if "." not in name
+)
 
 CLIENT_SCHEMAS: dict[str, Schema] = {
     "Count": {
@@ -45,14 +45,21 @@ CLIENT_SCHEMAS: dict[str, Schema] = {
             {"type": "null"},
         ],
     },
-    "LiteLLMCounts": _some_of("prompt_tokens", "completion_tokens"),
+    "UsageObject": {
+        "type": "object",
+        "description": (
+            "A usage object of OpenAI, Anthropic, Gemini, SenseNova or LiteLLM, or our own quantities; a "
+            "count of tokens that is not known is refused. docs/clients.md has the rules."
+        ),
+        "properties": {name: schema_ref("Count") for name in _COUNTS},
+        "anyOf": [{"required": [name]} for name in _COUNTS],
+    },
     "OpenMeterCount": _object(
         {"tokens": schema_ref("Count"), "type": {"type": "string", "enum": ["input", "output", "system"]}}
     ),
-    "OurCounts": _some_of(*map(str, Measure)),
     "LagoValue": _object(
         {
-            "code": {"type": "string", "enum": ["llm_input_tokens", "llm_output_tokens"]},
+            "code": {"type": "string", "enum": [*LAGO_CODES, *LAGO_PARTS]},
             "properties": _object({"value": schema_ref("Count")}),
         }
     ),
@@ -71,7 +78,7 @@ CLIENT_SCHEMAS: dict[str, Schema] = {
                 "type": "object",
                 "properties": {"model": _MODEL},
                 "required": ["model"],
-                "oneOf": [schema_ref("LiteLLMCounts"), schema_ref("OpenMeterCount"), schema_ref("OurCounts")],
+                "anyOf": [schema_ref("UsageObject"), schema_ref("OpenMeterCount")],
             },
         },
         required=["specversion", "id", "source", "type", "subject", "data"],
@@ -99,7 +106,7 @@ CLIENT_SCHEMAS: dict[str, Schema] = {
             "properties": _object({"model": _MODEL}),
         },
         required=["transaction_id", "external_subscription_id", "code", "properties"],
-        anyOf=[_object({"properties": schema_ref("LiteLLMCounts")}), schema_ref("LagoValue")],
+        anyOf=[_object({"properties": schema_ref("UsageObject")}), schema_ref("LagoValue")],
     ),
     "LagoStoredEvent": _object(
         {

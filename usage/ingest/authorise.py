@@ -8,7 +8,7 @@ from accounts.models import ServiceKey
 from usage.ingest.errors import InvalidUsage
 from usage.ingest.group_commit import record_single
 from usage.ingest.payload import UsageReport
-from usage.ingest.record import Receipt, record_usage
+from usage.ingest.record import Receipt, record_each, record_usage
 from usage.models import RefusalReason
 from usage.refused.errors import RecordProblem, UsageError
 
@@ -25,12 +25,27 @@ def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.dat
         raise
 
 
+def report_each(
+    *, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime
+) -> list[Receipt | UsageError]:
+    """Store each valid report of a key, and return an outcome for each."""
+    codes = customer_codes(key=key)
+    own = {index: report for index, report in enumerate(reports) if codes is None or report.customer in codes}
+    outcomes = dict(zip(own, record_each(reports=[*own.values()], now=now), strict=True)) if own else {}
+    return [
+        outcomes[index] if index in own else InvalidUsage([RecordProblem(0, *_NOT_OF_KEY)])
+        for index in range(len(reports))
+    ]
+
+
 def _require_own_customers(*, reports: Sequence[UsageReport], key: ServiceKey) -> None:
     codes = customer_codes(key=key)
     if codes is None:
         return
     foreign = [index for index, report in enumerate(reports) if report.customer not in codes]
     if foreign:
-        # Also for a customer that does not exist, so that a key learns nothing about other customers.
-        problem = ("customer", "this key may not report for this customer", RefusalReason.CUSTOMER_NOT_OF_KEY)
-        raise InvalidUsage([RecordProblem(index, *problem) for index in foreign])
+        raise InvalidUsage([RecordProblem(index, *_NOT_OF_KEY) for index in foreign])
+
+
+# Also of a customer that does not exist, so that a key learns nothing about other customers.
+_NOT_OF_KEY = ("customer", "this key may not report for this customer", RefusalReason.CUSTOMER_NOT_OF_KEY)

@@ -102,10 +102,13 @@ def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
         for usage in reported.admitted
     ]
     states = windows.settle(settled) if settled else []
+    counted: set[tuple[int, str]] = set()
     for usage, state in zip(reported.admitted, states, strict=True):
         if state is not CallState.HELD and usage.is_recent:
             # A call in several records was admitted once; a released call was made after all.
-            calls = 0 if state is CallState.SETTLED else 1
+            call = usage.customer_id, usage.call_id
+            calls = 0 if state is CallState.SETTLED or call in counted else 1
+            counted.add(call)
             reported.add((usage.customer_id, usage.service_id), calls, usage.tokens)
     if reported.others:
         windows.count([CountedCalls(*window, *counted) for window, counted in reported.others.items()])

@@ -7,6 +7,7 @@ from accounts.api_keys.permissions import MayReportUsage
 from accounts.models import ServiceKey
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.endpoint import Endpoint
+from usage.models import RefusalReason
 from usage.refused.counters import RefusedRequest, count_refused, records_of
 from usage.refused.reasons import reason_of_code
 
@@ -20,18 +21,19 @@ class UsageEndpoint(Endpoint):
         """Answer as every endpoint does, and count the request if it was refused."""
         response = super().handle_exception(exc)
         if 400 <= response.status_code < 500 and self.request.method not in SAFE_METHODS:
-            self._count(exc, code=response.data["error"]["code"])
+            self.count(exc, reason=reason_of_code(response.data["error"]["code"]))
+            # Counted requests have their own log lines (settings.LOGGING).
+            self.request._request.is_counted_as_refused = True  # type: ignore[attr-defined]
         return response
 
-    def _count(self, exc: Exception, *, code: str) -> None:
+    def count(self, error: Exception, *, reason: RefusalReason) -> None:
+        """Count the records that were refused with this error, or one for this reason if it names none."""
         key: object = self.request.user  # None without a valid key
         count_refused(
             RefusedRequest(
                 key=key if isinstance(key, ServiceKey) else None,
                 path=self.request.path,
                 at=clock.now(),
-                records=records_of(exc, reason=reason_of_code(code)),
+                records=records_of(error, reason=reason),
             )
         )
-        # Counted requests have their own log lines (settings.LOGGING).
-        self.request._request.is_counted_as_refused = True  # type: ignore[attr-defined]

@@ -27,6 +27,8 @@ SECONDS_TO_WAIT = 5
 MOST_MEMBERS = 100
 # What a JSON value takes at most while it is decoded: a name and a fraction, in an object of many.
 BYTES_PER_VALUE = 350
+# What protobuf takes at most for a byte of messages: an empty span is two bytes, and an object of 170.
+BYTES_PER_BYTE_OF_MESSAGES = 90
 # Where the limited body of a request lies in its WSGI environment.
 BODY = "sensenova_billing.body"
 
@@ -169,24 +171,34 @@ class RequestBody:
 
     def read_json(self) -> bytes:
         """Return it unpacked, with what its decoding takes reserved; raise as `read`, or TooManyValues."""
-        self.require_allowed(accepted="gzip")
-        body = self.read()
-        if self._codings():
-            body = self._unpacked(body)
+        body = self._read_unpacked()
         if len(body) > SINGLE:
             values = _values_in(body, most=self._limit.most_values)
             if values > self._limit.most_values:
                 raise TooManyValues(self._limit)
             # As bytes, as text and as the texts in it; of one wide character Python makes all of them wide.
-            decoded = len(body) * (3 if body.isascii() else 9) + values * BYTES_PER_VALUE
-            if decoded > UNRESERVED:
-                self._reserved.enter_context(_DECODING.reserve(decoded))
+            self._reserve_decoding(len(body) * (3 if body.isascii() else 9) + values * BYTES_PER_VALUE)
+        return body
+
+    def read_protobuf(self) -> bytes:
+        """Return it unpacked, with what its decoding takes reserved; raise as `read`."""
+        body = self._read_unpacked()
+        self._reserve_decoding(len(body) * BYTES_PER_BYTE_OF_MESSAGES)
         return body
 
     def reserve_declared(self) -> None:
         """Reserve what this body takes in memory, where others read it."""
         if self._length() > UNRESERVED:
             self._reserved.enter_context(_READING.reserve(self._length()))
+
+    def _read_unpacked(self) -> bytes:
+        self.require_allowed(accepted="gzip")
+        body = self.read()
+        return self._unpacked(body) if self._codings() else body
+
+    def _reserve_decoding(self, size: int) -> None:
+        if size > UNRESERVED:
+            self._reserved.enter_context(_DECODING.reserve(size))
 
     def _length(self) -> int:
         declared = self._declared or "0"

@@ -283,3 +283,15 @@ def test_another_customers_record_looks_like_one_that_does_not_exist(get, acme, 
     assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[1].content)}
     assert get("/api/v1/records", {"customer": "globex", "event_id": "call-1"}).status_code == 200
     assert get("/api/v1/records", {"customer": "nobody", "event_id": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize(("outcome", "words"), [("failed", "the call failed"), ("cut", "was cut off")])
+def test_a_call_that_was_not_completed_is_shown_as_not_charged(outcome, words, get, acme, alice_client):
+    record(report(outcome=outcome))
+
+    said = get("/api/v1/records", {"customer": "acme", "event_id": "call-1"}).json()
+    page = alice_client.get("/customers/acme/records", {"event_id": "call-1"}).content.decode()
+
+    assert (said["outcome"], said["standing"], said["lines"]) == (outcome, "not charged", [])
+    assert "Not charged" in page
+    assert words in " ".join(page.split())

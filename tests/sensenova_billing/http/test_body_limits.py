@@ -258,6 +258,8 @@ def gateway(acme):
 def code_of(answer):
     """The code of a refusal, in whatever words the endpoint refuses."""
     refusal = answer.json()
+    if "message" in refusal:  # as OTLP, which has no place for it
+        return refusal["message"].partition(":")[0]
     return refusal.get("code") or refusal["error"]["code"]
 
 

@@ -1,6 +1,10 @@
 """CloudEvents: what OpenMeter's clients send is taken, and refused in OpenMeter's words."""
 
+import json
+
 import pytest
+from django.test import Client
+from django.utils import timezone
 
 from pricing.models import Service, ServiceAlias
 from tests.usage.clients.deliveries import (
@@ -12,6 +16,7 @@ from tests.usage.clients.deliveries import (
     stored,
     with_raw,
 )
+from usage.limits.stores.choice import call_windows
 from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +123,7 @@ def test_an_event_that_is_resent_is_stored_once(time, post):
 def test_the_same_id_with_other_content_is_a_conflict(post):
     post(EVENT)
 
-    answer = post(with_raw(EVENT, "data.prompt_tokens", "13"))
+    answer = post(EVENT | {"data": {"model": "SenseChat-5", "prompt_tokens": 13, "completion_tokens": 34}})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "conflicting_usage")
     assert stored()[2] == 12
@@ -168,3 +173,60 @@ def test_other_refusals_have_the_clients_shape(post, acme, globex):
     problem_of(post(EVENT, "text/plain"), 415)
     problem_of(post(" " * (17 * 1024 * 1024)), 413)
     problem_of(post(EVENT, key=limited_key(globex)), 422)
+
+
+# --- Binary mode -----------------------------------------------------------------------------------
+
+
+def post_binary(key, data, **attributes):
+    """Send an event with its attributes in headers."""
+    sent = {
+        "specversion": "1.0", "type": "call", "id": "1", "source": "gateway", "subject": "acme",
+        "time": HALF_PAST.isoformat(),
+    } | attributes  # fmt: skip
+    headers = {f"ce-{name}": value for name, value in sent.items()} | {"Authorization": f"Bearer {key}"}
+    return Client().post("/api/v1/events", json.dumps(data), content_type="application/json", headers=headers)
+
+
+def test_an_event_in_binary_mode_is_taken(acme, service_key):
+    answer = post_binary(service_key, EVENT["data"])
+
+    assert answer.status_code == 204, answer.content
+    assert stored() == ("acme", "SenseChat-5", 12, 34)
+
+
+def test_attributes_in_headers_are_decoded(acme, service_key):
+    answer = post_binary(service_key, EVENT["data"], id="%E4%BD%A0%20%22", source='"a \\"b\\""')
+
+    assert answer.status_code == 204, answer.content
+    assert UsageRecord.objects.get().event_id == 'a%20"b" 你 "'
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"subject": "nobody"}, {"id": "%FF"}, {"specversion": "0.3"}, {"type": ""}]
+)
+def test_a_bad_attribute_in_a_header_is_refused(attributes, acme, service_key):
+    problem_of(post_binary(service_key, EVENT["data"], **attributes), 422)
+
+
+# --- One call in several events --------------------------------------------------------------------
+
+
+def parts_of_a_call(call_id):
+    """Three events of one call, as OpenMeter's convention has them."""
+    data = {"model": "SenseChat-5", "tokens": "5"} | ({"call_id": call_id} if call_id else {})
+    now = timezone.now().isoformat()
+    return [
+        EVENT | {"id": kind, "time": now, "data": data | {"type": kind}}
+        for kind in ("input", "output", "system")
+    ]
+
+
+@pytest.mark.parametrize(("call_id", "calls"), [("call-1", 1), (None, 3)])
+def test_events_that_share_their_call_count_as_one_call(call_id, calls, post, acme):
+    service = Service.objects.get(name="SenseChat-5")
+
+    assert post(parts_of_a_call(call_id)).status_code == 204
+
+    (use,) = call_windows().look([(acme.pk, service.pk)])
+    assert (use.calls, use.tokens) == (calls, 15)

@@ -71,11 +71,42 @@ def test_the_agent_sdk_sends_one_event_a_counter(code, tokens, post):
     assert stored()[2:] == tokens
 
 
-@pytest.mark.parametrize("code", ["llm_cached_input_tokens", "llm_tool_calls", "anything"])
+@pytest.mark.parametrize("code", ["llm_audio_input_tokens", "llm_tool_calls", "anything"])
 def test_a_code_that_is_not_billed_is_refused(code, post):
     event = EVENT | {"code": code, "properties": {"model": "SenseChat-5", "value": "9"}}
 
     assert refusal_of(post({"event": event}), 422)["error_details"]["code"]
+
+
+PARTS = {
+    "Anthropic, cached": ("llm_cached_input_tokens", "anthropic", "", (9, 9, 0)),
+    "Anthropic, written": ("llm_cache_creation_tokens", "anthropic", "", (9, 0, 0)),
+    "Anthropic, written for an hour": ("llm_cache_write_1h_tokens", "anthropic", "", (0, 0, 0)),
+    "OpenAI, cached": ("llm_cached_input_tokens", "openai", "", (0, 0, 0)),
+    "OpenAI, reasoning": ("llm_reasoning_tokens", "openai", "", (0, 0, 0)),
+    "Gemini, reasoning": ("llm_reasoning_tokens", "gemini", "", (0, 0, 9)),
+    "Anthropic behind Databricks": ("llm_cached_input_tokens", "anthropic", "databricks_gateway", (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize(("code", "provider", "api", "counted"), PARTS.values(), ids=PARTS)
+def test_a_part_counts_where_its_provider_reports_it_beside_its_whole(code, provider, api, counted, post):
+    properties = {"model": "SenseChat-5", "value": "9", "provider": provider, "api": api}
+
+    answer = post({"event": EVENT | {"code": code, "properties": properties}})
+
+    found = UsageRecord.objects.get()
+    assert answer.status_code == 200
+    assert (found.input_tokens, found.quantity_of("cached_input_tokens"), found.output_tokens) == counted
+    assert (found.metadata or {}).get("value") == (None if any(counted) else "9")
+
+
+def test_a_part_of_an_unknown_provider_may_be_counted_already_and_is_refused(post):
+    properties = {"model": "SenseChat-5", "value": "9", "provider": "somebody"}
+
+    answer = post({"event": EVENT | {"code": "llm_cached_input_tokens", "properties": properties}})
+
+    assert refusal_of(answer, 422)["error_details"]["properties.provider"]
 
 
 TIMES = {"integer": (UNIX, 0), "float": (f"{UNIX}.123456789", 123456), "text": (f'"{UNIX}.5"', 500000)}

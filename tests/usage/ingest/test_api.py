@@ -251,7 +251,8 @@ def test_401_has_the_one_shape_and_a_challenge(acme):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/nothing", "/api/v2/usage", "/api/v1/usage/", "/api/", "/lago/api/v1/nothing"]
+    "path",
+    ["/api/v1/nothing", "/api/v2/usage", "/api/v1/usage/", "/api/", "/lago/api/v1/nothing", "/v1/logs"],
 )
 def test_404_has_the_one_shape(path, post):
     response = Client().get(path)

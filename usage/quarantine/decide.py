@@ -1,0 +1,89 @@
+"""Decides on usage in quarantine: stores it, as it is or mended, or dismisses it."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from django.db import transaction
+from msgspec import UNSET, structs
+
+from accounts.api_keys.keys import customer_codes
+from sensenova_billing.lib.api.strict_json import BadItem
+from usage.ingest.errors import UsageConflict
+from usage.ingest.payload import report_of
+from usage.ingest.record import record_each
+from usage.models import QuarantinedUsage, QuarantineState
+from usage.refused.errors import UsageError
+
+
+class NotStored(Exception):
+    """The usage still cannot be stored, or somebody has decided on it already."""
+
+
+@transaction.atomic
+def store_quarantined(
+    *,
+    pk: int,
+    by: str,
+    reason: str,
+    now: dt.datetime,
+    customer: str | None = None,
+    service: str | None = None,
+    quantities: Mapping[str, int] | None = None,
+) -> QuarantinedUsage:
+    """Store this usage, with what is given in place of what was sent; raise NotStored.
+
+    It counts as received when it was: age is no obstacle, and an hour that is closed makes it late.
+    """
+    held = _waiting(pk)
+    held.customer_code = held.customer_code if customer is None else customer
+    held.service_name = held.service_name if service is None else service
+    held.quantities = held.quantities if quantities is None else dict(quantities)
+    allowed = customer_codes(key=held.key)
+    if allowed is not None and held.customer_code not in allowed:
+        raise NotStored(f"The key {held.key} may not report for the customer {held.customer_code!r}.")
+    try:
+        report = report_of(
+            {
+                "event_id": held.event_id,
+                "customer": held.customer_code,
+                "service": held.service_name,
+                "occurred_at": held.occurred_at.isoformat(),
+                **held.quantities,
+                **({"outcome": held.outcome} if held.outcome else {}),
+            }
+        )
+    except BadItem as problem:
+        raise NotStored(f"{problem.field}: {problem.reason}.") from problem
+    # Not limited as a sender's metadata is: it may hold an id of any length.
+    report = structs.replace(report, metadata=held.metadata or UNSET)
+    (outcome,) = record_each(reports=[report], now=held.received_at)
+    if isinstance(outcome, UsageError):
+        raise NotStored(_words(outcome))
+    return _decide(held, QuarantineState.STORED, by=by, reason=reason, now=now)
+
+
+@transaction.atomic
+def dismiss_quarantined(*, pk: int, by: str, reason: str, now: dt.datetime) -> QuarantinedUsage:
+    """Leave this usage unbilled for good; raise NotStored if it does not wait."""
+    return _decide(_waiting(pk), QuarantineState.DISMISSED, by=by, reason=reason, now=now)
+
+
+def _waiting(pk: int) -> QuarantinedUsage:
+    held = QuarantinedUsage.objects.select_for_update(of=("self",)).select_related("key").get(pk=pk)
+    if held.state != QuarantineState.WAITING:
+        raise NotStored(f"It is {held.get_state_display()} already, by {held.decided_by}.")
+    return held
+
+
+def _decide(
+    held: QuarantinedUsage, state: QuarantineState, *, by: str, reason: str, now: dt.datetime
+) -> QuarantinedUsage:
+    held.state, held.decided_at, held.decided_by, held.decision = state, now, by, reason
+    held.save()
+    return held
+
+
+def _words(error: UsageError) -> str:
+    if isinstance(error, UsageConflict):
+        return "Another call is stored under this event id; where this one was sent twice, dismiss it."
+    return "; ".join(f"{detail['field']}: {detail['reason']}" for detail in error.details)
