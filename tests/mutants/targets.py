@@ -30,6 +30,7 @@ _STORING = (
     "tests/usage/ingest/test_group_commit.py",
     "tests/usage/clients/test_litellm.py",
     "tests/usage/clients/test_cloudevents.py",
+    "tests/usage/clients/test_otlp.py",
 )
 _ENTITLING = (
     "tests/usage/limits/test_entitlements.py",
