@@ -189,6 +189,19 @@ def test_an_id_that_the_backend_uses_again_is_another_call(report):
     assert stored() == [TEXT, TEXT]
 
 
+@pytest.mark.parametrize("log_format", ["json_array", "ndjson", "single"])
+def test_every_form_of_a_delivery_is_taken(log_format, report, logger):
+    async def twice(litellm, backend):
+        await chat(litellm, backend)
+        await chat(litellm, backend)
+
+    logger.log_format = log_format
+    report(twice, logged=2)
+    logger.log_format = "json_array"
+
+    assert stored() == [TEXT, TEXT]
+
+
 def test_an_unknown_model_is_kept_and_the_other_call_is_stored(report):
     async def both(litellm, backend):
         await chat(litellm, backend)
