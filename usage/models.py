@@ -410,7 +410,7 @@ class QuarantinedUsage(models.Model):
     state = models.CharField(max_length=16, choices=QuarantineState.choices, default=QuarantineState.WAITING)
     decided_at = models.DateTimeField("decided (UTC)", null=True, blank=True)
     decided_by = models.CharField(max_length=254, blank=True)
-    decision = models.CharField("why", max_length=500, blank=True)
+    decision = models.TextField("why", blank=True, help_text="With what it said before it was mended.")
 
     class Meta:
         ordering = ("-received_at", "-id")

@@ -1,7 +1,8 @@
-"""Admits each call of LiteLLM's proxy with SenseNova Billing, then reports its tokens or releases it.
+"""Admits each call of LiteLLM's proxy with SenseNova Billing, then reports what it used or releases it.
 
 Each call has one admission and one usage record, both under an id made here: callers may choose LiteLLM's own
-id, and could pay once for many calls. docs/gateway.md has a diagram of the sequence.
+id, and could pay once for many calls. A kind of call that is not known here is refused. docs/gateway.md has a
+diagram of the sequence, and says what is counted for each kind.
 """
 
 import asyncio
@@ -9,44 +10,53 @@ import datetime as dt
 import json
 import logging
 import os
-import uuid
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-from fastapi import HTTPException
-from litellm import token_counter
+from fastapi import Depends, HTTPException
+from fastapi.responses import PlainTextResponse
 from litellm.integrations.custom_logger import CustomLogger
+from litellm.proxy.auth.user_api_key_auth import user_api_key_auth
+from litellm.proxy.proxy_server import app
+
+sys.path.append(str(Path(__file__).parent))  # LiteLLM reads this file by its path
+from sensenova_usage import (
+    KINDS,
+    WITHOUT_MODEL,
+    AdmittedCall,
+    is_in_background,
+    output_tokens,
+    prompt_tokens,
+    usage_of,
+    usage_of_stream,
+    with_usage,
+)
 
 log = logging.getLogger("sensenova_billing")
 
-EMBEDDINGS = {"aembedding", "embedding", "embeddings"}
-TEXTS = {"acompletion", "completion", "atext_completion", "text_completion"}
-TEXTS |= {"aresponses", "responses", "anthropic_messages"}
-OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 # Statuses that reject this call. Others concern the gateway, and are treated as no answer.
 REJECTIONS = {400, 403, 409, 422, 429}
-FORWARDED = ("retry-after", "x-should-retry", "x-ratelimit-")
+FORWARDED = ("retry-after", "x-should-retry", "x-ratelimit-", "ratelimit")
 # The billing server has rejected the record. After all other answers it is resent.
 FINAL = {400, 409, 413, 415, 422}
 LONGEST_WAIT = 60
 # After these the call has left the window anyway.
 RELEASE_ATTEMPTS = 6
+SECONDS_FOR_AN_EVENT = 2
 MARK = "sensenova_call"
-
-
-@dataclass(frozen=True)
-class AdmittedCall:
-    """A call that may be made; a caller's JSON cannot contain an object of this class."""
-
-    call_id: str
-    customer: str
-    service: str
-    is_reserved: bool
-    headers: dict[str, str] = field(default_factory=dict)
+# What each counter counts, and its label.
+METRICS = {
+    "refused_calls": ("Calls of kinds that are not billed.", "call_type"),
+    "unadmitted_answers": ("Answers of a call that was not admitted; nobody is billed.", "call_type"),
+    "unmeasured_answers": ("Answers of which nobody says what they used; nobody is billed.", "call_type"),
+    "recounted_answers": ("Answers whose tokens the model did not say.", "counted_by"),
+    "records": ("Usage records that were answered.", "outcome"),
+}
 
 
 class BillingLogger(CustomLogger):
@@ -64,20 +74,42 @@ class BillingLogger(CustomLogger):
         self.client: httpx.AsyncClient | None = None
         # asyncio has only weak references to tasks.
         self.tasks: set[asyncio.Task[None]] = set()
+        self.counts: dict[str, Counter[str]] = {metric: Counter() for metric in METRICS}
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: str
     ) -> dict[str, Any]:
-        """Let the call proceed if the billing server admits it; else raise its error."""
-        if call_type not in TEXTS | EMBEDDINGS:
+        """Let the call proceed if it is billable and the billing server admits it; else raise an error."""
+        if call_type in WITHOUT_MODEL:
             return data
-        customer = _customer(user_api_key_dict)
-        output = 0 if call_type in EMBEDDINGS else _output_tokens(data, usual=self.usual_output)
-        tokens = await asyncio.to_thread(_prompt_tokens, data) + output
-        call = await self._admit(customer=customer, service=str(data.get("model")), tokens=tokens)
+        if call_type not in KINDS:
+            self.counts["refused_calls"][call_type] += 1
+            log.error("A call of the kind %s was refused: nobody would be billed for it.", call_type)
+            raise _refusal(400, "call_kind_not_billable", f"Calls of the kind {call_type} are not on sale.")
+        if KINDS[call_type] == "text" and is_in_background(data):
+            # Its answer has no usage yet, and is read later.
+            raise _refusal(400, "background_not_billable", "`background` is not on sale. Use `stream`.")
+        call = AdmittedCall(call_type, _customer(user_api_key_dict), str(data.get("model")))
+        await self._admit(call, await asyncio.to_thread(self._estimate, call, data))
         place = "litellm_metadata" if "litellm_metadata" in data else "metadata"
-        data[place] = {**(data.get(place) or {}), MARK: call}
+        if not isinstance(data.get(place), dict):
+            data[place] = {}
+        # In place: the failure of a text completion is told with the caller's own request, which shares this.
+        data[place][MARK] = call
+        # LiteLLM's /cursor/chat/completions loses the metadata; some other calls have no such object yet.
+        if logging_object := data.get("litellm_logging_obj"):
+            logging_object.model_call_details[MARK] = call
         return data
+
+    async def async_pre_call_deployment_hook(
+        self, kwargs: dict[str, Any], call_type: Any
+    ) -> dict[str, Any] | None:
+        """Note which service is tried, and have the model count a stream, whatever the caller asks for."""
+        if call := _admitted(kwargs):
+            call.note_attempt(kwargs)
+        if kwargs.get("stream") and call_type in ("acompletion", "atext_completion"):
+            return with_usage(kwargs)
+        return None
 
     async def async_post_call_response_headers_hook(
         self,
@@ -89,39 +121,48 @@ class BillingLogger(CustomLogger):
     ) -> dict[str, str]:
         """Return the headers with the remaining limits."""
         call = _admitted(data)
-        return call.headers if call else {}
+        if call is None:
+            return {}
+        call.answer = response
+        return call.headers
+
+    async def async_post_call_streaming_iterator_hook(
+        self, user_api_key_dict: Any, response: Any, request_data: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        """Pass the stream on; if the caller leaves, report what was sent if LiteLLM has no event for it."""
+        call, sent = _admitted(request_data), []
+        is_whole = False
+        try:
+            async for chunk in response:
+                sent.append(chunk)
+                yield chunk
+            is_whole = True
+        finally:
+            if call is not None and not is_whole:
+                self._start(self._report_cut(call, sent))
 
     async def async_log_success_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: dt.datetime, end_time: dt.datetime
     ) -> None:
         """Report what the call used; release it if it used nothing."""
-        call = _admitted(kwargs.get("litellm_params") or {})
+        call, call_type = _admitted(kwargs), str(kwargs.get("call_type"))
         if call is None:
+            if call_type not in WITHOUT_MODEL:
+                self.counts["unadmitted_answers"][call_type] += 1
+                log.error("An answer of the kind %s is of no admitted call: nobody is billed.", call_type)
             return
-        logged = kwargs.get("standard_logging_object") or {}
-        tokens = {
-            "input_tokens": logged.get("prompt_tokens"),
-            "output_tokens": logged.get("completion_tokens"),
-        }
-        is_used = any(tokens.values()) and not kwargs.get("cache_hit")
-        # After a fallback another model has answered, which is billed.
-        service = logged.get("model_group") or call.service
-        is_settled = is_used and service == call.service
+        if call.is_reported:
+            return
+        used, counted_by = ({}, "model") if kwargs.get("cache_hit") else usage_of(call, kwargs, response_obj)
+        service = (kwargs.get("standard_logging_object") or {}).get("model_group") or call.attempted
+        is_settled = bool(used) and service == call.service
         if call.is_reserved and not is_settled:
             self._start(self._release(call))
-        if not is_used:
-            log.info("Call %s of %s used no model: nothing is billed.", call.call_id, call.customer)
+        if not used:
+            self._log_unused(call, is_cached=bool(kwargs.get("cache_hit")))
             return
-        record = {
-            "event_id": call.call_id,
-            "customer": call.customer,
-            "service": service,
-            # LiteLLM's instants are in local time without an offset.
-            "occurred_at": end_time.astimezone(dt.UTC).isoformat(),
-            **{name: count or 0 for name, count in tokens.items()},
-            **({"call_id": call.call_id} if call.is_reserved and is_settled else {}),
-        }
-        self._start(self._report(call.call_id, json.dumps(record).encode()))
+        # LiteLLM's instants are in local time without an offset.
+        self._record(call, service, used, counted_by, end_time.astimezone(dt.UTC))
 
     # Not async_log_failure_event: it is called for each attempt, and a retry or a fallback may succeed.
     async def async_post_call_failure_hook(self, request_data: dict[str, Any], *_: Any, **__: Any) -> None:
@@ -130,21 +171,77 @@ class BillingLogger(CustomLogger):
         if call is not None and call.is_reserved:
             self._start(self._release(call))
 
-    async def _admit(self, *, customer: str, service: str, tokens: int) -> AdmittedCall:
-        call_id = str(uuid.uuid4())
-        call = {"customer": customer, "service": service, "estimated_tokens": tokens, "call_id": call_id}
-        answer = await self._answer("POST", "/api/v1/calls", json.dumps(call).encode(), seconds=self.patience)
+    async def metrics(self) -> PlainTextResponse:
+        """Return the counters in Prometheus' text format."""
+        lines = []
+        for metric, (text, label) in METRICS.items():
+            name = f"sensenova_gateway_{metric}_total"
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} counter"]
+            lines += [f'{name}{{{label}="{value}"}} {n}' for value, n in sorted(self.counts[metric].items())]
+        return PlainTextResponse("\n".join([*lines, ""]))
+
+    def _estimate(self, call: AdmittedCall, data: dict[str, Any]) -> int:
+        """Count what the caller sends; return the tokens that the call may use."""
+        kind = KINDS[call.call_type]
+        if kind == "speech":
+            call.input_characters = len(str(data.get("input") or ""))
+        if kind not in ("text", "embedding"):
+            return 0
+        call.input_tokens = prompt_tokens(data)
+        return call.input_tokens + (output_tokens(data, usual=self.usual_output) if kind == "text" else 0)
+
+    def _log_unused(self, call: AdmittedCall, *, is_cached: bool) -> None:
+        if is_cached:
+            log.info("Call %s of %s used no model: nobody is billed.", call.call_id, call.customer)
+        else:
+            self.counts["unmeasured_answers"][call.call_type] += 1
+            log.error("Call %s of %s: nobody says what it used or is billed.", call.call_id, call.customer)
+
+    async def _admit(self, call: AdmittedCall, tokens: int) -> None:
+        """Reserve the call, or raise the refusal."""
+        names = {"customer": call.customer, "service": call.service, "call_id": call.call_id}
+        body = json.dumps({**names, "estimated_tokens": tokens}).encode()
+        answer = await self._answer("POST", "/api/v1/calls", body, seconds=self.patience)
         if answer is None or not (answer.is_success or answer.status_code in REJECTIONS):
-            log.error("Call %s of %s was not admitted (%s).", call_id, customer, answer or "no answer")
+            log.error(
+                "Call %s of %s was not admitted (%s).", call.call_id, call.customer, answer or "no answer"
+            )
             if self.lets_through:
-                return AdmittedCall(call_id, customer, service, is_reserved=False)
+                return
             # The server may have admitted the call before the answer was lost.
-            self._start(self._release(AdmittedCall(call_id, customer, service, is_reserved=True)))
+            self._start(self._release(call))
             raise _refusal(503, "billing_away", "No call can be admitted now. Try again later.")
-        headers = {name: value for name, value in answer.headers.items() if name.startswith(FORWARDED)}
+        call.headers = {name: value for name, value in answer.headers.items() if name.startswith(FORWARDED)}
         if not answer.is_success:
-            raise HTTPException(answer.status_code, answer.json(), headers)
-        return AdmittedCall(call_id, customer, service, is_reserved=True, headers=headers)
+            raise HTTPException(answer.status_code, answer.json(), call.headers)
+        call.is_reserved = True
+
+    def _record(
+        self, call: AdmittedCall, service: str, used: dict[str, int], counted_by: str, ended: dt.datetime
+    ) -> None:
+        """Report usage; it settles the call unless another service has answered."""
+        call.is_reported = True
+        record = {
+            "event_id": call.call_id,
+            "customer": call.customer,
+            "service": service,
+            "occurred_at": ended.isoformat(),
+            **used,
+        }
+        if counted_by != "model":
+            self.counts["recounted_answers"][counted_by] += 1
+            record["metadata"] = {"counted_by": counted_by}
+        if call.is_reserved and service == call.service:
+            record["call_id"] = call.call_id
+        self._start(self._report(call.call_id, json.dumps(record).encode()))
+
+    async def _report_cut(self, call: AdmittedCall, sent: list[Any]) -> None:
+        """Report what was sent of a stream, unless LiteLLM has an event for it."""
+        ended = dt.datetime.now(dt.UTC)
+        await asyncio.sleep(SECONDS_FOR_AN_EVENT)
+        if not call.is_reported:
+            used = await asyncio.to_thread(usage_of_stream, call, sent)
+            self._record(call, call.attempted, used, "gateway", ended)
 
     async def _report(self, event_id: str, body: bytes) -> None:
         """Send a usage record until it is answered; a copy in the folder survives this process."""
@@ -159,6 +256,7 @@ class BillingLogger(CustomLogger):
             log.warning("The usage of call %s is not stored yet (%s).", event_id, answer or "no answer")
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+        self.counts["records"]["stored" if answer.is_success else "rejected"] += 1
         if not answer.is_success:
             log.error("The usage %s was rejected: %s", body.decode(), answer.text)
         if path and path.exists():  # else another worker has sent it too
@@ -209,36 +307,13 @@ def _customer(key: Any) -> str:
     raise _refusal(400, "no_customer", "Neither the key nor `user` names a customer.")
 
 
-def _prompt_tokens(data: dict[str, Any]) -> int:
-    model = str(data.get("model"))
-    prompt = data.get("messages") or data.get("prompt") or data.get("input") or ""
-    try:
-        if data.get("messages"):
-            # Otherwise LiteLLM would fetch the images of a message.
-            return int(token_counter(model, messages=prompt, use_default_image_token_count=True))
-        return sum(_tokens_of(part, model) for part in ([prompt] if isinstance(prompt, str) else prompt))
-    except (TypeError, ValueError, KeyError, AttributeError):
-        # Not text, or not in LiteLLM's format; the model decides.
-        return len(json.dumps(prompt)) // 4
-
-
-def _tokens_of(part: Any, model: str) -> int:
-    """Return the number of tokens of a text, a list of tokens or one token."""
-    if isinstance(part, str):
-        return int(token_counter(model, text=part))
-    return 1 if isinstance(part, int) else len(part)
-
-
-def _output_tokens(data: dict[str, Any], *, usual: int) -> int:
-    """Return the maximum of the answer, as given by the caller or usual."""
-    limits = [data[name] for name in OUTPUT_LIMITS if isinstance(data.get(name), int) and data[name] > 0]
-    answers = data["n"] if isinstance(data.get("n"), int) and data["n"] > 0 else 1
-    return int(max(limits, default=usual) * answers)
-
-
 def _admitted(where: dict[str, Any]) -> AdmittedCall | None:
-    """Return the admitted call in LiteLLM's metadata."""
-    found = [(where.get(place) or {}).get(MARK) for place in ("litellm_metadata", "metadata")]
+    """Return the admitted call in a request or in an event of LiteLLM's."""
+    params = where.get("litellm_params") or where
+    found = [
+        where.get(MARK),
+        *((params.get(place) or {}).get(MARK) for place in ("litellm_metadata", "metadata")),
+    ]
     return next((call for call in found if isinstance(call, AdmittedCall)), None)
 
 
@@ -247,3 +322,7 @@ def _refusal(status: int, code: str, message: str) -> HTTPException:
 
 
 billing_logger = BillingLogger(os.environ)
+# With the master key; a key for calls may not read it.
+app.add_api_route(
+    "/sensenova-billing/metrics", billing_logger.metrics, dependencies=[Depends(user_api_key_auth)]
+)

@@ -3,7 +3,6 @@
 Nothing leaves this machine: models are mocked by litellm itself, and every address is the test server's.
 """
 
-import asyncio
 import datetime as dt
 import os
 
@@ -175,36 +174,6 @@ def test_litellms_lago_callback(litellm):
 
     usage = answer.usage
     assert tokens() == [("acme", "SenseChat-5", usage.prompt_tokens, usage.completion_tokens)]
-
-
-@pytest.mark.parametrize("log_format", ["json_array", "ndjson", "single"])
-def test_litellms_generic_callback(log_format, litellm, monkeypatch):
-    module = imported("litellm.integrations.generic_api.generic_api_callback")
-    answers = []
-
-    async def call_twice():
-        logger = module.GenericAPILogger(log_format=log_format)
-        monkeypatch.setattr(litellm, "callbacks", [logger])
-        for _ in range(2):
-            answers.append(
-                await litellm.acompletion(
-                    model="openai/SenseChat-5",
-                    messages=[{"role": "user", "content": "a secret"}],
-                    mock_response="你好",
-                    metadata={"user_api_key_end_user_id": "acme"},  # the proxy adds it
-                )
-            )
-        async with asyncio.timeout(10):
-            while len(logger.log_queue) < 2:  # litellm logs in the background
-                await asyncio.sleep(0.05)
-        await logger.async_send_batch()
-
-    asyncio.run(call_twice())
-
-    assert tokens() == sorted(
-        ("acme", "SenseChat-5", answer.usage.prompt_tokens, answer.usage.completion_tokens)
-        for answer in answers
-    )
 
 
 @pytest.fixture

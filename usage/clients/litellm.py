@@ -16,7 +16,6 @@ fields are read, and nothing else is kept or logged.
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,11 +63,20 @@ _TEXTS = {
 _SPEECH, _TRANSCRIPTION, _RERANK = "speech", "transcription", "rerank"
 _IMAGES = {"image_generation", "image_edit", "image_variation"}
 _ASYNCHRONOUS = {f"a{name}": name for name in (*_TEXTS, *_IMAGES, _SPEECH, _TRANSCRIPTION, _RERANK) if name}
-# What is stored is read, listed or removed, which uses no model.
-_READS = re.compile(
-    r"a?(get|list|retrieve|delete|cancel)_\w+|a?(file|video|vector_store|vector_store_file)_"
-    r"(list|content|retrieve|retrieve_job|delete|update|get_character)|a?create_file"
-)
+# What is stored is made, read, listed or removed, and tools are called: none of that uses a model.
+_WITHOUT_MODEL = {
+    "get_responses", "delete_responses", "cancel_responses", "list_input_items", "retrieve_batch",
+    "cancel_batch", "create_file", "file_retrieve", "file_delete", "file_list", "file_content",
+    "video_retrieve", "video_retrieve_job", "video_content", "video_list", "video_delete",
+    "video_get_character", "vector_store_create", "vector_store_file_create", "vector_store_file_list",
+    "vector_store_file_retrieve", "vector_store_file_content", "vector_store_file_update",
+    "vector_store_file_delete", "get_assistants", "create_assistants", "delete_assistant", "create_thread",
+    "get_thread", "get_messages", "add_message", "create_container", "list_containers", "retrieve_container",
+    "delete_container", "list_container_files", "upload_container_file", "create_sandbox", "delete_sandbox",
+    "list_fine_tuning_jobs", "retrieve_fine_tuning_job", "cancel_fine_tuning_job", "list_mcp_tools",
+    "call_mcp_tool",
+}  # fmt: skip
+_READS = {form for name in _WITHOUT_MODEL for form in (name, f"a{name}", f"a_{name}")}
 _REDACTED = "redacted-by-litellm"
 
 
@@ -76,7 +84,8 @@ _REDACTED = "redacted-by-litellm"
 class LiteLLMItem:
     """An item of a delivery: its report, whose customer is still to be chosen, or why there is none.
 
-    `customers` are the names that may be the customer's code, in order; `sent` is what was read, as text.
+    `customers` are the names that may be the customer's code, in order; `sent` is what was read, as text;
+    `ended_at` is known for some of those that have no report.
     """
 
     index: int
@@ -84,6 +93,7 @@ class LiteLLMItem:
     report: UsageReport | None
     problem: BadItem | None
     sent: Mapping[str, str]
+    ended_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -115,13 +125,15 @@ def _items(body: bytes) -> list[Any]:
 
 def _decoded(index: int, item: Any, now: dt.datetime) -> LiteLLMItem | None:
     customers: tuple[str, ...] = ()
-    sent: dict[str, str] = {}
+    sent: dict[str, str] = {"payload": type(item).__name__}
+    ended_at = None
     try:
         payload = require_object("", item)
         customers, sent = _customers(payload), _sent(payload)
+        ended_at = _ended_at(payload)
         report = _report(payload, customers, now)
     except BadItem as problem:
-        return LiteLLMItem(index, customers, None, problem, sent)
+        return LiteLLMItem(index, customers, None, problem, sent, ended_at)
     return None if report is None else LiteLLMItem(index, customers, report, None, sent)
 
 
@@ -130,19 +142,18 @@ def _report(payload: dict[str, Any], customers: tuple[str, ...], now: dt.datetim
     if status not in _STATUSES:
         raise BadItem("status", "must be success or failure")
     call_type = _call_type(payload)
-    if payload.get("cache_hit") is True or _READS.fullmatch(call_type):
+    if payload.get("cache_hit") is True or call_type in _READS:
         return None
     quantities = _quantities(payload, call_type, is_failure=status == "failure")
     if status == "failure" and not any(quantities.values()):
         return None
-    ended = payload.get("endTime")
     report = timed_report(
         {
             "event_id": _event_id(payload),
             # One is chosen later; without any, an error names the field.
             "customer": customers[0] if customers else first_given(payload, ("end_user",)) or "-",
             "service": first_given(payload, ("model_group", "model")),
-            "occurred_at": None if ended is None else unix_time("endTime", ended),
+            "occurred_at": _ended_at(payload),
             **quantities,
             **({"outcome": Outcome.FAILED} if status == "failure" else {}),
         },
@@ -150,6 +161,11 @@ def _report(payload: dict[str, Any], customers: tuple[str, ...], now: dt.datetim
     )
     full = _full_id(payload)
     return report if len(full) <= MAX_ID else structs.replace(report, metadata={"id": full})
+
+
+def _ended_at(payload: dict[str, Any]) -> dt.datetime | None:
+    ended = payload.get("endTime")
+    return None if ended is None else unix_time("endTime", ended)
 
 
 def _call_type(payload: dict[str, Any]) -> str:
@@ -174,12 +190,12 @@ def _event_id(payload: dict[str, Any]) -> Any:
 def _full_id(payload: dict[str, Any]) -> str:
     started = payload.get("startTime")
     parts = [
-        payload.get("litellm_call_id"),
+        payload.get("litellm_call_id") or "-",
         payload.get("id"),
-        started.written if isinstance(started, WrittenFloat) else started,
+        getattr(started, "written", started) or "-",
     ]
-    texts = [str(part).replace("%", "%25").replace(" ", "%20") for part in parts if part not in (None, "")]
-    return " ".join(texts) if len(texts) > 1 else str(payload.get("id"))
+    texts = [str(part).replace("%", "%25").replace(" ", "%20") for part in parts]
+    return texts[1] if texts[0] == texts[2] == "-" else " ".join(texts)
 
 
 def _customers(payload: dict[str, Any]) -> tuple[str, ...]:
@@ -197,14 +213,24 @@ def _sent(payload: dict[str, Any]) -> dict[str, str]:
     names = ("id", "litellm_call_id", "call_type", "status", "model", "model_group", "startTime", "endTime",
              "prompt_tokens", "completion_tokens", "total_tokens")  # fmt: skip
     found = {name: payload[name] for name in names if payload.get(name) is not None}
-    return {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
+    sent = {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
+    counts = {name: value for name, value in _usage_object(payload).items() if isinstance(value, int | float)}
+    if counts:
+        sent["usage_object"] = ", ".join(f"{name}: {value}" for name, value in counts.items())
+    if customers := _customers(payload):
+        sent["customers"] = ", ".join(customers)
+    return sent
 
 
 def _quantities(payload: dict[str, Any], call_type: str, *, is_failure: bool) -> Counts:
-    if call_type in _TEXTS:
-        return _tokens(payload, may_be_missing=is_failure)
     if is_failure:
-        return {}
+        return _tokens(payload, may_be_missing=True)
+    if call_type in _TEXTS:
+        found = _tokens(payload, may_be_missing=False)
+        if not any(found.values()):
+            # E.g. a response that is made in the background, and read later.
+            raise BadItem("prompt_tokens", "the call was answered, but no tokens are given")
+        return found
     if call_type == _SPEECH:
         return {Measure.INPUT_CHARACTERS.value: count_characters(_spoken(payload))}
     if call_type == _TRANSCRIPTION:
@@ -261,6 +287,8 @@ def _seconds(payload: dict[str, Any]) -> Counts:
     given = usage.get("seconds") or _response(payload).get("duration")
     if isinstance(given, WrittenFloat):
         return {Measure.SECONDS.value: nearest_whole("seconds", given.written)}
+    if given is None and payload.get("prompt_tokens"):
+        return _tokens(payload, may_be_missing=False)  # some models count tokens
     if given is None:
         raise BadItem("metadata.usage_object", "has no seconds")
     return {Measure.SECONDS.value: whole_number("seconds", given)}
@@ -277,6 +305,8 @@ def _number_of_images(payload: dict[str, Any]) -> int:
 
 
 def _number_of_searches(payload: dict[str, Any]) -> int:
+    if _response(payload).get("text") == _REDACTED:
+        raise BadItem("response", "is redacted, and has the number of searches")
     meta = _response(payload).get("meta")
     units = meta.get("billed_units") if isinstance(meta, dict) else None
     count = units.get("search_units") if isinstance(units, dict) else None

@@ -88,6 +88,7 @@ def _bad(item: LiteLLMItem, report: UsageReport | None, error: UsageError) -> Ba
         field=str(first.get("field", "")),
         problem=str(first.get("reason", "differs from the record that is stored under this event id")),
         reason=error.reasons.get(0, RefusalReason.CONFLICTING_USAGE),
+        occurred_at=item.ended_at,
     )
 
 

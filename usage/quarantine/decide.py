@@ -35,6 +35,7 @@ def store_quarantined(
     It counts as received when it was: age is no obstacle, and an hour that is closed makes it late.
     """
     held = _waiting(pk)
+    before = _stated(held)
     held.customer_code = held.customer_code if customer is None else customer
     held.service_name = held.service_name if service is None else service
     held.quantities = held.quantities if quantities is None else dict(quantities)
@@ -59,6 +60,8 @@ def store_quarantined(
     (outcome,) = record_each(reports=[report], now=held.received_at)
     if isinstance(outcome, UsageError):
         raise NotStored(_words(outcome))
+    if _stated(held) != before:
+        reason = f"{reason} Before: {before}."
     return _decide(held, QuarantineState.STORED, by=by, reason=reason, now=now)
 
 
@@ -81,6 +84,11 @@ def _decide(
     held.state, held.decided_at, held.decided_by, held.decision = state, now, by, reason
     held.save()
     return held
+
+
+def _stated(held: QuarantinedUsage) -> str:
+    quantities = ", ".join(f"{name} {used}" for name, used in held.quantities.items()) or "no quantities"
+    return f"customer {held.customer_code or '-'}, service {held.service_name or '-'}, {quantities}"
 
 
 def _words(error: UsageError) -> str:

@@ -22,6 +22,7 @@ class BadUsage:
     field: str
     problem: str
     reason: RefusalReason
+    occurred_at: dt.datetime | None = None  # where there is no report
 
 
 def keep(*, usage: Sequence[BadUsage], key: ServiceKey, now: dt.datetime) -> None:
@@ -48,7 +49,7 @@ def _row(bad: BadUsage, key: ServiceKey, now: dt.datetime) -> QuarantinedUsage:
         event_id=event_id or f"quarantine-{digest}",
         customer_code=customer_code,
         service_name=report.service if report else _name(sent),
-        occurred_at=report.occurred_at if report else now,
+        occurred_at=report.occurred_at if report else bad.occurred_at or now,
         quantities=quantities,
         outcome=(report.outcome or "") if report else "",
         metadata=(report.metadata or {}) if report else {},

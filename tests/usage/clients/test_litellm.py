@@ -204,8 +204,8 @@ def test_a_name_that_is_no_customer_does_not_hide_the_next(fields, post):
 
 # --- Kinds of calls --------------------------------------------------------------------------------
 
-READS = ["aget_responses", "aretrieve_batch", "acancel_responses", "alist_input_items", "afile_content",
-         "adelete_responses", "acreate_file"]  # fmt: skip
+READS = ["get_responses", "aget_responses", "aretrieve_batch", "acancel_responses", "alist_input_items",
+         "afile_content", "adelete_responses", "acreate_file", "a_add_message", "call_mcp_tool"]  # fmt: skip
 
 
 @pytest.mark.parametrize("call_type", READS)
@@ -222,7 +222,7 @@ def test_what_uses_a_model_is_stored(call_type, post):
     assert post(PAYLOAD | {"call_type": call_type}).json()["accepted"] == 1
 
 
-@pytest.mark.parametrize("call_type", ["adream", "acreate_batch", "_arealtime", "moderation"])
+@pytest.mark.parametrize("call_type", ["adream", "aget_dreams", "acreate_batch", "_arealtime", "moderation"])
 def test_a_kind_that_cannot_be_charged_is_kept_by_name(call_type, post):
     error = refusal_of(post(PAYLOAD | {"call_type": call_type}), 422)
 
@@ -341,3 +341,54 @@ def test_what_is_kept_counts_as_refused_usage(post):
     post([PAYLOAD, PAYLOAD | {"id": "2", "model": "nova-9"}])
 
     assert refused_in_all()["unknown_service"] == 1
+
+
+# --- What LiteLLM leaves out -----------------------------------------------------------------------
+
+
+def test_an_answer_without_tokens_is_kept_for_it_may_be_finished_later(post):
+    error = refusal_of(post(PAYLOAD | NOTHING | {"call_type": "aresponses"}), 422)
+
+    assert error["details"][0]["field"] == "prompt_tokens"
+
+
+def test_a_reranking_whose_answer_is_redacted_is_kept(post):
+    call = {"call_type": "arerank", "response": {"text": "redacted-by-litellm"}}
+
+    assert refusal_of(post(PAYLOAD | NOTHING | call), 422)["details"][0]["field"] == "response"
+
+
+def test_a_transcription_may_be_counted_in_tokens(post):
+    assert post(PAYLOAD | {"call_type": "atranscription"}).json()["accepted"] == 1
+    assert stored() == ("acme", "SenseChat-5", 12, 34)
+
+
+def test_a_failure_with_tokens_is_stored_whatever_its_kind(post):
+    assert post(PAYLOAD | {"call_type": "adream", "status": "failure"}).json()["accepted"] == 1
+    assert UsageRecord.objects.get().outcome == "failed"
+
+
+def test_tokens_of_tools_are_within_the_prompt(post):
+    details = {"prompt_tokens_details": {"cached_tokens": 4, "tool_use_tokens": 3}}
+    usage = {"prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46} | details
+
+    assert post(PAYLOAD | {"metadata": {"usage_object": usage}}).json()["accepted"] == 1
+
+
+def test_parts_of_an_id_do_not_run_into_each_other(post):
+    ids: list[dict[str, object]] = [
+        {"id": "a b"}, {"litellm_call_id": "a", "id": "b"}, {"id": "a", "startTime": 5},
+    ]  # fmt: skip
+
+    assert post([PAYLOAD | one for one in ids]).json()["accepted"] == 3
+
+
+def test_what_has_no_report_keeps_the_time_of_its_call_and_what_people_need(post):
+    usage = {"prompt_tokens": 12, "moon_tokens": 5}
+
+    post(PAYLOAD | {"metadata": {"usage_object": usage, "user_api_key_team_id": "team-1"}})
+
+    kept = QuarantinedUsage.objects.get()
+    assert kept.occurred_at == HALF_PAST.replace(microsecond=250_000)
+    assert kept.sent["usage_object"] == "prompt_tokens: 12, moon_tokens: 5"
+    assert kept.sent["customers"] == "acme, team-1"

@@ -51,9 +51,11 @@ def test_it_still_waits_where_it_still_cannot_be_stored(acme):
 def test_it_is_stored_mended(acme, globex):
     held = in_quarantine()
 
-    store(held, customer="globex", service="SenseChat", quantities={"input_tokens": 7})
+    stored = store(held, customer="globex", service="SenseChat", quantities={"input_tokens": 7})
 
     found = UsageRecord.objects.get()
+    before = "customer acme, service nova-9, input_tokens 1000, output_tokens 500"
+    assert stored.decision == f"An alias. Before: {before}."
     assert (found.customer, found.service.name) == (globex, "SenseChat")
     assert (found.input_tokens, found.output_tokens) == (7, 0)
 
