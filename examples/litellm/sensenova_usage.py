@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from litellm import get_supported_openai_params, token_counter
@@ -136,7 +137,7 @@ def usage_of(call: AdmittedCall, kwargs: dict[str, Any], answer: Any) -> tuple[d
         used = {"input_characters": call.input_characters}
     elif kind == "transcription":
         seconds = usage.get("seconds") or getattr(answer, "duration", None) or 0
-        used = {"seconds": int(float(seconds) + 0.5)}
+        used = {"seconds": int(Decimal(str(seconds)).to_integral_value(ROUND_HALF_UP))}
     elif kind == "image":
         used = {"images": len(getattr(answer, "data", None) or ())}
     else:

@@ -214,9 +214,13 @@ def _sent(payload: dict[str, Any]) -> dict[str, str]:
              "prompt_tokens", "completion_tokens", "total_tokens")  # fmt: skip
     found = {name: payload[name] for name in names if payload.get(name) is not None}
     sent = {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
-    counts = {name: value for name, value in _usage_object(payload).items() if isinstance(value, int | float)}
+    counts = {
+        name: value for name, value in _usage_object(payload).items() if isinstance(value, int | WrittenFloat)
+    }
     if counts:
-        sent["usage_object"] = ", ".join(f"{name}: {value}" for name, value in counts.items())
+        sent["usage_object"] = ", ".join(
+            f"{name}: {getattr(value, 'written', value)}" for name, value in counts.items()
+        )
     if customers := _customers(payload):
         sent["customers"] = ", ".join(customers)
     return sent
