@@ -29,6 +29,7 @@ from sensenova_usage import (
     KINDS,
     WITHOUT_MODEL,
     AdmittedCall,
+    is_error,
     is_in_background,
     output_tokens,
     prompt_tokens,
@@ -129,16 +130,16 @@ class BillingLogger(CustomLogger):
     async def async_post_call_streaming_iterator_hook(
         self, user_api_key_dict: Any, response: Any, request_data: dict[str, Any]
     ) -> AsyncGenerator[Any, None]:
-        """Pass the stream on; if the caller leaves, report what was sent if LiteLLM has no event for it."""
+        """Pass the stream on; where it ends early, report what was sent if LiteLLM has no event for it."""
         call, sent = _admitted(request_data), []
         is_whole = False
         try:
             async for chunk in response:
                 sent.append(chunk)
                 yield chunk
-            is_whole = True
+            is_whole = not (sent and is_error(sent[-1]))
         finally:
-            if call is not None and not is_whole:
+            if call is not None and sent and not is_whole:
                 self._start(self._report_cut(call, sent))
 
     async def async_log_success_event(

@@ -39,7 +39,7 @@ FILES = {"data", "file_data", "url", "image_url", "fileUri"}
 TOKENS_OF_A_FILE = 250  # LiteLLM's number for an image
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "maxOutputTokens")
 ANSWERS = {"choices", "output", "content", "delta", "candidates"}
-ANSWER_TEXTS = {"content", "text", "arguments", "reasoning_content"}
+ANSWER_TEXTS = {"content", "text", "arguments", "reasoning_content", "delta"}
 REDACTED = "redacted-by-litellm"
 
 
@@ -130,8 +130,10 @@ def usage_of(call: AdmittedCall, kwargs: dict[str, Any], answer: Any) -> tuple[d
     if kind in ("text", "embedding"):
         asked, answered = logged.get("prompt_tokens") or 0, logged.get("completion_tokens") or 0
         if asked or answered:
-            is_certain = not kwargs.get("stream") or _is_counted_by_model(call.answer, usage)
-            return _tokens(asked, answered, usage), "model" if is_certain else "litellm"
+            if not kwargs.get("stream") or _is_counted_by_model(call.answer, usage):
+                return _tokens(asked, answered, usage), "model"
+            # For a stream in Google's form LiteLLM counts the answer only.
+            return {"input_tokens": asked or call.input_tokens, "output_tokens": answered}, "litellm"
         return _own_count(call, "" if kind == "embedding" else _text_of(answer)), "gateway"
     if kind == "speech":
         used = {"input_characters": call.input_characters}
@@ -148,7 +150,19 @@ def usage_of(call: AdmittedCall, kwargs: dict[str, Any], answer: Any) -> tuple[d
 
 def usage_of_stream(call: AdmittedCall, sent: list[Any]) -> dict[str, int]:
     """Return what a call used of which this was sent: objects of LiteLLM's, or server-sent events."""
-    return _own_count(call, "".join(_text_of(part) for chunk in sent for part in _parsed(chunk)))
+    objects = [chunk for chunk in sent if not isinstance(chunk, str | bytes)]
+    events = [
+        chunk.encode() if isinstance(chunk, str) else chunk
+        for chunk in sent
+        if isinstance(chunk, str | bytes)
+    ]
+    return _own_count(call, "".join(map(_text_of, [*objects, *_data_of(b"".join(events))])))
+
+
+def is_error(chunk: Any) -> bool:
+    """Return whether this is the event that ends a failed stream in Anthropic's form."""
+    text = chunk.decode(errors="replace") if isinstance(chunk, bytes) else chunk
+    return isinstance(text, str) and text.startswith("event: error")
 
 
 def _own_count(call: AdmittedCall, text: str) -> dict[str, int]:
@@ -156,11 +170,14 @@ def _own_count(call: AdmittedCall, text: str) -> dict[str, int]:
     return {"input_tokens": call.input_tokens, "output_tokens": answered}
 
 
-def _parsed(chunk: Any) -> list[Any]:
-    if not isinstance(chunk, str | bytes):
-        return [chunk]
-    lines = (chunk.encode() if isinstance(chunk, str) else chunk).splitlines()
-    return [json.loads(line[5:]) for line in lines if line.startswith(b"data:") and line.endswith(b"}")]
+def _data_of(events: bytes) -> Iterator[Any]:
+    """Yield the data of server-sent events; the last may be cut off."""
+    for line in events.splitlines():
+        if line.startswith(b"data:"):
+            try:
+                yield json.loads(line.removeprefix(b"data:"))
+            except ValueError:
+                continue  # [DONE], or not whole
 
 
 def _tokens(asked: int, answered: int, usage: dict[str, Any]) -> dict[str, int]:

@@ -43,6 +43,7 @@ class Backend(ThreadingHTTPServer):
         self.counts = Counts()
         self.names_counts = True
         self.seconds_between = 0.0
+        self.breaks_after: int | None = None
         self.statuses: list[int] = []
         self.requests: list[tuple[str, JSON]] = []
         self.stored: dict[str, JSON] = {}
@@ -158,7 +159,10 @@ def messages(backend: Backend, asked: JSON) -> JSON | list[JSON]:
         return {**message, "content": [text], **end, **said}
     begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     return [
-        {"type": "message_start", "message": {**begun, "usage": {**usage, "output_tokens": 1}}},
+        {
+            "type": "message_start",
+            "message": {**begun, **backend.usage("usage", {**usage, "output_tokens": 1})},
+        },
         {"type": "content_block_start", "index": 0, "content_block": {**text, "text": ""}},
         *(
             {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": letter}}
@@ -168,7 +172,7 @@ def messages(backend: Backend, asked: JSON) -> JSON | list[JSON]:
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": counts.output},
+            **backend.usage("usage", {"output_tokens": counts.output}),
         },
         {"type": "message_stop"},
     ]
@@ -279,11 +283,11 @@ class _Answering(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for event in answer:
+        for event in answer[: self.server.breaks_after]:
             name = f"event: {event['type']}\n" if "type" in event else ""
             self.wfile.write(f"{name}data: {json.dumps(event)}\n\n".encode())
             time.sleep(self.server.seconds_between)
-        if ends_with_done:
+        if ends_with_done and self.server.breaks_after is None:
             self.wfile.write(b"data: [DONE]\n\n")
 
     def _send(self, status: int, content_type: str, body: bytes) -> None:

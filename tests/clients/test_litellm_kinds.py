@@ -292,6 +292,45 @@ def test_a_caller_who_leaves_pays_for_what_was_sent(form, service, proxy, models
     assert 0 < answered < 26
 
 
+@IN_EACH_FORM
+def test_a_stream_that_breaks_off_is_paid_for_as_far_as_it_came(form, proxy, models):
+    models.breaks_after = 5
+
+    for service in (OPENAI, ANTHROPIC, GOOGLE):
+        path, body = form(service, stream=True)
+        proxy.post(path, **body)
+
+    until(lambda: len(stored()) == 3)
+    assert all(asked > 0 and 0 < answered < 26 for _, asked, answered in stored_tokens())
+
+
+@IN_EACH_FORM
+def test_a_stream_that_never_began_costs_nothing(form, proxy, models):
+    limit(1, service=OPENAI)
+    path, body = form(OPENAI, stream=True)
+
+    models.statuses = [400] * 9
+    proxy.post(path, **body)
+    models.statuses.clear()
+
+    assert until(lambda: (answer := proxy.post(path, **body)).is_success and answer)
+    until(stored)
+    assert stored_tokens() == [(OPENAI, 4, 26)]
+
+
+@IN_EACH_FORM
+def test_a_stream_of_a_silent_model_is_counted_whole(form, proxy, models):
+    models.names_counts = False
+
+    for service in (OPENAI, ANTHROPIC, GOOGLE):
+        path, body = form(service, stream=True)
+        assert proxy.post(path, **body).status_code == 200
+
+    until(lambda: len(stored()) == 3)
+    assert all(asked > 0 and answered > 0 for _, asked, answered in stored_tokens())
+    assert None not in counted_by()
+
+
 LONG = "many words " * 1_500
 TOOL = {"name": "find", "description": LONG, "parameters": {"type": "object", "properties": {}}}
 ALL_TEXT = {
