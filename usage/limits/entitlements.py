@@ -168,11 +168,18 @@ def _entitlement(
 def windows_without_cached_input(windows: Collection[WindowId], *, now: dt.datetime) -> set[WindowId]:
     """Return those of these windows whose call specification does not count cached input."""
     customers, services = zip(*windows, strict=True)
-    found = CallSpecification.objects.in_force(at=now).filter(
-        Q(customer=None) | Q(customer__in=customers), service__in=services
-    )
-    excluding = {(one.customer_id, one.service_id): one.excludes_cached_input for one in found}
-    return {window for window in windows if excluding.get(window, excluding.get((None, window[1])))}
+    found = specifications_in_force(customers, services, now=now)
+    in_force = {window: found.get(window) or found.get((None, window[1])) for window in windows}
+    return {window for window, one in in_force.items() if one is not None and one.excludes_cached_input}
+
+
+def specifications_in_force(
+    customers: Collection[int], services: Collection[int], *, now: dt.datetime
+) -> dict[tuple[int | None, int], CallSpecification]:
+    """Return the call specifications that are in force, by customer (None: the default) and service."""
+    found = CallSpecification.objects.in_force(at=now).filter(service__in=services)
+    found = found.filter(Q(customer=None) | Q(customer__in=customers))
+    return {(one.customer_id, one.service_id): one for one in found}
 
 
 _READ = load_statement(

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection
 
+from sensenova_billing.lib import clock
 from usage.limits.entitlements import windows_without_cached_input
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import (
@@ -60,30 +61,42 @@ class AdmittedUsage:
     service_id: int
     tokens: int
     is_recent: bool
+    cached_tokens: int = 0
+
+    @property
+    def window(self) -> WindowId:
+        """The window in which it counts."""
+        return self.customer_id, self.service_id
 
 
 @dataclass
 class ReportedCalls:
-    """Calls that were made: the admitted ones, and the number and tokens of the others by window."""
+    """Calls that were made: the admitted ones, and by window the number and tokens of the others.
+
+    `cached` are those of the others' tokens that were cached input.
+    """
 
     admitted: list[AdmittedUsage] = field(default_factory=list)
     others: dict[WindowId, tuple[int, int]] = field(default_factory=dict)
+    cached: dict[WindowId, int] = field(default_factory=dict)
 
-    def add(self, window: WindowId, calls: int, tokens: int) -> None:
+    def add(self, window: WindowId, calls: int, tokens: int, cached_tokens: int = 0) -> None:
         """Count calls that were not admitted."""
         before = self.others.get(window, (0, 0))
         self.others[window] = before[0] + calls, before[1] + tokens
+        if cached_tokens:
+            self.cached[window] = self.cached.get(window, 0) + cached_tokens
 
     def add_all(self, other: "ReportedCalls") -> None:
         """Add all calls of the other."""
         self.admitted += other.admitted
         for window, counted in other.others.items():
-            self.add(window, *counted)
+            self.add(window, *counted, other.cached.get(window, 0))
 
 
 def settle_stored(*, calls: Iterable[UsedCall], now: dt.datetime) -> None:
     """Settle or count the calls of these new, committed records in the windows, soon."""
-    reported = _reported_calls(_as_counted(calls, now=now), since=now - WINDOW)
+    reported = _reported_calls(calls, since=now - WINDOW)
     if not (reported.admitted or reported.others):
         return
     if not settings.SETTLE_CALLS_BESIDE or not _BACKGROUND_SETTLER.submit(reported):
@@ -97,8 +110,14 @@ def wait_until_settled() -> None:
 
 def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
     """Settle the admitted calls to what they used, and count the others."""
+    excluding = _excluding_cached_input(reported)
     settled = [
-        SettledCall(usage.customer_id, usage.call_id, usage.tokens, usage.service_id)
+        SettledCall(
+            usage.customer_id,
+            usage.call_id,
+            usage.tokens - (usage.cached_tokens if usage.window in excluding else 0),
+            usage.service_id,
+        )
         for usage in reported.admitted
     ]
     states = windows.settle(settled) if settled else []
@@ -109,24 +128,22 @@ def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
             call = usage.customer_id, usage.call_id
             calls = 0 if state is CallState.SETTLED or call in counted else 1
             counted.add(call)
-            reported.add((usage.customer_id, usage.service_id), calls, usage.tokens)
+            reported.add(usage.window, calls, usage.tokens, usage.cached_tokens)
     if reported.others:
-        windows.count([CountedCalls(*window, *counted) for window, counted in reported.others.items()])
+        windows.count(
+            [
+                CountedCalls(
+                    *window, calls, tokens - (reported.cached.get(window, 0) if window in excluding else 0)
+                )
+                for window, (calls, tokens) in reported.others.items()
+            ]
+        )
 
 
-def _as_counted(calls: Iterable[UsedCall], *, now: dt.datetime) -> list[UsedCall]:
-    """Return the calls with those tokens that the TPM of their call specification counts."""
-    calls = list(calls)
-    cached = {(call.customer_id, call.service_id) for call in calls if call.cached_tokens}
-    uncounted = windows_without_cached_input(cached, now=now) if cached else set()
-    if not uncounted:
-        return calls
-    return [
-        call._replace(tokens=call.tokens - call.cached_tokens)
-        if (call.customer_id, call.service_id) in uncounted
-        else call
-        for call in calls
-    ]
+def _excluding_cached_input(reported: ReportedCalls) -> set[WindowId]:
+    """Return the windows of calls with cached input whose call specification does not count it."""
+    windows = {usage.window for usage in reported.admitted if usage.cached_tokens} | reported.cached.keys()
+    return windows_without_cached_input(windows, now=clock.now()) if windows else set()
 
 
 def _reported_calls(calls: Iterable[UsedCall], *, since: dt.datetime) -> ReportedCalls:
@@ -134,9 +151,11 @@ def _reported_calls(calls: Iterable[UsedCall], *, since: dt.datetime) -> Reporte
     for call in calls:
         window, is_recent = (call.customer_id, call.service_id), call.occurred_at > since
         if call.call_id is not None:
-            reported.admitted.append(AdmittedUsage(call.call_id, *window, call.tokens, is_recent))
+            reported.admitted.append(
+                AdmittedUsage(call.call_id, *window, call.tokens, is_recent, call.cached_tokens)
+            )
         elif is_recent:
-            reported.add(window, 1, call.tokens)
+            reported.add(window, 1, call.tokens, call.cached_tokens)
     return reported
 
 

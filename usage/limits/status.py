@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Customer
 from pricing.models import CallSpecification, Price, Service
+from usage.limits.entitlements import specifications_in_force
 from usage.limits.errors import REFUSAL_CODES, REFUSAL_WORDS
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import CallLimits, Refusal, Use
@@ -104,7 +105,7 @@ def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
     shown = counted[:most]
     customers = Customer.objects.in_bulk({one.customer_id for one in shown})
     services = Service.objects.in_bulk({one.service_id for one in shown})
-    specifications = _in_force(customers, services, now=now)
+    specifications = specifications_in_force(customers, services, now=now)
     rows = [
         RefusedCustomer(
             customers[one.customer_id],
@@ -130,12 +131,3 @@ def _limited(service: Service, specification: CallSpecification | None) -> Limit
         return LimitedService(service, None, is_own=False)
     limits = CallLimits(specification.rpm, specification.tpm)
     return LimitedService(service, limits, is_own=specification.customer_id is not None)
-
-
-def _in_force(
-    customers: Collection[int], services: Collection[int], *, now: dt.datetime
-) -> dict[tuple[int | None, int], CallSpecification]:
-    """Return the call specifications that are in force, by customer (None: the default) and service."""
-    found = CallSpecification.objects.in_force(at=now).filter(service__in=services)
-    found = found.filter(Q(customer=None) | Q(customer__in=customers))
-    return {(one.customer_id, one.service_id): one for one in found}
