@@ -218,8 +218,12 @@ class LiteLLMView(ClientView):
         """Authenticate, parse, record or keep, answer."""
         now = clock.now()
         delivery = litellm.decode_payloads(self.body_of(request), now=now)
-        stored = store_delivery(delivery, key=key_of(request), path=request.path, now=now)
-        return Response(stored)
+        receipt, refusal = store_delivery(delivery, key=key_of(request), now=now)
+        if refusal is not None:
+            if not receipt.accepted + receipt.duplicates:
+                raise refusal
+            self.count(refusal, reason=RefusalReason.OTHER)
+        return Response(receipt)
 
 
 class TracesView(ClientView):

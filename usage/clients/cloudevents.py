@@ -25,6 +25,7 @@ from usage.clients.parsing import (
     require_object,
     timed_report,
     whole_number,
+    without_spaces,
 )
 from usage.clients.usage_objects import Counts, has_counts, quantities_of
 from usage.ingest.payload import UsageReport, each_item, require_batch
@@ -102,7 +103,7 @@ def _text(event: dict[str, Any], name: str) -> str:
 def _event_id(*, source: str, own_id: str) -> str:
     # An event is identified by source and id together; so the space that joins them must be the only one
     # before the id, whatever the source contains.
-    joined = f"{source.replace('%', '%25').replace(' ', '%20')} {own_id}"
+    joined = f"{without_spaces(source)} {own_id}"
     if len(joined) > MAX_ID:
         raise BadItem("id", f"source and id together are longer than {MAX_ID - 1} characters")
     return joined

@@ -28,7 +28,9 @@ from sensenova_billing.lib.api.strict_json import BadItem, require_text
 from usage.clients.parsing import (
     LITELLM_NAMES,
     WrittenFloat,
+    as_written,
     first_given,
+    is_whole,
     measure_of_each,
     nearest_whole,
     read_client_json,
@@ -36,6 +38,7 @@ from usage.clients.parsing import (
     timed_report,
     unix_time,
     whole_number,
+    without_spaces,
 )
 from usage.clients.usage_objects import Counts, has_counts, quantities_of
 from usage.ingest.payload import UsageReport, require_batch
@@ -82,7 +85,7 @@ _REDACTED = "redacted-by-litellm"
 
 @dataclass(frozen=True)
 class LiteLLMItem:
-    """An item of a delivery: its report, whose customer is still to be chosen, or why there is none.
+    """An item of a delivery: its report, of a customer that is still to be chosen, or why there is none.
 
     `customers` are the names that may be the customer's code, in order; `sent` is what was read, as text;
     `ended_at` is known for some of those that have no report.
@@ -90,10 +93,9 @@ class LiteLLMItem:
 
     index: int
     customers: tuple[str, ...]
-    report: UsageReport | None
-    problem: BadItem | None
+    report: UsageReport | BadItem
     sent: Mapping[str, str]
-    ended_at: dt.datetime | None = None
+    ended_at: dt.datetime | None
 
 
 @dataclass(frozen=True)
@@ -129,15 +131,19 @@ def _decoded(index: int, item: Any, now: dt.datetime) -> LiteLLMItem | None:
     ended_at = None
     try:
         payload = require_object("", item)
-        customers, sent = _customers(payload), _sent(payload)
-        ended_at = _ended_at(payload)
-        report = _report(payload, customers, now)
+        customers = _customers(payload)
+        sent = _sent(payload, customers)
+        ended = payload.get("endTime")
+        ended_at = None if ended is None else unix_time("endTime", ended)
+        report = _report(payload, customers, ended_at, now)
     except BadItem as problem:
-        return LiteLLMItem(index, customers, None, problem, sent, ended_at)
-    return None if report is None else LiteLLMItem(index, customers, report, None, sent)
+        return LiteLLMItem(index, customers, problem, sent, ended_at)
+    return None if report is None else LiteLLMItem(index, customers, report, sent, ended_at)
 
 
-def _report(payload: dict[str, Any], customers: tuple[str, ...], now: dt.datetime) -> UsageReport | None:
+def _report(
+    payload: dict[str, Any], customers: tuple[str, ...], ended_at: dt.datetime | None, now: dt.datetime
+) -> UsageReport | None:
     status = payload.get("status", "success")
     if status not in _STATUSES:
         raise BadItem("status", "must be success or failure")
@@ -153,7 +159,7 @@ def _report(payload: dict[str, Any], customers: tuple[str, ...], now: dt.datetim
             # One is chosen later; without any, an error names the field.
             "customer": customers[0] if customers else first_given(payload, ("end_user",)) or "-",
             "service": first_given(payload, ("model_group", "model")),
-            "occurred_at": _ended_at(payload),
+            "occurred_at": ended_at,
             **quantities,
             **({"outcome": Outcome.FAILED} if status == "failure" else {}),
         },
@@ -161,11 +167,6 @@ def _report(payload: dict[str, Any], customers: tuple[str, ...], now: dt.datetim
     )
     full = _full_id(payload)
     return report if len(full) <= MAX_ID else structs.replace(report, metadata={"id": full})
-
-
-def _ended_at(payload: dict[str, Any]) -> dt.datetime | None:
-    ended = payload.get("endTime")
-    return None if ended is None else unix_time("endTime", ended)
 
 
 def _call_type(payload: dict[str, Any]) -> str:
@@ -188,40 +189,32 @@ def _event_id(payload: dict[str, Any]) -> Any:
 
 
 def _full_id(payload: dict[str, Any]) -> str:
-    started = payload.get("startTime")
-    parts = [
-        payload.get("litellm_call_id") or "-",
-        payload.get("id"),
-        getattr(started, "written", started) or "-",
-    ]
-    texts = [str(part).replace("%", "%25").replace(" ", "%20") for part in parts]
+    started = first_given(payload, ("startTime",))
+    parts = [payload.get("litellm_call_id") or "-", payload.get("id"), "-" if started is None else started]
+    texts = [without_spaces(as_written(part)) for part in parts]
     return texts[1] if texts[0] == texts[2] == "-" else " ".join(texts)
 
 
 def _customers(payload: dict[str, Any]) -> tuple[str, ...]:
-    metadata = payload.get("metadata")
-    within = metadata if isinstance(metadata, dict) else {}
-    names = [payload.get("end_user"), *(within.get(name) for name in _CUSTOMER)]
+    metadata = _within(payload, "metadata")
+    names = [payload.get("end_user"), *(metadata.get(name) for name in _CUSTOMER)]
     plain = [
         name for name in names if isinstance(name, str) and 0 < len(name) <= MAX_ID and name.isprintable()
     ]
     return tuple(dict.fromkeys(plain))
 
 
-def _sent(payload: dict[str, Any]) -> dict[str, str]:
+def _sent(payload: dict[str, Any], customers: tuple[str, ...]) -> dict[str, str]:
     """Return what was read, as short texts, for people who mend it."""
     names = ("id", "litellm_call_id", "call_type", "status", "model", "model_group", "startTime", "endTime",
              "prompt_tokens", "completion_tokens", "total_tokens")  # fmt: skip
-    found = {name: payload[name] for name in names if payload.get(name) is not None}
-    sent = {name: getattr(value, "written", None) or str(value) for name, value in found.items()}
+    sent = {name: as_written(payload[name]) for name in names if payload.get(name) is not None}
     counts = {
         name: value for name, value in _usage_object(payload).items() if isinstance(value, int | WrittenFloat)
     }
     if counts:
-        sent["usage_object"] = ", ".join(
-            f"{name}: {getattr(value, 'written', value)}" for name, value in counts.items()
-        )
-    if customers := _customers(payload):
+        sent["usage_object"] = ", ".join(f"{name}: {as_written(value)}" for name, value in counts.items())
+    if customers:
         sent["customers"] = ", ".join(customers)
     return sent
 
@@ -252,10 +245,10 @@ def _tokens(payload: dict[str, Any], *, may_be_missing: bool) -> Counts:
         if may_be_missing:
             return {}
         raise BadItem("prompt_tokens", "neither prompt_tokens nor completion_tokens is given")
-    if not all(isinstance(count, int) and not isinstance(count, bool) for count in found.values()):
+    if not all(map(is_whole, found.values())):
         return found  # the report refuses it by name
     total = payload.get("total_tokens")
-    if isinstance(total, int) and not isinstance(total, bool) and total != sum(found.values()):
+    if is_whole(total) and total != sum(found.values()):
         raise BadItem("total_tokens", f"is {total:,}, but the tokens are {sum(found.values()):,}")
     usage = _usage_object(payload)
     if not has_counts(usage):
@@ -267,14 +260,15 @@ def _tokens(payload: dict[str, Any], *, may_be_missing: bool) -> Counts:
 
 
 def _usage_object(payload: dict[str, Any]) -> dict[str, Any]:
-    metadata = payload.get("metadata")
-    usage = metadata.get("usage_object") if isinstance(metadata, dict) else None
-    return usage if isinstance(usage, dict) else {}
+    return _within(payload, "metadata", "usage_object")
 
 
-def _response(payload: dict[str, Any]) -> dict[str, Any]:
-    response = payload.get("response")
-    return response if isinstance(response, dict) else {}
+def _within(fields: dict[str, Any], *path: str) -> dict[str, Any]:
+    """Return the object at this path, or an empty one if anything else is there."""
+    for name in path:
+        inner = fields.get(name)
+        fields = inner if isinstance(inner, dict) else {}
+    return fields
 
 
 def _spoken(payload: dict[str, Any]) -> str:
@@ -288,19 +282,17 @@ def _spoken(payload: dict[str, Any]) -> str:
 
 def _seconds(payload: dict[str, Any]) -> Counts:
     usage = _usage_object(payload)
-    given = usage.get("seconds") or _response(payload).get("duration")
-    if isinstance(given, WrittenFloat):
-        return {Measure.SECONDS.value: nearest_whole("seconds", given.written)}
+    given = usage.get("seconds") or _within(payload, "response").get("duration")
     if given is None and payload.get("prompt_tokens"):
         return _tokens(payload, may_be_missing=False)  # some models count tokens
     if given is None:
         raise BadItem("metadata.usage_object", "has no seconds")
-    return {Measure.SECONDS.value: whole_number("seconds", given)}
+    return {Measure.SECONDS.value: nearest_whole("seconds", given)}
 
 
 def _number_of_images(payload: dict[str, Any]) -> int:
     count = _usage_object(payload).get("output_image_count")
-    images = _response(payload).get("data")
+    images = _within(payload, "response").get("data")
     if count is None and isinstance(images, list):
         count = len(images)
     if count is None:
@@ -309,9 +301,7 @@ def _number_of_images(payload: dict[str, Any]) -> int:
 
 
 def _number_of_searches(payload: dict[str, Any]) -> int:
-    if _response(payload).get("text") == _REDACTED:
+    if _within(payload, "response").get("text") == _REDACTED:
         raise BadItem("response", "is redacted, and has the number of searches")
-    meta = _response(payload).get("meta")
-    units = meta.get("billed_units") if isinstance(meta, dict) else None
-    count = units.get("search_units") if isinstance(units, dict) else None
+    count = _within(payload, "response", "meta", "billed_units").get("search_units")
     return 1 if count is None else whole_number("response.meta.billed_units.search_units", count)

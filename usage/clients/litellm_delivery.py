@@ -1,28 +1,31 @@
 """Stores a delivery of LiteLLM's: each payload by itself, and what cannot be stored in quarantine."""
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
 from accounts.api_keys.keys import customer_codes
 from accounts.models import Customer, ServiceKey
+from sensenova_billing.lib.api.strict_json import BadItem
 from usage.clients.litellm import Delivery, LiteLLMItem
 from usage.clients.schemas import LiteLLMReceipt
+from usage.ingest.authorise import NOT_OF_KEY
 from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.payload import UsageReport
 from usage.ingest.record import Receipt, record_each
+from usage.ingest.resolve import UNKNOWN_CUSTOMER
 from usage.models import RefusalReason
 from usage.quarantine.keep import BadUsage, keep
-from usage.refused.counters import RefusedRequest, count_refused
 from usage.refused.errors import RecordProblem, UsageError
 
 KEPT = " It is kept in quarantine: staff can mend and store it."
 
 
-def store_delivery(delivery: Delivery, *, key: ServiceKey, path: str, now: dt.datetime) -> LiteLLMReceipt:
-    """Store each payload or keep it in quarantine; raise UsageError if not one is stored."""
+def store_delivery(
+    delivery: Delivery, *, key: ServiceKey, now: dt.datetime
+) -> tuple[LiteLLMReceipt, UsageError | None]:
+    """Store each payload or keep it in quarantine; return what was done, and why not all were stored."""
     reports, errors = _with_customers(delivery.items, key=key)
     outcomes = record_each(reports=list(reports.values()), now=now) if reports else []
     stored: list[Receipt] = []
@@ -35,13 +38,10 @@ def store_delivery(delivery: Delivery, *, key: ServiceKey, path: str, now: dt.da
            for item in delivery.items if item.index in errors}  # fmt: skip
     if bad:
         keep(usage=list(bad.values()), key=key, now=now)
-        if not stored:
-            raise _refusal(errors, bad)
-        records = Counter((one.reason, one.customer_code) for one in bad.values())
-        count_refused(RefusedRequest(key=key, path=path, at=now, records=records))
-    return LiteLLMReceipt(
+    receipt = LiteLLMReceipt(
         sum(one.accepted for one in stored), sum(one.duplicates for one in stored), delivery.skipped, len(bad)
     )
+    return receipt, _refusal(errors, bad) if bad else None
 
 
 def _with_customers(
@@ -55,24 +55,15 @@ def _with_customers(
     errors: dict[int, UsageError] = {}
     for item in items:
         found = [name for name in item.customers if name in known and (allowed is None or name in allowed)]
-        if item.report is None:
-            problem = item.problem
-            errors[item.index] = _invalid(problem.field if problem else "", str(problem))
+        if isinstance(item.report, BadItem):
+            errors[item.index] = _invalid(item.report.field, str(item.report))
         elif found:
             reports[item.index] = structs.replace(item.report, customer=found[0])
+        elif not item.customers:
+            errors[item.index] = _invalid("customer", "no end user, user or team is given")
         else:
-            errors[item.index] = _no_customer(item.customers, is_limited=allowed is not None)
+            errors[item.index] = _invalid(*(UNKNOWN_CUSTOMER if allowed is None else NOT_OF_KEY))
     return reports, errors
-
-
-def _no_customer(names: tuple[str, ...], *, is_limited: bool) -> InvalidUsage:
-    if not names:
-        return _invalid("customer", "no end user, user or team is given")
-    if is_limited:
-        # Also for a customer that does not exist, so that a key learns nothing about other customers.
-        text = "this key may not report for this customer"
-        return _invalid("customer", text, RefusalReason.CUSTOMER_NOT_OF_KEY)
-    return _invalid("customer", "unknown customer", RefusalReason.UNKNOWN_CUSTOMER)
 
 
 def _invalid(field: str, text: str, reason: RefusalReason = RefusalReason.INVALID_VALUE) -> InvalidUsage:
@@ -80,20 +71,21 @@ def _invalid(field: str, text: str, reason: RefusalReason = RefusalReason.INVALI
 
 
 def _bad(item: LiteLLMItem, report: UsageReport | None, error: UsageError) -> BadUsage:
-    first = error.details[0] if error.details else {}
+    first = error.details[0]
+    read = None if isinstance(item.report, BadItem) else item.report
     return BadUsage(
-        report=report or item.report,
+        report=report or read,
         customer_code=report.customer if report else next(iter(item.customers), ""),
         sent=item.sent,
-        field=str(first.get("field", "")),
-        problem=str(first.get("reason", "differs from the record that is stored under this event id")),
-        reason=error.reasons.get(0, RefusalReason.CONFLICTING_USAGE),
+        field=first["field"],
+        problem=first.get("reason", "differs from the record that is stored under this event id"),
+        reason=error.reasons[0],
         occurred_at=item.ended_at,
     )
 
 
 def _refusal(errors: Mapping[int, UsageError], bad: Mapping[int, BadUsage]) -> UsageError:
-    """Return one error for a delivery of which nothing is stored, with the indexes of the delivery."""
+    """Return one error for all that is not stored, with the indexes of the delivery."""
     kind = UsageConflict if all(isinstance(one, UsageConflict) for one in errors.values()) else InvalidUsage
     error = kind([])
     error.details = [
@@ -101,10 +93,6 @@ def _refusal(errors: Mapping[int, UsageError], bad: Mapping[int, BadUsage]) -> U
     ]
     error.reasons = {index: one.reason for index, one in bad.items()}
     error.customers = {index: one.customer_code for index, one in bad.items()}
-    error.message = _counted(bad) + KEPT
+    not_stored = "1 call was" if len(bad) == 1 else f"{len(bad):,} calls were"
+    error.message = f"{not_stored} not stored.{KEPT}"
     return error
-
-
-def _counted(bad: Iterable[int]) -> str:
-    number = len(list(bad))
-    return "1 call was not stored." if number == 1 else f"{number:,} calls were not stored."

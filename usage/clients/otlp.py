@@ -26,7 +26,7 @@ from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.errors import Unreadable
 from sensenova_billing.lib.api.strict_json import BadItem
 from usage.clients.otlp_messages import SentSpan, read_spans
-from usage.clients.parsing import Names, first_given, measure_of_each, timed_report, whole_number
+from usage.clients.parsing import EPOCH, Names, first_given, measure_of_each, timed_report, whole_number
 from usage.ingest.payload import MAX_BATCH, UsageReport
 from usage.ingest.record import Receipt
 from usage.models import Outcome
@@ -59,7 +59,6 @@ _REASONING = "gen_ai.usage.reasoning.output_tokens"
 _TOKENS = {*measure_of_each(OTLP_NAMES), _REASONING}
 _READ = frozenset({_OPERATION, *_MODELS, _OWN_CUSTOMER, *_END_USER, *_TOKENS})
 _ID_LENGTHS = {"traceId": 32, "spanId": 16}
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SHOWN = 10
 
 
@@ -162,7 +161,7 @@ def _required(value: Any, *, field: str, what: str) -> Any:
 
 def _instant(nanoseconds: int) -> dt.datetime | None:
     # Truncated, never rounded, as everywhere.
-    return _EPOCH + dt.timedelta(microseconds=nanoseconds // 1000) if nanoseconds else None
+    return EPOCH + dt.timedelta(microseconds=nanoseconds // 1000) if nanoseconds else None
 
 
 def _quantities(span: SentSpan) -> dict[str, int]:

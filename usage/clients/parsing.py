@@ -7,7 +7,7 @@ because some formats contain prompts and answers.
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -19,7 +19,7 @@ _DIGITS = re.compile(r"0|[1-9][0-9]{0,15}")
 # Eleven digits of seconds reach beyond the year 5000; ingest rejects instants far from now.
 _UNIX_TIME = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,18}))?")
 _DECIMAL = re.compile(r"([0-9]{1,16})\.([0-9])[0-9]*")
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 # What a client calls each measure that it can report.
@@ -52,6 +52,16 @@ class WrittenFloat(float):
         return number
 
 
+def as_written(value: Any) -> str:
+    """Return a JSON value as text, a number with a fraction by its characters."""
+    return value.written if isinstance(value, WrittenFloat) else str(value)
+
+
+def without_spaces(text: str) -> str:
+    """Return the text with its spaces escaped, so that parts of an id can be joined by spaces."""
+    return text.replace("%", "%25").replace(" ", "%20")
+
+
 def read_client_json(body: bytes) -> Any:
     """Return the JSON values, numbers with a fraction as WrittenFloat; raise Unreadable."""
     return read_json(body, parse_float=WrittenFloat)
@@ -64,18 +74,25 @@ def require_object(field: str, value: Any) -> dict[str, Any]:
     return value
 
 
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether a JSON value is an integer; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def whole_number(field: str, value: Any) -> int:
     """Return a quantity that is a JSON integer or a string of digits; raise BadItem."""
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_whole(value):
         return value  # the report checks its bounds
     raise BadItem(field, "must be a whole number")
 
 
-def nearest_whole(field: str, written: str) -> int:
-    """Return the whole number nearest to a decimal number, half up; raise BadItem for an exponent."""
-    match = _DECIMAL.fullmatch(written)
+def nearest_whole(field: str, value: Any) -> int:
+    """Return the whole number nearest to a JSON number, half up, or of a string of digits; raise BadItem."""
+    if not isinstance(value, WrittenFloat):
+        return whole_number(field, value)
+    match = _DECIMAL.fullmatch(value.written)
     if match is None:
         raise BadItem(field, "must be a number without an exponent")
     whole, tenths = match.groups()
@@ -86,7 +103,7 @@ def unix_time(field: str, value: Any) -> dt.datetime:
     """Return the instant of Unix seconds, a number or a numeric string, to the microsecond; raise BadItem."""
     if isinstance(value, WrittenFloat):
         value = value.written
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif is_whole(value):
         value = str(value) if abs(value) < 10**11 else "beyond"
     match = _UNIX_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -94,7 +111,7 @@ def unix_time(field: str, value: Any) -> dt.datetime:
     seconds, fraction = match.groups()
     # Truncated, never rounded, as everywhere.
     microseconds = int((fraction or "")[:6].ljust(6, "0"))
-    return _EPOCH + dt.timedelta(seconds=int(seconds), microseconds=microseconds)
+    return EPOCH + dt.timedelta(seconds=int(seconds), microseconds=microseconds)
 
 
 def timed_report(fields: Mapping[str, Any], *, now: dt.datetime) -> UsageReport:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.strict_json import BadItem
-from usage.clients.parsing import WrittenFloat, nearest_whole, whole_number
+from usage.clients.parsing import nearest_whole, whole_number
 
 Counts = dict[str, int]
 _MEASURES = {*map(str, Measure)}
@@ -165,9 +165,8 @@ def _is_plain(name: str) -> bool:
 
 
 def _count(name: str, value: Any, path: str) -> int:
-    if name == Measure.SECONDS and isinstance(value, WrittenFloat):
-        return nearest_whole(f"{path}{name}", value.written)
-    return whole_number(f"{path}{name}", value)
+    read = nearest_whole if name == Measure.SECONDS else whole_number
+    return read(f"{path}{name}", value)
 
 
 def has_counts(usage: Mapping[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def report_each(
     own = {index: report for index, report in enumerate(reports) if codes is None or report.customer in codes}
     outcomes = dict(zip(own, record_each(reports=[*own.values()], now=now), strict=True)) if own else {}
     return [
-        outcomes[index] if index in own else InvalidUsage([RecordProblem(0, *_NOT_OF_KEY)])
+        outcomes[index] if index in own else InvalidUsage([RecordProblem(0, *NOT_OF_KEY)])
         for index in range(len(reports))
     ]
 
@@ -44,8 +44,8 @@ def _require_own_customers(*, reports: Sequence[UsageReport], key: ServiceKey) -
         return
     foreign = [index for index, report in enumerate(reports) if report.customer not in codes]
     if foreign:
-        raise InvalidUsage([RecordProblem(index, *_NOT_OF_KEY) for index in foreign])
+        raise InvalidUsage([RecordProblem(index, *NOT_OF_KEY) for index in foreign])
 
 
 # Also of a customer that does not exist, so that a key learns nothing about other customers.
-_NOT_OF_KEY = ("customer", "this key may not report for this customer", RefusalReason.CUSTOMER_NOT_OF_KEY)
+NOT_OF_KEY = ("customer", "this key may not report for this customer", RefusalReason.CUSTOMER_NOT_OF_KEY)

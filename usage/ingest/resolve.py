@@ -132,7 +132,7 @@ def resolve(
         if not oldest <= occurred_at <= newest:
             problems.append(RecordProblem(index, *_time_problem(occurred_at, now)))
         elif customer_id is None:
-            problems.append(RecordProblem(index, *_NO_CUSTOMER))
+            problems.append(RecordProblem(index, *UNKNOWN_CUSTOMER))
         elif service is None:
             problems.append(RecordProblem(index, *_NO_SERVICE))
         elif problem := _service_problem(occurred_at, quantities, service):
@@ -189,7 +189,7 @@ def _quantities(report: UsageReport) -> tuple[int, ...]:
 
 # A field, what is wrong with it, and the reason under which it is counted.
 _Invalid = tuple[str, str, RefusalReason]
-_NO_CUSTOMER = ("customer", "unknown customer", RefusalReason.UNKNOWN_CUSTOMER)
+UNKNOWN_CUSTOMER = ("customer", "unknown customer", RefusalReason.UNKNOWN_CUSTOMER)
 _NO_SERVICE = ("service", "unknown service", RefusalReason.UNKNOWN_SERVICE)
 
 
