@@ -16,7 +16,7 @@ from django.db import connection
 from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
 from invoices.rating.usage_sql import SUMS, consumed
-from pricing.rules.measures import PARTS_OF, WHOLE_OF, Measure
+from pricing.rules.measures import WHOLES, whole_and_parts
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
 # With fewer bills in the last days there is no usual amount to compare with.
@@ -70,18 +70,17 @@ def _bounds(*, hour: dt.datetime, apply: bool) -> dict[str, Any]:
 
 
 # What is billed of a whole, with the parts that are charged at their own prices.
-_WHOLES = [measure for measure in Measure if measure not in WHOLE_OF]
 _BILLED = ", ".join(
     "sum(quantity) FILTER (WHERE measure IN ({}) AND rerating_id IS NULL) AS {}".format(
-        ", ".join(f"'{one}'" for one in (measure, *PARTS_OF.get(measure, ()))), measure
+        ", ".join(f"'{one}'" for one in whole_and_parts(measure)), measure
     )
-    for measure in _WHOLES
+    for measure in WHOLES
 )
 _DIFFERS = "\n".join(
     f"""WHEN coalesce(consumed.{measure}, 0) <> coalesce(owed.{measure}, 0)
             THEN format('{measure.label}: %%s consumed, %%s billed.', coalesce(consumed.{measure}, 0),
                         coalesce(owed.{measure}, 0))"""
-    for measure in _WHOLES
+    for measure in WHOLES
 )
 _GROUP = load_template("group_usage.sql", beside=__file__)
 _BILL = load_statement(

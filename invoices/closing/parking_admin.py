@@ -19,7 +19,7 @@ from invoices.closing.parking import NotReleasable, release
 from invoices.models import HourlyBill, ParkedHour
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import Service
-from pricing.rules.measures import WHOLE_OF, Measure
+from pricing.rules.measures import WHOLES, Measure
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
@@ -207,7 +207,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
 def _largest_records(parked: Any) -> dict[str, Any]:
     """Return the table of the largest records, each with a link to reverse it."""
-    size = reduce(add, (Coalesce(F(measure), 0) for measure in Measure if measure not in WHOLE_OF))
+    size = reduce(add, (Coalesce(F(measure), 0) for measure in WHOLES))
     found = UsageRecord.objects.filter(
         billing_hour=parked.hour_id, customer_id=parked.customer_id, is_charged=None
     )

@@ -14,7 +14,7 @@ from pricing.models import Service
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.characters import count_characters
 from pricing.rules.measured_structs import with_measures
-from pricing.rules.measures import MAX_QUANTITY, WHOLE_OF, Measure
+from pricing.rules.measures import MAX_QUANTITY, WHOLE_OF, Measure, parts_beyond_whole
 from pricing.rules.precedence import PriceFact, price_in_force
 from sensenova_billing.lib.api.errors import DETAILS_SHOWN, ApiError, ItemProblem, Unreadable
 from sensenova_billing.lib.api.strict_json import (
@@ -209,13 +209,12 @@ def _without_priced_parts(
     quantities: Mapping[Measure, int], prices: Mapping[Measure, PriceFact | None]
 ) -> dict[Measure, int]:
     """Take parts that have a price out of their wholes, leave the others in them; raise BadItem."""
+    if beyond := parts_beyond_whole(quantities):
+        raise BadItem(*beyond)
     left = dict(quantities)
     for part in [part for part in WHOLE_OF if part in left]:
-        quantity, whole = quantities[part], WHOLE_OF[part]
-        if quantity > left.get(whole, 0):
-            raise BadItem(part, f"is part of {whole}, and cannot be more")
         if prices[part] is None:
             del left[part]
-        elif quantity:
-            left[whole] -= quantity
+        elif quantities[part]:
+            left[WHOLE_OF[part]] -= quantities[part]
     return left

@@ -3,6 +3,7 @@
 To add one, follow docs/architecture.md, "To add a measure".
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -40,6 +41,7 @@ WHOLE_OF = {
     Measure.CACHED_INPUT_TOKENS: Measure.INPUT_TOKENS,
     Measure.CACHE_WRITE_TOKENS: Measure.INPUT_TOKENS,
 }
+WHOLES = tuple(measure for measure in Measure if measure not in WHOLE_OF)
 PARTS_OF = {
     whole: tuple(part for part in Measure if WHOLE_OF.get(part) == whole) for whole in {*WHOLE_OF.values()}
 }
@@ -49,6 +51,16 @@ def whole_and_parts(measure: Measure) -> tuple[Measure, ...]:
     """Return the whole that this measure is or belongs to, and all its parts."""
     whole = WHOLE_OF.get(measure, measure)
     return whole, *PARTS_OF.get(whole, ())
+
+
+def parts_beyond_whole(quantities: Mapping[Measure, int]) -> tuple[Measure, str] | None:
+    """Return the first part and the problem, where parts are together more than their whole."""
+    for whole, parts in PARTS_OF.items():
+        given = [part for part in parts if quantities.get(part)]
+        if sum(quantities[part] for part in given) > quantities.get(whole, 0):
+            names = " and ".join(part.label.lower() for part in given)
+            return given[0], f"{names} are part of {whole.label.lower()}, and cannot be more"
+    return None
 
 
 # What the TPM of a call specification counts (the price page), parts within their wholes.

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from pricing.catalogue.service_names import service_by_name_sql
 from pricing.rules.characters import count_characters
-from pricing.rules.measures import PARTS_OF, TPM_MEASURES, WHOLE_OF, Measure
+from pricing.rules.measures import TPM_MEASURES, WHOLE_OF, Measure, parts_beyond_whole
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
 from usage.ingest.payload import ArrivalReport, UsageReport
@@ -25,9 +25,6 @@ _tokens = itemgetter(*(MEASURES.index(measure) for measure in TPM_MEASURES))
 _CACHED = MEASURES.index(Measure.CACHED_INPUT_TOKENS)
 _CHARACTERS = MEASURES.index(Measure.INPUT_CHARACTERS)
 _parts = itemgetter(*(MEASURES.index(part) for part in WHOLE_OF))
-_PARTS_OF = [
-    (MEASURES.index(whole), [MEASURES.index(part) for part in parts]) for whole, parts in PARTS_OF.items()
-]
 
 
 class ResolvedRecord(NamedTuple):
@@ -204,8 +201,11 @@ def _time_problem(occurred_at: dt.datetime, now: dt.datetime) -> _Invalid:
 def _service_problem(
     occurred_at: dt.datetime, quantities: tuple[int, ...], service: ChargedService
 ) -> _Invalid | None:
-    if any(_parts(quantities)) and (problem := _problem_of_parts(quantities)):
-        return problem
+    if any(_parts(quantities)) and (
+        beyond := parts_beyond_whole(dict(zip(MEASURES, quantities, strict=True)))
+    ):
+        part, text = beyond
+        return part.value, text, RefusalReason.INVALID_VALUE
     if occurred_at >= service.complete_since and not any(map(quantities.__getitem__, service.uncharged)):
         return None  # the usual case
     for measure, quantity, since in zip(MEASURES, quantities, service.since, strict=True):
@@ -221,14 +221,4 @@ def _service_problem(
     if not any(quantities) and occurred_at < service.on_sale_since:
         text = f"{service.service} was not on sale yet"
         return "occurred_at", text, RefusalReason.NOT_ON_SALE_YET
-    return None
-
-
-def _problem_of_parts(quantities: tuple[int, ...]) -> _Invalid | None:
-    for whole, parts in _PARTS_OF:
-        if sum(quantities[part] for part in parts) > quantities[whole]:
-            names = " and ".join(MEASURES[part].label.lower() for part in parts if quantities[part])
-            first = next(MEASURES[part] for part in parts if quantities[part])
-            text = f"{names} are part of {MEASURES[whole].label.lower()}, and cannot be more"
-            return first.value, text, RefusalReason.INVALID_VALUE
     return None

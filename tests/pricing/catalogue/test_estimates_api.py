@@ -168,6 +168,11 @@ BAD_ITEMS = {
     "far too much": (chat(input_tokens=10**40), "input_tokens"),
     "no quantity": (chat(), ""),
     "an unknown field": (chat(input_tokens=1, tokens=1), ""),
+    "a part larger than its whole": (chat(input_tokens=1, cache_write_tokens=2), "cache_write_tokens"),
+    "parts larger than their whole together": (
+        chat(input_tokens=10, cached_input_tokens=6, cache_write_tokens=5),
+        "cached_input_tokens",
+    ),
     "a customer": (chat(input_tokens=1, customer="acme"), ""),
     "both text and count": (
         {"service": "nova-tts-1", "input_characters": 1, "input_text": "a"},
