@@ -1,5 +1,6 @@
 """Usage in quarantine in the admin: what waits and why; staff store it as it is or mended, or dismiss it."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -54,15 +55,22 @@ class MendForm(forms.Form):
         self.fields["reason"] = reason_field(required=True)
 
     @property
-    def quantities(self) -> dict[str, int]:
-        """What was used, by measure."""
-        return {str(one): used for one in Measure if (used := self.cleaned_data.get(one.value))}
+    def decision(self) -> dict[str, Any]:
+        """The customer, the service, the quantities by measure, and the reason."""
+        quantities = {str(one): used for one in Measure if (used := self.cleaned_data.get(one.value))}
+        names = {name: self.cleaned_data[name] for name in ("customer", "service", "reason")}
+        return {**names, "quantities": quantities}
 
 
 class DismissForm(forms.Form):
     """Why usage is left unbilled."""
 
     reason = reason_field(required=True)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The reason."""
+        return {"reason": self.cleaned_data["reason"]}
 
 
 class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
@@ -85,8 +93,8 @@ class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     actions = ("send_again",)
     actions_detail = ("store", "dismiss")
     appears_here: ClassVar[str] = (
-        "No usage is in quarantine. What LiteLLM's generic_api callback sends and cannot be stored appears "
-        "here, because it is sent only once."
+        "No usage is in quarantine. What LiteLLM's generic_api callback or OpenTelemetry sends and cannot be "
+        "stored appears here, because it is sent only once."
     )
     fields = (
         "event_id", "received_text", "key", "customer_code", "service_name", "used_text", "quantities_text",
@@ -161,50 +169,52 @@ class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """Ask for what is to be stored; then store it, to be billed."""
         held = self.get_object_or_404(request, object_id)
         form = MendForm(request.POST or None, held=held)
-        if request.method == "POST" and form.is_valid():
-            try:
-                store_quarantined(
-                    pk=held.pk,
-                    by=request.user.get_username(),
-                    reason=form.cleaned_data["reason"],
-                    now=clock.now(),
-                    customer=form.cleaned_data["customer"],
-                    service=form.cleaned_data["service"],
-                    quantities=form.quantities,
-                )
-            except NotStored as problem:
-                form.add_error(None, str(problem))
-            else:
-                messages.success(request, "Stored: it is billed with its hour, or as a late record.")
-                return self._back(held)
-        return self._page(request, held, form, title="Mend and store", button="Store")
+        return self._form_page(
+            request,
+            held,
+            form,
+            decide=store_quarantined,
+            done="Stored: it is billed with its hour, or as a late record.",
+            title="Mend and store",
+            button="Store",
+        )
 
     @action(description="Dismiss", url_path="dismiss", permissions=["decide"])
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why; then leave it unbilled."""
         held = self.get_object_or_404(request, object_id)
         form = DismissForm(request.POST or None)
+        return self._form_page(
+            request,
+            held,
+            form,
+            decide=dismiss_quarantined,
+            done="Dismissed: it is not billed.",
+            title="Dismiss",
+            button="Dismiss: it is never billed",
+        )
+
+    def _form_page(
+        self,
+        request: HttpRequest,
+        held: QuarantinedUsage,
+        form: MendForm | DismissForm,
+        *,
+        decide: Callable[..., QuarantinedUsage],
+        done: str,
+        title: str,
+        button: str,
+    ) -> HttpResponse:
+        """Decide if the form was sent and is valid, and return to the usage; else show the form."""
+        back = reverse("admin:usage_quarantinedusage_change", args=[held.pk])
         if request.method == "POST" and form.is_valid():
             try:
-                dismiss_quarantined(
-                    pk=held.pk,
-                    by=request.user.get_username(),
-                    reason=form.cleaned_data["reason"],
-                    now=clock.now(),
-                )
+                decide(pk=held.pk, by=request.user.get_username(), now=clock.now(), **form.decision)
             except NotStored as problem:
                 form.add_error(None, str(problem))
             else:
-                messages.success(request, "Dismissed: it is not billed.")
-                return self._back(held)
-        return self._page(request, held, form, title="Dismiss", button="Dismiss: it is never billed")
-
-    def _back(self, held: QuarantinedUsage) -> HttpResponse:
-        return redirect(reverse("admin:usage_quarantinedusage_change", args=[held.pk]))
-
-    def _page(
-        self, request: HttpRequest, held: QuarantinedUsage, form: forms.Form, *, title: str, button: str
-    ) -> HttpResponse:
+                messages.success(request, done)
+                return redirect(back)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{title}: {held.event_id}",
@@ -213,7 +223,7 @@ class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
             "problem": self.problem_text(held),
             "sent": self.sent_text(held),
             "form": form,
-            "back_url": reverse("admin:usage_quarantinedusage_change", args=[held.pk]),
+            "back_url": back,
             "opts": self.opts,
         }
         return render(request, "admin/quarantine.html", context)
