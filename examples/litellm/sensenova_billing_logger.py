@@ -53,8 +53,8 @@ MARK = "sensenova_call"
 # What each counter counts, and its label.
 METRICS = {
     "refused_calls": ("Calls of kinds that are not billed.", "call_type"),
-    "unadmitted_answers": ("Answers of a call that was not admitted; nobody is billed.", "call_type"),
-    "unmeasured_answers": ("Answers of which nobody says what they used; nobody is billed.", "call_type"),
+    "unadmitted_answers": ("Answers of a call that was not admitted, and is not billed.", "call_type"),
+    "unmeasured_answers": ("Answers of unknown usage, which are not billed.", "call_type"),
     "recounted_answers": ("Answers whose tokens the model did not say.", "counted_by"),
     "records": ("Usage records that were answered.", "outcome"),
 }
@@ -85,7 +85,7 @@ class BillingLogger(CustomLogger):
             return data
         if call_type not in KINDS:
             self.counts["refused_calls"][call_type] += 1
-            log.error("A call of the kind %s was refused: nobody would be billed for it.", call_type)
+            log.error("A call of the kind %s was refused: it would not be billed.", call_type)
             raise _refusal(400, "call_kind_not_billable", f"Calls of the kind {call_type} are not on sale.")
         if KINDS[call_type] == "text" and is_in_background(data):
             # Its answer has no usage yet, and is read later.
@@ -95,7 +95,7 @@ class BillingLogger(CustomLogger):
         place = "litellm_metadata" if "litellm_metadata" in data else "metadata"
         if not isinstance(data.get(place), dict):
             data[place] = {}
-        # In place: the failure of a text completion is told with the caller's own request, which shares this.
+        # In place: the failure of a text completion comes with the request itself, which shares this.
         data[place][MARK] = call
         # LiteLLM's /cursor/chat/completions loses the metadata; some other calls have no such object yet.
         if logging_object := data.get("litellm_logging_obj"):
@@ -150,7 +150,7 @@ class BillingLogger(CustomLogger):
         if call is None:
             if call_type not in WITHOUT_MODEL:
                 self.counts["unadmitted_answers"][call_type] += 1
-                log.error("An answer of the kind %s is of no admitted call: nobody is billed.", call_type)
+                log.error("An answer of the kind %s is of no admitted call, and is not billed.", call_type)
             return
         if call.is_reported:
             return
@@ -193,10 +193,10 @@ class BillingLogger(CustomLogger):
 
     def _log_unused(self, call: AdmittedCall, *, is_cached: bool) -> None:
         if is_cached:
-            log.info("Call %s of %s used no model: nobody is billed.", call.call_id, call.customer)
+            log.info("Call %s of %s used no model, and is not billed.", call.call_id, call.customer)
         else:
             self.counts["unmeasured_answers"][call.call_type] += 1
-            log.error("Call %s of %s: nobody says what it used or is billed.", call.call_id, call.customer)
+            log.error("Call %s of %s: its usage is unknown, and is not billed.", call.call_id, call.customer)
 
     async def _admit(self, call: AdmittedCall, tokens: int) -> None:
         """Reserve the call, or raise the refusal."""

@@ -57,14 +57,14 @@ class AdmittedCall:
     input_characters: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     answer: Any = None
-    # The service whose model was asked last: after a fallback another one, which is paid for.
+    # The service whose model was called last: after a fallback another one, which is paid for.
     attempted: str = ""
 
     def __post_init__(self) -> None:
         self.attempted = self.service
 
     def note_attempt(self, kwargs: dict[str, Any]) -> None:
-        """Note the `model_name` of LiteLLM's that is asked now; a call within a call has none."""
+        """Note the `model_name` of LiteLLM's that is called now; a call within a call has none."""
         for place in ("metadata", "litellm_metadata"):
             self.attempted = (kwargs.get(place) or {}).get("model_group") or self.attempted
 
@@ -128,12 +128,12 @@ def usage_of(call: AdmittedCall, kwargs: dict[str, Any], answer: Any) -> tuple[d
     usage = (logged.get("metadata") or {}).get("usage_object") or {}
     kind = KINDS[call.call_type]
     if kind in ("text", "embedding"):
-        asked, answered = logged.get("prompt_tokens") or 0, logged.get("completion_tokens") or 0
-        if asked or answered:
+        prompt, completion = logged.get("prompt_tokens") or 0, logged.get("completion_tokens") or 0
+        if prompt or completion:
             if not kwargs.get("stream") or _is_counted_by_model(call.answer, usage):
-                return _tokens(asked, answered, usage), "model"
+                return _tokens(prompt, completion, usage), "model"
             # For a stream in Google's form LiteLLM counts the answer only.
-            return {"input_tokens": asked or call.input_tokens, "output_tokens": answered}, "litellm"
+            return {"input_tokens": prompt or call.input_tokens, "output_tokens": completion}, "litellm"
         return _own_count(call, "" if kind == "embedding" else _text_of(answer)), "gateway"
     if kind == "speech":
         used = {"input_characters": call.input_characters}
@@ -180,13 +180,13 @@ def _data_of(events: bytes) -> Iterator[Any]:
                 continue  # [DONE], or not whole
 
 
-def _tokens(asked: int, answered: int, usage: dict[str, Any]) -> dict[str, int]:
+def _tokens(prompt: int, completion: int, usage: dict[str, Any]) -> dict[str, int]:
     """Return the tokens, with those of the input that were read from the model's cache or written to it."""
     details = usage.get("prompt_tokens_details") or {}
-    cached = min(details.get("cached_tokens") or 0, asked)
+    cached = min(details.get("cached_tokens") or 0, prompt)
     written = details.get("cache_creation_tokens") or details.get("cache_write_tokens") or 0
-    parts = {"cached_input_tokens": cached, "cache_write_tokens": min(written, asked - cached)}
-    return {"input_tokens": asked, "output_tokens": answered} | {name: n for name, n in parts.items() if n}
+    parts = {"cached_input_tokens": cached, "cache_write_tokens": min(written, prompt - cached)}
+    return {"input_tokens": prompt, "output_tokens": completion} | {name: n for name, n in parts.items() if n}
 
 
 def _is_counted_by_model(stream: Any, usage: dict[str, Any]) -> bool:

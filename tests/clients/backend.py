@@ -39,7 +39,7 @@ class Backend(ThreadingHTTPServer):
         self.reset()
 
     def reset(self) -> None:
-        """Answer as at the start, and forget what was asked."""
+        """Answer as at the start, and forget the requests."""
         self.counts = Counts()
         self.names_counts = True
         self.seconds_between = 0.0
@@ -67,7 +67,7 @@ def running_backend() -> Iterator[Backend]:
         backend.shutdown()
 
 
-def chat(backend: Backend, asked: JSON) -> JSON | list[JSON]:
+def chat(backend: Backend, request: JSON) -> JSON | list[JSON]:
     """Answer `/chat/completions` and, with a text instead of a message, `/completions`."""
     counts = backend.counts
     usage = {
@@ -77,29 +77,29 @@ def chat(backend: Backend, asked: JSON) -> JSON | list[JSON]:
         "prompt_tokens_details": {"cached_tokens": counts.cached, "cache_write_tokens": counts.written},
         "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
     }
-    head = {"id": "chatcmpl-213", "created": 1764373000, "model": asked["model"]}
-    if not asked["stream"]:
-        said: JSON = (
-            {"text": TEXT} if "prompt" in asked else {"message": {"role": "assistant", "content": TEXT}}
+    head = {"id": "chatcmpl-213", "created": 1764373000, "model": request["model"]}
+    if not request["stream"]:
+        content: JSON = (
+            {"text": TEXT} if "prompt" in request else {"message": {"role": "assistant", "content": TEXT}}
         )
-        kind = "text_completion" if "prompt" in asked else "chat.completion"
-        choices = [{"index": 0, "finish_reason": "stop", **said}]
+        kind = "text_completion" if "prompt" in request else "chat.completion"
+        choices = [{"index": 0, "finish_reason": "stop", **content}]
         return {**head, "object": kind, "choices": choices, **backend.usage("usage", usage)}
-    chunks = [_chunk(head, asked, letter) for letter in TEXT] + [_chunk(head, asked, None)]
-    if (asked.get("stream_options") or {}).get("include_usage") and backend.names_counts:
+    chunks = [_chunk(head, request, letter) for letter in TEXT] + [_chunk(head, request, None)]
+    if (request.get("stream_options") or {}).get("include_usage") and backend.names_counts:
         chunks.append({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage})
     return chunks
 
 
-def _chunk(head: JSON, asked: JSON, text: str | None) -> JSON:
+def _chunk(head: JSON, request: JSON, text: str | None) -> JSON:
     finish = {"index": 0, "finish_reason": "stop" if text is None else None}
-    if "prompt" in asked:
+    if "prompt" in request:
         return {**head, "object": "text_completion", "choices": [{**finish, "text": text or ""}]}
     delta = {"role": "assistant", "content": text} if text else {}
     return {**head, "object": "chat.completion.chunk", "choices": [{**finish, "delta": delta}]}
 
 
-def responses(backend: Backend, asked: JSON) -> JSON | list[JSON]:
+def responses(backend: Backend, request: JSON) -> JSON | list[JSON]:
     """Answer `/responses`; one in the background is finished at the first look at it."""
     counts = backend.counts
     usage = {
@@ -121,7 +121,7 @@ def responses(backend: Backend, asked: JSON) -> JSON | list[JSON]:
         "id": f"resp_{len(backend.stored)}",
         "object": "response",
         "created_at": 1764373000,
-        "model": asked["model"],
+        "model": request["model"],
         "status": "in_progress",
         "output": [],
         "parallel_tool_calls": True,
@@ -130,9 +130,9 @@ def responses(backend: Backend, asked: JSON) -> JSON | list[JSON]:
     }
     done = {**begun, "status": "completed", "output": [message], **backend.usage("usage", usage)}
     backend.stored[begun["id"]] = done
-    if asked.get("background"):
+    if request.get("background"):
         return {**begun, "status": "queued", "background": True}
-    if not asked["stream"]:
+    if not request["stream"]:
         return done
     place: JSON = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     events: list[JSON] = [
@@ -143,7 +143,7 @@ def responses(backend: Backend, asked: JSON) -> JSON | list[JSON]:
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
-def messages(backend: Backend, asked: JSON) -> JSON | list[JSON]:
+def messages(backend: Backend, request: JSON) -> JSON | list[JSON]:
     """Answer Anthropic's `/v1/messages`, which counts what is cached beside the input."""
     counts = backend.counts
     usage = {
@@ -151,12 +151,12 @@ def messages(backend: Backend, asked: JSON) -> JSON | list[JSON]:
         "cache_read_input_tokens": counts.cached,
         "cache_creation_input_tokens": counts.written,
     }
-    message: JSON = {"id": "msg_1", "type": "message", "role": "assistant", "model": asked["model"]}
+    message: JSON = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"]}
     text = {"type": "text", "text": TEXT}
-    if not asked["stream"]:
+    if not request["stream"]:
         end = {"stop_reason": "end_turn", "stop_sequence": None}
-        said = backend.usage("usage", {**usage, "output_tokens": counts.output})
-        return {**message, "content": [text], **end, **said}
+        reported = backend.usage("usage", {**usage, "output_tokens": counts.output})
+        return {**message, "content": [text], **end, **reported}
     begun = {**message, "content": [], "stop_reason": None, "stop_sequence": None}
     return [
         {
@@ -178,7 +178,7 @@ def messages(backend: Backend, asked: JSON) -> JSON | list[JSON]:
     ]
 
 
-def generate_content(backend: Backend, asked: JSON) -> JSON | list[JSON]:
+def generate_content(backend: Backend, request: JSON) -> JSON | list[JSON]:
     """Answer Google's `:generateContent` and the like, which counts thoughts beside the answer."""
     counts = backend.counts
     usage = {
@@ -194,31 +194,31 @@ def generate_content(backend: Backend, asked: JSON) -> JSON | list[JSON]:
         content = {"role": "model", "parts": [{"text": text}]}
         return {**head, "candidates": [{"content": content, "index": 0, **end}]}
 
-    said = backend.usage("usageMetadata", usage)
-    if not asked["stream"]:
-        return {**part(TEXT, finishReason="STOP"), **said}
-    return [*(part(letter) for letter in TEXT[:-1]), {**part(TEXT[-1], finishReason="STOP"), **said}]
+    reported = backend.usage("usageMetadata", usage)
+    if not request["stream"]:
+        return {**part(TEXT, finishReason="STOP"), **reported}
+    return [*(part(letter) for letter in TEXT[:-1]), {**part(TEXT[-1], finishReason="STOP"), **reported}]
 
 
-def embeddings(backend: Backend, asked: JSON) -> JSON:
+def embeddings(backend: Backend, request: JSON) -> JSON:
     """Answer `/embeddings`."""
     usage = {"prompt_tokens": backend.counts.input, "total_tokens": backend.counts.input}
     data = [{"object": "embedding", "index": 0, "embedding": [1.0, 0.0]}]
-    return {"object": "list", "model": asked["model"], "data": data, **backend.usage("usage", usage)}
+    return {"object": "list", "model": request["model"], "data": data, **backend.usage("usage", usage)}
 
 
-def transcription(backend: Backend, asked: JSON) -> JSON:
+def transcription(backend: Backend, request: JSON) -> JSON:
     """Answer `/audio/transcriptions` with the duration of the recording."""
     usage = {"type": "duration", "seconds": round(backend.counts.seconds)}
     return {"text": TEXT, "duration": backend.counts.seconds, **backend.usage("usage", usage)}
 
 
-def images(backend: Backend, asked: JSON) -> JSON:
+def images(backend: Backend, request: JSON) -> JSON:
     """Answer `/images/generations`."""
     return {"created": 1764373000, "data": [{"url": "https://example.com/1.png"}] * backend.counts.images}
 
 
-def rerank(backend: Backend, asked: JSON) -> JSON:
+def rerank(backend: Backend, request: JSON) -> JSON:
     """Answer Cohere's `/rerank`."""
     meta = {"billed_units": {"search_units": backend.counts.searches}}
     return {"id": "213", "results": [{"index": 0, "relevance_score": 0.9}], "meta": meta}
@@ -245,8 +245,8 @@ class _Answering(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path = self.path.partition("?")[0]
-        asked = self._asked(path)
-        self.server.requests.append((path, asked))
+        request = self._sent_body(path)
+        self.server.requests.append((path, request))
         if path.startswith("/broken"):
             self._send(500, "application/json", FAILED)
         elif self.server.statuses:
@@ -254,7 +254,7 @@ class _Answering(BaseHTTPRequestHandler):
         elif path.endswith("/audio/speech"):
             self._send(200, "audio/mpeg", b"ID3" + bytes(100))
         elif answers := [ANSWERS[end] for end in ANSWERS if path.endswith(end)]:
-            self._send_answer(answers[0](self.server, asked), ends_with_done=path.endswith("/completions"))
+            self._send_answer(answers[0](self.server, request), ends_with_done=path.endswith("/completions"))
         else:
             self._send(404, "application/json", NOTHING)
 
@@ -269,12 +269,12 @@ class _Answering(BaseHTTPRequestHandler):
         deleted = {"id": self.path.rsplit("/", 1)[-1], "object": "response", "deleted": True}
         self._send_answer(deleted, ends_with_done=False)
 
-    def _asked(self, path: str) -> JSON:
+    def _sent_body(self, path: str) -> JSON:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if not self.headers.get("Content-Type", "").startswith("application/json"):
             return {"form": body.decode(errors="replace")}  # a form with a recording
-        asked: JSON = json.loads(body)
-        return {**asked, "stream": True} if ":stream" in path else {"stream": False, **asked}
+        request: JSON = json.loads(body)
+        return {**request, "stream": True} if ":stream" in path else {"stream": False, **request}
 
     def _send_answer(self, answer: JSON | list[JSON], *, ends_with_done: bool) -> None:
         if isinstance(answer, dict):

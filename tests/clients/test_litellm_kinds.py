@@ -1,4 +1,4 @@
-"""Whatever LiteLLM's proxy is asked in any form: what the model says is stored once, or it is refused."""
+"""Whatever LiteLLM's proxy is sent in any form: what the model says is stored once, or it is refused."""
 
 import io
 import json
@@ -30,7 +30,7 @@ from usage.models import UsageRecord
 
 pytestmark = NEEDS_PROXY
 
-SAID = Counts(input=100, output=26, cached=40, written=10, reasoning=6)
+COUNTS = Counts(input=100, output=26, cached=40, written=10, reasoning=6)
 TOKENS = {"input_tokens": 100, "cached_input_tokens": 40, "output_tokens": 26}
 WRITTEN = {"cache_write_tokens": 10}
 HELLO = [{"role": "user", "content": "hello"}]
@@ -105,7 +105,7 @@ def code_of(answer):
 @STREAMED
 @IN_EACH_FORM
 def test_what_the_model_says_is_stored_once(form, stream, proxy, models):
-    models.counts = SAID
+    models.counts = COUNTS
 
     for service in (OPENAI, ANTHROPIC, GOOGLE):
         path, body = form(service, stream)
@@ -228,7 +228,7 @@ def test_a_file_for_a_batch_is_refused(proxy, models):
 
 
 def test_reading_an_answer_again_costs_nothing(proxy, models):
-    models.counts = SAID
+    models.counts = COUNTS
     path, body = responses(OPENAI)
     stored_id = proxy.post(path, **body).json()["id"]
 
@@ -271,9 +271,9 @@ def test_where_the_model_is_silent_the_record_says_who_counted(form, stream, pro
 
     assert answer.status_code == 200, answer.text
     until(stored)
-    ((_, asked, answered),) = stored_tokens()
-    assert asked > 0
-    assert answered > 0
+    ((_, input_tokens, output_tokens),) = stored_tokens()
+    assert input_tokens > 0
+    assert output_tokens > 0
     assert counted_by()[0] in ("litellm", "gateway")
 
 
@@ -287,9 +287,9 @@ def test_a_caller_who_leaves_pays_for_what_was_sent(form, service, proxy, models
         next(line for line in answer.iter_lines() if "你" in line or r"\u4f60" in line)
 
     until(stored)
-    ((_, asked, answered),) = stored_tokens()
-    assert asked > 0
-    assert 0 < answered < 26
+    ((_, input_tokens, output_tokens),) = stored_tokens()
+    assert input_tokens > 0
+    assert 0 < output_tokens < 26
 
 
 @IN_EACH_FORM
@@ -301,7 +301,7 @@ def test_a_stream_that_breaks_off_is_paid_for_as_far_as_it_came(form, proxy, mod
         proxy.post(path, **body)
 
     until(lambda: len(stored()) == 3)
-    assert all(asked > 0 and 0 < answered < 26 for _, asked, answered in stored_tokens())
+    assert all(used > 0 and 0 < answered < 26 for _, used, answered in stored_tokens())
 
 
 @IN_EACH_FORM
@@ -327,7 +327,7 @@ def test_a_stream_of_a_silent_model_is_counted_whole(form, proxy, models):
         assert proxy.post(path, **body).status_code == 200
 
     until(lambda: len(stored()) == 3)
-    assert all(asked > 0 and answered > 0 for _, asked, answered in stored_tokens())
+    assert all(input_tokens > 0 and output_tokens > 0 for _, input_tokens, output_tokens in stored_tokens())
     assert None not in counted_by()
 
 

@@ -45,9 +45,9 @@ def test_a_stream_is_reported_once_it_has_ended(proxy):
 
     assert answer.text.rstrip().endswith("data: [DONE]")
     until(stored_tokens)
-    ((_, asked, answered),) = stored_tokens()
-    assert f'"prompt_tokens":{asked}' in answer.text
-    assert f'"completion_tokens":{answered}' in answer.text
+    ((_, input_tokens, output_tokens),) = stored_tokens()
+    assert f'"prompt_tokens":{input_tokens}' in answer.text
+    assert f'"completion_tokens":{output_tokens}' in answer.text
 
 
 def test_who_pays_is_whom_the_key_names_and_not_whom_the_caller_names(proxy):
