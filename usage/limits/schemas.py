@@ -132,6 +132,9 @@ class ServiceLimitsPayload(msgspec.Struct, frozen=True):
 
     service: Name
     limits: CallLimitsPayload | _NoLimits
+    excludes_cached_input: Annotated[
+        bool, Meta(description="Whether tokens read from the model's cache do not count.")
+    ]
     used: Annotated[CallsUsedPayload, Meta(description="Usage of the last 60 seconds.")]
     remaining: CallLimitsPayload | _NoLimits
     resets_at: CallResetsPayload
@@ -176,6 +179,7 @@ def _limit_status_payload(status: ServiceLimitStatus) -> ServiceLimitsPayload:
     return ServiceLimitsPayload(
         service=status.service.name,
         limits=None if limits is None else CallLimitsPayload(limits.rpm, limits.tpm),
+        excludes_cached_input=status.excludes_cached_input,
         used=CallsUsedPayload(use.calls, use.tokens),
         remaining=None if calls_left is None else CallLimitsPayload(calls_left, status.tokens_left),
         resets_at=CallResetsPayload(

@@ -27,6 +27,7 @@ from usage.limits.stores.windows import (
     CallState,
     CallWindows,
     CountedCalls,
+    ReportedCall,
     SettledCall,
     StoreUnavailable,
     WindowId,
@@ -121,14 +122,17 @@ def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
         for usage in reported.admitted
     ]
     states = windows.settle(settled) if settled else []
-    counted: set[tuple[int, str]] = set()
-    for usage, state in zip(reported.admitted, states, strict=True):
-        if state is not CallState.HELD and usage.is_recent:
-            # A call in several records was admitted once; a released call was made after all.
-            call = usage.customer_id, usage.call_id
-            calls = 0 if state is CallState.SETTLED or call in counted else 1
-            counted.add(call)
-            reported.add(usage.window, calls, usage.tokens, usage.cached_tokens)
+    uncounted = [
+        usage
+        for usage, state in zip(reported.admitted, states, strict=True)
+        if state is not CallState.HELD and usage.is_recent
+    ]
+    # A call in several records counts once, whoever stores them; a released call was made after all.
+    calls = [ReportedCall(*usage.window, usage.call_id) for usage in uncounted]
+    first = windows.mark_reported(calls) if calls else set()
+    for call, usage in zip(calls, uncounted, strict=True):
+        reported.add(usage.window, int(call.key in first), usage.tokens, usage.cached_tokens)
+        first.discard(call.key)
     if reported.others:
         windows.count(
             [

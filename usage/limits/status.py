@@ -17,11 +17,26 @@ from usage.limits.stores.windows import CallLimits, Refusal, Use
 
 @dataclass(frozen=True)
 class LimitedService:
-    """A service on sale to a customer, and its limits; without limits no call is admitted."""
+    """A service on sale to a customer, and the call specification in force; without it calls are refused."""
 
     service: Service
-    limits: CallLimits | None
-    is_own: bool
+    specification: CallSpecification | None
+
+    @property
+    def limits(self) -> CallLimits | None:
+        """The RPM and TPM."""
+        one = self.specification
+        return None if one is None else CallLimits(one.rpm, one.tpm)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the limits are the customer's own."""
+        return self.specification is not None and self.specification.customer_id is not None
+
+    @property
+    def excludes_cached_input(self) -> bool:
+        """Whether cached input does not count in the TPM."""
+        return self.specification is not None and self.specification.excludes_cached_input
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ def limits_of(*, customer: Customer, now: dt.datetime) -> list[LimitedService]:
     specifications = CallSpecification.objects.in_force(at=now).filter(_for(customer))
     # A customer's own specification comes last, and replaces the default.
     by_service = {one.service_id: one for one in specifications.order_by(F("customer").asc(nulls_first=True))}
-    return [_limited(service, by_service.get(service.pk)) for service in services]
+    return [LimitedService(service, by_service.get(service.pk)) for service in services]
 
 
 def limit_statuses_of(*, customer: Customer, now: dt.datetime) -> list[ServiceLimitStatus]:
@@ -93,7 +108,7 @@ def limit_statuses_of(*, customer: Customer, now: dt.datetime) -> list[ServiceLi
     for one in call_windows().refusals(customer_id=customer.pk):
         refused[one.service_id][one.refusal] = one.calls
     return [
-        ServiceLimitStatus(one.service, one.limits, one.is_own, use, refused[one.service.pk])
+        ServiceLimitStatus(one.service, one.specification, use, refused[one.service.pk])
         for one, use in zip(limited, uses, strict=True)
     ]
 
@@ -124,10 +139,3 @@ def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
 
 def _for(customer: Customer) -> Q:
     return Q(customer=None) | Q(customer=customer)
-
-
-def _limited(service: Service, specification: CallSpecification | None) -> LimitedService:
-    if specification is None:
-        return LimitedService(service, None, is_own=False)
-    limits = CallLimits(specification.rpm, specification.tpm)
-    return LimitedService(service, limits, is_own=specification.customer_id is not None)

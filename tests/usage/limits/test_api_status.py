@@ -51,6 +51,7 @@ def test_limits_are_told_with_what_is_used_and_left_and_refused(store, get, acme
     assert said == {
         "service": NAME,
         "limits": {"requests": 3, "tokens": 1000},
+        "excludes_cached_input": False,
         "used": {"requests": 2, "tokens": 500},
         "remaining": {"requests": 1, "tokens": 500},
         "refused_last_day": {"rpm_exhausted": 0, "tpm_exhausted": 1, "never_within_limits": 1},

@@ -97,6 +97,14 @@ def test_a_record_that_was_not_admitted_counts_and_is_never_refused(acme):
     assert counted(acme) == (12, 4800)
 
 
+def test_a_call_that_was_not_admitted_counts_once_however_it_is_reported(acme, globex):
+    record(used("a", call_id="call-1"), used("b", call_id="call-1"))
+    record(used("c", call_id="call-1"), used("d", call_id="call-2"))
+    record_each(reports=[used("e", customer="globex", call_id="call-1")], now=timezone.now())
+
+    assert (counted(acme), counted(globex)) == ((2, 1600), (1, 400))
+
+
 def test_what_is_sent_again_counts_once(acme):
     sent = used("a")
     record(sent)

@@ -41,6 +41,12 @@ def test_a_customer_sees_what_it_used_and_what_is_left(store, alice_client, acme
     assert "No call was refused in the last 24 hours." in shown
 
 
+def test_a_tpm_that_does_not_count_cached_input_says_so(alice_client, acme):
+    limit(acme, 60, 100_000, excludes_cached_input=True)
+
+    assert "100,000 without cached input 0 used" in text(page(alice_client))
+
+
 @EACH_STORE
 def test_refusals_are_told_in_words(store, alice_client, acme):
     limit(acme, 1, 10)

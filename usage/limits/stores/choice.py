@@ -18,12 +18,14 @@ from usage.limits.stores.failover import Deciding, Switch
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.redis import RedisWindows
 from usage.limits.stores.windows import (
+    CallKey,
     CallState,
     CallWindows,
     CountedCalls,
     LimitStatus,
     Refusal,
     RefusalCount,
+    ReportedCall,
     RequestedCall,
     SettledCall,
     StoreUnavailable,
@@ -107,6 +109,17 @@ class RedisOrPostgres:
         if in_redis is None and any(call.used_tokens is None for call in missed):
             raise StoreUnavailable("Redis is unavailable, and may hold a call that is to be released.")
         return states
+
+    def mark_reported(self, calls: Sequence[ReportedCall], *, at: dt.datetime | None = None) -> set[CallKey]:
+        """End the calls in each store that decides; return those that neither had as ended."""
+        deciding = self._switch.deciding(at=at)
+        ended = None
+        if deciding is not Deciding.POSTGRESQL:
+            ended = self._try(lambda: self._redis.mark_reported(calls, at=at), at)
+        if deciding is Deciding.REDIS and ended is not None:
+            return ended
+        in_postgres = self._postgres.mark_reported(calls, at=at)
+        return in_postgres if ended is None else in_postgres & ended
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the customers in either store; raise StoreUnavailable if only Redis may know one."""

@@ -20,11 +20,13 @@ from usage.limits.stores.windows import (
     CALL_TTL,
     CALLS_PER_ROUND_TRIP,
     HOURS_OF_REFUSALS,
+    CallKey,
     CallState,
     CountedCalls,
     LimitStatus,
     Refusal,
     RefusalCount,
+    ReportedCall,
     RequestedCall,
     SettledCall,
     Use,
@@ -68,6 +70,16 @@ class PostgresWindows:
             for call in calls
         ]
         return [CallState(state) for (state,) in _in_batches(_SETTLE, sent, at)]
+
+    def mark_reported(self, calls: Sequence[ReportedCall], *, at: dt.datetime | None = None) -> set[CallKey]:
+        """End calls that were not admitted, or were released; return those that had not ended before."""
+        sent = {
+            call.key: {"call_id": call.call_id, "customer": call.customer_id, "service": call.service_id}
+            for call in calls
+        }
+        return {
+            (customer, call_id) for customer, call_id in _in_batches(_MARK_REPORTED, [*sent.values()], at)
+        }
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the ids of the customers for which a call of this id was admitted."""
@@ -143,6 +155,7 @@ def _json(sent: list[dict[str, Any]]) -> str:
 _CLOCK = StoreClock()
 _ADMIT = load_statement("admit_calls.sql", beside=__file__)
 _SETTLE = "SELECT state FROM settle_calls(%s::json, %s::timestamptz)"
+_MARK_REPORTED = load_statement("mark_reported.sql", beside=__file__)
 _CUSTOMERS = "SELECT customers_of_call(%s)"
 _COUNT = "SELECT count_calls(%s::json, %s::timestamptz)"
 _LOOK = load_statement("read_windows.sql", beside=__file__)

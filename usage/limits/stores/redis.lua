@@ -239,6 +239,17 @@ local function settle(customer, call_id, used, service)
     return is_elsewhere and 'elsewhere' or 'held'
 end
 
+local function mark_reported(customer, service, call_id)
+    local known = call_known(customer, call_id)
+    if known and known.state ~= 'released' then
+        return false
+    end
+    known = known or { service = service, second = present_second, setbacks = 0, tokens = 0 }
+    known.state = 'settled'
+    change_call(customer, call_id, known)
+    return true
+end
+
 local function customers_of(call_id)
     return redis.call('HKEYS', key_of_calls(call_id))
 end
@@ -267,7 +278,8 @@ local function refusals(hours)
     return found
 end
 
-local operations = { admit = admit, settle = settle, customers_of = customers_of, count = count, look = look,
+local operations = { admit = admit, settle = settle, mark_reported = mark_reported, customers_of = customers_of,
+                     count = count, look = look,
                      refusals = refusals }
 
 -- For how many seconds nothing is admitted. A hold begins if the server's process is not the one that the key names,

@@ -31,11 +31,13 @@ from usage.limits.stores.windows import (
     CALL_TTL,
     CALLS_PER_ROUND_TRIP,
     HOURS_OF_REFUSALS,
+    CallKey,
     CallState,
     CountedCalls,
     LimitStatus,
     Refusal,
     RefusalCount,
+    ReportedCall,
     RequestedCall,
     SettledCall,
     StoreUnavailable,
@@ -99,6 +101,12 @@ class RedisWindows:
             for call in calls
         ]
         return [CallState(state) for state in self._run("settle", sent, at)]
+
+    def mark_reported(self, calls: Sequence[ReportedCall], *, at: dt.datetime | None = None) -> set[CallKey]:
+        """End calls that were not admitted, or were released; return those that had not ended before."""
+        sent = [(call.customer_id, call.service_id, call.call_id) for call in calls]
+        ended = self._run("mark_reported", sent, at)
+        return {call.key for call, is_first in zip(calls, ended, strict=True) if is_first}
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the ids of the customers for which a call of this id was admitted."""

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 WINDOW = dt.timedelta(seconds=PLACES_IN_A_WINDOW)
 WindowId = tuple[int, int]  # of a customer and a service
+CallKey = tuple[int, str]  # a customer and the call's id
 # How long a call can be settled, released or requested again; longer than any call takes.
 CALL_TTL = dt.timedelta(hours=1)
 # Other requests for the same windows, or for Redis, wait during a round trip.
@@ -106,6 +107,20 @@ class SettledCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedCall:
+    """A call of a customer of which usage was reported without an admission."""
+
+    customer_id: int
+    service_id: int
+    call_id: str
+
+    @property
+    def key(self) -> CallKey:
+        """What identifies the call."""
+        return self.customer_id, self.call_id
+
+
+@dataclass(frozen=True, slots=True)
 class CountedCalls:
     """Calls that were made without admission; they count, and are never refused."""
 
@@ -163,6 +178,9 @@ class CallWindows(Protocol):
 
     def settle(self, calls: Sequence[SettledCall], *, at: dt.datetime | None = None) -> list[CallState]:
         """Settle or release each held call, in the second in which it counts; return the states before."""
+
+    def mark_reported(self, calls: Sequence[ReportedCall], *, at: dt.datetime | None = None) -> set[CallKey]:
+        """End calls that were not admitted, or were released; return those that had not ended before."""
 
     def customers_of(self, call_id: str, *, at: dt.datetime | None = None) -> set[int]:
         """Return the ids of the customers for which a call of this id was admitted."""

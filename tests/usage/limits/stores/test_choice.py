@@ -18,6 +18,7 @@ from usage.limits.stores.windows import (
     CountedCalls,
     Refusal,
     RefusalCount,
+    ReportedCall,
     RequestedCall,
     SettledCall,
     StoreUnavailable,
@@ -61,6 +62,8 @@ def test_while_redis_is_away_every_deed_says_so(redis_gone):
         ask("a")
     with pytest.raises(StoreUnavailable):
         call_windows().settle([SettledCall(ACME, "a", 3)])
+    with pytest.raises(StoreUnavailable):
+        call_windows().mark_reported([ReportedCall(ACME, CHAT, "a")])
     with pytest.raises(StoreUnavailable):
         call_windows().customers_of("a")
     with pytest.raises(StoreUnavailable):

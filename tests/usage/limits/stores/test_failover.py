@@ -22,6 +22,7 @@ from usage.limits.stores.windows import (
     CallLimits,
     CallState,
     CountedCalls,
+    ReportedCall,
     RequestedCall,
     SettledCall,
     StoreUnavailable,
@@ -207,6 +208,18 @@ def test_while_both_decide_calls_are_settled_and_counted_in_both(play):
     for store in (PostgresWindows(), play.hosts[0].way, windows):
         (use,) = store.look([(play.customer, 1)], at=play.now)
         assert (use.calls, use.tokens) == (2, 8)
+
+
+def test_a_reported_call_ends_once_whichever_store_decides(play):
+    call = ReportedCall(play.customer, 1, f"{play.customer}-reported")
+    first = []
+    for how, seconds in (("before", 0), ("", 62), ("", 65)):
+        play.cut(how)
+        play.go(seconds)
+        first.append(bool(play.hosts[0].windows.mark_reported([call], at=play.now)))
+
+    assert first == [True, False, False]
+    assert play.deciding() is Deciding.REDIS
 
 
 def test_redis_that_fails_while_both_decide_costs_nothing_and_the_minute_begins_anew(play):

@@ -11,6 +11,7 @@ from usage.limits.stores.windows import (
     CountedCalls,
     Refusal,
     RefusalCount,
+    ReportedCall,
     RequestedCall,
     SettledCall,
     second_of,
@@ -49,6 +50,11 @@ class Play:
 
     def count(self, calls, tokens, *, at=NOON):
         self.windows.count([CountedCalls(self.acme, CHAT, calls, tokens)], at=at)
+
+    def mark_reported(self, *call_ids, at=NOON, customer=None):
+        calls = [ReportedCall(customer or self.acme, CHAT, f"{self.name}-{call_id}") for call_id in call_ids]
+        ended = self.windows.mark_reported(calls, at=at)
+        return [call_id for call_id, call in zip(call_ids, calls, strict=True) if call.key in ended]
 
     def used(self, *, at=NOON, customer=None, service=CHAT):
         (use,) = self.windows.look([(customer or self.acme, service)], at=at)
@@ -127,6 +133,18 @@ def test_a_call_that_counts_is_not_asked_for_with_another_estimate(play):
     assert others == [Refusal.OTHER_CALL] * 3
     assert play.used() == (1, 10)
     assert play.ask("a", limits=HUNDRED_TOKENS, tokens=11, at=after(61)).tokens_left == 89
+
+
+def test_a_call_that_was_reported_without_admission_ends_once_for_each_customer(play):
+    play.ask("held")
+    play.ask("released")
+    play.settle("released", None)
+
+    assert play.mark_reported("new", "new", "held", "released") == ["new", "new", "released"]
+    assert play.mark_reported("new", "released", "other") == ["other"]
+    assert play.mark_reported("new", customer=play.globex) == ["new"]
+    assert [play.ask(call_id).refusal for call_id in ("new", "released")] == [Refusal.ENDED] * 2
+    assert play.used() == (1, 10)
 
 
 def test_a_call_whose_usage_was_reported_is_not_admitted_again(play):
