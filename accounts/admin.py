@@ -36,7 +36,7 @@ class MemberInline(TabularInline):
     hide_title = True
     autocomplete_fields = ("user",)
     verbose_name = "member"
-    verbose_name_plural = "members: they see this customer's usage and bills"
+    verbose_name_plural = "members: they see this customer's usage and bills; owners buy packages too"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Members are added, not turned into other people."""

@@ -148,6 +148,13 @@ class Customer(models.Model):
         return self.code
 
 
+class MemberRole(models.TextChoices):
+    """What a person may do for a customer."""
+
+    VIEWER = "viewer", "viewer: sees usage, bills and packages"
+    OWNER = "owner", "owner: buys packages too"
+
+
 class Member(models.Model):
     """A person who acts for a customer."""
 
@@ -155,11 +162,20 @@ class Member(models.Model):
     user = models.ForeignKey(
         User, on_delete=models.PROTECT, related_name="memberships", verbose_name="person"
     )
+    role = models.CharField(
+        max_length=6,
+        choices=MemberRole.choices,
+        default=MemberRole.VIEWER,
+        db_default=MemberRole.VIEWER.value,
+    )
 
     class Meta:
         ordering = ("customer", "user")
         constraints = (
             models.UniqueConstraint("customer", "user", name="a_person_is_a_member_of_a_customer_once"),
+            models.CheckConstraint(
+                condition=Q(role__in=MemberRole.values), name="a_member_is_a_viewer_or_an_owner"
+            ),
         )
 
     def __str__(self) -> str:

@@ -10,6 +10,11 @@ the next closing issue that bill. What was billed wrongly is corrected by lines 
 the lines they correct: a *reversal* credits records; a *re-rating* credits quantities at the price that was
 charged and rebills them at another. A *verification* is the result of computing all of it once more.
 
+A *package purchase* is the document of a quota package: what was bought, for how much. What an hour takes
+from a Tokens package is a *draw*, and what it gives back for reversed calls another; both are sealed with the
+hour. A line of covered usage has the amount 0 and names its package. A *quota overrun* is a minute in which a
+customer used more tokens than the TPM that it had bought.
+
 Amounts are in RMB (CNY) and are never rounded here.
 """
 
@@ -25,14 +30,17 @@ from django.db.models.lookups import Exact
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
-from pricing.models import UNIT_SIZES, BillingItem, Price, Service, unit_text
+from pricing.models import UNIT_SIZES, WEIGHT_PLACES, BillingItem, Price, QuotaPackage, Service, unit_text
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
-from usage.models import BillingHour, whole_hour
+from sensenova_billing.lib.database.conditions import whole_hour
+from usage.models import BillingHour
 
 # Unit prices have 8 decimals and unit sizes reach 10^6, so 14 decimals hold every amount exactly.
 AMOUNT_DECIMALS = 14
+# Of tokens drawn: those of the weights.
+DRAW_PLACES = WEIGHT_PLACES
 # Far above any real bill; an upper bound is what keeps NaN out.
 AMOUNT_BOUND = Decimal(10) ** 30
 
@@ -114,6 +122,7 @@ class ChargeLine(models.Model):
     bill = models.ForeignKey(HourlyBill, on_delete=models.PROTECT, db_index=False, related_name="lines")
     price = models.ForeignKey(Price, on_delete=models.PROTECT, db_index=False, related_name="+")
     # Both are the price's own, whose constraints keep them; two more here cost as much as writing the lines.
+    # The package below is kept by its draws and periods.
     billing_item = models.ForeignKey(
         BillingItem, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
     )
@@ -142,18 +151,35 @@ class ChargeLine(models.Model):
         "Rerating", on_delete=models.PROTECT, null=True, db_index=False, related_name="lines"
     )
 
+    package = models.ForeignKey(
+        QuotaPackage,
+        on_delete=models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        help_text="The package that covers the usage, which costs nothing.",
+    )
+
     class Meta:
         ordering = ("usage_hour", "billing_item", "price_id", "id")
         indexes = (
             models.Index(
                 fields=["corrects"], condition=Q(corrects__isnull=False), name="corrections_of_a_line"
             ),
+            models.Index(
+                fields=["package"], condition=Q(package__isnull=False), name="lines_covered_by_a_package"
+            ),
         )
         constraints = (
             models.UniqueConstraint(
-                fields=("bill", "billing_item", "price", "usage_hour", "correction", "corrects"),
+                fields=("bill", "billing_item", "price", "usage_hour", "correction", "corrects", "package"),
                 nulls_distinct=False,
-                name="a_bill_has_one_line_per_item_price_usage_hour_and_correction",
+                name="a_bill_has_one_line_per_item_price_hour_correction_and_package",
+            ),
+            models.CheckConstraint(
+                condition=Q(package=None) | Q(unit_price=0, rerating=None),
+                name="usage_that_a_package_covers_costs_nothing",
             ),
             models.CheckConstraint(condition=_is_an_amount(), name="a_line_amount_is_a_number"),
             models.CheckConstraint(
@@ -265,6 +291,109 @@ class Rerating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.price}, re-rated at {self.unit_price.normalize():f} RMB"
+
+
+class PackagePurchase(models.Model):
+    """The document of a quota package that was bought; names and prices are copies."""
+
+    package = models.OneToOneField(
+        QuotaPackage, on_delete=models.PROTECT, primary_key=True, related_name="purchase"
+    )
+    order_id = models.UUIDField(help_text="By which the same order that is sent twice is one.")
+    customer_code = models.CharField(max_length=64)
+    customer_name = models.CharField(max_length=200)
+    services = models.TextField(help_text="The names of the services that it covers.")
+    list_price = models.DecimalField(max_digits=12, decimal_places=2)
+    price = models.DecimalField(max_digits=12, decimal_places=2, help_text="Of one, in RMB.")
+    quantity = models.PositiveIntegerField(help_text="Units times the days or months; 1 of a Tokens package.")
+    amount = models.DecimalField("amount (RMB)", max_digits=20, decimal_places=2)
+    bought_at = models.DateTimeField()
+    bought_by = models.CharField(max_length=254)
+
+    class Meta:
+        ordering = ("-bought_at", "-package_id")
+        constraints = (
+            models.UniqueConstraint("order_id", name="an_order_is_one_purchase"),
+            models.CheckConstraint(
+                condition=Q(price__gte=0, price__lte=F("list_price"), quantity__gte=1)
+                & Q(Exact(F("amount"), F("price") * F("quantity"))),
+                name="a_purchase_costs_its_price_times_its_quantity",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.package)
+
+
+class PackageDraw(models.Model):
+    """What an hourly bill drew from a Tokens package, or gave back to it for reversed calls.
+
+    Where the package ran out within the hour, the calls before `ran_out_at` and `ran_out_event_id` are
+    covered; of that very call what comes before `ran_out_measure`, and `ran_out_quantity` of that.
+    """
+
+    package = models.ForeignKey(QuotaPackage, on_delete=models.PROTECT, related_name="draws")
+    bill = models.ForeignKey(HourlyBill, on_delete=models.PROTECT, related_name="draws")
+    is_return = models.BooleanField(default=False)
+    tokens = models.DecimalField(max_digits=30, decimal_places=DRAW_PLACES, help_text="Drawn or given back.")
+    left_before = models.DecimalField(max_digits=30, decimal_places=DRAW_PLACES)
+    left = models.DecimalField(max_digits=30, decimal_places=DRAW_PLACES)
+    ran_out_at = models.DateTimeField(null=True)
+    ran_out_event_id = models.CharField(max_length=255, null=True, db_collation="C")  # noqa: DJ001
+    ran_out_measure = models.CharField(max_length=32, blank=True, choices=Measure.choices())
+    ran_out_quantity = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("package", "id")
+        constraints = (
+            models.UniqueConstraint(
+                "package", "bill", "is_return", name="a_bill_draws_once_from_a_package_and_gives_back_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(tokens__gt=0, left__gte=0)
+                & (
+                    Q(Exact(F("left"), F("left_before") - F("tokens")), is_return=False)
+                    | Q(Exact(F("left"), F("left_before") + F("tokens")), is_return=True)
+                ),
+                name="a_draw_leaves_what_there_was_without_it_and_never_less_than_0",
+            ),
+            models.CheckConstraint(
+                condition=Q(ran_out_at=None, ran_out_event_id=None, ran_out_measure="", ran_out_quantity=0)
+                | Q(
+                    ran_out_at__isnull=False,
+                    ran_out_event_id__isnull=False,
+                    ran_out_quantity__gte=0,
+                    is_return=False,
+                )
+                & ~Q(ran_out_measure=""),
+                name="a_draw_says_where_its_package_ran_out",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}: {self.tokens.normalize():f}"
+
+
+class QuotaOverrun(models.Model):
+    """A minute in which a customer used more tokens of a service than the TPM that it had bought."""
+
+    bill = models.ForeignKey(HourlyBill, on_delete=models.PROTECT, related_name="overruns")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="+")
+    minute = models.DateTimeField()
+    tokens = models.DecimalField(max_digits=30, decimal_places=0)
+    bought = models.BigIntegerField(help_text="The TPM in force.")
+
+    class Meta:
+        ordering = ("minute", "service")
+        constraints = (
+            models.UniqueConstraint("bill", "service", "minute", name="a_bill_states_an_overrun_once"),
+            models.CheckConstraint(
+                condition=Q(tokens__gt=F("bought")), name="an_overrun_is_more_than_was_bought"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.minute:%Y-%m-%d %H:%M} UTC"
 
 
 class ParkedHour(models.Model):

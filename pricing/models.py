@@ -5,35 +5,42 @@ more *billing items*, each one measure of a call. A *price* says what a unit siz
 half-open period [begins_at, ends_at); its kind is list price, limited-time offer or free trial, and it is
 for everybody or for one customer. A *call specification* limits calls and tokens per minute.
 
+A *package product* is a quota package on sale, and its *terms* say what it contains and costs over a period.
+A *quota package* is one that a customer has: over its *method periods* it decides the billing method of the
+customer for the services that it covers. Where no method period is, the method is Tokens Postpaid.
+
 The database keeps: prices of one kind, item and customer do not overlap; an item's prices for everybody
 leave no gap from the first on and have no end; a price that has begun may only have its end moved, into
 the future (the last two are triggers, in migrations/0002_rules.sql).
 """
 
 import datetime as dt
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import BigIntegerField, Case, F, Func, Q, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer
 from pricing.rules.kinds import Kind
-from pricing.rules.measures import Measure
+from pricing.rules.measures import MAX_QUANTITY, Measure
+from pricing.rules.methods import MOST_UNITS, PACKAGE_METHODS, RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
 from pricing.rules.periods import END, FIRST, OUTSIDE
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+from pricing.rules.validity import MOST_DAYS, ValidityUnit, validity_text
+from sensenova_billing.lib.database.conditions import whole_hour
 from sensenova_billing.lib.names import validate_name
 
 UNIT_SIZES = {1: "", 1000: "thousand", 10_000: "ten thousand", 1_000_000: "million"}
 ITEM_ORDER = ("service__group__position", "service__position", "id")
 
 
-def _only(expression: F | Coalesce) -> Func:
+def _only(expression: F | Coalesce | Case) -> Func:
     """A range that holds this number alone: equality for GiST without the btree_gist extension."""
     return Func(
         expression, expression, Value("[]"), function="INT8RANGE", output_field=BigIntegerRangeField()
@@ -405,3 +412,306 @@ class CallSpecification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service}: {self.rpm} RPM, {self.tpm or 'no'} TPM"
+
+
+# Of a quota package's price, in RMB and fen.
+AMOUNT_DIGITS, AMOUNT_PLACES, AMOUNT_BOUND = 12, 2, 10**9
+WEIGHT_PLACES, WEIGHT_BOUND = 3, 1000
+
+
+def _package_price(name: str, **options: Any) -> "models.DecimalField[Any, Any]":
+    return models.DecimalField(
+        name,
+        max_digits=AMOUNT_DIGITS,
+        decimal_places=AMOUNT_PLACES,
+        validators=[MinValueValidator(0), MaxValueValidator(AMOUNT_BOUND - 1)],
+        **options,
+    )
+
+
+def _weight() -> "models.DecimalField[Any, Any]":
+    return models.DecimalField(
+        max_digits=6,
+        decimal_places=WEIGHT_PLACES,
+        validators=[MinValueValidator(0)],
+        help_text="How many tokens of the package one token of this item takes.",
+    )
+
+
+def _method() -> "models.CharField[str, str]":
+    return models.CharField(
+        "billing method", max_length=20, choices=[(method.value, method.label) for method in PACKAGE_METHODS]
+    )
+
+
+class PackageProduct(models.Model):
+    """A quota package on sale; what it contains and costs stands in its terms."""
+
+    name = models.CharField(
+        max_length=100, validators=[validate_name], help_text="As customers see it, e.g. SenseChat-5 10M."
+    )
+    method = _method()
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint("name", name="a_package_product_has_its_own_name"),
+            models.CheckConstraint(
+                condition=Q(method__in=list(PACKAGE_METHODS)), name="a_package_product_is_of_a_known_method"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PackageTermsQuerySet(models.QuerySet["PackageTerms"]):
+    def in_force(self, *, at: dt.datetime) -> "PackageTermsQuerySet":
+        """Terms whose period holds this instant."""
+        return self.filter(in_force(at=at))
+
+
+class PackageTerms(models.Model):
+    """What a package product contains and costs over a period in which it is on sale."""
+
+    product = models.ForeignKey(PackageProduct, on_delete=models.PROTECT, related_name="terms")
+    services = models.ManyToManyField(Service, blank=True, related_name="+", help_text="What it covers.")
+    groups = models.ManyToManyField(
+        ServiceGroup, blank=True, related_name="+", help_text="All services of these groups are covered too."
+    )
+    tokens = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)],
+        help_text="Of a Tokens package.",
+    )
+    validity = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_DAYS)]
+    )
+    validity_unit = models.CharField(
+        max_length=5, choices=ValidityUnit.choices(), default=ValidityUnit.MONTH.value
+    )
+    list_price = _package_price("list price (RMB)", help_text="Of a TPM package: of a unit.")
+    offer_price = _package_price("offer price (RMB)", null=True, blank=True)
+    rpm = models.PositiveIntegerField(
+        "RPM",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Call limit while a Tokens package lasts; empty: the usual one.",
+    )
+    tpm = models.PositiveIntegerField("TPM", null=True, blank=True, validators=[MinValueValidator(1)])
+    begins_at = models.DateTimeField("from", default=timezone.now)
+    ends_at = models.DateTimeField("until", null=True, blank=True)
+
+    objects: ClassVar[PackageTermsQuerySet] = PackageTermsQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("product", "begins_at", "id")
+        verbose_name_plural = "package terms"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(tokens=None, validity=1, rpm=None, tpm=None)
+                | Q(tokens__gte=1, tokens__lte=MAX_QUANTITY),
+                name="package_terms_have_tokens_or_are_of_units",
+            ),
+            models.CheckConstraint(
+                condition=Q(validity__gte=1, validity__lte=MOST_DAYS, validity_unit__in=list(ValidityUnit)),
+                name="package_terms_are_valid_for_days_or_months",
+            ),
+            models.CheckConstraint(
+                condition=Q(list_price__gte=0, list_price__lt=AMOUNT_BOUND)
+                & (Q(offer_price=None) | Q(offer_price__gte=0, offer_price__lte=F("list_price"))),
+                name="an_offer_for_a_package_is_not_above_its_list_price",
+                violation_error_message="An offer price is not above the list price.",
+            ),
+            models.CheckConstraint(
+                condition=Q(rpm=None, tpm=None) | Q(rpm__gte=1, tpm__gte=1),
+                name="package_terms_limit_both_rpm_and_tpm_or_neither",
+                violation_error_message="Give both RPM and TPM, or neither.",
+            ),
+            models.CheckConstraint(
+                condition=_ENDS_AFTER_IT_BEGINS,
+                name="package_terms_end_after_they_begin",
+                violation_error_message="Terms must end after they begin.",
+            ),
+            models.CheckConstraint(
+                condition=_WITHIN_THE_YEARS,
+                name="package_terms_lie_in_the_years_1970_to_8999",
+                violation_error_message=OUTSIDE,
+            ),
+            ExclusionConstraint(
+                name="terms_of_a_package_product_do_not_overlap",
+                expressions=[(_only(F("product")), RangeOperators.OVERLAPS), _WHEN],
+                violation_error_message="Other terms of this product are in force in that period.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.product}, from {self.begins_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def price(self) -> Any:
+        """What it costs, or what a unit of it costs: a Decimal."""
+        return self.list_price if self.offer_price is None else self.offer_price
+
+    @property
+    def validity_text(self) -> str:
+        """E.g. `1 month`."""
+        return validity_text(self.validity, self.validity_unit)
+
+
+class TermsWeight(models.Model):
+    """How many tokens of a package a token of a billing item takes, where it is not one."""
+
+    terms = models.ForeignKey(PackageTerms, on_delete=models.CASCADE, related_name="weights")
+    billing_item = models.ForeignKey(BillingItem, on_delete=models.PROTECT, related_name="+")
+    weight = _weight()
+
+    class Meta:
+        ordering = ("terms", "billing_item")
+        constraints = (
+            models.UniqueConstraint("terms", "billing_item", name="terms_weigh_a_billing_item_once"),
+            models.CheckConstraint(
+                condition=Q(weight__gt=0, weight__lt=WEIGHT_BOUND),
+                name="the_weight_of_an_item_is_between_0_and_a_thousand",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.billing_item}: {self.weight.normalize():f}"
+
+
+class PackageEnding(models.TextChoices):
+    """Why a package ended before it expired."""
+
+    NONE = "", "not ended"
+    USED_UP = "used_up", "used up"
+    REFUNDED = "refunded", "refunded"
+
+
+class QuotaPackage(models.Model):
+    """Tokens or TPM that a customer bought ahead: what it covers, copied from the terms, and how long."""
+
+    number = models.CharField(max_length=100)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="quota_packages")
+    terms = models.ForeignKey(PackageTerms, on_delete=models.PROTECT, related_name="packages")
+    product_name = models.CharField(max_length=100)
+    method = _method()
+    tokens = models.BigIntegerField(null=True, help_text="Of a Tokens package.")
+    units = models.PositiveIntegerField(null=True, help_text="Of a TPM package.")
+    rpm = models.PositiveIntegerField("RPM", null=True)
+    tpm = models.PositiveBigIntegerField("TPM", null=True)
+    bought_at = models.DateTimeField()
+    begins_at = models.DateTimeField("from")
+    expires_at = models.DateTimeField("until")
+    ended_at = models.DateTimeField(null=True, help_text="Where it ended before it expired.")
+    ending = models.CharField(
+        max_length=10, choices=PackageEnding.choices, blank=True, default=PackageEnding.NONE
+    )
+
+    class Meta:
+        ordering = ("expires_at", "bought_at", "id")
+        constraints = (
+            models.UniqueConstraint("number", name="a_package_number_names_one_package"),
+            models.CheckConstraint(
+                condition=Q(method=BillingMethod.TOKENS_PACKAGE, tokens__gte=1, units=None)
+                | Q(
+                    method=BillingMethod.TPM_PACKAGE,
+                    tokens=None,
+                    units__gte=1,
+                    units__lte=MOST_UNITS,
+                    rpm=F("units") * RPM_OF_UNIT,
+                    tpm=F("units") * TPM_OF_UNIT,
+                ),
+                name="a_package_holds_tokens_or_units",
+            ),
+            models.CheckConstraint(
+                condition=Q(begins_at__lt=F("expires_at")), name="a_package_expires_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, ending="") | (Q(ended_at__isnull=False) & ~Q(ending="")),
+                name="a_package_that_ended_says_why",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class PackageWeight(models.Model):
+    """How many tokens of a package a token of a billing item takes, where it is not one; a copy."""
+
+    package = models.ForeignKey(QuotaPackage, on_delete=models.PROTECT, related_name="weights")
+    billing_item = models.ForeignKey(BillingItem, on_delete=models.PROTECT, related_name="+")
+    weight = _weight()
+
+    class Meta:
+        ordering = ("package", "billing_item")
+        constraints = (
+            models.UniqueConstraint("package", "billing_item", name="a_package_weighs_a_billing_item_once"),
+            models.CheckConstraint(
+                condition=Q(weight__gt=0, weight__lt=WEIGHT_BOUND),
+                name="a_weight_is_between_0_and_a_thousand",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.billing_item}: {self.weight.normalize():f}"
+
+
+class MethodPeriodQuerySet(models.QuerySet["MethodPeriod"]):
+    def in_force(self, *, at: dt.datetime) -> "MethodPeriodQuerySet":
+        """Those that hold this instant."""
+        return self.filter(in_force(at=at))
+
+
+class MethodPeriod(models.Model):
+    """The hours in which a package decides the billing method of its customer for a service."""
+
+    package = models.ForeignKey(QuotaPackage, on_delete=models.PROTECT, related_name="periods")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="method_periods")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="method_periods")
+    method = _method()
+    begins_at = models.DateTimeField("from")
+    ends_at = models.DateTimeField("until")
+
+    objects: ClassVar[MethodPeriodQuerySet] = MethodPeriodQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ("customer", "service", "begins_at", "id")
+        indexes = (models.Index(fields=["customer", "service", "begins_at"], name="methods_of_a_customer"),)
+        constraints = (
+            models.UniqueConstraint("package", "service", name="a_package_covers_a_service_over_one_period"),
+            models.CheckConstraint(
+                condition=Q(begins_at__lt=F("ends_at")), name="a_method_ends_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=Q(whole_hour("begins_at")) & Q(whole_hour("ends_at")),
+                name="a_method_begins_and_ends_on_full_hours",
+            ),
+            # Packages of one method may overlap. Ranges of one number are adjacent where they differ, so that
+            # this needs no extension.
+            ExclusionConstraint(
+                name="a_customer_has_one_billing_method_for_a_service",
+                expressions=[
+                    (_only(F("customer")), RangeOperators.OVERLAPS),
+                    (_only(F("service")), RangeOperators.OVERLAPS),
+                    _WHEN,
+                    (
+                        _only(
+                            Case(
+                                When(method=BillingMethod.TPM_PACKAGE, then=1),
+                                default=2,
+                                output_field=BigIntegerField(),
+                            )
+                        ),
+                        RangeOperators.ADJACENT_TO,
+                    ),
+                ],
+                violation_error_message="Another billing method is in force in that period.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.customer}, {self.service}: {self.get_method_display()}"

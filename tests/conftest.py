@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.api_keys import keys
 from accounts.api_keys.keys import issue_service_key
-from accounts.models import Customer, Member, User
+from accounts.models import Customer, Member, MemberRole, User
 from pricing.catalogue.initial import load_catalogue
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
@@ -159,7 +159,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _member(*, customer: Customer, email: str) -> User:
     user = User.objects.create_user(email, PASSWORD)
-    Member.objects.create(customer=customer, user=user)
+    Member.objects.create(role=MemberRole.OWNER, customer=customer, user=user)
     return user
 
 

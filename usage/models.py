@@ -21,13 +21,13 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce, Extract, Mod
-from django.db.models.lookups import Exact
+from django.db.models.functions import Coalesce
 
 from accounts.models import Customer, ServiceKey
 from pricing.models import Service
 from pricing.rules.measures import MAX_QUANTITY as MAX_QUANTITY
 from pricing.rules.measures import PARTS_OF, Measure
+from sensenova_billing.lib.database.conditions import whole_hour
 from usage.bounds import MOST_TOKENS_COUNTED, PLACES_IN_A_WINDOW
 
 HOUR = dt.timedelta(hours=1)
@@ -69,11 +69,6 @@ class Outcome(StrEnum):
     def label(self) -> str:
         """In words."""
         return "cut off" if self is Outcome.CUT else self.value
-
-
-def whole_hour(column: str) -> Exact:
-    """The condition that this column holds the beginning of an hour."""
-    return Exact(Mod(Extract(column, "epoch"), 3600), 0)
 
 
 def _quantity() -> "models.BigIntegerField[int, int]":

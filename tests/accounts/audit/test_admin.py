@@ -40,7 +40,8 @@ def text(answer):
 def members(*rows):
     """The fields of a customer's page that add these members."""
     total = {"members-TOTAL_FORMS": len(rows), "members-INITIAL_FORMS": 0}
-    return total | {f"members-{n}-user": user.pk for n, user in enumerate(rows)}
+    users = {f"members-{n}-user": user.pk for n, user in enumerate(rows)}
+    return total | users | {f"members-{n}-role": "viewer" for n in range(len(rows))}
 
 
 # --- Every change has an author ---------------------------------------------------------------------------

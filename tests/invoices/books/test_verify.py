@@ -107,7 +107,7 @@ def test_a_second_line_for_the_same_records_is_found(plain):
     behind_its_back(
         "invoices_chargeline",
         f"INSERT INTO invoices_chargeline ({LINE}) SELECT {LINE} FROM invoices_chargeline",  # noqa: S608
-        without="a_bill_has_one_line_per_item_price_usage_hour_and_correction",
+        without="a_bill_has_one_line_per_item_price_hour_correction_and_package",
     )
 
     assert "billed twice" in kinds()

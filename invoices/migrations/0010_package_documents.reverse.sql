@@ -1,0 +1,3 @@
+DROP TRIGGER overruns_are_append_only ON invoices_quotaoverrun;
+DROP TRIGGER draws_are_append_only ON invoices_packagedraw;
+DROP TRIGGER purchases_are_append_only ON invoices_packagepurchase;

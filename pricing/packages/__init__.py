@@ -1,0 +1,1 @@
+"""Quota packages: products on sale, and the billing methods that packages bring about."""

@@ -1,0 +1,3 @@
+DROP TRIGGER a_method_ends_in_an_open_hour ON pricing_methodperiod;
+DROP TRIGGER a_method_begins_in_an_open_hour ON pricing_methodperiod;
+DROP FUNCTION hold_method_hours_open;
