@@ -1,5 +1,5 @@
 -- Of customers whose hour was parked no line is expected, except for their release.
-WITH consumed AS MATERIALIZED ($consumed), $charged_lines, there AS (
+WITH $consumed, $charged_lines, there AS (
     SELECT bill.customer_id, line.records, line.amount, line.measure, line.price_kind AS kind, $columns
       FROM invoices_hourlybill AS bill
       JOIN invoices_chargeline AS line ON line.bill_id = bill.id

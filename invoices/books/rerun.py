@@ -5,8 +5,7 @@ import datetime as dt
 from django.db import connection, transaction
 
 from invoices.books.compare import FIRST, Findings
-from invoices.rating.charges_sql import CHARGED, charging_parameters
-from invoices.rating.usage_sql import consumed
+from invoices.rating.charges_sql import CHARGED, billed_usage, charging_parameters
 from sensenova_billing.lib.database.statements import load_template
 
 
@@ -18,9 +17,9 @@ def repeat_rating(*, hour: dt.datetime, found: Findings) -> None:
         parts = [(hour, None), *cursor.fetchall()]
         for billed, customers in parts:
             parameters = charging_parameters(hour=billed, sealed_in=hour, customers=customers)
-            groups = consumed(changes=len(parameters["changes"]))
-            statement = _DIFFERENCES.substitute(consumed=groups, charged_lines=CHARGED, columns=_COLUMNS)
-            cursor.execute(statement, {**parameters, "first": FIRST})
+            usage, coverage = billed_usage(values=parameters)
+            statement = _DIFFERENCES.substitute(consumed=usage, charged_lines=CHARGED, columns=_COLUMNS)
+            cursor.execute(statement, {**parameters, **coverage, "first": FIRST})
             rows = cursor.fetchall()
             for difference, code, number, line in (row[:4] for row in rows):
                 found.add("rated again", f"{difference}: {line}", hour=billed, customer=code, bill=number)
@@ -33,5 +32,5 @@ SELECT hour_id, array_agg(customer_id) FROM invoices_hourlybill
  WHERE sealed_in_id = %s AND hour_id < %s GROUP BY hour_id ORDER BY hour_id
 """
 _COLUMNS = """service_id, usage_hour, billing_item_id, price_id, is_own_price, unit_price, unit_size,
-           quantity, correction, corrects_id, rerating_id"""
+           quantity, correction, corrects_id, rerating_id, package_id"""
 _DIFFERENCES = load_template("differing_lines.sql", beside=__file__)

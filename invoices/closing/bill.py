@@ -8,6 +8,7 @@ person has approved it.
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
+from string import Template
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,9 @@ from django.db import connection
 
 from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
-from invoices.rating.usage_sql import SUMS, consumed
+from invoices.rating.coverage import Coverage, any_packages, find_coverage
+from invoices.rating.coverage_sql import COVERED, STILL_RUNS, UNCOVERED, WEIGHTS, demand_sql
+from invoices.rating.usage_sql import SUMS, grouped_usage
 from pricing.rules.measures import WHOLES, whole_and_parts
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
@@ -46,9 +49,16 @@ def bill_hour(
     values = charging_parameters(hour=hour, sealed_in=sealed_in, customers=released)
     bounds = _bounds(hour=hour, apply=released is None)
     with connection.cursor() as cursor:
-        cursor.execute(_GROUP.substitute(consumed=consumed(changes=len(values["changes"]))), values)
-        cursor.execute(_BILL, {**values, **bounds, "now": now})
+        cursor.execute(_GROUP.substitute(grouped=grouped_usage(changes=len(values["changes"]))), values)
+        usage, coverage = UNCOVERED, Coverage()
+        if any_packages(customers=released):
+            usage, coverage = _COVERED_TABLE, find_coverage(grouped="", values=values)
+            cursor.execute(_COVER, {**values, **coverage.parameters()})
+        values |= coverage.parameters()
+        cursor.execute(_BILL.substitute(consumed=usage), {**values, **bounds, "now": now})
         row = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
+        if coverage.packages:
+            cursor.execute(_END_PACKAGES, values)
     for what in ("records", "lines", "quantity", "amount"):
         if row[f"{what}_there"] != row[f"{what}_here"]:
             raise NotConserved(
@@ -83,13 +93,23 @@ _DIFFERS = "\n".join(
     for measure in WHOLES
 )
 _GROUP = load_template("group_usage.sql", beside=__file__)
-_BILL = load_statement(
-    "bill_hour.sql",
-    beside=__file__,
-    charged_lines=CHARGED,
-    sums=SUMS,
-    billed=_BILLED,
-    differs=_DIFFERS,
-    bills_to_know_what_is_usual=str(BILLS_TO_KNOW_WHAT_IS_USUAL),
-    none=Correction.NONE,
+_COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED)
+_END_PACKAGES = load_statement("end_packages.sql", beside=__file__)
+_COVERED_TABLE = "consumed AS (TABLE pg_temp.covered)"
+_BILL = Template(
+    load_statement(
+        "bill_hour.sql",
+        beside=__file__,
+        consumed="$consumed",
+        weights=WEIGHTS,
+        demand_of_consumed=demand_sql("consumed"),
+        demand_of_reversed=demand_sql("reversed"),
+        still_runs=STILL_RUNS,
+        charged_lines=CHARGED,
+        sums=SUMS,
+        billed=_BILLED,
+        differs=_DIFFERS,
+        bills_to_know_what_is_usual=str(BILLS_TO_KNOW_WHAT_IS_USUAL),
+        none=Correction.NONE,
+    )
 )

@@ -3,8 +3,8 @@
 --
 -- Without plain index scans, which would fetch the records in the order of their customers, one page each:
 -- the records of an hour lie together, and are read faster as they lie.
-DROP TABLE IF EXISTS pg_temp.consumed;
+DROP TABLE IF EXISTS pg_temp.grouped;
 SET LOCAL enable_indexscan = off;
-CREATE TEMPORARY TABLE consumed ON COMMIT DROP AS $consumed;
+CREATE TEMPORARY TABLE grouped ON COMMIT DROP AS $grouped;
 SET LOCAL enable_indexscan TO DEFAULT;
-ANALYZE pg_temp.consumed;
+ANALYZE pg_temp.grouped;

@@ -10,6 +10,7 @@ $rated_usage, reversals AS MATERIALIZED (
       JOIN invoices_chargeline AS line
         ON line.bill_id = bill.id AND line.billing_item_id = rated.billing_item_id
        AND line.price_id = rated.price_id AND line.usage_hour = rated.usage_hour AND line.correction = '$none'
+       AND line.package_id IS NOT DISTINCT FROM rated.package_id
       $effective_price
 ), ordered AS (
     SELECT id, price_id, from_hour, until_hour, unit_price
@@ -17,16 +18,16 @@ $rated_usage, reversals AS MATERIALIZED (
 ), reworked AS MATERIALIZED ($rerated_lines
      WHERE %(customers)s::bigint[] IS NULL OR bill.customer_id = ANY (%(customers)s::bigint[])
 ), parts AS (
-    SELECT customer_id, service_id, usage_hour, billing_item_id, price_id, measure, kind, is_own_price,
-           unit_price, unit_size, records, quantity,
+    SELECT customer_id, service_id, usage_hour, package_id, billing_item_id, price_id, measure, kind,
+           is_own_price, unit_price, unit_size, records, quantity,
            '$none' AS correction, NULL::bigint AS corrects_id, NULL::bigint AS rerating_id
       FROM rated WHERE billed_in IS NULL
      UNION ALL
-    SELECT customer_id, service_id, usage_hour, billing_item_id, price_id, measure, kind, is_own_price,
-           counting_price, unit_size, records, quantity, '$reversal', line_id, NULL
+    SELECT customer_id, service_id, usage_hour, package_id, billing_item_id, price_id, measure, kind,
+           is_own_price, counting_price, unit_size, records, quantity, '$reversal', line_id, NULL
       FROM reversals
      UNION ALL
-    SELECT customer_id, service_id, usage_hour, billing_item_id, price_id, measure, kind, is_own_price,
+    SELECT customer_id, service_id, usage_hour, NULL, billing_item_id, price_id, measure, kind, is_own_price,
            part.unit_price, unit_size, 0, part.sign * quantity, part.correction, line_id, rerating_id
       FROM reworked
      CROSS JOIN LATERAL (

@@ -9,13 +9,16 @@ own hour. A later run for the same hour therefore gives the same lines.
 """
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from invoices.models import Correction
-from invoices.rating.usage_sql import RATED, consumed, rating_parameters
+from invoices.rating.coverage import Coverage, any_packages, find_coverage, stored_coverage
+from invoices.rating.coverage_sql import COVERED, UNCOVERED
+from invoices.rating.usage_sql import RATED, grouped_usage, rating_parameters
 from pricing.rules.kinds import Kind
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
@@ -48,6 +51,7 @@ class Charge(NamedTuple):
     quantity: Decimal
     amount: Decimal
     correction: str
+    package: str = ""  # the number of the package that covers it
 
     @property
     def is_free_trial(self) -> bool:
@@ -62,10 +66,27 @@ def charging_parameters(
     return {**rating_parameters(hour=hour, customers=customers), "sealed_in": sealed_in or hour}
 
 
+def open_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return how `consumed` is defined for an hour that is open, as far as packages cover it now."""
+    return _usage(values, find_coverage)
+
+
+def billed_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return the same for an hour that is billed, as far as its draws say."""
+    return _usage(values, stored_coverage)
+
+
+def _usage(values: Mapping[str, Any], coverage_of: Callable[..., Coverage]) -> tuple[str, dict[str, str]]:
+    grouped = f"grouped AS MATERIALIZED ({grouped_usage(changes=len(values['changes']))}),"
+    if not any_packages(customers=values["customers"]):
+        return f"{grouped} {UNCOVERED}", {}
+    return f"{grouped} {COVERED}", coverage_of(grouped=grouped, values=values).parameters()
+
+
 def charges_so_far(*, customer_id: int, hour: dt.datetime) -> list[Charge]:
     """Return what one customer's records of an open hour cost, by the rules by which it will be closed."""
     values = charging_parameters(hour=hour, customers=[customer_id])
-    groups = consumed(changes=len(values["changes"]))
+    usage, coverage = open_usage(values=values)
     with connection.cursor() as cursor:
-        cursor.execute(_CHARGES.substitute(consumed=groups, charged_lines=CHARGED), values)
+        cursor.execute(_CHARGES.substitute(consumed=usage, charged_lines=CHARGED), {**values, **coverage})
         return [Charge(*row) for row in cursor.fetchall()]

@@ -6,6 +6,7 @@ SELECT bill.customer_id, line.id AS line_id, line.service_id, line.usage_hour, l
        line.quantity + taken.before + coalesce(now_taken.quantity, 0) AS quantity
   FROM ordered
   JOIN invoices_chargeline AS line ON line.price_id = ordered.price_id AND line.correction = '$none'
+   AND line.package_id IS NULL
    AND line.usage_hour >= ordered.from_hour AND line.usage_hour < ordered.until_hour
   JOIN invoices_hourlybill AS bill ON bill.id = line.bill_id AND bill.hour_id >= ordered.from_hour
    AND (bill.sealed_in_id, bill.hour_id) < (%(sealed_in)s, %(hour)s)

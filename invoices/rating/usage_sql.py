@@ -7,18 +7,20 @@ free trial before a limited-time offer before a list price (design, section 4).
 """
 
 import datetime as dt
+from string import Template
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
-from pricing.rules.measures import WHOLE_OF, Measure
+from pricing.rules.measures import ORDER, PARTS_OF, WHOLE_OF, Measure
 from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement, load_template
 from usage.models import HOUR
 
 SUMS = ", ".join(f"coalesce(sum({measure}), 0) AS {measure}" for measure in Measure)
-_SUMS_OF_RECORD = ", ".join(f"coalesce(sum(record.{measure}), 0) AS {measure}" for measure in Measure)
+SUMS_OF_RECORD = ", ".join(f"coalesce(sum(record.{measure}), 0) AS {measure}" for measure in Measure)
+OF_RECORD = ", ".join(f"coalesce(record.{measure}, 0) AS {measure}" for measure in Measure)
 # What was used of each measure, as (measure, quantity, whole, is_part); what is no part is its own whole.
 MEASURED = ", ".join(
     f"('{measure}', used.{measure}, '{WHOLE_OF.get(measure, measure)}', {str(measure in WHOLE_OF).lower()})"
@@ -31,6 +33,7 @@ NET_QUANTITY = (
 )
 _USAGE_HOUR = "date_trunc('hour', occurred_at, 'UTC')"
 _GROUP = load_template("group_records.sql", beside=__file__)
+_GROUPED = Template("SELECT row_number() OVER () AS place, its.* FROM ($punctual UNION ALL $late) AS its")
 _LATE = _GROUP.substitute(
     usage_hour=_USAGE_HOUR,
     sums=SUMS,
@@ -39,7 +42,7 @@ _LATE = _GROUP.substitute(
 )
 
 
-def consumed(*, changes: int) -> str:
+def grouped_usage(*, changes: int) -> str:
     """Return the query for the hour's records in groups, where prices change so many times within the hour.
 
     Late records are grouped apart. Of the others PostgreSQL knows how few groups they make only if these do
@@ -51,13 +54,39 @@ def consumed(*, changes: int) -> str:
     punctual = _GROUP.substitute(
         usage_hour="%(hour)s::timestamptz", sums=SUMS, when=">=", intervals=intervals
     )
-    return f"{punctual} UNION ALL {_LATE}"
+    return _GROUPED.substitute(punctual=punctual, late=_LATE)
 
 
+def _items(measure: Measure) -> str:
+    return ", ".join(str(ORDER[one] + 1) for one in (measure, *PARTS_OF.get(measure, ())))
+
+
+def _net(measure: Measure) -> str:
+    return " - ".join(f"reversal.{one}" for one in (measure, *PARTS_OF.get(measure, ())))
+
+
+REVERSED = load_statement(
+    "reversed_usage.sql",
+    beside=__file__,
+    of_record=OF_RECORD,
+    order="ARRAY[{}]".format(", ".join(f"'{measure}'" for measure in Measure)),
+    net_items=", ".join(
+        f"({ORDER[one] + 1}, {str(one.unit == 'tokens').lower()}, -({_net(one)}))" for one in Measure
+    ),
+    of_taken=", ".join(
+        f"-coalesce(sum(quantity) FILTER (WHERE item IN ({_items(one)})), 0) AS {one}" for one in Measure
+    ),
+    measures=", ".join(Measure),
+    not_taken=", ".join(f"reversal.{one} - coalesce(sum(shares.{one}), 0) AS {one}" for one in Measure),
+    reversal_measures=", ".join(f"reversal.{one}" for one in Measure),
+    some_not_taken=" OR ".join(f"reversal.{one} <> coalesce(sum(shares.{one}), 0)" for one in Measure),
+    any_of_numbered=" OR ".join(f"sum(numbered.{one}) <> 0" for one in Measure),
+    sums_of_numbered=", ".join(f"sum(numbered.{one}) AS {one}" for one in Measure),
+)
 RATED = load_statement(
     "rated_usage.sql",
     beside=__file__,
-    sums_of_record=_SUMS_OF_RECORD,
+    reversed_usage=REVERSED,
     measured=MEASURED,
     net_quantity=NET_QUANTITY,
     price_in_force=price_in_force_sql(item="item.id", customer="used.customer_id", instant="used.instant"),

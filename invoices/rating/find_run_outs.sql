@@ -1,0 +1,31 @@
+-- The call at which each of these packages runs out, what is left before it, and the chain of packages of that call.
+WITH $grouped $segments, $weights, examined AS (
+    SELECT * FROM json_to_recordset(%(examined)s::json) AS (package bigint, "left" numeric)
+), rest AS (
+    SELECT * FROM json_to_recordset(%(rest)s::json)
+               AS (package bigint, customer bigint, service bigint, at timestamptz, event_id text, $columns)
+), reaching AS (
+    SELECT examined.package, examined.left, record.customer_id AS customer, record.service_id AS service,
+           record.occurred_at AS at, record.event_id, $quantities
+$records_of_segments
+     UNION ALL
+    SELECT examined.package, examined.left, customer, service, at, event_id, $of_rest
+      FROM rest JOIN examined ON examined.package = rest.package
+), counted AS (
+    SELECT reaching.*, $demand AS demand
+      FROM reaching
+      LEFT JOIN weights ON weights.package_id = reaching.package AND weights.service_id = reaching.service
+), running AS (
+    SELECT *, counted.left - sum(demand) OVER (
+               PARTITION BY package ORDER BY at, event_id COLLATE "C" ROWS UNBOUNDED PRECEDING) AS left_after
+      FROM counted
+)
+SELECT DISTINCT ON (package) package, left_after + demand AS left, customer, service, at, event_id, $measures,
+       ARRAY(SELECT chain.package_id FROM chain JOIN grouped ON grouped.place = chain.place
+              WHERE grouped.customer_id = customer AND grouped.service_id = service
+                AND grouped.usage_hour = date_trunc('hour', at, 'UTC')
+                AND grouped.price_interval = width_bucket(at, %(instants)s::timestamptz[])
+              ORDER BY chain.turn) AS packages
+  FROM running
+ WHERE left_after < 0
+ ORDER BY package, at, event_id COLLATE "C"
