@@ -64,6 +64,29 @@ INSERT INTO invoices_hourseal (hour_id, sha256, bills, lines, records, parked, a
 SELECT hour, sha256('the beginning'), 0, 0, 0, 0, 0 FROM closed
 """
 
+# A Tokens package of each customer for the services that it uses; every other one runs out within the hour.
+PRODUCT = """
+WITH product AS (
+    INSERT INTO pricing_packageproduct (name, method) VALUES ('All', 'tokens_package') RETURNING id)
+INSERT INTO pricing_packageterms (product_id, tokens, validity, validity_unit, list_price, begins_at)
+SELECT id, 1000000000, 1, 'day', 1, now() FROM product
+"""
+PACKAGES = """
+WITH bought AS (
+    INSERT INTO pricing_quotapackage (number, customer_id, terms_id, product_name, method, tokens, bought_at,
+                                      begins_at, expires_at, ending)
+    SELECT 'P-' || code || %(hour)s::timestamptz, customer.id, terms.id, 'All', 'tokens_package',
+           CASE WHEN customer.id %% 2 = 0 THEN 1000000000 ELSE %(tokens)s END,
+           %(hour)s::timestamptz, %(hour)s::timestamptz,
+           %(hour)s::timestamptz + interval '30 days', ''
+      FROM accounts_customer AS customer CROSS JOIN pricing_packageterms AS terms
+ RETURNING id, customer_id, begins_at, expires_at)
+INSERT INTO pricing_methodperiod (package_id, customer_id, service_id, method, begins_at, ends_at)
+SELECT DISTINCT bought.id, bought.customer_id, used.service_id, 'tokens_package', begins_at, expires_at
+  FROM bought
+  JOIN usage_usagerecord AS used ON used.customer_id = bought.customer_id AND used.billing_hour = %(hour)s
+"""
+
 CLOSE = """
 import resource, sys, time
 from django.utils.dateparse import parse_datetime
@@ -139,21 +162,52 @@ def measure(url: str, first: dt.datetime, sizes: list[int], say: Say) -> None:
             sys.stdout.flush()
 
 
+def measure_packages(url: str, first: dt.datetime, size: int, say: Say) -> None:
+    """Close an hour of this size without packages and the next one with them, and print a row."""
+    took = []
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(PRODUCT)
+        for hour in (first, first + HOUR):
+            fill(connection, hour, HOUR, size)
+            if hour > first:
+                connection.execute(PACKAGES, {"hour": hour, "tokens": 300 * size // CUSTOMERS})
+            connection.execute("VACUUM ANALYZE")
+            took.append(close(url, hour))
+    (without, *_, lines, _), (with_packages, *_, more_lines, parked) = took
+    assert not parked
+    say(f"| {size:,} | {without:.2f} | {with_packages:.2f} | {with_packages / without:.2f} |")
+    say(f" {lines:,.0f} | {more_lines:,.0f} |\n")
+    sys.stdout.flush()
+
+
+def prepare(url: str, first: dt.datetime) -> None:
+    """Make the catalogue and the customers; everything before the first hour is closed."""
+    manage(url, "migrate", "--verbosity", "0")
+    manage(url, "load_catalogue")
+    manage(url, "shell", "-v0", code=PREPARE)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(BEGIN, [first - HOUR])
+
+
 def main() -> None:
     """Run it all and print Markdown."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--history", type=int, default=30_000_000)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--package-rounds", type=int, default=3)
     options = parser.parse_args()
     say = sys.stdout.write
     now = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
-    first = now - 3 * len(options.sizes) * HOUR
+    first = now - (3 * len(options.sizes) + 2) * HOUR
+    say("\nWith quota packages, half of which run out in the hour:\n\n")
+    say("| records | without packages, s | with, s | ratio | charge lines without | with |\n")
+    say("|---|---|---|---|---|---|\n")
+    for _ in range(options.package_rounds):
+        with throwaway_server() as url:
+            prepare(url, first)
+            measure_packages(url, first, 1_000_000, say)
     with throwaway_server() as url:
-        manage(url, "migrate", "--verbosity", "0")
-        manage(url, "load_catalogue")
-        manage(url, "shell", "-v0", code=PREPARE)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(BEGIN, [first - HOUR])
+        prepare(url, first)
         say("\nAn empty table:\n\n")
         measure(url, first, options.sizes, say)
         if options.history:

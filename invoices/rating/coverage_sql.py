@@ -12,7 +12,9 @@ _OTHER_MEASURES = tuple(measure for measure in Measure if measure not in TOKEN_M
 # A package that takes back what reversed calls drew.
 STILL_RUNS = (
     "package.method = 'tokens_package' AND package.ended_at IS NULL "
-    "AND package.begins_at <= %(sealed_in)s AND package.expires_at > %(sealed_in)s"
+    "AND package.begins_at <= %(sealed_in)s AND package.expires_at > %(sealed_in)s "
+    "AND NOT EXISTS (SELECT FROM invoices_packagedraw AS last WHERE last.package_id = package.id "
+    "AND (last.left = 0 OR last.ran_out_at IS NOT NULL))"
 )
 
 
@@ -97,7 +99,7 @@ FIND = Template(
         ),
         of_rest=_listed("rest.{}"),
         demand=demand_sql("reaching"),
-        measures=_MEASURES,
+        of_first=_listed("first.{}"),
     )
 )
 DIVIDED = Template(

@@ -16,8 +16,7 @@ $segments$split, pieces AS (
            AS divided (customer bigint, service bigint, at timestamptz, package bigint, records integer, $columns)
       JOIN grouped
         ON grouped.customer_id = divided.customer AND grouped.service_id = divided.service
-       AND grouped.usage_hour = date_trunc('hour', divided.at, 'UTC')
-       AND grouped.price_interval = width_bucket(divided.at, %(instants)s::timestamptz[])
+       AND divided.at >= grouped.from_at AND divided.at < grouped.until_at
 ), portions AS (
     SELECT place, package_id, records, on_line, is_piece OR method = 'tokens_package' AND $has_others AS is_piece,
            $covered

@@ -6,5 +6,4 @@ SELECT DISTINCT record.customer_id, record.service_id, record.occurred_at, recor
   JOIN usage_usagerecord AS record
     ON record.customer_id = run_out.customer AND record.event_id = run_out.event_id
   JOIN grouped ON grouped.customer_id = record.customer_id AND grouped.service_id = record.service_id
-   AND grouped.usage_hour = date_trunc('hour', record.occurred_at, 'UTC')
-   AND grouped.price_interval = width_bucket(record.occurred_at, %(instants)s::timestamptz[])
+   AND record.occurred_at >= grouped.from_at AND record.occurred_at < grouped.until_at

@@ -19,13 +19,15 @@ $records_of_segments
     SELECT *, counted.left - sum(demand) OVER (
                PARTITION BY package ORDER BY at, event_id COLLATE "C" ROWS UNBOUNDED PRECEDING) AS left_after
       FROM counted
+), first AS MATERIALIZED (
+    SELECT DISTINCT ON (package) *
+      FROM running WHERE left_after < 0 ORDER BY package, at, event_id COLLATE "C"
 )
-SELECT DISTINCT ON (package) package, left_after + demand AS left, customer, service, at, event_id, $measures,
-       ARRAY(SELECT chain.package_id FROM chain JOIN grouped ON grouped.place = chain.place
-              WHERE grouped.customer_id = customer AND grouped.service_id = service
-                AND grouped.usage_hour = date_trunc('hour', at, 'UTC')
-                AND grouped.price_interval = width_bucket(at, %(instants)s::timestamptz[])
-              ORDER BY chain.turn) AS packages
-  FROM running
- WHERE left_after < 0
- ORDER BY package, at, event_id COLLATE "C"
+SELECT first.package, first.left_after + first.demand AS left, first.customer, first.service, first.at,
+       first.event_id, $of_first, array_agg(chain.package_id ORDER BY chain.turn) AS packages
+  FROM first
+  JOIN grouped ON grouped.customer_id = first.customer AND grouped.service_id = first.service
+   AND first.at >= grouped.from_at AND first.at < grouped.until_at
+  JOIN chain ON chain.place = grouped.place
+ GROUP BY first.package, first.left_after, first.demand, first.customer, first.service, first.at,
+          first.event_id, $of_first

@@ -12,10 +12,11 @@ WITH $grouped $weights, returned AS (
        AND period.begins_at <= grouped.usage_hour AND period.ends_at > grouped.usage_hour
       JOIN pricing_quotapackage AS package ON package.id = period.package_id
       LEFT JOIN LATERAL (
-           SELECT draw.left FROM invoices_packagedraw AS draw
+           SELECT draw.left, draw.ran_out_at FROM invoices_packagedraw AS draw
             WHERE draw.package_id = package.id ORDER BY draw.id DESC LIMIT 1) AS drawn ON true
       LEFT JOIN returned ON returned.package = package.id
      WHERE period.method = 'tokens_package' AND package.ended_at IS NULL
+       AND drawn.ran_out_at IS NULL
 )
 SELECT usable.package_id, customer_id, usable.left, sum($demand) AS demand
   FROM usable

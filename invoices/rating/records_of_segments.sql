@@ -6,8 +6,7 @@
       LEFT JOIN run_out AS upper ON upper.customer = grouped.customer_id AND upper.position = segments.upto
       JOIN usage_usagerecord AS record
         ON record.customer_id = grouped.customer_id AND record.service_id = grouped.service_id
-       AND date_trunc('hour', record.occurred_at, 'UTC') = grouped.usage_hour
-       AND width_bucket(record.occurred_at, %(instants)s::timestamptz[]) = grouped.price_interval
+       AND record.occurred_at >= grouped.from_at AND record.occurred_at < grouped.until_at
        AND (segments.after IS NULL OR (record.occurred_at, record.event_id) > (lower.at, lower.event_id COLLATE "C"))
        AND (segments.upto IS NULL OR (record.occurred_at, record.event_id) < (upper.at, upper.event_id COLLATE "C"))
      WHERE record.billing_hour = %(hour)s AND record.reverses IS NULL AND record.is_charged IS NOT FALSE

@@ -7,7 +7,6 @@ free trial before a limited-time offer before a list price (design, section 4).
 """
 
 import datetime as dt
-from string import Template
 from typing import Any
 
 from django.conf import settings
@@ -33,7 +32,7 @@ NET_QUANTITY = (
 )
 _USAGE_HOUR = "date_trunc('hour', occurred_at, 'UTC')"
 _GROUP = load_template("group_records.sql", beside=__file__)
-_GROUPED = Template("SELECT row_number() OVER () AS place, its.* FROM ($punctual UNION ALL $late) AS its")
+_GROUPED = load_template("grouped_usage.sql", beside=__file__)
 _LATE = _GROUP.substitute(
     usage_hour=_USAGE_HOUR,
     sums=SUMS,

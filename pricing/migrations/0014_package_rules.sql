@@ -49,15 +49,22 @@ $$;
 
 -- The billing methods of the past are history: a period may only end earlier.
 CREATE FUNCTION keep_method_periods() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    same pricing_methodperiod := NEW;
 BEGIN
-    same.ends_at := OLD.ends_at;
-    IF TG_OP = 'DELETE' OR same IS DISTINCT FROM OLD OR NEW.ends_at > OLD.ends_at THEN
+    IF TG_OP = 'UPDATE' THEN
+        PERFORM FROM removed
+           LEFT JOIN added ON (added.id, added.package_id, added.customer_id, added.service_id, added.method, added.begins_at)
+                            = (removed.id, removed.package_id, removed.customer_id, removed.service_id, removed.method,
+                               removed.begins_at)
+                          AND added.ends_at <= removed.ends_at
+          WHERE added.id IS NULL;
+    ELSE
+        PERFORM FROM removed;
+    END IF;
+    IF FOUND THEN
         RAISE EXCEPTION 'The period of a billing method is never changed or deleted; it may only end earlier.'
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END
 $$;
 
@@ -78,8 +85,10 @@ CREATE TRIGGER begun_terms_keep_their_weights BEFORE INSERT OR UPDATE OR DELETE 
     FOR EACH ROW EXECUTE FUNCTION keep_parts_of_begun_terms();
 CREATE TRIGGER a_package_only_ends BEFORE UPDATE OR DELETE ON pricing_quotapackage
     FOR EACH ROW EXECUTE FUNCTION keep_packages();
-CREATE TRIGGER a_method_period_only_ends_earlier BEFORE UPDATE OR DELETE ON pricing_methodperiod
-    FOR EACH ROW EXECUTE FUNCTION keep_method_periods();
+CREATE TRIGGER a_method_period_only_ends_earlier AFTER UPDATE ON pricing_methodperiod
+    REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION keep_method_periods();
+CREATE TRIGGER a_method_period_is_never_deleted AFTER DELETE ON pricing_methodperiod
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION keep_method_periods();
 CREATE TRIGGER weights_of_packages_are_append_only BEFORE UPDATE OR DELETE ON pricing_packageweight
     FOR EACH ROW EXECUTE FUNCTION keep_package_weights();
 

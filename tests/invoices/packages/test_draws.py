@@ -126,8 +126,7 @@ def test_what_is_less_than_a_token_takes_lapses_with_the_package(acme):
     close(hour=1)
 
     assert draws(package) == [(9, 1)]
-    package.refresh_from_db()
-    assert (package.ending, package.ended_at) == ("used_up", at(0, hour=1))
+    assert [period.ends_at for period in package.periods.all()] == [at(0, hour=1)]
 
 
 def test_from_the_next_hour_on_the_method_is_postpaid(acme):
