@@ -27,10 +27,11 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
 
 from accounts.models import Customer
+from invoices.drilldown.coverage import Chain, chain_of, on_line, quantity_on, shares_of
 from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
+from invoices.rating.coverage import Quantities
 from pricing.catalogue.offering import fact_of
 from pricing.models import Price
 from pricing.rules.amounts import amount_of, exact_sum
@@ -56,6 +57,9 @@ PricesWithinHour = dict[str, list[tuple[Interval, PriceFact]]]
 def records_of(*, line: ChargeLine) -> QuerySet[Any]:
     """Return the records whose quantities are the line's, each with its `quantity` and `amount` in it."""
     prices = _prices_within_hour(line=line, customer_id=line.bill.customer_id)
+    billed = line if line.corrects is None else line.corrects
+    chain = chain_of(bill=billed.bill, service_id=line.service_id, usage_hour=line.usage_hour)
+    event_id = "reverses" if line.correction == Correction.REVERSAL else "event_id"
     match line.correction:
         case Correction.NONE:
             found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(reverses=None)
@@ -67,8 +71,9 @@ def records_of(*, line: ChargeLine) -> QuerySet[Any]:
             found = _used_at_price(line=line, bill=_corrected(line).bill, prices=prices).filter(
                 ~_reversed_until(line), reverses=None
             )
+    found = on_line(found, line=line, chain=chain, event_id=event_id)
     return found.annotate(
-        quantity=_quantity_on(line, prices) * _sign(line),
+        quantity=_quantity_on(line, prices, chain, event_id) * _sign(line),
         amount=F("quantity") * Value(price_of_one(line), output_field=_NUMBER),
     )
 
@@ -120,13 +125,15 @@ def _in_intervals(
     return [(interval, price) for interval, price in found if price is not None]
 
 
-def _quantity_on(line: ChargeLine, prices: PricesWithinHour) -> Combinable:
-    """Return how much of a record is on the line: of a whole, without the parts that have prices."""
-    quantity: Combinable = Coalesce(F(line.measure), 0)
+def _quantity_on(line: ChargeLine, prices: PricesWithinHour, chain: Chain, event_id: str) -> Combinable:
+    """Return how much of a record is on the line: of a whole, with the parts that have no prices."""
+    quantity = quantity_on(Measure(line.measure), line=line, chain=chain, event_id=event_id)
     for part in PARTS_OF.get(Measure(line.measure), ()):
+        share = quantity_on(part, line=line, chain=chain, event_id=event_id)
         if part in prices:
-            charged = When(_within(interval for interval, _ in prices[part]), then=Coalesce(F(part), 0))
-            quantity = quantity - Case(charged, default=0, output_field=BigIntegerField())
+            priced = When(_within(interval for interval, _ in prices[part]), then=0)
+            share = Case(priced, default=share, output_field=BigIntegerField())
+        quantity = quantity + share
     return quantity
 
 
@@ -242,8 +249,18 @@ def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
     bill = HourlyBill.objects.filter(**place).first()
     parked = None if bill else ParkedHour.objects.filter(**place).first()
     prices = _prices_at(record)
-    lines = _lines_of(record=record, bill=bill, prices=prices) if bill and record.is_charged is None else []
     own_prices = {price.billing_item.measure for price in prices}
+    parts: list[Share] = []
+    covered: dict[int | None, Quantities] = {}
+    if bill and record.is_charged is None:
+        original = _original(record)
+        covered = _covered(record, original=original)
+        lines = _lines_of(record=record, original=original, bill=bill, prices=prices)
+        own = [line for line in lines if line.package_id in covered]
+        parts = [_share(line, covered[line.package_id], own_prices) for line in own]
+        # Of a call that is divided, a line has what is more than nothing.
+        parts = [part for part in parts if part.quantity or len(covered) == 1]
+    lines = [part.line for part in parts]
     if record.is_charged is False:
         billing_state = BillingState.NOT_CHARGED
     elif lines:
@@ -259,8 +276,8 @@ def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
         billing_state=billing_state,
         bill=bill,
         parked=parked,
-        lines=[_share(line, record, own_prices) for line in lines],
-        reratings=[_share(line, record, own_prices) for line in _reratings_of(lines, reversal)],
+        lines=parts,
+        reratings=[_share(line, covered[None], own_prices) for line in _reratings_of(lines, reversal)],
         reversal=reversal,
     )
 
@@ -276,7 +293,23 @@ def _prices_at(record: UsageRecord) -> list[Price]:
     )
 
 
-def _lines_of(*, record: UsageRecord, bill: HourlyBill, prices: list[Price]) -> list[ChargeLine]:
+def _original(record: UsageRecord) -> UsageRecord:
+    """Return the record that this one reverses, or itself."""
+    if record.reverses is None:
+        return record
+    return UsageRecord.objects.get(customer=record.customer_id, event_id=record.reverses)
+
+
+def _covered(record: UsageRecord, *, original: UsageRecord) -> dict[int | None, Quantities]:
+    """Return what each package covers of a record, as the bill of the original says."""
+    bill = HourlyBill.objects.get(customer=record.customer_id, hour=original.billing_hour)
+    chain = chain_of(bill=bill, service_id=record.service_id, usage_hour=hour_of(record.occurred_at))
+    return shares_of(record, chain=chain, event_id=original.event_id)
+
+
+def _lines_of(
+    *, record: UsageRecord, original: UsageRecord, bill: HourlyBill, prices: list[Price]
+) -> list[ChargeLine]:
     lines = bill.lines.filter(
         service=record.service_id,
         usage_hour=hour_of(record.occurred_at),
@@ -285,7 +318,6 @@ def _lines_of(*, record: UsageRecord, bill: HourlyBill, prices: list[Price]) -> 
     if record.reverses is None:
         lines = lines.filter(correction=Correction.NONE)
     else:
-        original = UsageRecord.objects.get(customer=record.customer_id, event_id=record.reverses)
         lines = lines.filter(correction=Correction.REVERSAL, corrects__bill__hour=original.billing_hour)
     return list(lines.select_related("bill").order_by("billing_item_id"))
 
@@ -305,10 +337,10 @@ def _order(bill: HourlyBill) -> tuple[dt.datetime, dt.datetime]:
     return bill.sealed_in_id, bill.hour_id
 
 
-def _share(line: ChargeLine, record: UsageRecord, own_prices: set[str]) -> Share:
-    """Return the record's part of the line: of a whole, without the parts that have their own prices."""
-    parts = [part for part in PARTS_OF.get(Measure(line.measure), ()) if part in own_prices]
-    used = record.quantity_of(line.measure) - sum(map(record.quantity_of, parts))
-    quantity = _sign(line) * used
+def _share(line: ChargeLine, used: Quantities, own_prices: set[str]) -> Share:
+    """Return what was used as a part of the line: of a whole, with the parts that have no prices."""
+    measure = Measure(line.measure)
+    parts = [part for part in PARTS_OF.get(measure, ()) if part not in own_prices]
+    quantity = _sign(line) * sum(used.get(one, 0) for one in (measure, *parts))
     amount = amount_of(quantity=quantity, unit_price=line.unit_price, unit_size=line.unit_size)
     return Share(line, quantity, amount)

@@ -155,19 +155,32 @@ def stored_coverage(*, grouped: str, values: Mapping[str, Any]) -> Coverage:
         draws = draws.filter(bill__customer__in=values["customers"])
     coverage = Coverage(packages=[draw.package_id for draw in draws])
     for draw in draws:
-        if draw.ran_out_at is not None and draw.ran_out_event_id is not None:
-            coverage.run_outs[draw.package_id] = RunOut(
-                draw.package_id,
-                draw.bill.customer_id,
-                draw.ran_out_at,
-                draw.ran_out_event_id,
-                Measure(draw.ran_out_measure),
-                draw.ran_out_quantity,
-            )
+        if draw.ran_out_at is not None:
+            coverage.run_outs[draw.package_id] = run_out_of(draw, customer=draw.bill.customer_id)
     if coverage.run_outs:
         for row in _rows(DIVIDED.substitute(grouped=grouped), {**values, **coverage.parameters()}):
             _add_divided(coverage, *row)
     return coverage
+
+
+def run_out_of(draw: PackageDraw, *, customer: int) -> RunOut:
+    """Return where a draw says that its package ran out; raise ValueError if it did not."""
+    if draw.ran_out_at is None or draw.ran_out_event_id is None:
+        raise ValueError(f"{draw} did not run out.")
+    return RunOut(
+        draw.package_id,
+        customer,
+        draw.ran_out_at,
+        draw.ran_out_event_id,
+        Measure(draw.ran_out_measure),
+        draw.ran_out_quantity,
+    )
+
+
+def net_quantities(gross: Sequence[int | None]) -> Quantities:
+    """Return quantities in the order of the measures, each without its parts."""
+    used = dict(zip(Measure, (quantity or 0 for quantity in gross), strict=True))
+    return {one: used[one] - sum(used[part] for part in PARTS_OF.get(one, ())) for one in Measure}
 
 
 def _find_run_outs(
@@ -207,7 +220,7 @@ def _add_divided(
     coverage: Coverage, customer: int, service: int, at: dt.datetime, event_id: str, *more: Any
 ) -> DividedCall:
     *gross, packages = more
-    call = DividedCall(customer, service, at, event_id, _net(gross), packages)
+    call = DividedCall(customer, service, at, event_id, net_quantities(gross), packages)
     # As it was found first: a later package sees only the rest of it.
     return coverage.divided.setdefault((customer, event_id), call)
 
@@ -236,11 +249,6 @@ def _returned(values: Mapping[str, Any]) -> str:
     """Return what reversed calls give back in this hour, by package."""
     rows = _rows(RETURNED, {"sealed_in": values["hour"], **values})
     return _json({"package": package, "tokens": str(tokens)} for package, tokens in rows)
-
-
-def _net(gross: Sequence[int | None]) -> Quantities:
-    used = dict(zip(Measure, (quantity or 0 for quantity in gross), strict=True))
-    return {one: used[one] - sum(used[part] for part in PARTS_OF.get(one, ())) for one in Measure}
 
 
 def _gross(net: Mapping[Measure, int]) -> dict[str, int]:

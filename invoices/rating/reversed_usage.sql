@@ -74,5 +74,6 @@ reversals_here AS MATERIALIZED (
       JOIN reversals_here AS reversal
         ON reversal.customer_id = numbered.customer_id AND reversal.event_id = numbered.event_id
      GROUP BY reversal.customer_id, reversal.service_id, reversal.usage_hour, reversal.billed_in, package_id,
-              width_bucket(reversal.occurred_at, %(instants)s::timestamptz[])
+              width_bucket(reversal.occurred_at, %(instants)s::timestamptz[]),
+              CASE WHEN is_piece THEN reversal.event_id END
 )

@@ -117,7 +117,7 @@ def test_no_page_counts_or_skips(alice_client, acme, django_assert_max_num_queri
     record(*(report(f"{n}", occurred_at=at(n % 60)) for n in range(250)))
     close()
 
-    with django_assert_max_num_queries(8) as asked:
+    with django_assert_max_num_queries(9) as asked:
         answer = alice_client.get(path(line()))
 
     assert len(shown(answer)) == 100

@@ -282,10 +282,8 @@ def test_the_running_hour_shows_what_would_be_covered(acme):
     found = charges_so_far(customer_id=acme.pk, hour=at(0))
     close()
 
-    assert {
-        (charge.quantity, charge.amount, bool(charge.package)) for charge in found if charge.quantity
-    } == {
-        (150, 0, True),
-        (50, Decimal("0.002"), False),
-    }
+    covered = [
+        (int(one.quantity), one.amount.normalize(), bool(one.package)) for one in found if one.quantity
+    ]
+    assert sorted(covered) == [(50, Decimal("0.002"), False), (150, 0, True)]
     assert_made_again(0)
