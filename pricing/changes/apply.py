@@ -16,7 +16,7 @@ from django.db import IntegrityError, connection, models, transaction
 
 from accounts.audit.context import set_audit_context
 from pricing.changes.constraint_messages import constraint_of, refusal_text
-from pricing.changes.packages.rows import remove_terms, save_terms
+from pricing.changes.packages.rows import check_terms, remove_terms, save_terms
 from pricing.changes.rows import (
     AT_ONCE,
     DATED,
@@ -212,6 +212,8 @@ def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> RowChange
     instance: models.Model | None = None
     try:
         with transaction.atomic():
+            if isinstance(row, PackageRow) and not _only_ends(row, before):
+                check_terms(row)
             instance = stored.instance(row)
             if isinstance(row, DATED) and row.remove:
                 _remove(instance)
@@ -225,6 +227,11 @@ def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> RowChange
     except IntegrityError as error:
         return RowChange(row, RowState.REFUSED, before, _refusal(error, instance))
     return RowChange(row, RowState.CHANGED if before else RowState.NEW, before)
+
+
+def _only_ends(row: PackageRow, before: Row | None) -> bool:
+    """Whether stored terms end or go, whatever they hold, and nothing else about them changes."""
+    return isinstance(before, PackageRow) and row == replace(before, ends_at=row.ends_at, remove=row.remove)
 
 
 def _save(instance: models.Model, row: Row) -> None:

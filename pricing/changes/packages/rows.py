@@ -59,10 +59,14 @@ def weight_of(weight: TermsWeight) -> ItemWeight:
     )
 
 
-def terms_of(row: PackageRow) -> PackageTerms:
-    """Return the terms of a row, whose product is made if it is not there; or refuse it."""
+def check_terms(row: PackageRow) -> None:
+    """Raise RefusedRow for what is wrong with a row in itself or with what it names."""
     if problem := _problem(row):
         raise RefusedRow(problem)
+
+
+def terms_of(row: PackageRow) -> PackageTerms:
+    """Return the terms of a row, whose product is made if it is not there; raise RefusedRow."""
     product = PackageProduct.objects.filter(name=row.product).first()
     if product is None:
         product = PackageProduct(name=row.product, method=row.method)
@@ -112,7 +116,6 @@ def remove_terms(terms: PackageTerms) -> None:
 
 
 def _problem(row: PackageRow) -> str:
-    """Return what is wrong with a row in itself or with what it names, or nothing."""
     services = _named(Service, "service", row.services)
     _named(ServiceGroup, "service group", row.groups)
     if row.method == BillingMethod.TPM_PACKAGE:
