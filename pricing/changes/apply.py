@@ -254,7 +254,7 @@ def _problem(row: Row, before: Row | None, stored: StoredCatalogue, now: dt.date
         return "There is no such row to remove."
     if before is not None:
         return ""
-    if isinstance(row, PackageRow) and row.begins_at < now and stored.terms_of([row.product]):
+    if isinstance(row, PackageRow) and row.begins_at < now and stored.was_on_sale(row):
         return f"Terms begin in the future, or at once; it is {now:%Y-%m-%d %H:%M} UTC now."
     if isinstance(row, PriceRow) and row.begins_at <= now and stored.was_on_sale(row):
         return (

@@ -40,6 +40,7 @@ class StoredCatalogue:
         self._on_sale = {
             (row.service, row.measure) for row, _ in self._rows.values() if isinstance(row, PriceRow)
         }
+        self._products = {row.product for row, _ in self._rows.values() if isinstance(row, PackageRow)}
 
     def rows(self) -> list[Row]:
         """Return every row, those that others name first."""
@@ -59,8 +60,10 @@ class StoredCatalogue:
         """Return what is stored under this row's key, if anything."""
         return self._rows[key_of(row)][0] if key_of(row) in self._rows else None
 
-    def was_on_sale(self, row: PriceRow) -> bool:
-        """Whether the row's billing item had a price."""
+    def was_on_sale(self, row: PriceRow | PackageRow) -> bool:
+        """Whether the row's billing item had a price, or its product had terms."""
+        if isinstance(row, PackageRow):
+            return row.product in self._products
         return (row.service, row.measure) in self._on_sale
 
     def instance(self, row: Row) -> models.Model:

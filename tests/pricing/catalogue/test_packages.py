@@ -50,7 +50,7 @@ def catalog(at=None):
 def test_the_page_explains_the_three_methods_and_that_one_applies():
     said = text(page())
 
-    assert "exactly one of three methods applies at any time" in said
+    assert "exactly one of the three applies at any time" in said
     assert "Tokens Postpaid Use first, pay afterwards" in said
     assert "TPM Quota Package Prepaid Throughput of one service" in said
     assert "in units of 10,000 TPM and 33 RPM" in said
