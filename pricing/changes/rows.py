@@ -173,7 +173,7 @@ def columns_of(sheet: str) -> list[str]:
 
 def cells_of(row: Row) -> dict[str, str]:
     """Return the row as text, column by column."""
-    return {field.name: _as_text(getattr(row, field.name)) for field in fields(row)}
+    return {field.name: _as_text(field, getattr(row, field.name)) for field in fields(row)}
 
 
 def row_of(sheet: str, cells: Mapping[str, str]) -> Row:
@@ -223,12 +223,12 @@ def _weight(text: str) -> ItemWeight:
     return ItemWeight(service=service, measure=_measure(measure), weight=_decimal(weight.strip()))
 
 
-def _as_text(value: Any) -> str:
+def _as_text(field: "Field[Any]", value: Any) -> str:
     if value is None or value is False:
         return ""
     if value is True:
         return "yes"
-    if value == AT_ONCE:
+    if value == AT_ONCE and field.type in {OrAtOnce, OrAtOnce | None}:
         return AT_ONCE_TEXT
     if isinstance(value, tuple):
         return names_text(str(one) for one in value)
