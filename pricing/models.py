@@ -551,11 +551,6 @@ class PackageTerms(models.Model):
         return f"{self.product}, from {self.begins_at:%Y-%m-%d %H:%M}"
 
     @property
-    def period_text(self) -> str:
-        """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
-        return period_text(self.begins_at, self.ends_at)
-
-    @property
     def price(self) -> Any:
         """What it costs, or what a unit of it costs: a Decimal."""
         return self.list_price if self.offer_price is None else self.offer_price
