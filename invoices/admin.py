@@ -14,15 +14,17 @@ from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
+from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
-from pricing.models import BillingItem, Price, Proposal, Service
+from pricing.models import BillingItem, PackageTerms, Price, Proposal, Service
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
 
+admin.site.register(PackageTerms, PackageTermsAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(Rerating, ReratingAdmin)

@@ -1,4 +1,4 @@
-"""Filters of prices and call specifications: their state, and whether they are a customer's own."""
+"""Filters of prices, call specifications and package terms: state, and whether they are a customer's own."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from pricing.models import CallSpecification, Price, in_force
+from pricing.models import CallSpecification, PackageTerms, Price, in_force
 from sensenova_billing.lib import clock
 
 IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
 
 
-def state_of(dated: Price | CallSpecification) -> str:
+def state_of(dated: Price | CallSpecification | PackageTerms) -> str:
     """Return in which state it is now."""
     now = clock.now()
     if dated.begins_at > now:

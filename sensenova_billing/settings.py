@@ -417,6 +417,7 @@ UNFOLD = {
                 ("Prices", "sell", "pricing_price"),
                 ("Price proposals", "rate_review", "pricing_proposal"),
                 ("Call specifications", "speed", "pricing_callspecification"),
+                ("Package products", "package_2", "pricing_packageterms"),
                 ("Import and export", "swap_vert", "pricing_price"),
             ),
             _admin_section(

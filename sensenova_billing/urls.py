@@ -11,7 +11,7 @@ from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
 from invoices.portal import views as invoices
-from invoices.price_impact import price_admin
+from invoices.price_impact import package_admin, price_admin
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
@@ -83,6 +83,9 @@ urlpatterns = [
     path("admin/prices/end", admin.site.admin_view(price_admin.end_price), name="end_price"),
     path("admin/prices/copy", admin.site.admin_view(price_admin.copy_prices), name="copy_prices"),
     path("admin/prices/put-on-sale", admin.site.admin_view(price_admin.put_on_sale), name="put_on_sale"),
+    path("admin/packages/sell", admin.site.admin_view(package_admin.sell_package), name="sell_package"),
+    path("admin/packages/end", admin.site.admin_view(package_admin.end_terms), name="end_terms"),
+    path("admin/packages/cancel", admin.site.admin_view(package_admin.cancel_terms), name="cancel_terms"),
     path("admin/catalogue/export.csv", admin.site.admin_view(catalogue_csv), name="catalogue_csv"),
     path("admin/catalogue/export.xlsx", admin.site.admin_view(catalogue_xlsx), name="catalogue_xlsx"),
     path("admin/catalogue/import", admin.site.admin_view(catalogue_import), name="catalogue_import"),

@@ -15,6 +15,8 @@ from accounts.models import AuditEntry
 _WORDS = {
     "accounts_user_user_permissions": "Permission of a person",
     "accounts_servicekey_customers": "Customer of a service key",
+    "pricing_packageterms_services": "Service of package terms",
+    "pricing_packageterms_groups": "Service group of package terms",
 }
 _AUDITED = """
 SELECT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid

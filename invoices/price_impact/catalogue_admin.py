@@ -27,9 +27,11 @@ def button_to(page: str, description: str, parameter: str = "") -> Any:
 class PriceButtons:
     """For a ModelAdmin whose buttons lead to price actions."""
 
+    may_change = "pricing.change_price"
+
     def has_price_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Those who may change prices."""
-        return bool(request.user.has_perm("pricing.change_price"))
+        """Those who may change prices, or what else the buttons change."""
+        return bool(request.user.has_perm(self.may_change))
 
 
 class PriceListButtons(PriceButtons):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from invoices.price_impact.simulate import PriceEffect, price_effects
 from pricing.catalogue.offering import fact_of
 from pricing.changes.apply import WRITTEN, RowChange, RowState, catalogue_locked, dry_run, is_refused
-from pricing.changes.rows import AliasRow, PriceRow, Row
+from pricing.changes.rows import DATED, AliasRow, PackageRow, PriceRow, Row
 from pricing.models import ITEM_ORDER, BillingItem, Price
 from pricing.rules.measures import whole_and_parts
 from pricing.timeline.differences import differing_intervals
@@ -92,7 +92,7 @@ def preview_of(*, rows: Sequence[Row], now: dt.datetime) -> ChangePreview:
 
 
 def _in_order(changes: Sequence[RowChange]) -> list[RowChange]:
-    """Put the prices of one kind, item and customer together, the earliest first."""
+    """Put the prices of one kind, item and customer together, and the terms of a product, earliest first."""
     rows = [change.row for change in changes]
     first: dict[object, int] = {}
     for place, row in enumerate(rows):
@@ -101,11 +101,13 @@ def _in_order(changes: Sequence[RowChange]) -> list[RowChange]:
 
 
 def _series(row: Row) -> object:
+    if isinstance(row, PackageRow):
+        return row.product
     return (row.service, row.measure, row.customer, row.kind) if isinstance(row, PriceRow) else row
 
 
 def _begin(row: Row) -> dt.datetime:
-    return row.begins_at if isinstance(row, PriceRow) else ALWAYS
+    return row.begins_at if isinstance(row, DATED) else ALWAYS
 
 
 def _effects(

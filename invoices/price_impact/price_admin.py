@@ -1,6 +1,6 @@
 """Changing prices in the admin: ask for the page, show what it would do, ask for the reason, do it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from pricing.changes.forms import (
     OfferForm,
     TrialForm,
 )
-from pricing.changes.rows import PriceRow
+from pricing.changes.rows import Row
 from pricing.models import Proposal
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
@@ -39,19 +39,22 @@ OFFERED_CODES = 500
 
 @dataclass(frozen=True)
 class PriceActionPage:
-    """The page of a price action: its title, its form and the template that lays the form out."""
+    """The page of a price action: title, form, the template that lays the form out, and what is changed."""
 
     title: str
     intro: str
     form: type[PriceActionForm]
     fields: str = "admin/price_change_fields.html"
+    changes: str = "prices"
+    permission: str = "pricing.change_price"
+    back: str = "admin:pricing_price_changelist"
 
 
-def _view(page: PriceActionPage) -> Callable[[HttpRequest], HttpResponse]:
+def view_of(page: PriceActionPage) -> Callable[[HttpRequest], HttpResponse]:
     """Return the view of an action's page."""
 
     @never_cache
-    @permission_required("pricing.change_price", raise_exception=True)
+    @permission_required(page.permission, raise_exception=True)
     def view(request: HttpRequest) -> HttpResponse:
         return _show(request, page)
 
@@ -65,7 +68,7 @@ def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
     reason = ReasonForm(request.POST if request.method == "POST" else None)
     rows = _rows(price_form) if price_form.is_bound and price_form.is_valid() else []
     if rows and request.method == "POST" and reason.is_valid():
-        done = _do(request, price_form, rows, reason)
+        done = _do(request, page, price_form, rows, reason)
         if done is not None:
             return done
     preview = preview_of(rows=rows, now=now) if rows else None
@@ -83,12 +86,12 @@ def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
         "current": _current(price_form),
         "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
-        "back": reverse("admin:pricing_price_changelist"),
+        "back": reverse(page.back),
     }
     return render(request, "admin/price_change.html", context)
 
 
-def _rows(price_form: PriceActionForm) -> list[PriceRow]:
+def _rows(price_form: PriceActionForm) -> Sequence[Row]:
     """Return the form's rows; on ValidationError none, with the error on the form."""
     try:
         return price_form.rows()
@@ -98,7 +101,11 @@ def _rows(price_form: PriceActionForm) -> list[PriceRow]:
 
 
 def _do(
-    request: HttpRequest, price_form: PriceActionForm, rows: list[PriceRow], reason: ReasonForm
+    request: HttpRequest,
+    page: PriceActionPage,
+    price_form: PriceActionForm,
+    rows: Sequence[Row],
+    reason: ReasonForm,
 ) -> HttpResponse | None:
     """Apply or propose the rows and return a redirect; None if refused, with the reason on the form."""
     summary = price_form.summary()
@@ -118,7 +125,7 @@ def _do(
         return None
     if proposal is None:
         messages.success(request, f"Done: {summary}.")
-        return redirect("admin:pricing_price_changelist")
+        return redirect(page.back)
     messages.success(request, _proposed(proposal))
     return redirect("admin:pricing_proposal_change", proposal.pk)
 
@@ -143,7 +150,7 @@ def _current(price_form: PriceActionForm) -> Any:
     return outlook_now(item=item, now=price_form.now) if item else None
 
 
-change_price = _view(
+change_price = view_of(
     PriceActionPage(
         "Change a price",
         "One price of one billing item. What it replaces ends where it begins; what was used until then "
@@ -151,7 +158,7 @@ change_price = _view(
         ChangePriceForm,
     )
 )
-announce_offer = _view(
+announce_offer = view_of(
     PriceActionPage(
         "Announce an offer",
         "A limited-time offer for everybody, on as many billing items as you choose. The list price stays "
@@ -160,7 +167,7 @@ announce_offer = _view(
         "admin/pick_items.html",
     )
 )
-start_trial = _view(
+start_trial = view_of(
     PriceActionPage(
         "Start a free trial",
         "Billing items that cost nothing for everybody for a time. The price beneath counts again when the "
@@ -169,7 +176,7 @@ start_trial = _view(
         "admin/pick_items.html",
     )
 )
-end_price = _view(
+end_price = view_of(
     PriceActionPage(
         "End or cancel prices",
         "Offers, free trials and customers' own prices that end, or that are taken back before they begin.",
@@ -177,14 +184,14 @@ end_price = _view(
         "admin/pick_prices.html",
     )
 )
-copy_prices = _view(
+copy_prices = view_of(
     PriceActionPage(
         "Copy a customer's prices",
         "The own prices of one customer, from then on, for another customer as well.",
         CopyPricesForm,
     )
 )
-put_on_sale = _view(
+put_on_sale = view_of(
     PriceActionPage(
         "Put an item on sale",
         "A billing item that a service does not charge for yet, with its first price for everybody.",

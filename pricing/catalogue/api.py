@@ -41,13 +41,14 @@ class CatalogView(OpenView):
 
     @extend_schema(
         operation_id="catalog",
-        summary="Services, prices and call limits",
+        summary="Services, prices, call limits and quota packages",
         tags=["catalogue"],
         description=(
             "Everything on sale at the prices for everybody, in the order of the price page: the price in "
             "force of each billing item, the list price beneath an offer or a free trial, the prices that "
-            "are known to follow, and the default call limits. The answer is the same for every instant "
-            "from `in_force_from` until before `next_change_at`, unless another price is scheduled."
+            "are known to follow, the default call limits, and the quota packages on sale. The answer is the "
+            "same for every instant from `in_force_from` until before `next_change_at`, unless another price "
+            "is scheduled."
         ),
         parameters=[AT, IF_NONE_MATCH],
         responses=catalog_answers(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Prefetch, QuerySet
 
+from pricing.catalogue.packages import PackageOnSale, instants_of_terms, packages_at, stored_terms
 from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import ORDER, Measure
@@ -56,6 +57,7 @@ class Catalog:
     """All that is on sale; the same from `in_force_from` until before `next_change_at`."""
 
     groups: list[GroupOnSale]
+    packages: list[PackageOnSale]
     in_force_from: dt.datetime | None
     next_change_at: dt.datetime | None
 
@@ -68,10 +70,12 @@ def catalog_at(*, at: dt.datetime) -> Catalog:
         for section in sections
         if (services := [sold for one in section.services.all() if (sold := _service(one, at)).items])
     ]
-    instants = _instants(sections)
+    terms = stored_terms()
+    instants = sorted(_instants(sections) | instants_of_terms(terms))
     place = bisect_right(instants, at)
     return Catalog(
         groups=groups,
+        packages=packages_at(terms, sections=sections, at=at),
         in_force_from=instants[place - 1] if place else None,
         next_change_at=instants[place] if place < len(instants) else None,
     )
@@ -147,10 +151,10 @@ def _call_limit(service: Service, at: dt.datetime) -> CallLimit | None:
     )
 
 
-def _instants(sections: list[ServiceGroup]) -> list[dt.datetime]:
-    """Return, in their order, the instants at which a price or a call specification begins or ends."""
+def _instants(sections: list[ServiceGroup]) -> set[dt.datetime]:
+    """Return the instants at which a price or a call specification begins or ends."""
     services = [service for section in sections for service in section.services.all()]
     prices = [fact for one in services for item in one.billing_items.all() for fact in facts_of(item)]
     limits = [limit for service in services for limit in service.call_specifications.all()]
     ends = {instant for limit in limits for instant in (limit.begins_at, limit.ends_at) if instant}
-    return sorted(ends.union(instants_of(prices)))
+    return ends.union(instants_of(prices))

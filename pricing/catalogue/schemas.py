@@ -8,11 +8,14 @@ from msgspec import Meta
 
 from pricing.catalogue.estimates import Estimate
 from pricing.catalogue.offering import Catalog, ItemOnSale, ServiceOnSale
+from pricing.catalogue.packages import PackageOnSale
 from pricing.models import UNIT_SIZES, unit_text
 from pricing.rules.amounts import plain
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
+from pricing.rules.methods import BillingMethod
 from pricing.rules.precedence import PriceFact
+from pricing.rules.validity import ValidityUnit
 from sensenova_billing.lib.api.schemas import answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant
 
@@ -83,6 +86,33 @@ class CatalogGroupPayload(msgspec.Struct, frozen=True):
     services: list[CatalogServicePayload]
 
 
+class WeightPayload(msgspec.Struct, frozen=True):
+    """How many tokens of a package a token of a billing item takes."""
+
+    service: str
+    billing_item: Measure
+    weight: Digits
+
+
+class CatalogPackagePayload(msgspec.Struct, frozen=True):
+    """A quota package on sale, and its terms."""
+
+    product: str
+    method: Annotated[BillingMethod, Meta(description="The billing method that it brings about.")]
+    services: Annotated[list[str], Meta(description="All that it covers, those of `groups` included.")]
+    groups: Annotated[list[str], Meta(description="Groups of which it covers every service.")]
+    tokens: Annotated[int | None, Meta(description="What it holds; null: it is bought in units.")]
+    validity: Annotated[int, Meta(description="How many days or months; of units, what the price is for.")]
+    validity_unit: ValidityUnit
+    list_price: Annotated[Digits, Meta(description="Of the package, or of a unit for a day or month.")]
+    offer_price: Annotated[Digits | None, Meta(description="What counts instead, where there is an offer.")]
+    rpm: Annotated[int | None, Meta(description="While it lasts, or of a unit; null: the usual limit.")]
+    tpm: Annotated[int | None, Meta(description="While it lasts, or of a unit; null: the usual limit.")]
+    weights: Annotated[list[WeightPayload], Meta(description="What is not named takes one token.")]
+    begins_at: Instant
+    ends_at: Annotated[Instant | None, Meta(description="The end is excluded; null: no end.")]
+
+
 class CatalogPayload(msgspec.Struct, frozen=True):
     """Everything on sale at an instant."""
 
@@ -95,6 +125,9 @@ class CatalogPayload(msgspec.Struct, frozen=True):
         Instant | None, Meta(description="Until before this; null: no change is planned.")
     ]
     groups: list[CatalogGroupPayload]
+    packages: Annotated[
+        list[CatalogPackagePayload], Meta(description="Quota packages, which are bought ahead.")
+    ]
 
 
 class EstimateLinePayload(msgspec.Struct, frozen=True):
@@ -134,6 +167,7 @@ def catalog_payload(catalog: Catalog) -> CatalogPayload:
             )
             for group in catalog.groups
         ],
+        packages=[_package_payload(package) for package in catalog.packages],
     )
 
 
@@ -154,6 +188,28 @@ def estimate_payload(estimate: Estimate) -> EstimatePayload:
         for line in estimate.lines
     ]
     return EstimatePayload(currency=CURRENCY, lines=lines, total=plain(estimate.total))
+
+
+def _package_payload(package: PackageOnSale) -> CatalogPackagePayload:
+    return CatalogPackagePayload(
+        product=package.product,
+        method=package.method,
+        services=package.services,
+        groups=package.groups,
+        tokens=package.tokens,
+        validity=package.validity,
+        validity_unit=package.validity_unit,
+        list_price=plain(package.list_price),
+        offer_price=None if package.offer_price is None else plain(package.offer_price),
+        rpm=package.rpm,
+        tpm=package.tpm,
+        weights=[
+            WeightPayload(service=one.service, billing_item=one.measure, weight=plain(one.weight))
+            for one in package.weights
+        ],
+        begins_at=package.begins_at,
+        ends_at=package.ends_at,
+    )
 
 
 def _service_payload(service: ServiceOnSale) -> CatalogServicePayload:

@@ -15,6 +15,7 @@ from pricing.catalogue.offering import Catalog, catalog_at
 from pricing.catalogue.price_page import call_limits, families_of, upcoming_changes
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
+from pricing.rules.methods import RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
 from sensenova_billing.lib import clock
 
 # The page is public, so it uses the default time zone of customers.
@@ -36,6 +37,9 @@ def prices(request: HttpRequest) -> HttpResponse:
         "families": families_of(catalog),
         "changes": upcoming_changes(catalog),
         "call_limits": call_limits(catalog),
+        "packages": catalog.packages,
+        "methods": {method.name: method.label for method in BillingMethod},
+        "unit": {"tpm": TPM_OF_UNIT, "rpm": RPM_OF_UNIT},
         "clock": CLOCK,
         **_calculation(request, catalog=catalog, now=now),
     }

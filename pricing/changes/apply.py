@@ -16,9 +16,20 @@ from django.db import IntegrityError, connection, models, transaction
 
 from accounts.audit.context import set_audit_context
 from pricing.changes.constraint_messages import constraint_of, refusal_text
-from pricing.changes.rows import SHEETS, PriceRow, Row, SpecificationRow, cells_of, key_of
-from pricing.changes.stored import StoredCatalogue, UnknownName
-from pricing.models import Price
+from pricing.changes.packages.rows import check_terms, remove_terms, save_terms
+from pricing.changes.rows import (
+    AT_ONCE,
+    DATED,
+    SHEETS,
+    PackageRow,
+    PriceRow,
+    RefusedRow,
+    Row,
+    cells_of,
+    key_of,
+)
+from pricing.changes.stored import StoredCatalogue
+from pricing.models import PackageTerms, Price
 
 _PLACES = {sheet: place for place, sheet in enumerate(SHEETS)}
 
@@ -50,8 +61,8 @@ class RowChange:
 class DryRun:
     """The result of a dry run, with a fingerprint of it.
 
-    Two runs have the same fingerprint only if they would do the same to the same prices: it covers the other
-    prices of the same billing items too.
+    Two runs have the same fingerprint only if they would do the same to the same prices and package terms: it
+    covers the other prices of the same billing items, and the other terms of the same products, too.
     """
 
     changes: list[RowChange]
@@ -86,6 +97,18 @@ def catalogue_locked() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('pricing: rows are applied'))")
         yield
+
+
+def database_time() -> dt.datetime:
+    """Return the database's time, at which limits or package terms end and others begin at once.
+
+    Not the view's: a request that waited for another change must come after it, and the database refuses an
+    end before the instant at which the transaction began.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT greatest(now(), clock_timestamp())")
+        (now,) = cursor.fetchone()
+    return now  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -129,7 +152,8 @@ def _check_constraints(changes: Sequence[RowChange]) -> None:
 
 def _write(rows: Sequence[Row], now: dt.datetime) -> DryRun:
     """Write each row that the database takes and return what became of each, in the order given."""
-    stored = StoredCatalogue()
+    stored, instant = StoredCatalogue(), database_time()
+    rows = [_moved(row, AT_ONCE, instant) for row in rows]
     changes: dict[int, RowChange] = {}
     written: set[tuple[object, ...]] = set()
     for place in sorted(range(len(rows)), key=lambda place: _turn(rows[place], stored)):
@@ -137,26 +161,41 @@ def _write(rows: Sequence[Row], now: dt.datetime) -> DryRun:
         if key_of(row) in written:
             changes[place] = RowChange(row, RowState.REFUSED, reason="This row is given twice.")
         else:
-            changes[place] = _write_row(row, stored, now)
+            changes[place] = _write_row(row, stored, instant if isinstance(row, PackageRow) else now)
         written.add(key_of(row))
     in_order = _without_gaps([changes[place] for place in range(len(rows))])
-    return DryRun(in_order, _fingerprint(in_order, stored))
+    return DryRun(in_order, _fingerprint(in_order, stored, instant))
 
 
-def _fingerprint(changes: Sequence[RowChange], stored: StoredCatalogue) -> str:
+def _moved(row: Row, of: dt.datetime, to: dt.datetime) -> Row:
+    """Return the row with package terms that begin or end at the one instant doing so at the other."""
+    if not isinstance(row, PackageRow):
+        return row
+    return replace(
+        row,
+        begins_at=to if row.begins_at == of else row.begins_at,
+        ends_at=to if row.ends_at == of else row.ends_at,
+    )
+
+
+def _fingerprint(changes: Sequence[RowChange], stored: StoredCatalogue, instant: dt.datetime) -> str:
+    """Return the fingerprint, in which what happens at once has no instant."""
+    rows: list[Row] = [_moved(change.row, instant, AT_ONCE) for change in changes]
     results = [
-        [change.state, cells_of(change.row), cells_of(change.before) if change.before else None]
-        for change in changes
+        [change.state, cells_of(row), cells_of(change.before) if change.before else None]
+        for change, row in zip(changes, rows, strict=True)
     ]
     items = {(row.service, row.measure) for row in (one.row for one in changes) if isinstance(row, PriceRow)}
-    beside = sorted(sorted(cells_of(row).items()) for row in stored.prices_of(items))
+    products = {row.product for row in (one.row for one in changes) if isinstance(row, PackageRow)}
+    others: list[Row] = [*stored.prices_of(items), *stored.terms_of(products)]
+    beside = sorted(sorted(cells_of(row).items()) for row in others)
     return hashlib.sha256(json.dumps([results, beside], sort_keys=True).encode()).hexdigest()
 
 
 def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:
     """Return the order in which a row is written: rows that make room come before those that need it."""
     before = stored.row(row)
-    if isinstance(row, PriceRow | SpecificationRow):
+    if isinstance(row, DATED):
         shortens = isinstance(before, type(row)) and row.ends_at is not None and row != before
         turn = 0 if row.remove else 1 if shortens else 2
     else:
@@ -173,14 +212,16 @@ def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> RowChange
     instance: models.Model | None = None
     try:
         with transaction.atomic():
+            if isinstance(row, PackageRow) and not _only_ends(row, before):
+                check_terms(row)
             instance = stored.instance(row)
-            if isinstance(row, PriceRow | SpecificationRow) and row.remove:
-                instance.delete()
+            if isinstance(row, DATED) and row.remove:
+                _remove(instance)
                 return RowChange(row, RowState.REMOVED, before)
             instance.clean_fields(exclude=_references(instance))
-            instance.save()
-    except UnknownName as unknown:
-        return RowChange(row, RowState.REFUSED, before, str(unknown))
+            _save(instance, row)
+    except RefusedRow as refused:
+        return RowChange(row, RowState.REFUSED, before, str(refused))
     except ValidationError as error:
         return RowChange(row, RowState.REFUSED, before, " ".join(error.messages))
     except IntegrityError as error:
@@ -188,13 +229,34 @@ def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> RowChange
     return RowChange(row, RowState.CHANGED if before else RowState.NEW, before)
 
 
+def _only_ends(row: PackageRow, before: Row | None) -> bool:
+    """Whether stored terms end or go, whatever they hold, and nothing else about them changes."""
+    return isinstance(before, PackageRow) and row == replace(before, ends_at=row.ends_at, remove=row.remove)
+
+
+def _save(instance: models.Model, row: Row) -> None:
+    if isinstance(instance, PackageTerms) and isinstance(row, PackageRow):
+        save_terms(instance, row)
+    else:
+        instance.save()
+
+
+def _remove(instance: models.Model) -> None:
+    if isinstance(instance, PackageTerms):
+        remove_terms(instance)
+    else:
+        instance.delete()
+
+
 def _problem(row: Row, before: Row | None, stored: StoredCatalogue, now: dt.datetime) -> str:
     """Return what is wrong with a row that the database could not know, or nothing."""
-    if isinstance(row, PriceRow | SpecificationRow) and row.remove and before is None:
+    if isinstance(row, DATED) and row.remove and before is None:
         return "There is no such row to remove."
-    if not isinstance(row, PriceRow) or before is not None:
+    if before is not None:
         return ""
-    if row.begins_at <= now and stored.was_on_sale(row):
+    if isinstance(row, PackageRow) and row.begins_at < now and stored.was_on_sale(row):
+        return f"Terms begin in the future, or at once; it is {now:%Y-%m-%d %H:%M} UTC now."
+    if isinstance(row, PriceRow) and row.begins_at <= now and stored.was_on_sale(row):
         return (
             f"A price begins in the future; it is {now:%Y-%m-%d %H:%M} UTC now. What was used until then "
             "keeps the price it had: choose a later instant."

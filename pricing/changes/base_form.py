@@ -1,6 +1,7 @@
 """What the forms that change prices have in common: their fields, and initial values from the query."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from django.utils.datastructures import MultiValueDict
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.models import Customer
-from pricing.changes.rows import PriceRow
+from pricing.changes.rows import Row
 from pricing.models import UNIT_SIZES
 from pricing.rules.amounts import read_decimal
 from pricing.rules.kinds import Kind
@@ -140,7 +141,7 @@ class PriceActionForm(forms.Form):
             initial={"begins_at": f"{next_hour:%Y-%m-%dT%H:%M}"} | known,
         )
 
-    def rows(self) -> list[PriceRow]:
+    def rows(self) -> Sequence[Row]:
         """Return the rows to apply; may raise ValidationError."""
         raise NotImplementedError
 

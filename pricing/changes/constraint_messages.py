@@ -13,6 +13,15 @@ _ADVICE = {
     "a_begun_call_specification_only_moves_its_end": (
         "What was in force stays as it was. For other limits, let it end and add one that begins then."
     ),
+    **dict.fromkeys(
+        (
+            "begun_package_terms_only_move_their_end",
+            "begun_terms_keep_their_services",
+            "begun_terms_keep_their_groups",
+            "begun_terms_keep_their_weights",
+        ),
+        "For other terms, let these end and add ones that begin then.",
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from accounts.admin import CustomerAdmin
 from accounts.audit.audited_admin import UndeletableAdmin
 from accounts.audit.edit_conflicts import version_to_send
 from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_of
-from pricing.changes.apply import ChangesRefused, catalogue_locked
+from pricing.changes.apply import ChangesRefused, catalogue_locked, database_time
 from pricing.changes.approval_admin import RequiresApproval
 from pricing.changes.constraint_messages import refusal_text
 from pricing.changes.limit_commands import (
@@ -22,7 +22,6 @@ from pricing.changes.limit_commands import (
     AddedLimits,
     add_limits,
     cancel_limits,
-    database_time,
     describe_others,
     limits_text,
     utc_text,

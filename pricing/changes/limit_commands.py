@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Customer
-from pricing.changes.apply import RowChange, RowState, apply_rows, catalogue_locked
+from pricing.changes.apply import RowChange, RowState, apply_rows, catalogue_locked, database_time
 from pricing.changes.price_commands import Predecessor, cancelling_rows, superseding_rows
 from pricing.changes.rows import SpecificationRow, key_of
 from pricing.changes.stored import specification_row
@@ -101,18 +100,6 @@ def without_default_from(*, service: Service, now: dt.datetime) -> dt.datetime |
             return None
         at = max(at, one.ends_at)
     return at
-
-
-def database_time() -> dt.datetime:
-    """Return the database's time, at which limits end and others begin at once.
-
-    Not the view's: a request that waited for another change must come after it, and the database refuses an
-    end before the instant at which the transaction began.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT greatest(now(), clock_timestamp())")
-        (now,) = cursor.fetchone()
-    return now  # type: ignore[no-any-return]
 
 
 def limits_text(row: SpecificationRow | CallSpecification) -> str:

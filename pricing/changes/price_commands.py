@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from django.core.exceptions import ValidationError
 
 from accounts.models import Customer
-from pricing.changes.rows import PriceRow, SpecificationRow, key_of
+from pricing.changes.rows import PackageRow, PriceRow, SpecificationRow, key_of
 from pricing.changes.stored import price_row
 from pricing.changes.undo import RemovedRow, Superseded, superseded_by
 from pricing.models import BillingItem, Price
@@ -20,7 +20,7 @@ from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_DECIMALS
 
-Dated = TypeVar("Dated", PriceRow, SpecificationRow)
+Dated = TypeVar("Dated", PriceRow, SpecificationRow, PackageRow)
 
 HUNDRED = Decimal(100)
 

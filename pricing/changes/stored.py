@@ -6,13 +6,28 @@ from typing import Any
 from django.db import models
 
 from accounts.models import Customer
-from pricing.changes.rows import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow, key_of
-from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceAlias, ServiceGroup
+from pricing.changes.packages.rows import terms_of, terms_row, with_parts
+from pricing.changes.rows import (
+    AliasRow,
+    GroupRow,
+    PackageRow,
+    PriceRow,
+    Row,
+    ServiceRow,
+    SpecificationRow,
+    UnknownName,
+    key_of,
+)
+from pricing.models import (
+    BillingItem,
+    CallSpecification,
+    PackageTerms,
+    Price,
+    Service,
+    ServiceAlias,
+    ServiceGroup,
+)
 from pricing.rules.measures import Measure
-
-
-class UnknownName(ValueError):
-    """A row refers to a name that does not exist."""
 
 
 class StoredCatalogue:
@@ -25,6 +40,7 @@ class StoredCatalogue:
         self._on_sale = {
             (row.service, row.measure) for row, _ in self._rows.values() if isinstance(row, PriceRow)
         }
+        self._products = {row.product for row, _ in self._rows.values() if isinstance(row, PackageRow)}
 
     def rows(self) -> list[Row]:
         """Return every row, those that others name first."""
@@ -35,18 +51,25 @@ class StoredCatalogue:
         rows = (row for row, _ in self._rows.values() if isinstance(row, PriceRow))
         return [row for row in rows if (row.service, row.measure) in items]
 
+    def terms_of(self, products: Collection[str]) -> list[PackageRow]:
+        """Return the terms of these products."""
+        rows = (row for row, _ in self._rows.values() if isinstance(row, PackageRow))
+        return [row for row in rows if row.product in products]
+
     def row(self, row: Row) -> Row | None:
         """Return what is stored under this row's key, if anything."""
         return self._rows[key_of(row)][0] if key_of(row) in self._rows else None
 
-    def was_on_sale(self, row: PriceRow) -> bool:
-        """Whether the row's billing item had a price."""
+    def was_on_sale(self, row: PriceRow | PackageRow) -> bool:
+        """Whether the row's billing item had a price, or its product had terms."""
+        if isinstance(row, PackageRow):
+            return row.product in self._products
         return (row.service, row.measure) in self._on_sale
 
     def instance(self, row: Row) -> models.Model:
-        """Return the row as a model, with its key if it is stored; raise UnknownName for what is not there.
+        """Return the row as a model, with its key if it is stored; raise RefusedRow for what it cannot be.
 
-        A billing item that a price is for is put on sale by it.
+        A billing item that a price is for is put on sale by it, and a product by its first terms.
         """
         made: models.Model = _INSTANCES[type(row)](row)
         if key_of(row) in self._rows:
@@ -103,6 +126,10 @@ def _rows_with_keys() -> list[tuple[Row, int]]:
         *((AliasRow(alias=x.alias, service=x.service.name), x.pk) for x in aliases),
         *((price_row(x), x.pk) for x in prices.order_by(*by_item, "billing_item", "begins_at", "pk")),
         *((specification_row(x), x.pk) for x in specifications.order_by(*by_service, "begins_at", "pk")),
+        *(
+            (terms_row(x), x.pk)
+            for x in with_parts(PackageTerms.objects.order_by("product__name", "begins_at"))
+        ),
     ]
 
 
@@ -166,4 +193,5 @@ _INSTANCES: dict[type[Row], Any] = {
     AliasRow: _alias,
     PriceRow: _price,
     SpecificationRow: _specification,
+    PackageRow: terms_of,
 }

@@ -28,7 +28,16 @@ from sensenova_billing.lib import clock
 SHOWN = 500
 MOVED = "The catalogue or the time has moved on since the preview. Nothing was changed: look again."
 CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_IMPORTED = ("servicegroup", "service", "servicealias", "billingitem", "price", "callspecification")
+_IMPORTED = (
+    "servicegroup",
+    "service",
+    "servicealias",
+    "billingitem",
+    "price",
+    "callspecification",
+    "packageproduct",
+    "packageterms",
+)
 # An import needs the rights to add and change everything that a file can hold.
 IMPORT_RIGHTS = [f"pricing.{may}_{model}" for may in ("add", "change") for model in _IMPORTED]
 

@@ -42,3 +42,10 @@ def plain(number: Decimal) -> str:
     """Return every digit of a number without zeros at its end, e.g. `1051.59758`."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def package_price_text(list_price: Decimal, offer_price: Decimal | None) -> str:
+    """E.g. `200.00 RMB`, or `150.00 RMB (list price 200.00)` where there is an offer."""
+    if offer_price is None:
+        return f"{list_price:,.2f} RMB"
+    return f"{offer_price:,.2f} RMB (list price {list_price:,.2f})"

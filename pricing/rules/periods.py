@@ -1,4 +1,4 @@
-"""The years in which prices and call specifications lie.
+"""The years in which prices, call specifications and package terms lie.
 
 A clock of another zone has no date for instants near the years 1 and 9999, and a page that adds a few days
 to an end has none either. 1970 is what people write for "always"; 9000 leaves room for both.

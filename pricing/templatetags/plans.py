@@ -7,9 +7,21 @@ from typing import Any
 from django import template
 
 from pricing.changes.apply import RowChange, RowState
-from pricing.changes.rows import AliasRow, GroupRow, PriceRow, Row, ServiceRow, SpecificationRow
+from pricing.changes.rows import (
+    AliasRow,
+    GroupRow,
+    PackageRow,
+    PriceRow,
+    Row,
+    ServiceRow,
+    SpecificationRow,
+    names_text,
+)
 from pricing.models import UNIT_SIZES, period_text, price_text
+from pricing.rules.amounts import package_price_text
 from pricing.rules.kinds import Kind
+from pricing.rules.methods import BillingMethod
+from pricing.rules.validity import validity_text
 
 register = template.Library()
 
@@ -78,6 +90,18 @@ def _specification_facts(row: SpecificationRow) -> str:
     return f"{row.rpm:,} RPM, {tpm}{without}, {period_text(row.begins_at, row.ends_at)}"
 
 
+def _package_facts(row: PackageRow) -> str:
+    price = package_price_text(row.list_price, row.offer_price)
+    covers = names_text([*row.services, *(f"all of {group}" for group in row.groups)])
+    if row.method == BillingMethod.TPM_PACKAGE:
+        holds = f"{price} a unit and {row.validity_unit}"
+    else:
+        holds = f"{row.tokens or 0:,} tokens for {validity_text(row.validity, row.validity_unit)}, {price}"
+    limits = f", {row.rpm:,} RPM and {row.tpm:,} TPM" if row.rpm and row.tpm else ""
+    weights = f", weights {names_text(map(str, row.weights))}" if row.weights else ""
+    return f"{holds}, covers {covers}{limits}{weights}, {period_text(row.begins_at, row.ends_at)}"
+
+
 def _group_facts(row: GroupRow) -> str:
     description = f": {row.description}" if row.description else ""
     return f"{row.family}, place {row.position}{description}"
@@ -89,6 +113,7 @@ _NAMES: dict[type[Row], Callable[[Any], str]] = {
     AliasRow: lambda row: f"Alias {row.alias}",
     PriceRow: _price_name,
     SpecificationRow: _specification_name,
+    PackageRow: lambda row: f"{row.product}: {row.method.label}",
 }
 _FACTS: dict[type[Row], Callable[[Any], str]] = {
     GroupRow: _group_facts,
@@ -96,4 +121,5 @@ _FACTS: dict[type[Row], Callable[[Any], str]] = {
     AliasRow: lambda row: f"names {row.service}",
     PriceRow: lambda row: f"{row_price_text(row)}, {period_text(row.begins_at, row.ends_at)}",
     SpecificationRow: _specification_facts,
+    PackageRow: _package_facts,
 }

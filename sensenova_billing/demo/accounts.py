@@ -1,4 +1,4 @@
-"""The demo: four customers, their people, an admin, and two days of three customers' usage, with the bills.
+"""The demo: four customers, their people, an admin, packages on sale, and two days of usage with the bills.
 
 The usage goes through the HTTP API in one batch, which is stored whole or not at all. So the clock can never
 close an hour of which only a part has arrived, and a demo that was interrupted starts again from nothing.
@@ -25,6 +25,7 @@ from invoices.closing.close import close_due_hours
 from pricing.catalogue.initial import load_catalogue
 from pricing.models import BillingItem, Price, Service
 from pricing.rules.measures import Measure
+from sensenova_billing.demo.packages import sell_packages
 from sensenova_billing.demo.usage import CAST, HOURS, NEWCOMER, demo_usage
 from usage.billing_hours import database_now, hour_of
 from usage.models import HOUR, UsageRecord
@@ -95,6 +96,7 @@ def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
     _sell_cached_input(now=now)
     if recognise_service_key(text=stored.service_key, now=now) is None:
         _, stored.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
+    sell_packages(begins_at=hour_of(now) - HOURS * HOUR, by=DEMO, now=now)
     # Before the commit: what the database knows must not be lost.
     _store(directory, stored)
     return stored.service_key

@@ -73,6 +73,7 @@ ADMIN_MODELS = [
     "pricing_price",
     "pricing_proposal",
     "pricing_callspecification",
+    "pricing_packageterms",
     "invoices_parkedhour",
     "invoices_hourlybill",
     "invoices_rerating",
@@ -119,7 +120,7 @@ def test_a_person_signs_in_to_the_admin(page, operator):
 def test_the_other_pages_of_the_admin(admin, operator, used):
     page = admin(operator)
     names = ["usage_record", "refused_calls", "own_password", "catalogue_import", "announce_offer"]
-    names += ["start_trial", "copy_prices", "put_on_sale"]
+    names += ["start_trial", "copy_prices", "put_on_sale", "sell_package", "end_terms", "cancel_terms"]
 
     visit(page, *map(reverse, names))
     visit(page, f"{reverse('change_price')}?item={item('SenseChat', 'input_tokens').pk}")

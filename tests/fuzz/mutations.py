@@ -18,6 +18,7 @@ FORMS = {
     "/admin/pricing/servicealias/add/": {"alias": "x", "service": "1", "reason": "r"},
     "/admin/pricing/callspecification/add/": {"service": "1", "rpm": "1", "tpm": "1", "reason": "r"},
     "/admin/prices/change": {"item": "1", "unit_price": "0.1", "unit_size": "1000", "kind": "list_price"},
+    "/admin/packages/sell": {"product": "p", "method": "tokens_package", "weights": "S/output_tokens: 2"},
     "/admin/catalogue/import": {"file": "sheet,name\nservices,x\n", "previewed": "x:y:z", "reason": "r"},
 }
 INSTANTS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-13-01T00:00:00Z"]

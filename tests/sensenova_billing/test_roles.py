@@ -240,6 +240,7 @@ def test_a_billing_admin_does_not_raise_a_colleague_or_themselves():
 def test_a_billing_admin_adds_members(acme, bob):
     client = client_of(person(Role.BILLING_ADMIN))
     total = {"members-TOTAL_FORMS": 1, "members-INITIAL_FORMS": 0, "members-0-user": bob.pk}
+    total |= {"members-0-role": "viewer"}
     fields = {"name": "Acme Ltd", "time_zone": "Asia/Shanghai", "reason": "New in their team."} | total
 
     client.post(reverse("admin:accounts_customer_change", args=[acme.pk]), fields)

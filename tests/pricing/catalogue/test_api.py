@@ -153,6 +153,7 @@ def test_before_the_first_price_nothing_was_on_sale():
         "in_force_from": None,
         "next_change_at": BEGINNING,
         "groups": [],
+        "packages": [],
     }
 
 
@@ -286,7 +287,7 @@ def test_it_takes_the_same_few_queries_however_much_is_on_sale(django_assert_num
             kind=Kind.FREE_TRIAL,
         )
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert ask().status_code == 200
 
 

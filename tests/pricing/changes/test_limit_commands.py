@@ -7,11 +7,10 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.models import AuditEntry
-from pricing.changes.apply import ChangesRefused
+from pricing.changes.apply import ChangesRefused, database_time
 from pricing.changes.limit_commands import (
     add_limits,
     cancel_limits,
-    database_time,
     specifications_of,
     without_default_from,
 )

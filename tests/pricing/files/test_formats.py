@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from pricing.changes.rows import (
+    AT_ONCE,
     SHEETS,
     AliasRow,
     GroupRow,
+    ItemWeight,
+    PackageRow,
     PriceRow,
     ServiceRow,
     SpecificationRow,
@@ -24,7 +27,9 @@ from pricing.changes.rows import (
 )
 from pricing.files.formats import COLUMNS, MAX_BYTES, MAX_ROWS, BadFile, csv_file, read_rows, xlsx_file
 from pricing.rules.measures import Measure
+from pricing.rules.methods import PACKAGE_METHODS
 from pricing.rules.periods import END, FIRST
+from pricing.rules.validity import ValidityUnit
 
 WRITERS = {"csv": csv_file, "xlsx": xlsx_file}
 FORMATS = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
@@ -87,6 +92,18 @@ within = FIRST.replace(tzinfo=None), END.replace(tzinfo=None) - dt.timedelta(mic
 instants = st.datetimes(*within, timezones=st.just(dt.UTC))
 numbers = st.integers(0, 10**18 - 1)
 prices = st.decimals(0, 999999, places=8)
+# Names as the catalogue takes them: in one line, and without blanks around.
+names = st.text(
+    st.characters(categories=["L", "N", "P", "S"]) | st.sampled_from(', "'), min_size=1, max_size=20
+)
+names = names.map(str.strip).filter(bool)
+several = st.sets(names, max_size=4).map(lambda found: tuple(sorted(found)))
+weighed = st.tuples(names, st.sampled_from(Measure))
+weights = st.dictionaries(weighed, st.decimals("0.001", 999, places=3), max_size=3).map(
+    lambda found: tuple(
+        sorted(ItemWeight(service=one, measure=measure, weight=w) for (one, measure), w in found.items())
+    )
+)
 either = st.one_of(
     st.builds(GroupRow, name=texts, family=texts, description=texts, position=numbers),
     st.builds(ServiceRow, name=texts, group=texts, position=numbers),
@@ -99,6 +116,13 @@ either = st.one_of(
     st.builds(
         SpecificationRow, service=texts, customer=texts, rpm=numbers, tpm=st.none() | numbers,
         begins_at=instants, ends_at=st.none() | instants, remove=st.booleans(),
+    ),
+    st.builds(
+        PackageRow, product=texts, method=st.sampled_from(PACKAGE_METHODS), services=several, groups=several,
+        tokens=st.none() | numbers, validity=numbers, validity_unit=st.sampled_from(ValidityUnit),
+        list_price=prices, offer_price=st.none() | prices, rpm=st.none() | numbers, tpm=st.none() | numbers,
+        weights=weights, begins_at=st.just(AT_ONCE) | instants, ends_at=st.none() | instants,
+        remove=st.booleans(),
     ),
 )  # fmt: skip
 
@@ -297,6 +321,32 @@ def test_a_cell_that_says_nothing_its_column_can_hold_is_a_problem(cells, column
     (problem,) = said(table(head, f"prices,SenseChat,input_tokens,list_price,{cells}"))
 
     assert (problem[:3], text in problem[3]) == (("prices", 2, column), True), problem
+
+
+PACKAGE_CELLS = {
+    "no method": ("postpaid,S,1,day,5,2026-12-01T00:00:00Z", "method", "none of tpm_package, tokens_package"),
+    "no unit": ("tpm_package,S,1,year,5,2026-12-01T00:00:00Z", "validity_unit", "none of day, month"),
+    "no instant": ("tpm_package,S,1,day,5,now", "begins_at", "is not an instant"),
+    "no list of names": ('tpm_package,"""S"" x",1,day,5,at once', "services", "no list of names"),
+    "a name twice": ('tpm_package,"S, T, S",1,day,5,at once', "services", "'S' is given twice"),
+    "no weight": ("tpm_package,S,1,day,5,at once,S/output_tokens", "weights", "is no weight such as"),
+    "no measure": ("tpm_package,S,1,day,5,at once,S/tokens: 2", "weights", "'tokens' is none of"),
+    "no number": ("tpm_package,S,1,day,5,at once,S/output_tokens: two", "weights", "not a decimal number"),
+    "a weight twice": (
+        'tpm_package,S,1,day,5,at once,"S/output_tokens: 1, S/output_tokens: 2"',
+        "weights",
+        "'S/output_tokens' is given twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("cells", "column", "text"), PACKAGE_CELLS.values(), ids=PACKAGE_CELLS)
+def test_a_cell_of_a_package_product_that_says_nothing_is_a_problem(cells, column, text):
+    head = "sheet,product,method,services,validity,validity_unit,list_price,begins_at,weights"
+
+    (problem,) = said(table(head, f"package products,SenseChat-5 10M,{cells}"))
+
+    assert (problem[:3], text in problem[3]) == (("package products", 2, column), True), problem
 
 
 def zipped(**parts):

@@ -17,6 +17,7 @@ from accounts.api_keys.keys import revoke_service_key
 from accounts.models import Customer, Member, ServiceKey, User
 from invoices.closing.close import close_due_hours
 from invoices.models import ChargeLine, HourlyBill, ParkedHour
+from pricing.catalogue.offering import catalog_at
 from sensenova_billing.demo.accounts import ADMIN, FILE, play_demo
 from sensenova_billing.demo.usage import CAST, CLOCK, HOURS, NEWCOMER, demo_usage
 from tests.builders import record, report
@@ -79,6 +80,20 @@ def test_every_closed_hour_has_a_bill_for_each_of_the_three_customers(tmp_path: 
     assert BillingHour.objects.count() >= HOURS - 1
     assert HourlyBill.objects.count() == len(CAST) * BillingHour.objects.count()
     assert not ChargeLine.objects.exclude(usage_hour=F("bill__hour")).exists()
+
+
+@pytest.mark.django_db
+def test_packages_of_a_service_and_a_group_and_one_by_the_day_are_on_sale(tmp_path: Path) -> None:
+    now = timezone.now()
+    _play(directory=tmp_path, now=now)
+
+    sold = {(one.product, one.method, len(one.services)) for one in catalog_at(at=now).packages}
+    assert sold == {
+        ("SenseChat-5 10M", "tokens_package", 1),
+        ("SenseChat-5 100M", "tokens_package", 1),
+        ("General 50M", "tokens_package", 5),
+        ("SenseChat-5 TPM by day", "tpm_package", 1),
+    }
 
 
 @pytest.mark.django_db

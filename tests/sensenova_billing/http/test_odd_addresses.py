@@ -23,6 +23,8 @@ def sensible():
         "item": chosen.pk, "items": chosen.pk, "service": chosen.service_id, "measure": "input_characters",
         "prices": chosen.prices.get().pk, "kind": "list_price", "unit_price": "0.01", "unit_size": "1000",
         "percent_off": "10", "begins_at": "2099-01-01T00:00", "ends_at": "2100-01-01T00:00",
+        "product": "SenseChat", "method": "tokens_package", "services": chosen.service_id, "tokens": "1000",
+        "validity": "1", "validity_unit": "month", "list_price": "12.00",
     }  # fmt: skip
 
 
@@ -38,7 +40,15 @@ def test_a_button_of_a_price_that_is_none_finds_nothing(action, odd, operator_cl
 
 @EVERY_ODD_ONE
 @pytest.mark.parametrize(
-    "button", ["service_offer_this", "service_sell_more", "billingitem_change_this", "billingitem_try_this"]
+    "button",
+    [
+        "service_offer_this",
+        "service_sell_more",
+        "billingitem_change_this",
+        "billingitem_try_this",
+        "packageterms_sell_this",
+        "packageterms_end_this",
+    ],
 )
 def test_a_button_of_an_odd_key_leads_to_a_form_with_nothing_chosen(button, odd, operator_client):
     answer = operator_client.get(reverse(f"admin:pricing_{button}", args=[odd]), follow=True)
@@ -53,8 +63,14 @@ ACTIONS = {
     "start_trial": ("groups", "services", "items", "begins_at", "ends_at"),
     "end_price": ("prices", "ends_at"),
     "copy_prices": ("source", "target", "begins_at"),
+    "sell_package": (
+        "product", "method", "services", "groups", "tokens", "validity", "validity_unit", "list_price",
+        "offer_price", "rpm", "tpm", "weights", "begins_at", "ends_at",
+    ),
+    "end_terms": ("terms", "ends_at"),
+    "cancel_terms": ("terms",),
     "put_on_sale": ("service", "measure", "kind", "unit_price", "unit_size", "begins_at"),
-}
+}  # fmt: skip
 
 
 @EVERY_ODD_ONE
