@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from pricing.rules.measures import TPM_MEASURES
-from pricing.rules.methods import BillingMethod
+from pricing.rules.methods import TPM_OF_UNIT, BillingMethod
 from sensenova_billing.lib.database.statements import load_statement
 
 
@@ -43,4 +43,5 @@ OVERRUNS = load_statement(
     beside=__file__,
     tokens=" + ".join(f"coalesce({measure}, 0)" for measure in TPM_MEASURES),
     method=BillingMethod.TPM_PACKAGE.value,
+    tpm_of_unit=str(TPM_OF_UNIT),
 )

@@ -1,5 +1,6 @@
 -- The minutes in which the records of a billing hour used more tokens of a service than the TPM that their customer had in
--- force. Billing methods change on full hours, so the TPM is looked up once for each hour of usage, not for each minute.
+-- force. No package has less than one unit, so no minute with fewer tokens is looked at. Billing methods change on full
+-- hours, so the TPM is looked up once for each hour of usage, not for each minute.
 WITH used AS (
     SELECT customer_id, service_id, date_trunc('minute', occurred_at, 'UTC') AS minute, sum($tokens) AS tokens
       FROM usage_usagerecord
@@ -9,6 +10,7 @@ WITH used AS (
            SELECT period.customer_id, period.service_id FROM pricing_methodperiod AS period
             WHERE period.method = '$method' AND period.begins_at <= %(hour)s)
      GROUP BY 1, 2, 3
+    HAVING sum($tokens) > $tpm_of_unit
 ), in_force AS (
     SELECT hours.customer_id, hours.service_id, hours.hour, sum(package.tpm) AS tpm
       FROM (SELECT DISTINCT customer_id, service_id, date_trunc('hour', minute, 'UTC') AS hour FROM used) AS hours

@@ -6,15 +6,11 @@ WITH requested AS (
 ), present AS (
     SELECT %s::timestamptz AS instant
 )
-SELECT least((SELECT min(instant_of_change)
+SELECT least(bought.instant_of_change,
+             (SELECT min(instant_of_change)
                 FROM pricing_callspecification AS held
                CROSS JOIN LATERAL (VALUES (held.begins_at), (held.ends_at)) AS edge (instant_of_change)
                WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
-                 AND instant_of_change > instant),
-             (SELECT min(instant_of_change)
-                FROM pricing_methodperiod AS period
-               CROSS JOIN LATERAL (VALUES (period.begins_at), (period.ends_at)) AS edge (instant_of_change)
-               WHERE period.customer_id = customer.id AND period.service_id = service.id
                  AND instant_of_change > instant)),
        customer.id, coalesce(customer.is_suspended, false),
        requested.key_id IS NULL OR EXISTS (
