@@ -12,7 +12,8 @@ from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
-from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating, Verification
+from invoices.models import ChargeLine, HourlyBill, ParkedHour, QuotaOverrun, Rerating, Verification
+from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
@@ -27,6 +28,7 @@ from usage.models import BillingHour
 admin.site.register(PackageTerms, PackageTermsAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Proposal, ProposalAdmin)
+admin.site.register(QuotaOverrun, QuotaOverrunAdmin)
 admin.site.register(Rerating, ReratingAdmin)
 admin.site.register(Verification, VerificationAdmin)
 # In place of those of the catalogue, which do not know the pages on which prices change.

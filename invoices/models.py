@@ -385,6 +385,7 @@ class QuotaOverrun(models.Model):
 
     class Meta:
         ordering = ("minute", "service")
+        indexes = (models.Index(fields=["minute"], name="overruns_by_minute"),)
         constraints = (
             models.UniqueConstraint("bill", "service", "minute", name="a_bill_states_an_overrun_once"),
             models.CheckConstraint(

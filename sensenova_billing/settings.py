@@ -430,6 +430,7 @@ UNFOLD = {
                 ("Refused usage", "unpublished", "usage_refusedusage"),
                 ("Usage in quarantine", "healing", "usage_quarantinedusage"),
                 ("Refused calls", "block", "usage_refusedcalls"),
+                ("Above the quota", "speed", "invoices_quotaoverrun"),
                 ("Find a record", "search", "invoices_chargeline"),
                 ("Verifications", "fact_check", "invoices_verification"),
             ),

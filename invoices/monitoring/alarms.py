@@ -1,8 +1,8 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Six alarms: an hour that is not closed long after its end, parked hours without a release, a share of late
-usage out of the ordinary, usage that is refused, usage in quarantine, and a verification that found something
-or has not run.
+Seven alarms: an hour that is not closed long after its end, parked hours without a release, a share of late
+usage out of the ordinary, usage that is refused, usage in quarantine, usage above the TPM bought, and a
+verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key.
 """
 
@@ -15,10 +15,10 @@ from operator import itemgetter
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 
 from invoices.closing.parking import parked_hours
-from invoices.models import HourSeal, Verification
+from invoices.models import HourSeal, QuotaOverrun, Verification
 from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour, next_hour_to_close
 from usage.models import HOUR, BillingHour, QuarantinedUsage, QuarantineState, RefusedUsage
@@ -81,6 +81,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
             _late(share),
             _refused(now=now),
             _in_quarantine(),
+            _above_quota(now=now),
             _verified(latest=latest, failed=failed, now=now),
         ),
     )
@@ -173,6 +174,20 @@ def _in_quarantine() -> Alarm:
     wait = "1 usage record waits" if found["records"] == 1 else f"{found['records']:,} usage records wait"
     text = f"{wait} in quarantine, the oldest since {found['oldest']:%Y-%m-%d %H:%M} UTC."
     return Alarm("quarantine", Level.WARNING, text)
+
+
+def _above_quota(*, now: dt.datetime) -> Alarm:
+    overruns = QuotaOverrun.objects.filter(minute__gte=now - HOURS_TO_LOOK_BACK * HOUR).order_by()
+    found = overruns.aggregate(
+        customers=Count("bill__customer", distinct=True), minutes=Count("pk"), latest=Max("minute")
+    )
+    since = f"in the last {HOURS_TO_LOOK_BACK} hours"
+    if not found["minutes"]:
+        return Alarm("above_quota", Level.OK, f"No customer used more than the TPM that it bought {since}.")
+    customers = "1 customer" if found["customers"] == 1 else f"{found['customers']:,} customers"
+    minutes = "1 minute" if found["minutes"] == 1 else f"{found['minutes']:,} minutes"
+    text = f"{customers} used more than the TPM bought, in {minutes} {since}, the latest"
+    return Alarm("above_quota", Level.WARNING, f"{text} {found['latest']:%Y-%m-%d %H:%M} UTC.")
 
 
 def _verified(*, latest: Verification | None, failed: Verification | None, now: dt.datetime) -> Alarm:

@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from invoices.models import HourlyBill, ParkedHour, Verification
+from invoices.models import HourlyBill, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, Level, state_of_closing
 from pricing.models import Decision, Proposal
 from usage.billing_hours import database_now
@@ -23,6 +23,7 @@ _CARDS: dict[str, tuple[str, type[Model]]] = {
     "late": ("Late usage", HourlyBill),
     "refused": ("Refused usage", RefusedUsage),
     "quarantine": ("Usage in quarantine", QuarantinedUsage),
+    "above_quota": ("Above the quota", QuotaOverrun),
     "verification": ("Verification", Verification),
 }
 # A colour, and never it alone: the words and the sign say the same.

@@ -9,9 +9,8 @@ from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
-from usage.limits.status import RefusedCustomer, refused_most
+from usage.limits.status import LimitsInForce, LimitSource, RefusedCustomer, refused_most
 from usage.limits.stores.windows import StoreUnavailable
 
 MOST_SHOWN = 100
@@ -47,18 +46,21 @@ def _row(one: RefusedCustomer) -> list[str]:
         one.service.name,
         one.in_words,
         f"{one.calls:,}",
-        _limits(one.specification),
+        _limits(one.in_force),
         _link(own, "its own"),
     ]
 
 
-def _limits(specification: CallSpecification | None) -> str:
-    if specification is None:
+def _limits(in_force: LimitsInForce) -> str:
+    limits, specification = in_force.limits, in_force.specification
+    if limits is None:
         return "none in force"
-    tokens = f"{specification.tpm:,} TPM" if specification.tpm else "no TPM"
-    default = "" if specification.customer_id else " (default)"
-    href = reverse("admin:pricing_callspecification_change", args=[specification.pk])
-    return _link(href, f"{specification.rpm:,} RPM, {tokens}{default}")
+    words = f"{limits.rpm:,} RPM, " + (f"{limits.tpm:,} TPM" if limits.tpm else "no TPM")
+    if source := in_force.from_packages or ("" if in_force.is_own else "default"):
+        words = f"{words} ({source})"
+    if specification is None or in_force.source is LimitSource.TPM_PACKAGE:
+        return words
+    return _link(reverse("admin:pricing_callspecification_change", args=[specification.pk]), words)
 
 
 def _link(href: str, words: str) -> str:

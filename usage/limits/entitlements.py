@@ -2,8 +2,8 @@
 
 Entitlements are read for many calls at once and cached. Once a second a query of the audit trail finds
 whether anything was changed, by whatever way; a change clears the cache. So a change of limits, prices or a
-customer takes effect within two seconds on all hosts; a scheduled one at its instant, and the first price of
-a service within a second.
+customer takes effect within two seconds on all hosts; a scheduled one at its instant, and so do packages that
+begin or end; the first price of a service within a second.
 """
 
 import datetime as dt
@@ -15,9 +15,11 @@ from django.db.models import Q
 from accounts.audit.context import changes_since
 from pricing.catalogue.service_names import service_by_name_sql
 from pricing.models import CallSpecification
+from pricing.rules.methods import BillingMethod
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
 from usage.limits.errors import CallError, CallForbidden, InvalidCall
+from usage.limits.package_limits import PackageLimits, limits_in_force, package_limits_sql
 from usage.limits.stores.windows import CallLimits, WindowId
 
 CHANGES_CHECKED_EVERY = dt.timedelta(seconds=1)
@@ -124,8 +126,14 @@ def read_entitlements(
         now,
     )
     read = {}
-    for request, (changes_at, *row) in zip(requests, rows, strict=True):
-        entitlement = _entitlement(request, *row)
+    for request, (changes_at, *row, rpm, tpm, method, package_rpm, package_tpm) in zip(
+        requests, rows, strict=True
+    ):
+        limits = limits_in_force(
+            specification=None if rpm is None else CallLimits(rpm, tpm),
+            packages=method and PackageLimits(BillingMethod(method), package_rpm, package_tpm),
+        )
+        entitlement = _entitlement(request, limits, *row)
         until = now + (ENTITLEMENT_TTL if isinstance(entitlement, Entitlement) else REFUSAL_TTL)
         read[request] = CachedEntitlement(entitlement, now, min(changes_at or until, until))
     return read
@@ -133,14 +141,13 @@ def read_entitlements(
 
 def _entitlement(
     request: EntitlementRequest,
+    limits: CallLimits | None,
     customer_id: int | None,
     is_suspended: bool,
     is_allowed: bool,
     service_id: int | None,
     service: str,
     is_on_sale: bool,
-    rpm: int | None,
-    tpm: int | None,
 ) -> Entitlement | NotEntitled:
     if not is_allowed:
         # The same for a customer that does not exist, so that a key learns nothing about others.
@@ -157,12 +164,12 @@ def _entitlement(
         return NotEntitled(
             CallForbidden, ("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
         )
-    if rpm is None:
+    if limits is None:
         return NotEntitled(
             CallForbidden,
             ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
-    return Entitlement(customer_id, service_id, service, CallLimits(rpm, tpm))
+    return Entitlement(customer_id, service_id, service, limits)
 
 
 def windows_without_cached_input(windows: Collection[WindowId], *, now: dt.datetime) -> set[WindowId]:
@@ -183,5 +190,8 @@ def specifications_in_force(
 
 
 _READ = load_statement(
-    "read_entitlements.sql", beside=__file__, service_by_name=service_by_name_sql(called="requested.service")
+    "read_entitlements.sql",
+    beside=__file__,
+    service_by_name=service_by_name_sql(called="requested.service"),
+    package_limits=package_limits_sql(customer="customer.id", service="service.id", instant="instant"),
 )

@@ -1,15 +1,17 @@
--- A customer's own call specification takes precedence over the default.
+-- A customer's own call specification takes precedence over the default. The limits change where a call specification or a
+-- package begins or ends.
 WITH requested AS (
     SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])
            WITH ORDINALITY AS requested (customer, service, key_id, place)
 ), present AS (
     SELECT %s::timestamptz AS instant
 )
-SELECT (SELECT min(instant_of_change)
-          FROM pricing_callspecification AS held
-         CROSS JOIN LATERAL (VALUES (held.begins_at), (held.ends_at)) AS edge (instant_of_change)
-         WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
-           AND instant_of_change > instant),
+SELECT least(bought.instant_of_change,
+             (SELECT min(instant_of_change)
+                FROM pricing_callspecification AS held
+               CROSS JOIN LATERAL (VALUES (held.begins_at), (held.ends_at)) AS edge (instant_of_change)
+               WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
+                 AND instant_of_change > instant)),
        customer.id, coalesce(customer.is_suspended, false),
        requested.key_id IS NULL OR EXISTS (
            SELECT FROM accounts_servicekey_customers AS allowed
@@ -20,7 +22,7 @@ SELECT (SELECT min(instant_of_change)
            SELECT FROM pricing_billingitem AS item
              JOIN pricing_price AS price ON price.billing_item_id = item.id
             WHERE item.service_id = service.id AND price.customer_id IS NULL AND price.begins_at <= instant),
-       specification.rpm, specification.tpm
+       specification.rpm, specification.tpm, bought.method, bought.rpm, bought.tpm
   FROM present
  CROSS JOIN requested
   LEFT JOIN accounts_customer AS customer ON customer.code = requested.customer
@@ -32,4 +34,5 @@ SELECT (SELECT min(instant_of_change)
           AND held.begins_at <= instant AND (held.ends_at IS NULL OR held.ends_at > instant)
         ORDER BY held.customer_id NULLS LAST
         LIMIT 1) AS specification ON true
+ CROSS JOIN LATERAL ($package_limits) AS bought
  ORDER BY requested.place

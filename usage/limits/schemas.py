@@ -13,7 +13,7 @@ from sensenova_billing.lib.api.schemas import NonNegative, Schema, answer, schem
 from sensenova_billing.lib.api.strict_json import Instant, Name
 from usage.limits.admission import Admission
 from usage.limits.errors import REFUSAL_CODES, LimitsExhausted
-from usage.limits.status import ServiceLimitStatus
+from usage.limits.status import LimitSource, ServiceLimitStatus
 from usage.limits.stores.windows import instant_of
 
 _REASONS = {
@@ -132,6 +132,19 @@ class ServiceLimitsPayload(msgspec.Struct, frozen=True):
 
     service: Name
     limits: CallLimitsPayload | _NoLimits
+    limits_from: Annotated[
+        LimitSource | None,
+        Meta(
+            description=(
+                "Where the limits come from: TPM packages in place of a call specification, Tokens packages "
+                "that raise its limits, or a call specification; null: there are none."
+            )
+        ),
+    ]
+    units: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Units of the TPM packages in force; null: there are none."),
+    ]
     excludes_cached_input: Annotated[
         bool, Meta(description="Whether tokens read from the model's cache do not count.")
     ]
@@ -179,7 +192,9 @@ def _limit_status_payload(status: ServiceLimitStatus) -> ServiceLimitsPayload:
     return ServiceLimitsPayload(
         service=status.service.name,
         limits=None if limits is None else CallLimitsPayload(limits.rpm, limits.tpm),
-        excludes_cached_input=status.excludes_cached_input,
+        limits_from=status.in_force.source,
+        units=status.in_force.units,
+        excludes_cached_input=status.in_force.excludes_cached_input,
         used=CallsUsedPayload(use.calls, use.tokens),
         remaining=None if calls_left is None else CallLimitsPayload(calls_left, status.tokens_left),
         resets_at=CallResetsPayload(

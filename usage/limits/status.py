@@ -4,39 +4,90 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Customer
 from pricing.models import CallSpecification, Price, Service
+from pricing.rules.methods import BillingMethod
 from usage.limits.entitlements import specifications_in_force
 from usage.limits.errors import REFUSAL_CODES, REFUSAL_WORDS
+from usage.limits.package_limits import PackageLimits, limits_in_force, package_limits_of
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import CallLimits, Refusal, Use
 
 
-@dataclass(frozen=True)
-class LimitedService:
-    """A service on sale to a customer, and the call specification in force; without it calls are refused."""
+class LimitSource(StrEnum):
+    """Where the limits in force come from."""
 
-    service: Service
+    TPM_PACKAGE = "tpm_package"
+    TOKENS_PACKAGE = "tokens_package"
+    OWN = "own_call_specification"
+    DEFAULT = "default_call_specification"
+
+
+@dataclass(frozen=True)
+class LimitsInForce:
+    """The call specification in force and the limits of the packages; without either calls are refused."""
+
     specification: CallSpecification | None
+    packages: PackageLimits | None = None
 
     @property
     def limits(self) -> CallLimits | None:
         """The RPM and TPM."""
-        one = self.specification
-        return None if one is None else CallLimits(one.rpm, one.tpm)
+        return limits_in_force(specification=self._specified, packages=self.packages)
+
+    @property
+    def source(self) -> LimitSource | None:
+        """Where they come from: a Tokens package only where it raises one of them."""
+        if self.packages is not None and self.packages.method == BillingMethod.TPM_PACKAGE:
+            return LimitSource.TPM_PACKAGE
+        if self.specification is None:
+            return None
+        if self.limits != self._specified:
+            return LimitSource.TOKENS_PACKAGE
+        return LimitSource.DEFAULT if self.specification.customer_id is None else LimitSource.OWN
+
+    @property
+    def from_packages(self) -> str:
+        """E.g. `TPM package, 3 units`; empty where they are those of a call specification."""
+        is_of_packages = self.source in (LimitSource.TPM_PACKAGE, LimitSource.TOKENS_PACKAGE)
+        return self.packages.in_words if self.packages and is_of_packages else ""
+
+    @property
+    def units(self) -> int | None:
+        """The units of the TPM packages that they come from."""
+        return self.packages.units if self.packages else None
 
     @property
     def is_own(self) -> bool:
-        """Whether the limits are the customer's own."""
-        return self.specification is not None and self.specification.customer_id is not None
+        """Whether they are those of the customer's own call specification."""
+        return self.source is LimitSource.OWN
 
     @property
     def excludes_cached_input(self) -> bool:
         """Whether cached input does not count in the TPM."""
         return self.specification is not None and self.specification.excludes_cached_input
+
+    @property
+    def _specified(self) -> CallLimits | None:
+        one = self.specification
+        return None if one is None else CallLimits(one.rpm, one.tpm)
+
+
+@dataclass(frozen=True)
+class LimitedService:
+    """A service on sale to a customer, and the limits in force."""
+
+    service: Service
+    in_force: LimitsInForce
+
+    @property
+    def limits(self) -> CallLimits | None:
+        """The RPM and TPM."""
+        return self.in_force.limits
 
 
 @dataclass(frozen=True)
@@ -71,7 +122,7 @@ class RefusedCustomer:
     service: Service
     refusal: Refusal
     calls: int
-    specification: CallSpecification | None
+    in_force: LimitsInForce
 
     @property
     def in_words(self) -> str:
@@ -95,7 +146,13 @@ def limits_of(*, customer: Customer, now: dt.datetime) -> list[LimitedService]:
     specifications = CallSpecification.objects.in_force(at=now).filter(_for(customer))
     # A customer's own specification comes last, and replaces the default.
     by_service = {one.service_id: one for one in specifications.order_by(F("customer").asc(nulls_first=True))}
-    return [LimitedService(service, by_service.get(service.pk)) for service in services]
+    packages = package_limits_of([(customer.pk, service.pk) for service in services], now=now)
+    return [
+        LimitedService(
+            service, LimitsInForce(by_service.get(service.pk), packages.get((customer.pk, service.pk)))
+        )
+        for service in services
+    ]
 
 
 def limit_statuses_of(*, customer: Customer, now: dt.datetime) -> list[ServiceLimitStatus]:
@@ -108,7 +165,7 @@ def limit_statuses_of(*, customer: Customer, now: dt.datetime) -> list[ServiceLi
     for one in call_windows().refusals(customer_id=customer.pk):
         refused[one.service_id][one.refusal] = one.calls
     return [
-        ServiceLimitStatus(one.service, one.specification, use, refused[one.service.pk])
+        ServiceLimitStatus(one.service, one.in_force, use, refused[one.service.pk])
         for one, use in zip(limited, uses, strict=True)
     ]
 
@@ -121,14 +178,18 @@ def refused_most(*, now: dt.datetime, most: int) -> RefusedMost:
     customers = Customer.objects.in_bulk({one.customer_id for one in shown})
     services = Service.objects.in_bulk({one.service_id for one in shown})
     specifications = specifications_in_force(customers, services, now=now)
+    packages = package_limits_of({(one.customer_id, one.service_id) for one in shown}, now=now)
     rows = [
         RefusedCustomer(
             customers[one.customer_id],
             services[one.service_id],
             one.refusal,
             one.calls,
-            specifications.get((one.customer_id, one.service_id))
-            or specifications.get((None, one.service_id)),
+            LimitsInForce(
+                specifications.get((one.customer_id, one.service_id))
+                or specifications.get((None, one.service_id)),
+                packages.get((one.customer_id, one.service_id)),
+            ),
         )
         for one in shown
         # The store holds only ids, of customers and services that may have been deleted.

@@ -6,19 +6,25 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from accounts.api_keys.keys import issue_service_key
 from invoices.books.results import store_verification
 from invoices.books.verify import verify_books
 from invoices.closing.close import close_due_hours
 from invoices.closing.parking import parked_hours, release
+from invoices.models import HourlyBill, QuotaOverrun
 from invoices.monitoring.alarms import late_share, state_of_closing
+from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books.builders import alter, keep_books
+from tests.invoices.browsing import text
 from usage.models import RefusalReason
 from usage.refused.counters import RefusedRequest, count_refused
 
 pytestmark = pytest.mark.django_db
+
+OVERRUNS = "invoices_quotaoverrun_changelist"
 
 
 def alarm(name, *, now):
@@ -32,7 +38,7 @@ def levels(*, now):
     return {one.name: str(one.level) for one in state_of_closing(now=now).alarms}
 
 
-WATCHED = ("unclosed", "parked", "late", "refused", "quarantine", "verification")
+WATCHED = ("unclosed", "parked", "late", "refused", "quarantine", "above_quota", "verification")
 ALL_WELL = dict.fromkeys(WATCHED, "ok")
 
 
@@ -182,6 +188,43 @@ def test_usage_that_is_sent_without_a_valid_key_rings_as_well(settings):
 
     told = f"1 usage record was refused since {at(0):%H:%M} UTC, 1 of them sent without a valid key."
     assert alarm("refused", now=at(70)) == ("warning", told)
+
+
+# --- Usage above the TPM that was bought -------------------------------------------------------------
+
+
+def overrun(customer, *minutes, tokens=12_000):
+    """State that the customer used so many tokens in these minutes of THE_HOUR, having bought 10,000 TPM."""
+    bill, service = HourlyBill.objects.get(customer=customer), Service.objects.get(name="SenseChat-5")
+    for minute in minutes:
+        QuotaOverrun.objects.create(
+            bill=bill, service=service, minute=at(minute), tokens=tokens, bought=10_000
+        )
+
+
+def test_customers_above_the_tpm_that_they_bought_ring_for_a_day(acme, globex):
+    record(report(), report("other", customer="globex"))
+    close()
+    overrun(acme, 10, 11)
+    overrun(globex, 12)
+
+    told = "2 customers used more than the TPM bought, in 3 minutes in the last 24 hours, the latest"
+    assert alarm("above_quota", now=at(70)) == ("warning", f"{told} {at(12):%Y-%m-%d %H:%M} UTC.")
+    assert alarm("above_quota", now=at(12, hour=24))[1].startswith("1 customer used more than the TPM bought")
+    none = "No customer used more than the TPM that it bought in the last 24 hours."
+    assert alarm("above_quota", now=at(13, hour=24)) == ("ok", none)
+
+
+def test_staff_are_led_from_the_alarm_to_the_minutes_above_the_quota(acme, operator_client):
+    record(report())
+    close()
+    overrun(acme, 10, tokens=12_345)
+
+    first, found = (operator_client.get(reverse(f"admin:{name}")) for name in ("index", OVERRUNS))
+
+    assert f'href="{reverse(f"admin:{OVERRUNS}")}"' in first.content.decode()
+    shown = f"{at(10):%Y-%m-%d %H:%M} acme SenseChat-5 12,345 10,000 2,345"
+    assert f"{shown} {HourlyBill.objects.get().number}" in text(found)
 
 
 # --- Verification ----------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ def test_metrics_of_an_empty_product(client):
         ("alarm", "late"): 0,
         ("alarm", "refused"): 0,
         ("alarm", "quarantine"): 0,
+        ("alarm", "above_quota"): 0,
         ("alarm", "verification"): 0,
     } | {("refused_usage_total", reason): 0 for reason in RefusalReason.values}
 
@@ -131,7 +132,7 @@ def test_the_admins_first_page_says_in_words_that_all_is_well(acme, operator_cli
 
     words, hrefs = cards(operator_client)
 
-    assert words.count("OK") == 7
+    assert words.count("OK") == 8
     assert {"/admin/usage/billinghour/", "/admin/invoices/verification/"} <= {*hrefs}
     assert len(hrefs) == len({*hrefs})  # a way within a way would be torn apart by the browser
 
@@ -152,7 +153,7 @@ def test_the_admins_first_page_does_not_say_in_order_while_usage_is_refused(acme
     words, hrefs = cards(operator_client)
 
     assert re.search(r"Needs attention 29 usage records were refused since \d\d:00 UTC, 29 of them", words)
-    assert words.count("OK") == 6
+    assert words.count("OK") == 7
     assert "/admin/usage/refusedusage/" in hrefs
 
 

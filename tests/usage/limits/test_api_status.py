@@ -51,6 +51,8 @@ def test_limits_are_told_with_what_is_used_and_left_and_refused(store, get, acme
     assert said == {
         "service": NAME,
         "limits": {"requests": 3, "tokens": 1000},
+        "limits_from": "own_call_specification",
+        "units": None,
         "excludes_cached_input": False,
         "used": {"requests": 2, "tokens": 500},
         "remaining": {"requests": 1, "tokens": 500},

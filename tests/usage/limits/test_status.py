@@ -30,8 +30,8 @@ def test_a_customers_own_limits_apply_before_the_default(acme, globex):
 
     own, other = status(acme), status(globex)
 
-    assert (own.limits, own.is_own) == (CallLimits(7, 700), True)
-    assert (other.limits, other.is_own) == (CallLimits(default.rpm, default.tpm), False)
+    assert (own.limits, own.in_force.is_own) == (CallLimits(7, 700), True)
+    assert (other.limits, other.in_force.is_own) == (CallLimits(default.rpm, default.tpm), False)
 
 
 def test_limits_apply_from_their_first_instant_until_before_their_end(acme):
@@ -39,7 +39,7 @@ def test_limits_apply_from_their_first_instant_until_before_their_end(acme):
     limit(acme, 7, begins_at=begin, ends_at=end)
     moment = dt.timedelta(microseconds=1)
 
-    own = [status(acme, now=at).is_own for at in (begin - moment, begin, end - moment, end)]
+    own = [status(acme, now=at).in_force.is_own for at in (begin - moment, begin, end - moment, end)]
 
     assert own == [False, True, True, False]
 
@@ -118,7 +118,7 @@ def test_the_number_of_questions_does_not_grow_with_that_of_services(acme):
     with CaptureQueriesContext(connection) as queries:
         limit_statuses_of(customer=acme, now=NOW)
 
-    assert len(queries) == 2  # services and limits; those of the store are not among them
+    assert len(queries) == 3  # services, limits and packages; those of the store are not among them
 
 
 # --- Who is refused most ---------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_the_limits_now_stand_beside_who_was_refused(acme, globex):
     ask(acme, 9, 1)
     ask(globex, 9, 1)
 
-    found = {one.customer: one.specification for one in refused_most(now=NOW, most=100).rows}
+    found = {one.customer: one.in_force.specification for one in refused_most(now=NOW, most=100).rows}
 
     assert found == {acme: own, globex: CallSpecification.objects.get(service=service(), customer=None)}
 
@@ -165,7 +165,7 @@ def test_what_a_store_remembers_of_customers_that_are_gone_is_passed_over(acme):
     assert [one.customer for one in refused_most(now=NOW, most=100).rows] == [acme]
 
 
-def test_to_name_who_is_refused_takes_three_questions(acme, globex):
+def test_to_name_who_is_refused_takes_four_questions(acme, globex):
     for customer in (acme, globex):
         for name in (NAME, OTHER):
             ask(customer, 9, 1, name=name)
@@ -173,4 +173,4 @@ def test_to_name_who_is_refused_takes_three_questions(acme, globex):
     with CaptureQueriesContext(connection) as queries:
         refused_most(now=NOW, most=100)
 
-    assert len(queries) == 3  # customers, services, limits
+    assert len(queries) == 4  # customers, services, limits, packages

@@ -1,0 +1,56 @@
+"""Overruns in the admin: the minutes in which customers used more than the TPM that they had bought."""
+
+from django.urls import reverse
+from django.utils.html import format_html
+
+from invoices.models import QuotaOverrun
+from invoices.templatetags.amounts import grouped
+from sensenova_billing.lib.admin.base import ModelAdmin
+from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+
+class QuotaOverrunAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
+    """Every overrun of the closed hours, the newest first."""
+
+    ordering = ("-minute",)
+    list_display = ("minute_utc", "customer", "service", "tokens_text", "bought_text", "above", "bill_link")
+    list_display_links = None
+    list_filter = ("service",)
+    list_select_related = ("bill", "service")
+    list_per_page = 50
+    show_full_result_count = False
+    fields = ("minute_utc", "customer", "service", "tokens_text", "bought_text", "above", "bill_link")
+
+    @display(description="minute (UTC)", ordering="minute")
+    def minute_utc(self, overrun: QuotaOverrun) -> str:
+        """In UTC, as billing hours are."""
+        return f"{overrun.minute:%Y-%m-%d %H:%M}"
+
+    @display(description="customer", ordering="bill__customer_code")
+    def customer(self, overrun: QuotaOverrun) -> str:
+        """With a link."""
+        url = reverse("admin:accounts_customer_change", args=[overrun.bill.customer_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, overrun.bill.customer_code)
+
+    @display(description="tokens used", ordering="tokens")
+    def tokens_text(self, overrun: QuotaOverrun) -> str:
+        """In thousands."""
+        return grouped(overrun.tokens)
+
+    @display(description="TPM bought", ordering="bought")
+    def bought_text(self, overrun: QuotaOverrun) -> str:
+        """In thousands."""
+        return grouped(overrun.bought)
+
+    @display(description="above it")
+    def above(self, overrun: QuotaOverrun) -> str:
+        """How many tokens, which are not charged."""
+        return grouped(overrun.tokens - overrun.bought)
+
+    @display(description="bill")
+    def bill_link(self, overrun: QuotaOverrun) -> str:
+        """The bill that states it, with a link."""
+        url = reverse("admin:invoices_hourlybill_change", args=[overrun.bill_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, overrun.bill.number)
