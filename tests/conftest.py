@@ -1,14 +1,17 @@
-"""The people, customers and keys of the tests, and the instant at which tests play."""
+"""The cast and servers that tests share, and the instant at which tests play."""
 
 import datetime as dt
+import fcntl
 import gc
 import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from _pytest import runner
 from django.test import Client
 
 from accounts.api_keys import keys
@@ -18,6 +21,7 @@ from pricing.catalogue.initial import load_catalogue
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
 from tests.redis_server import know_server, redis_server
+from tests.sensenova_billing.processes import prepare_cluster
 from usage.limits import admission
 from usage.limits.entitlements import Entitlements
 from usage.limits.stores import choice
@@ -140,10 +144,35 @@ def redis_url(redis_of_all_tests: str) -> str:
     return redis_of_all_tests
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster to be copied, with every table and the catalogue; all processes of a run share one."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    cluster = shared / "prepared-cluster"
+    with (shared / "prepared-cluster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not cluster.exists():
+            prepare_cluster(cluster)
+    return cluster
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Use one process more than there are cores: tests that start servers wait for much of their time."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> object:
+    """Run a test as pytest does, from a frame that takes much room."""
+    return runner.pytest_runtest_protocol(item, nextitem)
+
+
+# Python keeps its frames in pieces of 16 KB. A function called at the end of one gets another from the
+# system, and gives it back as it returns: that took a fifth of the time. A frame of 512 KB makes one of 1 MB.
+pytest_runtest_protocol.__code__ = pytest_runtest_protocol.__code__.replace(co_stacksize=2**16)
 
 
 def pytest_collection_finish() -> None:

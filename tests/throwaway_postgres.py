@@ -1,12 +1,20 @@
 """A pytest plugin: unless DATABASE_URL names a server, the tests get one of their own."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from sensenova_billing.dev_server.postgres import throwaway_server
+
+# A file system in memory: without it tests that make, copy and kill servers wait for a disk most of the time.
+MEMORY = Path("/dev/shm")
+# More than the files of all workers' servers ever take together; a container may have 64 MB.
+ENOUGH = 4 * 2**30
 
 _server = ExitStack()
 
@@ -16,6 +24,7 @@ _server = ExitStack()
 )  # a wrapper comes before pytest-django, which reads the settings in the same hook
 def pytest_load_initial_conftests() -> Generator[None, None, None]:
     """Start the server before anything reads the settings."""
+    _keep_temporary_files_in_memory()
     if "DATABASE_URL" not in os.environ:
         # Killed processes lose nothing without fsync, only a power failure does; the tests run faster.
         os.environ["DATABASE_URL"] = _server.enter_context(throwaway_server(fsync=False))
@@ -25,3 +34,12 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
 def pytest_unconfigure() -> None:
     """Stop the server and remove its files; if pytest is killed, the server ends by itself."""
     _server.close()
+
+
+def _keep_temporary_files_in_memory() -> None:
+    """Let this process and those that it starts make temporary files there, where it has room for them."""
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ENOUGH:
+        return
+    # pytest keeps what the last runs left in `tmp_path`, for somebody to look at: that stays where it was.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)

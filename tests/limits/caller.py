@@ -1,6 +1,7 @@
 """One caller of the hammer, a process of its own: asks, makes no call, and reports as if it had made one.
 
-`python -m tests.limits.caller JOURNAL ORDER`, where the order is a JSON object with the fields of `Order`.
+`python -m tests.limits.caller JOURNAL`, which says when it is ready and is then told its order: a line with a
+JSON object that has the fields of `Order`.
 """
 
 import datetime as dt
@@ -129,10 +130,13 @@ class Caller:
         time.sleep(max(instant - time.monotonic_ns(), 0) / SECOND)
 
 
-def main(journal: str, order: str) -> None:
+def main(journal: str) -> None:
     """Carry out the order."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    order = Order(**json.loads(sys.stdin.readline()))
     with open(journal, "w") as kept:
-        Caller(Order(**json.loads(order)), kept).call()
+        Caller(order, kept).call()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Timer
@@ -23,7 +23,6 @@ from tests.sensenova_billing.processes import eventually
 CALLERS = 8
 WEB_WORKERS = 3
 SERVICE = "SenseChat-5"
-SECONDS_TO_START = 2
 
 POSTGRESQL, REDIS = "postgresql", "redis"
 STORES = (POSTGRESQL, REDIS)
@@ -72,7 +71,7 @@ class Build:
 SOUND = Build()
 BROKEN = {
     "own-counting": Build(application="tests.limits.own_counting:application"),
-    "doubled": Build(doubles_after=2),
+    "doubled": Build(doubles_after=1),
 }
 
 
@@ -106,19 +105,20 @@ def hammer(
     prefix = f"{directory.name}-{'redis' if target.redis_url else 'postgresql'}"
     named = {f"{prefix}-{name}": run for name, run in runs.items()}
     key = _set_limits(target.url, named)
-    begins = time.monotonic_ns() + SECONDS_TO_START * SECOND
+    each = {f"{name}.{number}": (name, run) for name, run in named.items() for number in range(callers)}
+    ready = _start_callers([directory / caller for caller in each])
+    begins = time.monotonic_ns()
     ends = begins + seconds * SECOND
     orders = [
         Order(
-            *(target.port, key, f"{name}.{number}", name, SERVICE, begins, ends),
+            *(target.port, key, caller, name, SERVICE, begins, ends),
             *(run.least_tokens, run.most_tokens, run.unasked, run.is_patient, run.refusals),
         )
-        for name, run in named.items()
-        for number in range(callers)
+        for caller, (name, run) in each.items()
     ]
     if target.doubles_after is not None:
-        Timer(SECONDS_TO_START + target.doubles_after, _double_limits, [target.url]).start()
-    _let_call(orders, directory)
+        Timer(target.doubles_after, _double_limits, [target.url]).start()
+    _let_call(ready, orders)
     epoch = time.monotonic_ns() - time.time_ns()
     return {
         name: _judge(target, full_name, run, seconds=seconds, directory=directory, epoch=epoch)
@@ -145,19 +145,34 @@ def _are_told(stored: Mapping[str, Stored], ended: set[str]) -> bool:
     return all(call.state != "held" for call_id, call in stored.items() if call_id in ended)
 
 
-def _let_call(orders: Sequence[Order], directory: Path) -> None:
-    """Start a process for each order, and wait until all have carried it out."""
+def _start_callers(journals: Sequence[Path]) -> "list[subprocess.Popen[str]]":
+    """Start a process for each journal, and wait until all are ready for their orders."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.limits.caller", directory / order.name, json.dumps(asdict(order))],
+            [sys.executable, "-m", "tests.limits.caller", journal],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             preexec_fn=tied_to_caller(),
         )
-        for order in orders
+        for journal in journals
     ]
-    complaints = [process.communicate()[1] for process in started]
-    if any(process.returncode for process in started):
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is ready, or has ended and left a complaint
+    return started
+
+
+def _let_call(ready: "Sequence[subprocess.Popen[str]]", orders: Sequence[Order]) -> None:
+    """Give an order to each of these processes, and wait until all have carried it out."""
+    for process, order in zip(ready, orders, strict=True):
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended, and left a complaint
+            process.stdin.write(json.dumps(asdict(order)) + "\n")
+            process.stdin.flush()
+    complaints = [process.communicate()[1] for process in ready]
+    if any(process.returncode for process in ready):
         raise SystemExit(next(filter(None, complaints), "A caller was killed."))
 
 

@@ -1,8 +1,6 @@
-"""A product that runs, and the cluster that others start from."""
+"""A product that runs."""
 
-import fcntl
 import http.client
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,6 @@ import pytest
 
 from tests.sensenova_billing.processes import (
     eventually,
-    prepare_cluster,
     run_until_up,
     status,
     temporary_data_directory,
@@ -31,20 +28,6 @@ class Product:
             return status(self.port, "/readyz") == 200
         except (OSError, http.client.HTTPException):
             return False
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster to be copied, with every table and the catalogue; all processes of a run share one."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    cluster = shared / "prepared-cluster"
-    with (shared / "prepared-cluster.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not cluster.exists():
-            prepare_cluster(cluster)
-    return cluster
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.sensenova_billing.processes import server_on_copy
 SERVE = "import sensenova_billing.wsgi"
 
 
-def start_serving(url):
+def start_serving(url, **environment):
     return subprocess.run(
         [sys.executable, "-c", SERVE],
         cwd=REPOSITORY,
@@ -23,6 +23,7 @@ def start_serving(url):
             "DATABASE_URL": url,
             "DJANGO_SETTINGS_MODULE": "sensenova_billing.settings",
             "SECRET_KEY": new_secret_key(),
+            **environment,
         },
         capture_output=True,
         text=True,
@@ -61,7 +62,7 @@ def test_without_synchronous_commit_nothing_is_served(safe):
 
 
 def test_the_start_waits_for_an_unavailable_database():
-    assert start_serving("postgresql://nobody@127.0.0.1:1/nowhere").returncode == 0
+    assert start_serving("postgresql://nobody@127.0.0.1:1/nowhere", DATABASE_POOL_WAIT="1").returncode == 0
 
 
 @pytest.mark.django_db
