@@ -267,6 +267,8 @@ CLOSING_GRACE = dt.timedelta(minutes=env.int("CLOSING_GRACE_MINUTES", default=5)
 PARK_ABOVE_AMOUNT = env.decimal("PARK_ABOVE_AMOUNT", default=Decimal(1000000))
 PARK_ABOVE_LINES = env.int("PARK_ABOVE_LINES", default=10_000)
 PARK_ABOVE_TIMES_USUAL = env.decimal("PARK_ABOVE_TIMES_USUAL", default=Decimal(100))
+# Of the tokens of an hour that the TPM which was bought allows: so many times as many beyond it.
+PARK_ABOVE_QUOTA_SHARE = env.decimal("PARK_ABOVE_QUOTA_SHARE", default=Decimal(1))
 PARK_UNUSUAL_FROM = env.decimal("PARK_UNUSUAL_FROM", default=Decimal(1000))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")

@@ -15,8 +15,6 @@ from accounts.models import AuditEntry
 _WORDS = {
     "accounts_user_user_permissions": "Permission of a person",
     "accounts_servicekey_customers": "Customer of a service key",
-    "pricing_packageterms_services": "Service of package terms",
-    "pricing_packageterms_groups": "Service group of package terms",
 }
 _AUDITED = """
 SELECT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
@@ -49,7 +47,15 @@ def audited_tables() -> dict[str, str]:
 def table_in_words(table: str) -> str:
     """Return what one row of this table is called."""
     model = _models().get(table)
-    return _WORDS.get(table) or (capfirst(str(model._meta.verbose_name)) if model else table)
+    if table in _WORDS or model is None:
+        return _WORDS.get(table, table)
+    words = str(model._meta.verbose_name)
+    # Django makes these tables for links; their name would be "x-y relationship".
+    links: list[Any] = [field.related_model for field in model._meta.fields if field.is_relation]
+    if model._meta.auto_created and len(links) == 2:
+        owner, linked = links
+        words = f"{linked._meta.verbose_name} of {owner._meta.verbose_name}"
+    return capfirst(words)
 
 
 def model_of(table: str) -> type[models.Model] | None:

@@ -18,6 +18,7 @@ from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
 from invoices.rating.coverage import Coverage, any_packages, find_coverage
 from invoices.rating.coverage_sql import COVERED, STILL_RUNS, UNCOVERED, WEIGHTS, demand_sql
+from invoices.rating.overruns import OVERRUNS
 from invoices.rating.usage_sql import SUMS, grouped_usage
 from pricing.rules.measures import WHOLES, whole_and_parts
 from sensenova_billing.lib.database.statements import load_statement, load_template
@@ -50,9 +51,9 @@ def bill_hour(
     bounds = _bounds(hour=hour, apply=released is None)
     with connection.cursor() as cursor:
         cursor.execute(_GROUP.substitute(grouped=grouped_usage(changes=len(values["changes"]))), values)
-        usage, coverage = UNCOVERED, Coverage()
+        usage, coverage = _WITHOUT_PACKAGES, Coverage()
         if any_packages(customers=released):
-            usage, coverage = _COVERED_TABLE, find_coverage(grouped="", values=values)
+            usage, coverage = _COVERED_TABLES, find_coverage(grouped="", values=values)
             cursor.execute(_COVER, {**values, **coverage.parameters()})
         values |= coverage.parameters()
         cursor.execute(_BILL.substitute(consumed=usage), {**values, **bounds, "now": now})
@@ -71,6 +72,7 @@ def bill_hour(
 def _bounds(*, hour: dt.datetime, apply: bool) -> dict[str, Any]:
     return {
         "bounds": apply,
+        "most_overrun": settings.PARK_ABOVE_QUOTA_SHARE,
         "most_amount": settings.PARK_ABOVE_AMOUNT,
         "most_lines": settings.PARK_ABOVE_LINES,
         "times_usual": settings.PARK_ABOVE_TIMES_USUAL,
@@ -93,9 +95,10 @@ _DIFFERS = "\n".join(
     for measure in WHOLES
 )
 _GROUP = load_template("group_usage.sql", beside=__file__)
-_COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED)
+_COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED, overruns=OVERRUNS)
 _END_PACKAGES = load_statement("end_packages.sql", beside=__file__)
-_COVERED_TABLE = "consumed AS (TABLE pg_temp.covered)"
+_COVERED_TABLES = "consumed AS (TABLE pg_temp.covered), overruns AS (TABLE pg_temp.overruns)"
+_WITHOUT_PACKAGES = ", ".join([UNCOVERED, load_statement("no_overruns.sql", beside=__file__)])
 _BILL = Template(
     load_statement(
         "bill_hour.sql",

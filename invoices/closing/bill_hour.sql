@@ -33,6 +33,9 @@ WITH $consumed, $charged_lines, $weights, by_customer AS (
            THEN format('%%s charge lines are more than %%s.', owed.lines, %(most_lines)s)
            WHEN abs(owed.amount) > %(most_amount)s
            THEN format('%%s RMB in an hour is more than %%s RMB.', trim_scale(owed.amount), %(most_amount)s)
+           WHEN overrun.share > %(most_overrun)s
+           THEN format('The tokens beyond the TPM that was bought are %%s %%%% of it; more than %%s %%%%.',
+                       round(100 * overrun.share), round(100 * %(most_overrun)s))
            WHEN abs(owed.amount) > %(unusual_from)s AND abs(owed.amount) > %(times_usual)s * abs(usual.amount)
            THEN format('%%s RMB is more than %%s times the usual %%s RMB an hour of this customer.',
                        trim_scale(owed.amount), %(times_usual)s, round(usual.amount, 2))
@@ -41,6 +44,11 @@ WITH $consumed, $charged_lines, $weights, by_customer AS (
       FULL JOIN owing AS owed USING (customer_id)
       LEFT JOIN billable USING (customer_id)
       LEFT JOIN accounts_customer AS customer ON customer.id = customer_id
+      LEFT JOIN (
+           SELECT customer_id, max(share) AS share
+             FROM (SELECT customer_id, sum(tokens - bought) / (60 * max(bought)) AS share
+                     FROM overruns GROUP BY customer_id, service_id) AS each
+            GROUP BY customer_id) AS overrun USING (customer_id)
       LEFT JOIN LATERAL (
            SELECT avg(bill.amount) AS amount
              FROM invoices_hourlybill AS bill
@@ -109,6 +117,9 @@ WITH $consumed, $charged_lines, $weights, by_customer AS (
                              WHERE latest.package_id = package.id ORDER BY latest.id DESC LIMIT 1), package.tokens)
                 + coalesce(given_back.tokens, 0) AS left) AS before
      ORDER BY package.id, change.is_return DESC
+), stated_overruns AS (
+    INSERT INTO invoices_quotaoverrun (bill_id, service_id, minute, tokens, bought)
+    SELECT bills.id, service_id, minute, tokens, bought FROM overruns JOIN bills USING (customer_id)
 ), waiting AS (
     SELECT count(*) AS customers, coalesce(sum(records), 0)::bigint AS records,
            coalesce(sum(lines), 0)::bigint AS lines, coalesce(sum(quantity), 0) AS quantity

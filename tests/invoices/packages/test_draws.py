@@ -8,7 +8,7 @@ from accounts.models import Customer
 from invoices.books.compare import Findings
 from invoices.books.rerun import repeat_rating
 from invoices.closing.parking import release
-from invoices.models import ChargeLine, ParkedHour
+from invoices.models import ChargeLine, HourlyBill, ParkedHour, QuotaOverrun
 from invoices.rating.charges_sql import charges_so_far
 from tests.builders import at, close, record, report
 from tests.invoices.packages.builders import buy, draws, lines, tokens_product, tpm_product
@@ -187,13 +187,37 @@ def test_a_tpm_package_covers_all_calls_of_its_hours(acme):
     package = buy(acme, tpm_product(), units=2, periods=1, now=at(30))
     use("before", 59, 100)
     close()
-    use("a", 0, 1_000_000, 1_000_000, hour=1)
+    use("a", 0, 600_000, 500_000, hour=1)
     close(hour=1)
 
     assert (package.begins_at, package.tpm, package.rpm) == (at(0, hour=1), 20_000, 66)
-    assert lines()["SenseChat-5", OUT, "TPM by day"] == (1_000_000, 0)
+    assert lines()["SenseChat-5", OUT, "TPM by day"] == (500_000, 0)
     assert lines()["SenseChat-5", IN, None] == (100, Decimal("0.004"))
     assert draws(package) == []
+
+
+def test_minutes_beyond_the_tpm_that_was_bought_are_stated_and_not_charged(acme):
+    buy(acme, tpm_product(), units=1, periods=1, now=at(30))
+    use("a", 5, 10_000, hour=1)
+    use("b", 6, 9_000, 1_001, hour=1)
+    close()
+    close(hour=1)
+
+    (overrun,) = QuotaOverrun.objects.all()
+    assert (overrun.minute, int(overrun.tokens), overrun.bought) == (at(6, hour=1), 10_001, 10_000)
+    assert HourlyBill.objects.get().amount == 0
+
+
+@pytest.mark.parametrize(("tokens", "parked"), [(1_210_000, []), (1_210_001, [2])])
+def test_an_hour_far_beyond_the_tpm_is_parked(tokens, parked, acme, settings):
+    settings.PARK_ABOVE_QUOTA_SHARE = Decimal(2)
+    buy(acme, tpm_product(), units=1, periods=1, now=at(30))
+    use("a", 5, tokens, hour=1)
+    use("b", 6, 1, hour=1)
+    close()
+    close(hour=1)
+
+    assert [one.records for one in ParkedHour.objects.all()] == parked
 
 
 def test_a_reversed_call_gives_back_what_it_drew(acme):

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from invoices.packages.overruns import overruns_of
+from invoices.rating.overruns import overruns_of
 from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.packages import tokens_package, tpm_package
