@@ -229,7 +229,7 @@ class ChargeLine(models.Model):
     @property
     def is_free_trial(self) -> bool:
         """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
-        return self.price_kind == Kind.FREE_TRIAL and not self.unit_price
+        return self.price_kind == Kind.FREE_TRIAL and not self.unit_price and self.package_id is None
 
 
 class Rerating(models.Model):
