@@ -1,0 +1,121 @@
+"""Forms of buying a package, and query parameters of the pages and endpoints of packages."""
+
+import datetime as dt
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+
+from invoices.packages.purchase import PurchaseRefused
+from invoices.packages.status import PackageState
+from pricing.changes.base_form import UtcInstantField
+from pricing.models import PackageTerms
+from pricing.rules.methods import MOST_UNITS, RPM_OF_UNIT, TPM_OF_UNIT
+from pricing.rules.validity import MOST_DAYS, MOST_MONTHS, ValidityUnit
+from sensenova_billing.lib.admin.number_fields import WholeNumberField
+from sensenova_billing.lib.api.query_params import CustomerQuery
+
+MOST_ROWS = 1000
+ROWS_A_PAGE = 100
+_BAD_KEY = {"invalid": "is not what an earlier page named"}
+
+
+def key_field() -> forms.RegexField:
+    """A place in a list, as an earlier page named it."""
+    return forms.RegexField(
+        regex=r"^[1-9][0-9]{0,17}\Z", required=False, strip=False, error_messages=_BAD_KEY
+    )
+
+
+class PageForm(forms.Form):
+    """A page of a list: the newest rows, or those before or after a row."""
+
+    older_than = key_field()
+    newer_than = key_field()
+
+    def keys(self) -> dict[str, int]:
+        """Return the keys as numbers; none if they cannot be read."""
+        found = self.cleaned_data if self.is_valid() else {}
+        return {name: int(key) for name, key in found.items() if key}
+
+
+class AmountForm(forms.Form):
+    """How much of a product: of a TPM package how many units, for how many days or months."""
+
+    # Not `<input type="number">`, which sends nothing at all for what the browser cannot read.
+    widget: type[forms.TextInput] = forms.TextInput
+
+    def __init__(self, data: Any = None, *, terms: PackageTerms) -> None:
+        super().__init__(data)
+        if terms.tokens is not None:
+            return
+        unit = ValidityUnit(terms.validity_unit)
+        self.fields["units"] = self._number(
+            "Units", most=MOST_UNITS, help_text=f"A unit is {TPM_OF_UNIT:,} TPM and {RPM_OF_UNIT} RPM."
+        )
+        self.fields["periods"] = self._number(
+            f"{unit.value.capitalize()}s", most=MOST_DAYS if unit == ValidityUnit.DAY else MOST_MONTHS
+        )
+
+    def amount(self) -> dict[str, int]:
+        """Return the units and periods, where there are any."""
+        return {name: self.cleaned_data[name] for name in ("units", "periods") if name in self.fields}
+
+    def refuse(self, refusal: PurchaseRefused) -> None:
+        """Put a refusal on the field that it is about, or on the form."""
+        self.add_error(refusal.field if refusal.field in self.fields else None, str(refusal))
+
+    def _number(self, label: str, *, most: int, help_text: str = "") -> WholeNumberField:
+        text = f"Give a whole number from 1 to {most:,}."
+        return WholeNumberField(
+            label=label,
+            help_text=help_text,
+            validators=[MinValueValidator(1, text), MaxValueValidator(most, text)],
+            widget=self.widget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+            initial=1,
+        )
+
+
+class OrderForm(AmountForm):
+    """The purchase as it was shown; its order id makes the same order that is sent twice one."""
+
+    order_id = forms.UUIDField(widget=forms.HiddenInput)
+    begins_at = UtcInstantField(widget=forms.HiddenInput)
+
+    def is_complete(self) -> bool:
+        """Whether it holds what the page hides in it."""
+        return not {"order_id", "begins_at"} & set(self.errors)
+
+
+def hidden_fields(*, begins_at: dt.datetime, order: AmountForm | None) -> dict[str, str]:
+    """Return what the page that shows a purchase sends back; an order that was refused keeps its id."""
+    sent = getattr(order, "cleaned_data", {}).get("order_id")
+    return {"order_id": str(sent or uuid4()), "begins_at": begins_at.isoformat()}
+
+
+_LIMIT: dict[str, Any] = {
+    "regex": r"^([1-9][0-9]{0,2}|1000)\Z",
+    "required": False,
+    "strip": False,
+    "error_messages": {"invalid": f"must be a whole number from 1 to {MOST_ROWS}"},
+}
+
+
+class DrawsQuery(forms.Form):
+    """A package's draws, oldest first, after the place that the page before named."""
+
+    after = key_field()
+    limit = forms.RegexField(**_LIMIT)
+
+
+class PackagesQuery(CustomerQuery):
+    """A customer's packages, first bought first, all or those in a state."""
+
+    state = forms.ChoiceField(
+        required=False,
+        choices=[("", ""), *((state.value, state.label) for state in PackageState)],
+        error_messages={"invalid_choice": f"must be one of {', '.join(PackageState)}"},
+    )
+    after = key_field()
+    limit = forms.RegexField(**_LIMIT)
