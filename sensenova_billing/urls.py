@@ -54,7 +54,7 @@ urlpatterns = [
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     path("packages/<str:number>/draws.csv", packages.package_draws_csv, name="package_draws_csv"),
-    path("packages/<str:number>", packages.package, name="package"),
+    path("packages/<str:number>", packages.package, name="customer_package"),
     # The API
     path("api/v1/catalog", CatalogView.as_view(), name="api_catalog"),
     path("api/v1/estimates", EstimatesView.as_view(), name="api_estimates"),

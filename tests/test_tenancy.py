@@ -55,7 +55,7 @@ OWNED = {
     "customer_packages": ({"code": "globex"}, {"code": "nobody"}),
     "choose_product": ({"code": "globex"}, {"code": "nobody"}),
     "buy_package": ({"code": "globex", "pk": TERMS}, {"code": "nobody", "pk": TERMS}),
-    "package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
+    "customer_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
 }
 # Takes a service key, never a session.

@@ -128,7 +128,7 @@ def buy(request: HttpRequest, code: str, pk: int) -> HttpResponse:
         bought, status = _ordered(request, order, customer=customer, terms=terms, now=now)
         if bought is not None:
             messages.success(request, f"Bought: {bought.package.product_name}, number {bought}.")
-            return redirect("package", number=bought.package.number)
+            return redirect("customer_package", number=bought.package.number)
         return _show_purchase(request, customer=customer, terms=terms, form=order, now=now, status=status)
     is_chosen = "units" in request.GET or terms.tokens is not None
     form = AmountForm(request.GET if is_chosen else None, terms=terms)
@@ -179,7 +179,7 @@ def _show_purchase(
             "form": form,
             "plan": plan,
             "weights": terms.weights.select_related("billing_item__service"),
-            "hidden": hidden_fields(begins_at=plan.begins_at, order=form) if plan else {},
+            "hidden": hidden_fields(begins_at=plan.begins_at, sent=form) if plan else {},
         }
         return render(request, "buy_package.html", context, status=status)
 
