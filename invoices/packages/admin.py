@@ -19,7 +19,7 @@ from invoices.packages.coverage import COVERAGE_DAYS, percent_text, read_coverag
 from invoices.packages.draws import draws_of
 from invoices.packages.forms import AdminPurchaseForm, ShownPurchaseForm, hidden_fields
 from invoices.packages.purchase import PurchasePlan, PurchaseRefused, buy_package, plan_purchase
-from invoices.packages.status import CURRENT, PackageState, packages_at
+from invoices.packages.status import CURRENT, PackageState, packages_at, planned_methods
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import PackageTerms
 from sensenova_billing.lib import clock
@@ -92,7 +92,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, ModelA
     def used_text(self, package: Any) -> str:
         """Of a Tokens package how much of what."""
         if package.used is None:
-            return f"{package.units:,} units, not used up"
+            return f"{package.units:,} units"
         share = percent_text(package.used, package.tokens)
         return f"{exact(package.used, 0)} of {package.tokens:,} ({share})"
 
@@ -186,7 +186,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, ModelA
             "form": form,
             "plan": plan,
             "facts": _facts(plan) if plan else [],
-            "changes": _changes_table(plan) if plan else None,
+            "changes": _changes_table(plan, now=now) if plan else None,
             "hidden": hidden_fields(begins_at=plan.begins_at, sent=form) if plan else {},
             "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
             "back": reverse("admin:pricing_quotapackage_changelist"),
@@ -315,16 +315,14 @@ def _facts(plan: PurchasePlan) -> list[tuple[str, str]]:
     return facts
 
 
-def _changes_table(plan: PurchasePlan) -> dict[str, Any]:
+def _changes_table(plan: PurchasePlan, *, now: dt.datetime) -> dict[str, Any]:
     begins = f"{plan.method.label}, {instant_text(plan.begins_at)}"
-    rows = [
-        [
-            change.service.name,
-            "nothing: this method is in force"
-            if change.method == plan.method
-            else f"{change.method.label}, {instant_text(change.ends_at or plan.begins_at)}",
-            begins,
+    rows = []
+    for one in planned_methods(plan, now=now):
+        ending = [
+            f"{span.method.label}, {instant_text(span.ends_at or plan.begins_at)}" for span in one.ending
         ]
-        for change in plan.changes
-    ]
+        if one.goes_on_until:
+            ending.append(f"nothing: this method is in force until {instant_text(one.goes_on_until)}")
+        rows.append([one.service.name, "; ".join(ending), begins])
     return {"headers": ["service", "ends (UTC)", "begins (UTC)"], "rows": rows}

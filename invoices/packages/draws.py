@@ -1,4 +1,7 @@
-"""The log of a Tokens package: what each hourly bill drew from it or gave back, on pages and as a file."""
+"""The log of a package: what each hourly bill drew from it or gave back.
+
+Of a TPM package it is the minutes in which more tokens were used than were bought.
+"""
 
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
@@ -6,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from invoices.drilldown.csv_tables import hour_utc, precise_utc
-from invoices.models import PackageDraw
+from invoices.models import PackageDraw, QuotaOverrun
 from pricing.files.csv import Cell
 from pricing.models import QuotaPackage
 from sensenova_billing.lib.local_time import hour_text, instant_text
@@ -21,6 +24,18 @@ _BATCH = 2000  # rows of a server-side cursor
 def draws_of(package: QuotaPackage) -> QuerySet[PackageDraw]:
     """Return the package's draws with their bills."""
     return PackageDraw.objects.filter(package=package).select_related("bill")
+
+
+def overruns_of(package: QuotaPackage) -> QuerySet[QuotaOverrun]:
+    """Return the minutes above the quota while the package was in force, of the services that it covers."""
+    ends_at = package.ended_at or package.expires_at
+    return QuotaOverrun.objects.filter(
+        bill__customer=package.customer_id,
+        bill__hour__gte=package.begins_at,
+        service__in=package.periods.values("service"),
+        minute__gte=package.begins_at,
+        minute__lt=ends_at,
+    ).select_related("bill", "service")
 
 
 def draw_rows(package: QuotaPackage) -> Iterator[list[Cell]]:

@@ -19,7 +19,7 @@ from sensenova_billing.lib.api.query_params import CustomerQuery
 
 MOST_ROWS = 1000
 ROWS_A_PAGE = 100
-A_UNIT = f"A unit is {TPM_OF_UNIT:,} TPM and {RPM_OF_UNIT} RPM."
+UNIT_TEXT = f"{TPM_OF_UNIT:,} TPM and {RPM_OF_UNIT} RPM"
 _BAD_KEY = {"invalid": "is not what an earlier page named"}
 
 
@@ -57,7 +57,7 @@ class AmountForm(forms.Form):
         if terms.tokens is not None:
             return
         unit = ValidityUnit(terms.validity_unit)
-        self.fields["units"] = _number("Units", most=MOST_UNITS, help_text=A_UNIT)
+        self.fields["units"] = _number(f"Units of {UNIT_TEXT}", most=MOST_UNITS)
         self.fields["periods"] = _number(
             f"{unit.value.capitalize()}s", most=MOST_DAYS if unit == ValidityUnit.DAY else MOST_MONTHS
         )
@@ -81,11 +81,10 @@ def hidden_fields(*, begins_at: dt.datetime, sent: forms.Form | None) -> dict[st
     return {"order_id": str(order_id or uuid4()), "begins_at": begins_at.isoformat()}
 
 
-def _number(label: str, *, most: int, help_text: str = "") -> WholeNumberField:
+def _number(label: str, *, most: int) -> WholeNumberField:
     text = f"Give a whole number from 1 to {most:,}."
     return WholeNumberField(
         label=label,
-        help_text=help_text,
         validators=[MinValueValidator(1, text), MaxValueValidator(most, text)],
         # Not `<input type="number">`, which sends nothing at all for what the browser cannot read.
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
@@ -112,7 +111,7 @@ class AdminPurchaseForm(forms.Form):
 
     customer = customer_field("Customer")
     terms = TermsField(PackageTerms.objects.none(), label="Product", widget=UnfoldAdminSelectWidget)
-    units = _optional_number("Units", f"Of a TPM package. {A_UNIT}")
+    units = _optional_number("Units", f"Of a TPM package. A unit is {UNIT_TEXT}.")
     periods = _optional_number("Days or months", "Of a TPM package: for how many of what the price is for.")
 
     def __init__(self, data: Any, *, on_sale: Any) -> None:

@@ -13,6 +13,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from accounts.models import Customer
 from invoices.models import DRAW_PLACES, PackageDraw, PackagePurchase
+from invoices.packages.purchase import PurchasePlan
 from pricing.models import MethodPeriod, PackageEnding, QuotaPackage, Service
 from pricing.rules.methods import BillingMethod
 
@@ -144,13 +145,51 @@ def methods_of(*, customer: Customer, at: dt.datetime) -> list[list[MethodSpan]]
             *("begins_at", "ends_at"),
         )
     )
-    by_service = groupby(periods, key=lambda period: period.service_id)
-    return [[*_spans(list(of_one), at=at)] for _, of_one in by_service]
+    by_service = [list(of_one) for _, of_one in groupby(periods, key=lambda period: period.service_id)]
+    return [[*_spans(of_one[0].service, of_one, at=at)] for of_one in by_service]
 
 
-def _spans(periods: list[MethodPeriod], *, at: dt.datetime) -> Iterator[MethodSpan]:
+@dataclass(frozen=True)
+class PlannedMethod:
+    """What a purchase means for a service: which methods end until it begins, each with its end.
+
+    `goes_on_until` is the end of the same method, where that is in force already when the package begins.
+    """
+
+    service: Service
+    ending: list[MethodSpan]
+    goes_on_until: dt.datetime | None
+
+
+def planned_methods(plan: PurchasePlan, *, now: dt.datetime) -> list[PlannedMethod]:
+    """Return what a purchase would mean for each service that it covers."""
+    since = min(now, plan.begins_at)
+    periods = MethodPeriod.objects.filter(
+        customer=plan.customer, service__in=plan.services, ends_at__gt=since
+    ).order_by("begins_at", "ends_at")
+    by_service: dict[int, list[MethodPeriod]] = {}
+    for period in periods.select_related("service"):
+        by_service.setdefault(period.service_id, []).append(period)
+    return [
+        _planned(plan, [*_spans(service, by_service.get(service.pk, []), at=since)])
+        for service in plan.services
+    ]
+
+
+def _planned(plan: PurchasePlan, spans: list[MethodSpan]) -> PlannedMethod:
+    begins_at = plan.begins_at
+    at_begin = next(one for one in spans if one.ends_at is None or one.ends_at > begins_at)
+    ending = [one for one in spans if one.ends_at is not None and one.ends_at <= begins_at]
+    if at_begin.method == plan.method:
+        return PlannedMethod(at_begin.service, ending, at_begin.ends_at)
+    if at_begin.begins_at < begins_at or not ending:
+        ending.append(replace(at_begin, ends_at=begins_at))
+    return PlannedMethod(at_begin.service, ending, None)
+
+
+def _spans(service: Service, periods: list[MethodPeriod], *, at: dt.datetime) -> Iterator[MethodSpan]:
     """Yield what the method is, one after the other, the last without an end."""
-    service, since = periods[0].service, at
+    since = at
     for span in _joined(periods):
         if span.begins_at > since:
             yield MethodSpan(service, BillingMethod.TOKENS_POSTPAID, since, span.begins_at)

@@ -20,7 +20,7 @@ from accounts.api_keys.customer_access import customer_of_person, is_owner
 from accounts.models import Customer
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import PackagePurchase
-from invoices.packages.draws import DRAW_COLUMNS, draw_rows, draws_of
+from invoices.packages.draws import DRAW_COLUMNS, draw_rows, draws_of, overruns_of
 from invoices.packages.forms import AmountForm, OrderForm, PageForm, hidden_fields
 from invoices.packages.pagination import newest_first
 from invoices.packages.products import offers_at
@@ -37,6 +37,7 @@ from invoices.packages.status import (
     ended_packages,
     methods_of,
     packages_at,
+    planned_methods,
     status_of,
 )
 from pricing.models import PackageTerms
@@ -79,7 +80,8 @@ def package(request: HttpRequest, number: str) -> HttpResponse:
     now = clock.now()
     status = _own_package(request, number, now)
     form = PageForm(request.GET)
-    page = newest_first(draws_of(status.package), size=DRAWS_A_PAGE, **form.keys())
+    log = draws_of(status.package) if status.package.tokens else overruns_of(status.package)
+    page = newest_first(log, size=DRAWS_A_PAGE, **form.keys())
     with timezone.override(status.package.customer.time_zone):
         context = {
             "customer": status.package.customer,
@@ -178,6 +180,7 @@ def _show_purchase(
             "terms": terms,
             "form": form,
             "plan": plan,
+            "planned": planned_methods(plan, now=now) if plan else [],
             "weights": terms.weights.select_related("billing_item__service"),
             "hidden": hidden_fields(begins_at=plan.begins_at, sent=form) if plan else {},
         }

@@ -29,7 +29,7 @@ def test_a_bill_names_the_package_of_a_covered_line(alice_client, line):
     page = alice_client.get(f"/bills/{line.bill.number}")
 
     assert links_to(page, line)
-    assert f"Input tokens 1 1,000 – thousand tokens covered covered by {line.package} 0.00" in text(page)
+    assert f"Input tokens 1 1,000 – thousand tokens covered by {line.package} 0.00" in text(page)
     assert "Covered usage was paid for with the package" in text(page)
 
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from invoices.models import PackagePurchase
+from invoices.models import PackagePurchase, QuotaOverrun
 from invoices.packages import views
-from pricing.models import MethodPeriod, PackageTerms
+from pricing.models import MethodPeriod, PackageTerms, Service
 from sensenova_billing.lib.local_time import hour_text
 from tests.browsing import fields_of
 from tests.builders import at
@@ -64,7 +64,7 @@ def test_a_package_is_shown_with_what_is_used_and_when_it_expires(alice_client, 
 
     assert "250,000 used, 750,000 left" in text(page)
     assert '<progress class="used" max="1000000" value="250000"' in page.content.decode()
-    assert f"in force {local(at(0))} {local(package.expires_at)}" in text(page)
+    assert f"in force {local(at(0))} until {local(package.expires_at)}" in text(page)
 
 
 def test_the_methods_are_shown_with_what_follows(alice_client, acme):
@@ -138,6 +138,25 @@ def test_a_tpm_package_shows_its_units(alice_client, acme):
     assert "3 units: 30,000 TPM, 99 RPM" in said
     assert "Amount RMB 2,100.00 21 × 100.00" in said
     assert "refused with HTTP 429" in said
+
+
+def test_a_tpm_package_shows_the_minutes_above_the_quota(alice_client, acme):
+    package = buy(acme, tpm_on_sale(), units=1, periods=1).package
+    issued, service = bill(acme, hour=1), Service.objects.get(name="SenseChat-5")
+    for minute, tokens in ((65, 12_345), (66, 10_001)):
+        QuotaOverrun.objects.create(
+            bill=issued, service=service, minute=at(minute), tokens=tokens, bought=10_000
+        )
+
+    said = text(alice_client.get(f"/packages/{package.number}"))
+
+    assert f"{local(at(66))} SenseChat-5 {issued} 10,000 10,001 {local(at(65))}" in said
+
+
+def test_a_tpm_package_without_such_minutes_says_so(alice_client, acme):
+    package = buy(acme, tpm_on_sale(), units=1, periods=1).package
+
+    assert "No minute was above the quota." in text(alice_client.get(f"/packages/{package.number}"))
 
 
 def test_the_log_says_what_each_hour_drew_and_gave_back(alice_client, acme):
@@ -215,7 +234,7 @@ def test_what_a_purchase_changes_is_shown_before_it_is_made(alice_client):
     said = text(alice_client.get(page_of(terms)))
 
     begins = local(at(0))
-    assert f"SenseChat-5 Tokens Postpaid, {begins} Tokens Quota Package Prepaid, {begins} until" in said
+    assert f"SenseChat-5 Tokens Postpaid, {begins} Tokens Quota Package Prepaid, {begins}" in said
     assert "Buy for RMB 30.00" in said
     assert not PackagePurchase.objects.exists()
 
@@ -228,6 +247,28 @@ def test_the_other_method_has_to_end_first_and_the_page_says_when(alice_client, 
 
     assert f"begins when that has ended: {local(first.expires_at)}" in said
     assert "Buy for RMB 600.00" in said
+
+
+def test_every_method_that_ends_before_the_package_begins_is_said(alice_client, acme):
+    terms = on_sale()
+    first = buy(acme, terms).package
+    second = buy(acme, tpm_on_sale(), units=1, periods=3).package
+
+    said = text(alice_client.get(page_of(terms)))
+
+    ends, begins = local(first.expires_at), local(second.expires_at)
+    assert f"SenseChat-5 Tokens Quota Package Prepaid, {ends} TPM Quota Package Prepaid, {begins}" in said
+    assert f"Tokens Quota Package Prepaid, {begins} Calls from then on are covered." in said
+
+
+def test_another_package_of_the_same_method_ends_nothing(alice_client, acme):
+    terms = on_sale()
+    first = buy(acme, terms).package
+
+    said = text(alice_client.get(page_of(terms)))
+
+    ends = local(first.expires_at)
+    assert f"nothing: Tokens Quota Package Prepaid is in force, until {ends} this package as well" in said
 
 
 def test_an_owner_buys_a_package(alice_client, acme):
