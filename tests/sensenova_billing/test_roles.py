@@ -241,6 +241,7 @@ def test_a_billing_admin_adds_members(acme, bob):
     client = client_of(person(Role.BILLING_ADMIN))
     total = {"members-TOTAL_FORMS": 1, "members-INITIAL_FORMS": 0, "members-0-user": bob.pk}
     fields = {"name": "Acme Ltd", "time_zone": "Asia/Shanghai", "reason": "New in their team."} | total
+    fields |= {"members-0-role": "viewer"}
 
     client.post(reverse("admin:accounts_customer_change", args=[acme.pk]), fields)
 
