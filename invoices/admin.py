@@ -14,11 +14,12 @@ from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, QuotaOverrun, Rerating, Verification
 from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
+from invoices.packages.admin import QuotaPackageAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
-from pricing.models import BillingItem, PackageTerms, Price, Proposal, Service
+from pricing.models import BillingItem, PackageTerms, Price, Proposal, QuotaPackage, Service
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
@@ -29,6 +30,7 @@ admin.site.register(PackageTerms, PackageTermsAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(QuotaOverrun, QuotaOverrunAdmin)
+admin.site.register(QuotaPackage, QuotaPackageAdmin)
 admin.site.register(Rerating, ReratingAdmin)
 admin.site.register(Verification, VerificationAdmin)
 # In place of those of the catalogue, which do not know the pages on which prices change.
@@ -117,7 +119,7 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the bill, which tells late lines, and the corrected lines' bills, read at once."""
-        return super().get_queryset(request).select_related("bill", "corrects__bill", "rerating")
+        return super().get_queryset(request).select_related("bill", "corrects__bill", "rerating", "package")
 
     @display(description="billing item")
     def item(self, line: ChargeLine) -> str:
@@ -156,7 +158,10 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):
 
     @display(description="price kind")
     def kind(self, line: ChargeLine) -> str:
-        """And whether it was agreed with this customer."""
+        """And whether it was agreed with this customer; or which package covers the usage."""
+        if line.package:
+            url = reverse("admin:pricing_quotapackage_change", args=[line.package_id])
+            return format_html('covered by <a class="underline" href="{}">{}</a>', url, line.package.number)
         return f"{line.get_price_kind_display()}{', own price' if line.is_own_price else ''}"
 
     @display(description="amount (RMB)")

@@ -229,7 +229,7 @@ class ChargeLine(models.Model):
     @property
     def is_free_trial(self) -> bool:
         """Whether it costs nothing because of a free trial; a re-rating may charge for one all the same."""
-        return self.price_kind == Kind.FREE_TRIAL and not self.unit_price
+        return self.price_kind == Kind.FREE_TRIAL and not self.unit_price and self.package_id is None
 
 
 class Rerating(models.Model):
@@ -332,7 +332,7 @@ class PackageDraw(models.Model):
     covered; of that very call what comes before `ran_out_measure`, and `ran_out_quantity` of that.
     """
 
-    package = models.ForeignKey(QuotaPackage, on_delete=models.PROTECT, related_name="draws")
+    package = models.ForeignKey(QuotaPackage, on_delete=models.PROTECT, db_index=False, related_name="draws")
     bill = models.ForeignKey(HourlyBill, on_delete=models.PROTECT, related_name="draws")
     is_return = models.BooleanField(default=False)
     tokens = models.DecimalField(max_digits=30, decimal_places=DRAW_PLACES, help_text="Drawn or given back.")
@@ -345,6 +345,8 @@ class PackageDraw(models.Model):
 
     class Meta:
         ordering = ("package", "id")
+        # Pages by key, and the latest: without it PostgreSQL would look for those among all packages' draws.
+        indexes = (models.Index(fields=["package", "id"], name="draws_of_a_package"),)
         constraints = (
             models.UniqueConstraint(
                 "package", "bill", "is_return", name="a_bill_draws_once_from_a_package_and_gives_back_once"

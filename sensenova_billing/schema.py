@@ -3,6 +3,7 @@
 from typing import Any
 
 from invoices.drilldown.schemas import LineRecordsPayload, RecordTracePayload
+from invoices.packages.schemas import PackageDrawsPayload, QuotaPackagesPayload
 from pricing.catalogue.estimates import EstimateRequest
 from pricing.catalogue.schemas import CatalogPayload, EstimatePayload
 from pricing.rules.measures import Measure
@@ -28,6 +29,8 @@ RESPONSES = (
     EstimatePayload,
     LineRecordsPayload,
     RecordTracePayload,
+    QuotaPackagesPayload,
+    PackageDrawsPayload,
     RetryMomentPayload,
 )
 

@@ -427,6 +427,7 @@ UNFOLD = {
                 ("Parked hours", "front_hand", "invoices_parkedhour"),
                 ("Billing hours", "schedule", "usage_billinghour"),
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
+                ("Quota packages", "inventory_2", "pricing_quotapackage"),
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
                 ("Refused usage", "unpublished", "usage_refusedusage"),

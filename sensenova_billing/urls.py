@@ -10,6 +10,8 @@ from accounts.views import SignInView, admin_sign_in
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
+from invoices.packages import views as packages
+from invoices.packages.api import PackageDrawsView, PackagesView
 from invoices.portal import views as invoices
 from invoices.price_impact import package_admin, price_admin
 from pricing.catalogue.api import CatalogView, EstimatesView
@@ -43,11 +45,16 @@ urlpatterns = [
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
     path("customers/<str:code>/lines.csv", invoices.customer_lines_csv, name="customer_lines_csv"),
     path("customers/<str:code>/limits", customer_limits, name="customer_limits"),
+    path("customers/<str:code>/packages", packages.customer_packages, name="customer_packages"),
+    path("customers/<str:code>/packages/buy", packages.choose_product, name="choose_product"),
+    path("customers/<str:code>/packages/buy/<int:pk>", packages.buy, name="buy_package"),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
+    path("packages/<str:number>/draws.csv", packages.package_draws_csv, name="package_draws_csv"),
+    path("packages/<str:number>", packages.package, name="customer_package"),
     # The API
     path("api/v1/catalog", CatalogView.as_view(), name="api_catalog"),
     path("api/v1/estimates", EstimatesView.as_view(), name="api_estimates"),
@@ -58,6 +65,8 @@ urlpatterns = [
     path("api/v1/litellm", LiteLLMView.as_view(), name="api_litellm"),
     path("api/v1/records", RecordView.as_view(), name="api_record"),
     path("api/v1/charge-lines/<int:id>/records", LineRecordsView.as_view(), name="api_line_records"),
+    path("api/v1/packages", PackagesView.as_view(), name="api_packages"),
+    path("api/v1/packages/<str:number>/draws", PackageDrawsView.as_view(), name="api_package_draws"),
     path(
         "api/v1/charge-lines/<int:id>/records.csv",
         LineRecordsFileView.as_view(),

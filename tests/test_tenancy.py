@@ -10,14 +10,20 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from accounts.api_keys.keys import issue_service_key
+from accounts.models import Scope
 from invoices.models import ChargeLine
-from tests.builders import THE_HOUR, close, record, report
+from pricing.models import PackageTerms
+from tests.builders import THE_HOUR, at, close, record, report
+from tests.invoices.packages.builders import UNCOVERED, buy, draw, on_sale
 
 pytestmark = pytest.mark.django_db
 
 GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
 BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 FIRST = "the first line of this bill"
+PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
+TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
 PUBLIC = {
@@ -46,6 +52,11 @@ OWNED = {
     "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
     "customer_limits": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_packages": ({"code": "globex"}, {"code": "nobody"}),
+    "choose_product": ({"code": "globex"}, {"code": "nobody"}),
+    "buy_package": ({"code": "globex", "pk": TERMS}, {"code": "nobody", "pk": TERMS}),
+    "customer_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
+    "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
 }
 # Takes a service key, never a session.
 KEYED = {
@@ -60,6 +71,7 @@ KEYED = {
     "otlp_traces",
 }
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
+KEYED |= {"api_packages", "api_package_draws"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.
 DEEDS = {"sign_out", "api_estimates"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
@@ -103,17 +115,25 @@ def address(name, arguments):
     if arguments.get("pk") == FIRST:
         line = ChargeLine.objects.filter(bill__number=arguments["number"]).earliest("pk")
         arguments = arguments | {"pk": line.pk}
+    if arguments.get("pk") == TERMS:
+        arguments = arguments | {"pk": PackageTerms.objects.get().pk}
     return reverse(name, kwargs=arguments)
 
 
 @pytest.fixture
 def both_have_bills(acme, globex):
-    """Acme and Globex have used SenseChat-5 in the same hour, which is closed, and use it now."""
-    for customer in ("acme", "globex"):
-        record(report(customer=customer))
+    """Acme and Globex have used the same service in the same hour, which is closed, and use it now.
+
+    Both have bought the same package, of which the hour has drawn.
+    """
+    terms = on_sale()
+    for customer in (acme, globex):
+        buy(customer, terms, now=at(0))
+        record(report(customer=customer.code, service=UNCOVERED))
     close()
-    for customer in ("acme", "globex"):
-        record(report("late", customer=customer))
+    for customer in (acme, globex):
+        record(report("late", customer=customer.code, service=UNCOVERED))
+        draw(customer.quota_packages.get(), 1000, of=customer.hourly_bills.get())
 
 
 def test_every_route_has_an_entry_in_this_file():
@@ -232,6 +252,18 @@ def test_a_session_is_no_key(name, both_have_bills, alice_client):
 
     assert [answer.status_code for answer in answers] == [401] * 4
     assert not any(GLOBEX in answer.content for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/packages?customer=globex", f"/api/v1/packages/{PACKAGE}/draws"])
+def test_a_key_of_one_customer_sees_no_package_of_another(path, both_have_bills, acme, globex):
+    def get(customer):
+        _, key = issue_service_key(name="books", scopes=[Scope.BILLING_READ], customers=[customer])
+        return Client().get(path, headers={"Authorization": f"Bearer {key}"})
+
+    refused, own = get(acme), get(globex)
+
+    assert (refused.status_code, GLOBEX in refused.content) == (404, False)
+    assert (own.status_code, GLOBEX in own.content) == (200, True)
 
 
 @pytest.mark.parametrize("name", sorted(set(STAFFED) - STAFF_OPEN))

@@ -5,12 +5,17 @@ from typing import Any
 from django.http import Http404
 
 from accounts.api_keys.keys import customer_codes
-from accounts.models import Customer, ServiceKey
+from accounts.models import Customer, Member, MemberRole, ServiceKey
 
 
 def customer_of_person(*, person: Any, code: str) -> Customer:
     """Return the customer of this code if the person acts for it; raise Http404 if not."""
     return _only(code=code, members__user=person.pk)
+
+
+def is_owner(*, person: Any, customer: Customer) -> bool:
+    """Whether this person may buy for the customer."""
+    return Member.objects.filter(user=person.pk, customer=customer, role=MemberRole.OWNER).exists()
 
 
 def customer_of_key(*, key: ServiceKey, code: str) -> Customer:

@@ -97,7 +97,7 @@ class TracedLineAdmin(ModelAdmin):
 
 
 def _line(pk: str | int) -> ChargeLine:
-    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill")
+    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill", "package")
     return get_object_or_404(lines, pk=pk if is_key(str(pk)) else 0)
 
 
@@ -133,6 +133,9 @@ def _line_facts(line: ChargeLine) -> list[list[Any]]:
         ["quantity", grouped(line.quantity)],
         ["amount (RMB)", exact(line.amount)],
     ]
+    if line.package:
+        package = reverse("admin:pricing_quotapackage_change", args=[line.package_id])
+        facts.append(["covered by", _link(package, line.package.number)])
     if line.corrects:
         facts.append([f"{line.get_correction_display()}: corrects a line of", _bill_link(line.corrects)])
         facts.append(["the corrected line", _line_link(line.corrects)])

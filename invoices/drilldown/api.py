@@ -111,7 +111,7 @@ class RecordView(TraceView):
 
 def _line_for(request: Request, pk: int) -> ChargeLine:
     """Return the line, if the key may see it; another's looks like one that does not exist."""
-    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill")
+    lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill", "package")
     codes = customer_codes(key=key_of(request))
     if codes is not None:
         lines = lines.filter(bill__customer__code__in=codes)

@@ -80,7 +80,7 @@ class BillRow(NamedTuple):
 
 def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[ChargeLine]:
     """Return charge lines by service, hour and item; of one item usage, then what is corrected."""
-    return lines.select_related("bill", "corrects__bill").order_by(
+    return lines.select_related("bill", "corrects__bill", "package").order_by(
         *before,
         *("service__group__position", "service__position", "service_id"),
         *("-usage_hour", "billing_item_id", "price_id"),

@@ -19,12 +19,12 @@ BILL_COLUMNS = (
 LINE_COLUMNS = (
     *("bill", "customer", "customer_name", "hour_local", "hour_utc", "used_local", "used_utc", "time_zone"),
     *("service", "billing_item", "state", "corrects_bill", "calls", "quantity", "unit_price_rmb"),
-    *("unit", "unit_size", "price_kind", "agreed_with_you", "amount_rmb"),
+    *("unit", "unit_size", "price_kind", "agreed_with_you", "amount_rmb", "covered_by"),
 )
 RECORD_COLUMNS = (
     *("bill", "customer", "charge_line", "service", "billing_item", "event_id", "occurred_local"),
     *("occurred_utc", "received_local", "received_utc", "time_zone", "reverses", "quantity"),
-    *("unit_price_rmb", "unit_size", "amount_rmb"),
+    *("unit_price_rmb", "unit_size", "amount_rmb", "covered_by"),
 )
 
 
@@ -36,7 +36,7 @@ def bill_rows(selection: Selection) -> Iterator[list[Cell]]:
         bill = BillRow(*row)
         yield [
             *(bill.number, bill.customer_code, bill.customer_name),
-            *(hour_text(bill.hour_id, zone), _hour_utc(bill.hour_id)),
+            *(hour_text(bill.hour_id, zone), hour_utc(bill.hour_id)),
             *(instant_text(bill.issued_at, zone), _instant_utc(bill.issued_at)),
             *(zone.key, service, bill.records, bill.amount),
         ]
@@ -49,12 +49,12 @@ def line_rows(lines: Iterable[ChargeLine], *, time_zone: str) -> Iterator[list[C
         bill: HourlyBill = line.bill
         yield [
             *(bill.number, bill.customer_code, bill.customer_name),
-            *(hour_text(bill.hour_id, zone), _hour_utc(bill.hour_id)),
-            *(hour_text(line.usage_hour, zone), _hour_utc(line.usage_hour), zone.key),
+            *(hour_text(bill.hour_id, zone), hour_utc(bill.hour_id)),
+            *(hour_text(line.usage_hour, zone), hour_utc(line.usage_hour), zone.key),
             *(line.service_name, line.get_measure_display(), _state(line)),
             *(line.corrects.bill.number if line.corrects else None, _calls(line), line.quantity),
             *(line.unit_price, line.unit, line.unit_size, _price_kind(line)),
-            *("yes" if line.is_own_price else "no", line.amount),
+            *("yes" if line.is_own_price else "no", line.amount, _covered_by(line)),
         ]
 
 
@@ -70,13 +70,15 @@ def record_rows(line: ChargeLine) -> Iterator[list[Cell]]:
     zone = ZoneInfo(bill.customer.time_zone)
     columns = ("event_id", "occurred_at", "received_at", "reverses", "quantity", "amount")
     records = records_of(line=line).order_by("occurred_at", "event_id").values_list(*columns)
+    covered_by = _covered_by(line)
     head = (bill.number, bill.customer_code, line.pk, line.service_name, line.get_measure_display())
     for event_id, occurred_at, received_at, reverses, quantity, amount in records.iterator(_BATCH):
         yield [
             *(*head, event_id),
-            *(instant_text(occurred_at, zone, timespec="microseconds"), _precise_utc(occurred_at)),
-            *(instant_text(received_at, zone, timespec="microseconds"), _precise_utc(received_at)),
+            *(instant_text(occurred_at, zone, timespec="microseconds"), precise_utc(occurred_at)),
+            *(instant_text(received_at, zone, timespec="microseconds"), precise_utc(received_at)),
             *(zone.key, reverses, quantity, line.unit_price, line.unit_size, amount),
+            covered_by,
         ]
 
 
@@ -95,7 +97,13 @@ def _price_kind(line: ChargeLine) -> str:
     return "corrected price" if line.correction == Correction.REBILLED else line.get_price_kind_display()
 
 
-def _hour_utc(hour: dt.datetime) -> str:
+def _covered_by(line: ChargeLine) -> str | None:
+    """Return the number of the package that covers the line."""
+    return line.package.number if line.package else None
+
+
+def hour_utc(hour: dt.datetime) -> str:
+    """Return an hour's beginning in UTC, e.g. `2026-11-23T02:00:00Z`."""
     return f"{hour:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -103,5 +111,6 @@ def _instant_utc(instant: dt.datetime) -> str:
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _precise_utc(instant: dt.datetime) -> str:
+def precise_utc(instant: dt.datetime) -> str:
+    """Return an instant in UTC, to the microsecond."""
     return f"{instant:%Y-%m-%dT%H:%M:%S.%fZ}"

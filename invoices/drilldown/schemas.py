@@ -40,6 +40,10 @@ class ChargeLinePayload(msgspec.Struct, frozen=True):
     amount: Digits
     correction: Annotated[str | None, Meta(extra_json_schema={"enum": _CORRECTIONS})]
     corrects: Annotated[int | None, Meta(description="The id of the line corrected.")]
+    package: Annotated[
+        str | None,
+        Meta(description="The number of the quota package that covers the usage, which costs nothing."),
+    ]
 
 
 class LineRecordPayload(msgspec.Struct, frozen=True):
@@ -118,6 +122,7 @@ def line_payload(line: ChargeLine) -> ChargeLinePayload:
         amount=plain(line.amount),
         correction=line.correction or None,
         corrects=line.corrects_id,
+        package=line.package.number if line.package else None,
     )
 
 

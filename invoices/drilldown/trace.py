@@ -319,13 +319,13 @@ def _lines_of(
         lines = lines.filter(correction=Correction.NONE)
     else:
         lines = lines.filter(correction=Correction.REVERSAL, corrects__bill__hour=original.billing_hour)
-    return list(lines.select_related("bill").order_by("billing_item_id"))
+    return list(lines.select_related("bill", "package").order_by("billing_item_id"))
 
 
 def _reratings_of(lines: list[ChargeLine], reversal: RecordTrace | None) -> list[ChargeLine]:
     found = (
         ChargeLine.objects.filter(corrects__in=lines, rerating__isnull=False)
-        .select_related("bill")
+        .select_related("bill", "package")
         .order_by("bill__sealed_in", "bill__hour", "billing_item_id", "-correction")
     )
     reversed_on = reversal.bill if reversal else None

@@ -76,4 +76,4 @@ def _status(form: FindCallForm, is_found: bool) -> int:
 
 def _own_line(request: HttpRequest, number: str, pk: int) -> ChargeLine:
     lines = ChargeLine.objects.filter(bill__customer__members__user=request.user.pk, bill__number=number)
-    return get_object_or_404(lines.select_related("bill__customer", "corrects__bill"), pk=pk)
+    return get_object_or_404(lines.select_related("bill__customer", "corrects__bill", "package"), pk=pk)

@@ -75,6 +75,16 @@ class PurchasePlan:
         """The method that it brings about."""
         return BillingMethod(self.terms.product.method)
 
+    @property
+    def rpm(self) -> int | None:
+        """The calls per minute that are bought; of a Tokens package the limit while it lasts, if any."""
+        return self.terms.rpm if self.units is None else self.units * RPM_OF_UNIT
+
+    @property
+    def tpm(self) -> int | None:
+        """The tokens per minute, likewise."""
+        return self.terms.tpm if self.units is None else self.units * TPM_OF_UNIT
+
 
 def plan_purchase(
     *,
@@ -211,7 +221,7 @@ def _end_of_other_method(
 
 
 def _new_package(plan: PurchasePlan, *, now: dt.datetime) -> QuotaPackage:
-    customer, terms, units = plan.customer, plan.terms, plan.units
+    customer, terms = plan.customer, plan.terms
     number = QuotaPackage.objects.filter(customer=customer).count() + 1
     package = QuotaPackage.objects.create(
         number=f"P{now.astimezone(dt.UTC):%Y%m%d}-{customer.code}-{number}",
@@ -220,9 +230,9 @@ def _new_package(plan: PurchasePlan, *, now: dt.datetime) -> QuotaPackage:
         product_name=terms.product.name,
         method=plan.method,
         tokens=terms.tokens,
-        units=units,
-        rpm=terms.rpm if units is None else units * RPM_OF_UNIT,
-        tpm=terms.tpm if units is None else units * TPM_OF_UNIT,
+        units=plan.units,
+        rpm=plan.rpm,
+        tpm=plan.tpm,
         bought_at=now,
         begins_at=plan.begins_at,
         expires_at=plan.expires_at,

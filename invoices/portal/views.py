@@ -125,6 +125,7 @@ def bill(request: HttpRequest, number: str) -> HttpResponse:
             "price_decimals": decimals_of(line.unit_price for line in lines),
             "amount_decimals": decimals_of([found.amount, *(line.amount for line in lines)]),
             "has_late_lines": any(line.is_late for line in lines),
+            "has_covered_lines": any(line.package_id for line in lines),
             "has_corrections": any(line.correction for line in lines),
             "reversals": reversals,
             "calls": found.records - reversals,

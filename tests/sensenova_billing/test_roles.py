@@ -242,6 +242,7 @@ def test_a_billing_admin_adds_members(acme, bob):
     total = {"members-TOTAL_FORMS": 1, "members-INITIAL_FORMS": 0, "members-0-user": bob.pk}
     total |= {"members-0-role": "viewer"}
     fields = {"name": "Acme Ltd", "time_zone": "Asia/Shanghai", "reason": "New in their team."} | total
+    fields |= {"members-0-role": "viewer"}
 
     client.post(reverse("admin:accounts_customer_change", args=[acme.pk]), fields)
 

@@ -193,7 +193,7 @@ def test_a_row_of_a_bills_lines(alice_client, acme):
         **{"time_zone": "Asia/Shanghai", "service": "SenseChat-5", "billing_item": "Input tokens"},
         **{"state": "", "corrects_bill": "", "calls": "1", "quantity": "7", "unit_price_rmb": "0.04"},
         **{"unit": "thousand tokens", "unit_size": "1000", "price_kind": "limited-time offer"},
-        **{"agreed_with_you": "no", "amount_rmb": "0.00028"},
+        **{"agreed_with_you": "no", "amount_rmb": "0.00028", "covered_by": ""},
     }
 
 

@@ -241,6 +241,7 @@ def test_a_row_of_the_file(alice_client, acme):
         "unit_price_rmb": "0.04",
         "unit_size": "1000",
         "amount_rmb": "0.00028",
+        "covered_by": "",
     }
 
 

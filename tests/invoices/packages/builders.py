@@ -1,70 +1,96 @@
-"""Products, packages and what hours drew from them, made with fixed values."""
+"""Products, packages, draws and covered lines, made with fixed values; a test names what matters to it."""
 
+import datetime as dt
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
-from invoices.models import ChargeLine, PackageDraw
+from accounts.models import Customer
+from invoices.models import ChargeLine, HourlyBill, PackageDraw, PackagePurchase
 from invoices.packages.purchase import buy_package
-from pricing.models import BillingItem, PackageProduct, PackageTerms, Service, ServiceGroup, TermsWeight
+from pricing.models import PackageProduct, PackageTerms, QuotaPackage, Service, TermsWeight
 from pricing.rules.methods import BillingMethod
-from tests.builders import at
+from tests.builders import at, close, item, record, report
+
+AHEAD = dt.timedelta(days=1)
+# Of which the tests' bills are: no package of the tests covers it.
+UNCOVERED = "SenseChat-Turbo"
 
 
-def tokens_product(
-    name="10M", tokens=1_000_000, *, services=("SenseChat-5",), groups=(), weights=(), **fields
-):
-    """Put a Tokens package on sale; `weights` are (service, measure, weight)."""
-    product, _ = PackageProduct.objects.get_or_create(name=name, method=BillingMethod.TOKENS_PACKAGE)
-    given = {"list_price": 100, "validity": 30, "validity_unit": "day", "begins_at": at(0)} | fields
-    return _terms(product, services, groups, weights, tokens=tokens, **given)
-
-
-def tpm_product(name="TPM by day", *, service="SenseChat-5", **fields):
-    """Put units of TPM on sale, by the day."""
-    product, _ = PackageProduct.objects.get_or_create(name=name, method=BillingMethod.TPM_PACKAGE)
-    given = {"list_price": 50, "validity_unit": "day", "begins_at": at(0)} | fields
-    return _terms(product, [service], [], [], **given)
-
-
-def _terms(product, services, groups, weights, **fields):
-    begins_at = fields.pop("begins_at")
-    # Parts of terms that have begun are fixed: they are added before.
-    terms = PackageTerms.objects.create(product=product, begins_at=at(0, hour=24 * 365), **fields)
+def on_sale(
+    name: str = "SenseChat-5 1M",
+    *,
+    tokens: int | None = 1_000_000,
+    services: tuple[str, ...] = ("SenseChat-5",),
+    weights: dict[str, str] | None = None,
+    begins_at: dt.datetime | None = None,
+    ends_at: dt.datetime | None = None,
+    **fields: Any,
+) -> PackageTerms:
+    """Put a product on sale: 1,000,000 tokens of SenseChat-5 for a month, for 30 RMB, since a week ago."""
+    method = BillingMethod.TPM_PACKAGE if tokens is None else BillingMethod.TOKENS_PACKAGE
+    product = PackageProduct.objects.create(name=name, method=method)
+    terms = PackageTerms.objects.create(
+        **{"product": product, "tokens": tokens, "list_price": Decimal(30)}
+        | {"begins_at": dt.datetime.now(dt.UTC) + AHEAD}
+        | fields
+    )
+    # What terms that have begun cover is fixed; these begin once they are complete.
     terms.services.set(Service.objects.filter(name__in=services))
-    terms.groups.set(ServiceGroup.objects.filter(name__in=groups))
-    for service, measure, weight in weights:
-        item = BillingItem.objects.get(service__name=service, measure=measure)
-        TermsWeight.objects.create(terms=terms, billing_item=item, weight=Decimal(weight))
-    PackageTerms.objects.filter(pk=terms.pk).update(begins_at=begins_at)
-    terms.refresh_from_db()
+    for measure, weight in (weights or {}).items():
+        TermsWeight.objects.create(
+            terms=terms, billing_item=item(services[0], measure), weight=Decimal(weight)
+        )
+    terms.begins_at = begins_at or at(0) - dt.timedelta(days=7)
+    terms.ends_at = ends_at
+    terms.save()
     return terms
 
 
-def buy(customer, terms, *, now, **choice):
-    """Buy a package at this instant; return the package."""
-    return buy_package(
-        customer=customer, terms=terms, order_id=uuid4(), by="alice@acme.example", now=now, **choice
-    ).package
+def tpm_on_sale(name: str = "SenseChat-5 TPM", **fields: Any) -> PackageTerms:
+    """Put units of TPM of SenseChat-5 on sale, for 100 RMB a day."""
+    return on_sale(name, **{"tokens": None, "validity_unit": "day", "list_price": Decimal(100)} | fields)
 
 
-def lines(customer=None):
-    """The quantities and amounts of all lines, by measure, service and the product that covers them."""
-    found = ChargeLine.objects.select_related("package").order_by("id")
-    if customer:
-        found = found.filter(bill__customer=customer)
-    return {
-        (line.service_name, line.measure, line.package and line.package.product_name): (
-            int(line.quantity),
-            line.amount.normalize(),
-        )
-        for line in found
-        if line.quantity
-    }
+def buy(customer: Customer, terms: PackageTerms | None = None, **order: Any) -> PackagePurchase:
+    """Buy a package at half past THE_HOUR."""
+    given: dict[str, Any] = {"order_id": uuid4(), "by": f"alice@{customer.code}.example", "now": at(30)}
+    return buy_package(customer=customer, terms=terms or on_sale(), **(given | order))
 
 
-def draws(package):
-    """What was drawn from a package, or given back (negative), and what was left."""
-    return [
-        (-draw.tokens if draw.is_return else draw.tokens, draw.left)
-        for draw in PackageDraw.objects.filter(package=package).order_by("id")
-    ]
+def bill(customer: Customer, *, hour: int = 0) -> HourlyBill:
+    """Close THE_HOUR, or one so many hours after it, with a bill for what no package covers."""
+    record(
+        report(
+            f"for-a-bill-{hour}", customer=customer.code, service=UNCOVERED, occurred_at=at(10, hour=hour)
+        ),
+        now=at(61, hour=hour),
+    )
+    close(hour=hour)
+    return HourlyBill.objects.get(customer=customer, hour=at(0, hour=hour))
+
+
+def draw(package: QuotaPackage, tokens: str | int, *, of: HourlyBill, **fields: Any) -> PackageDraw:
+    """What this bill drew from the package; below 0: what it gave back."""
+    last = PackageDraw.objects.filter(package=package).order_by("id").last()
+    before = last.left if last else Decimal(package.tokens or 0)
+    number = Decimal(tokens)
+    return PackageDraw.objects.create(
+        package=package,
+        bill=of,
+        is_return=number < 0,
+        tokens=abs(number),
+        left_before=before,
+        left=before - number,
+        **fields,
+    )
+
+
+def cover(line: ChargeLine, package: QuotaPackage) -> ChargeLine:
+    """A line like this one, on the same bill, that the package covers."""
+    copy = ChargeLine.objects.select_related("bill__customer").get(pk=line.pk)
+    copy.pk = None
+    copy.unit_price = copy.amount = Decimal(0)
+    copy.package = package
+    copy.save()
+    return copy

@@ -11,7 +11,7 @@ from invoices.closing.parking import release
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, QuotaOverrun
 from invoices.rating.charges_sql import charges_so_far
 from tests.builders import at, close, record, report
-from tests.invoices.packages.builders import buy, draws, lines, tokens_product, tpm_product
+from tests.invoices.packages.drawn import buy, draws, lines, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from accounts.models import Customer
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
 from tests.builders import at, close, record, report
-from tests.invoices.packages.builders import buy, tokens_product, tpm_product
+from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
 

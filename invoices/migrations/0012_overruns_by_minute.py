@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoices", "0010_package_documents"),
+        ("invoices", "0011_draws_of_a_package"),
         ("pricing", "0014_package_rules"),
     ]
 

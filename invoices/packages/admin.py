@@ -1,0 +1,328 @@
+"""Quota packages in the admin: what was sold, used and expires; coverage; buying one for a customer."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
+
+from accounts.audit.audited_admin import AuditHistoryAdmin
+from accounts.models import Customer
+from invoices.models import PackagePurchase
+from invoices.packages.admin_filters import SOON_DAYS, ExpiresSoonFilter, PackageStateFilter
+from invoices.packages.coverage import COVERAGE_DAYS, percent_text, read_coverage
+from invoices.packages.draws import draws_of
+from invoices.packages.forms import AdminPurchaseForm, ShownPurchaseForm, hidden_fields
+from invoices.packages.purchase import PurchasePlan, PurchaseRefused, buy_package, plan_purchase
+from invoices.packages.status import CURRENT, PackageState, packages_at, planned_methods
+from invoices.templatetags.amounts import exact, grouped, instant_text
+from pricing.models import PackageTerms
+from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.base import ModelAdmin
+from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+OFFERED_CODES = 500
+CUSTOMERS_SHOWN = 100
+DRAWS_SHOWN = 100
+STATES = {
+    PackageState.SCHEDULED.label: "info",
+    PackageState.IN_FORCE.label: "success",
+    PackageState.USED_UP.label: "warning",
+    PackageState.EXPIRED.label: "default",
+    PackageState.REFUNDED.label: "default",
+}
+INCOMPLETE = "Nothing was bought: the page was sent incomplete. Check it again, then buy."
+
+
+class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, ModelAdmin):
+    """Packages that customers bought; they are never changed, and bought on a page of their own."""
+
+    list_display = (
+        *("number", "customer_link", "product_name", "state_text", "used_text", "expires_text"),
+        *("amount_text", "bought_by"),
+    )
+    list_filter = (PackageStateFilter, ExpiresSoonFilter, "method")
+    search_fields = ("number", "customer__code", "customer__name", "product_name")
+    ordering = ("-bought_at", "-id")
+    list_per_page = 50
+    show_full_result_count = False
+    list_before_template = "admin/packages_summary.html"
+    change_form_outer_after_template = "admin/package_draws.html"
+    actions_list = ("coverage",)
+    fields = (
+        *("number", "customer_link", "product_name", "method", "services", "contains", "state_text"),
+        *("used_text", "begins_text", "expires_text", "ended_text", "list_price", "price", "quantity"),
+        *("amount_text", "bought_text", "bought_by"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With what is used and left, the state and the document, read at once."""
+        return packages_at(clock.now()).order_by(*self.get_ordering(request))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """With the permission to make purchases."""
+        return bool(request.user.has_perm("invoices.add_packagepurchase"))
+
+    @display(description="customer", ordering="customer__code")
+    def customer_link(self, package: Any) -> str:
+        """With a link."""
+        url = reverse("admin:accounts_customer_change", args=[package.customer_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, package.customer.code)
+
+    @display(description="state", label=STATES, ordering="state")
+    def state_text(self, package: Any) -> str:
+        """Now."""
+        return PackageState(package.state).label
+
+    @display(description="contains")
+    def contains(self, package: Any) -> str:
+        """Tokens or units, and the limits."""
+        limits = f"{package.tpm:,} TPM, {package.rpm:,} RPM" if package.rpm else "the usual limits"
+        what = f"{package.tokens:,} tokens" if package.tokens else f"{package.units:,} units"
+        return f"{what}: {limits}"
+
+    @display(description="used")
+    def used_text(self, package: Any) -> str:
+        """Of a Tokens package how much of what."""
+        if package.used is None:
+            return f"{package.units:,} units"
+        share = percent_text(package.used, package.tokens)
+        return f"{exact(package.used, 0)} of {package.tokens:,} ({share})"
+
+    @display(description="services")
+    def services(self, package: Any) -> str:
+        """As on the document."""
+        return str(package.purchase.services)
+
+    @display(description="from (UTC)", ordering="begins_at")
+    def begins_text(self, package: Any) -> str:
+        """The first instant."""
+        return instant_text(package.begins_at)
+
+    @display(description="expires (UTC)", ordering="expires_at")
+    def expires_text(self, package: Any) -> str:
+        """The end (exclusive)."""
+        return instant_text(package.expires_at)
+
+    @display(description="ended (UTC)")
+    def ended_text(self, package: Any) -> str:
+        """Where it ended before it expired, and why."""
+        return f"{instant_text(package.ended_at)}: {package.ending}" if package.ended_at else "-"
+
+    @display(description="list price (RMB)")
+    def list_price(self, package: Any) -> str:
+        """Of one."""
+        return exact(package.purchase.list_price)
+
+    @display(description="price (RMB)")
+    def price(self, package: Any) -> str:
+        """Of one, as it was bought."""
+        return exact(package.purchase.price)
+
+    @display(description="quantity")
+    def quantity(self, package: Any) -> str:
+        """Units times days or months."""
+        return grouped(package.purchase.quantity)
+
+    @display(description="amount (RMB)", ordering="purchase__amount")
+    def amount_text(self, package: Any) -> str:
+        """Price times quantity."""
+        return exact(package.purchase.amount)
+
+    @display(description="bought (UTC)", ordering="bought_at")
+    def bought_text(self, package: Any) -> str:
+        """To the second."""
+        return instant_text(package.bought_at)
+
+    @display(description="bought by", ordering="purchase__bought_by")
+    def bought_by(self, package: Any) -> str:
+        """The customer's owner, or the admin."""
+        return str(package.purchase.bought_by)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """With a line that sums up the packages of the list, all its pages."""
+        answer: Any = super().changelist_view(request, extra_context)
+        found = getattr(answer, "context_data", None)
+        if found and "cl" in found:
+            found["summary"] = _summary(found["cl"].queryset, now=clock.now())
+        return answer  # type: ignore[no-any-return]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """With the newest draws."""
+        package = self.get_object(request, object_id)
+        context = {"draws": _draws_table(package)} if package and package.tokens else {}
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+        return answer
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Ask for customer and product; show what it would be; buy it."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        now = clock.now()
+        on_sale = PackageTerms.objects.in_force(at=now).select_related("product").order_by("product__name")
+        # The form is in the query string at both steps, so that what is bought is what was shown.
+        purchase_form = AdminPurchaseForm(request.GET or None, on_sale=on_sale)
+        form = ShownPurchaseForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and purchase_form.is_valid():
+            bought = self._buy(request, form, purchase_form, now=now)
+            if bought is not None:
+                return redirect(reverse("admin:pricing_quotapackage_change", args=[bought.pk]))
+        plan = _planned(purchase_form, now=now)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Buy a package for a customer",
+            "purchase_form": purchase_form,
+            "form": form,
+            "plan": plan,
+            "facts": _facts(plan) if plan else [],
+            "changes": _changes_table(plan, now=now) if plan else None,
+            "hidden": hidden_fields(begins_at=plan.begins_at, sent=form) if plan else {},
+            "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
+            "back": reverse("admin:pricing_quotapackage_changelist"),
+            "opts": self.opts,
+        }
+        return render(request, "admin/buy_package.html", context)
+
+    def _buy(
+        self,
+        request: HttpRequest,
+        form: ShownPurchaseForm,
+        purchase_form: AdminPurchaseForm,
+        *,
+        now: dt.datetime,
+    ) -> PackagePurchase | None:
+        """Buy it, or put the reason for a refusal on the form."""
+        if not form.is_valid():
+            form.add_error(None, INCOMPLETE)
+            return None
+        try:
+            bought = buy_package(
+                **purchase_form.purchase(), **form.cleaned_data, by=request.user.get_username(), now=now
+            )
+        except PurchaseRefused as refusal:
+            form.add_error(None, f"Nothing was bought. {refusal}")
+            return None
+        self.log_addition(request, bought.package, f"Bought for {bought.customer_code}.")
+        messages.success(request, f"Bought for {bought.customer_code}: package {bought}.")
+        return bought
+
+    @action(description="Coverage", url_path="coverage", permissions=["view"])
+    def coverage(self, request: HttpRequest) -> HttpResponse:
+        """How much of what customers with packages used was covered."""
+        found = read_coverage(now=clock.now())
+        rows = [
+            [one.customer_code, one.customer_name, grouped(one.used), grouped(one.covered)]
+            + [percent_text(one.covered, one.used)]
+            for one in found[:CUSTOMERS_SHOWN]
+        ]
+        used, covered = (sum(getattr(one, name) for one in found) for name in ("used", "covered"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Coverage of the last {COVERAGE_DAYS} days",
+            "customers": len(found),
+            "shown": len(rows),
+            "used": grouped(used),
+            "covered": grouped(covered),
+            "share": percent_text(covered, used),
+            "table": {"headers": ["customer", "name", "tokens used", "covered", "coverage"], "rows": rows},
+            "back": reverse("admin:pricing_quotapackage_changelist"),
+            "opts": self.opts,
+        }
+        return render(request, "admin/package_coverage.html", context)
+
+
+def _summary(packages: Any, *, now: dt.datetime) -> dict[str, str]:
+    """Return what the packages of a list come to, as the page shows it."""
+    soon = Q(state__in=CURRENT, expires_at__lte=now + dt.timedelta(days=SOON_DAYS))
+    # An aggregate hides a column of the same name from those after it.
+    total = packages.order_by().aggregate(
+        packages=Count("pk"),
+        all_amounts=Sum("purchase__amount", default=0),
+        packages_in_force=Count("pk", filter=Q(state=PackageState.IN_FORCE)),
+        all_tokens=Sum("tokens", default=0),
+        all_used=Sum("used", default=0),
+        expiring=Count("pk", filter=soon),
+    )
+    return {
+        "sold": grouped(total["packages"]),
+        "amount": exact(total["all_amounts"]),
+        "in_force": grouped(total["packages_in_force"]),
+        "used": exact(total["all_used"], 0),
+        "tokens": grouped(total["all_tokens"]),
+        "share": percent_text(total["all_used"], total["all_tokens"]),
+        "soon": grouped(total["expiring"]),
+        "days": str(SOON_DAYS),
+    }
+
+
+def _draws_table(package: Any) -> dict[str, Any]:
+    rows = [
+        [
+            f"{draw.bill.hour_id:%Y-%m-%d %H:%M}",
+            _bill_link(draw.bill),
+            exact(draw.left_before, 0),
+            f"{exact(draw.tokens, 0)} {'given back' if draw.is_return else 'drawn'}",
+            exact(draw.left, 0),
+            instant_text(draw.ran_out_at) if draw.ran_out_at else "",
+        ]
+        for draw in draws_of(package).order_by("-id")[:DRAWS_SHOWN]
+    ]
+    headers = ["billing hour (UTC)", "bill", "before", "tokens", "left", "ran out (UTC)"]
+    return {"headers": headers, "rows": rows}
+
+
+def _bill_link(bill: Any) -> str:
+    url = reverse("admin:invoices_hourlybill_change", args=[bill.pk])
+    return format_html('<a class="underline" href="{}">{}</a>', url, bill.number)
+
+
+def _planned(form: AdminPurchaseForm, *, now: dt.datetime) -> PurchasePlan | None:
+    """Return what the purchase would be now; None if it cannot be made, with the reason on the form."""
+    if not form.is_valid():
+        return None
+    try:
+        return plan_purchase(**form.purchase(), now=now)
+    except PurchaseRefused as refusal:
+        form.refuse(refusal)
+        return None
+
+
+def _facts(plan: PurchasePlan) -> list[tuple[str, str]]:
+    terms = plan.terms
+    what = f"{terms.tokens:,} tokens" if terms.tokens else f"{plan.units:,} units"
+    limits = f", {plan.tpm:,} TPM, {plan.rpm:,} RPM" if plan.rpm else ""
+    facts = [
+        ("customer", f"{plan.customer.name} ({plan.customer.code})"),
+        ("product", f"{terms.product.name}: {plan.method.label}"),
+        ("contains", f"{what}{limits}"),
+        ("in force (UTC)", f"{instant_text(plan.begins_at)} until {instant_text(plan.expires_at)}"),
+        ("price (RMB)", f"{exact(terms.price)}; list price {exact(terms.list_price)}"),
+        ("amount (RMB)", f"{exact(plan.amount)} = {plan.quantity:,} x {exact(terms.price)}"),
+    ]
+    if plan.waits_for:
+        facts.append(("waits for the end of", plan.waits_for.label))
+    return facts
+
+
+def _changes_table(plan: PurchasePlan, *, now: dt.datetime) -> dict[str, Any]:
+    begins = f"{plan.method.label}, {instant_text(plan.begins_at)}"
+    rows = []
+    for one in planned_methods(plan, now=now):
+        ending = [
+            f"{span.method.label}, {instant_text(span.ends_at or plan.begins_at)}" for span in one.ending
+        ]
+        if one.goes_on_until:
+            ending.append(f"nothing: this method is in force until {instant_text(one.goes_on_until)}")
+        rows.append([one.service.name, "; ".join(ending), begins])
+    return {"headers": ["service", "ends (UTC)", "begins (UTC)"], "rows": rows}

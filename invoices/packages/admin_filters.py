@@ -1,0 +1,49 @@
+"""Filters of quota packages in the admin: their state, and which expire soon."""
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from invoices.packages.status import CURRENT, PackageState
+from sensenova_billing.lib import clock
+
+SOON_DAYS = 7
+_WITHIN = {"1": "a day", "3": "3 days", str(SOON_DAYS): "7 days", "30": "30 days"}
+
+
+class PackageStateFilter(admin.SimpleListFilter):
+    """Scheduled, in force, used up, expired or refunded."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """All states."""
+        return [(state.value, state.label) for state in PackageState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those in the state that was chosen."""
+        chosen = self.value()
+        return queryset.filter(state=chosen) if chosen in list(PackageState) else queryset
+
+
+class ExpiresSoonFilter(admin.SimpleListFilter):
+    """Those in force or scheduled that expire within some days."""
+
+    title = "expires within"
+    parameter_name = "expires_within"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """So many days."""
+        return [*_WITHIN.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that expire within the days that were chosen."""
+        chosen = self.value()
+        if chosen not in _WITHIN:
+            return queryset
+        until = clock.now() + dt.timedelta(days=int(chosen))
+        return queryset.filter(state__in=CURRENT, expires_at__lte=until)
