@@ -103,6 +103,7 @@ class Coverage:
             "ran_out": _json(
                 {
                     "package": one.package,
+                    "customer": one.customer,
                     "at": one.at.isoformat(),
                     "event_id": one.event_id,
                     "measure": one.measure,
