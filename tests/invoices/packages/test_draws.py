@@ -14,7 +14,7 @@ from tests.builders import at, close, record, report
 from tests.invoices.packages.builders import buy, draws, lines, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("verified_afterwards")]
 
 IN, OUT = "input_tokens", "output_tokens"
 BY = "operator@sensenova.example"
@@ -285,7 +285,7 @@ def test_the_running_hour_shows_what_would_be_covered(acme):
     assert {
         (charge.quantity, charge.amount, bool(charge.package)) for charge in found if charge.quantity
     } == {
-        (150, 0, True),
-        (50, Decimal("0.002"), False),
+        (Decimal(150), Decimal(0), True),
+        (Decimal(50), Decimal("0.002"), False),
     }
     assert_made_again(0)
