@@ -133,7 +133,7 @@ def compare_draws(*, due: Iterable[DueDraw], draws: Iterable[Draw], packages: Pa
         for name in ("left_before", "left", *_RAN_OUT):
             says, must = getattr(draw, name), getattr(expected, name)
             if says != must:
-                yield f"says {name} {_written(says)} of {number}, it must be {_written(must)}"
+                yield f"says {name} {_said(says)} of {number}, it must be {_said(must)}"
         if draw.left < 0:
             yield f"leaves less than nothing of {number}"
     for expected in missing.values():
@@ -217,6 +217,10 @@ def _differences(*, line: Line, due: Due) -> Iterator[tuple[str, str]]:
     for name in ("service", "measure", "price_kind", "is_own_price", "rerating"):
         if getattr(line, name) != getattr(due, name):
             yield "line", f"says {name} {getattr(line, name)}, it must be {getattr(due, name)}"
+
+
+def _said(value: Any) -> str:
+    return decimal(value) if isinstance(value, Decimal) else str(value)
 
 
 def _package(package: int | None) -> str:
