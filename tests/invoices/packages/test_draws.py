@@ -14,7 +14,7 @@ from tests.builders import at, close, record, report
 from tests.invoices.packages.drawn import buy, draws, lines, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("verified_afterwards")]
 
 IN, OUT = "input_tokens", "output_tokens"
 BY = "operator@sensenova.example"
