@@ -365,7 +365,7 @@ class _Drawing:
 
     def _without_others(self, portion: Portion) -> Iterator[Portion]:
         """Part what a Tokens package covers from what it does not count, such as images."""
-        package = self.packages.by_id.get(portion.package or 0)
+        package = None if portion.package is None else self.packages.by_id[portion.package]
         used = dict(zip(self.packages.measures, portion.quantities, strict=True))
         others = {one: quantity for one, quantity in used.items() if quantity and one not in TOKENS}
         if package is None or package.tokens is None or not others:

@@ -262,7 +262,8 @@ def _verify_bills(part: Part, *, bills: Bills, books: Books) -> None:
         found.add(what, f"the bill is for {bill.records} records, there are {records}", **where)
     for what, text, line in compare(due=due, lines=lines):
         found.add(what, text, **where, line=line and line.id)
-    draws = [draw for draw in part.draws if draw.bill in {one.id for one, _ in bills}]
+    own = {one.id for one, _ in bills}
+    draws = [draw for draw in part.draws if draw.bill in own]
     for text in compare_draws(due=due_draws, draws=draws, packages=books.packages):
         found.add("draw", text, **where)
     _verify_sums(bills, found=found, where=where)

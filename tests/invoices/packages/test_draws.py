@@ -107,6 +107,18 @@ def test_packages_that_cover_other_services_are_drawn_by_their_own_calls(acme):
     }
 
 
+def test_calls_that_one_package_covers_are_not_parted_where_a_later_one_runs_out(acme):
+    first = buy(acme, tokens_product("first", 100, services=["SenseChat"], validity=10), now=at(1))
+    later = buy(acme, tokens_product("later", 100, services=["SenseChat", "SenseChat-5"]), now=at(1))
+    use("a", 10, 10, service="SenseChat")
+    use("b", 11, 150)
+
+    close()
+
+    assert (draws(first), draws(later)) == ([(10, 90)], [(100, 0)])
+    assert ChargeLine.objects.filter(package=first).count() == 2
+
+
 def test_a_token_of_an_item_may_take_more_than_one_of_the_package(acme):
     weights = [("SenseChat-5", OUT, "2.5")]
     package = buy(acme, tokens_product("heavy", 1000, weights=weights), now=at(1))
