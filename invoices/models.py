@@ -13,7 +13,8 @@ charged and rebills them at another. A *verification* is the result of computing
 A *package purchase* is the document of a quota package: what was bought, for how much. What an hour takes
 from a Tokens package is a *draw*, and what it gives back for reversed calls another; both are sealed with the
 hour. A line of covered usage has the amount 0 and names its package. A *quota overrun* is a minute in which a
-customer used more tokens than the TPM that it had bought.
+customer used more tokens than the TPM that it had bought. A *notice* tells a customer what becomes of a
+package.
 
 Amounts are in RMB (CNY) and are never rounded here.
 """
@@ -397,6 +398,53 @@ class QuotaOverrun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} {self.minute:%Y-%m-%d %H:%M} UTC"
+
+
+class NoticeKind(models.TextChoices):
+    """What a notice about a package says."""
+
+    USED_80 = "used_80", "80 % used"
+    USED_100 = "used_100", "used up"
+    EXPIRES_7 = "expires_7", "expires within 7 days"
+    EXPIRES_3 = "expires_3", "expires within 3 days"
+    EXPIRES_1 = "expires_1", "expires within a day"
+
+
+class PackageNotice(models.Model):
+    """What a customer is told about a package, once: by mail, and on pages until it is dismissed or over."""
+
+    package = models.ForeignKey(
+        QuotaPackage, on_delete=models.PROTECT, db_index=False, related_name="notices"
+    )
+    kind = models.CharField(max_length=12, choices=NoticeKind.choices)
+    created_at = models.DateTimeField()
+    shown_until = models.DateTimeField(help_text="When it is over.")
+    mail_after = models.DateTimeField(help_text="Later than it was created where the mail could not be sent.")
+    mailed_at = models.DateTimeField(null=True)
+    dismissed_at = models.DateTimeField(null=True)
+    dismissed_by = models.CharField(max_length=254, blank=True, default="")
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=["mail_after"], condition=Q(mailed_at=None, dismissed_at=None), name="notices_to_mail"
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint("package", "kind", name="a_package_has_one_notice_of_a_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=NoticeKind.values), name="a_notice_is_of_a_known_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(dismissed_at=None, dismissed_by="")
+                | Q(dismissed_at__isnull=False) & ~Q(dismissed_by=""),
+                name="a_notice_names_the_person_that_dismissed_it",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}: {self.get_kind_display()}"
 
 
 class ParkedHour(models.Model):

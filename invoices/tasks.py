@@ -7,6 +7,7 @@ from celery import shared_task
 from invoices.books import results
 from invoices.closing import close
 from invoices.models import Verification
+from invoices.packages.after_sale import sweep
 from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
@@ -14,8 +15,16 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def close_due_hours() -> None:
-    """Close every hour that is due."""
-    close.close_due_hours(now=database_now(), on_closed=_log_closed)
+    """Close every hour that is due, then see what that means for packages."""
+    if close.close_due_hours(now=database_now(), on_closed=_log_closed):
+        sweep_packages()
+
+
+@shared_task
+def sweep_packages() -> None:
+    """Write and mail what is due about packages."""
+    if swept := str(sweep.sweep_packages(now=database_now())):
+        logger.info("Packages: %s", swept)
 
 
 def _log_closed(closed: close.ClosedHour) -> None:

@@ -11,6 +11,7 @@ from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
 from invoices.packages import views as packages
+from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
 from invoices.portal import views as invoices
 from invoices.price_impact import package_admin, price_admin
@@ -48,6 +49,7 @@ urlpatterns = [
     path("customers/<str:code>/packages", packages.customer_packages, name="customer_packages"),
     path("customers/<str:code>/packages/buy", packages.choose_product, name="choose_product"),
     path("customers/<str:code>/packages/buy/<int:pk>", packages.buy, name="buy_package"),
+    path("customers/<str:code>/packages/notices/<int:pk>/dismiss", after_sale.dismiss, name="dismiss_notice"),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),

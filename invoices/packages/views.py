@@ -20,6 +20,7 @@ from accounts.api_keys.customer_access import customer_of_person, is_owner
 from accounts.models import Customer
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import PackagePurchase
+from invoices.packages.after_sale.notices import notices_of
 from invoices.packages.draws import DRAW_COLUMNS, draw_rows, draws_of, overruns_of
 from invoices.packages.forms import AmountForm, OrderForm, PageForm, hidden_fields
 from invoices.packages.pagination import newest_first
@@ -62,6 +63,7 @@ def customer_packages(request: HttpRequest, code: str) -> HttpResponse:
         context = {
             "customer": customer,
             "now": now,
+            "notices": notices_of(customer=customer, at=now),
             "current": current_packages(customer=customer, at=now),
             "methods": methods_of(customer=customer, at=now),
             "ended": [status_of(one) for one in ended.rows],

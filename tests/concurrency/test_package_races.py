@@ -1,0 +1,72 @@
+"""What is done for packages by two workers at once is done once."""
+
+import threading
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+
+from invoices.models import PackageNotice
+from invoices.packages.after_sale import mail as mailing
+from invoices.packages.after_sale.mail import mail_notices
+from invoices.packages.after_sale.notices import find_notices
+from tests.builders import at
+from tests.concurrency.threads import PATIENCE, together
+from tests.invoices.packages.builders import bill, buy, draw
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DUE = at(70)
+
+
+@pytest.fixture
+def sent_by_two(acme, alice, monkeypatch):
+    """Let two workers mail the only notice, the second while the first one is about to send it."""
+    draw(buy(acme).package, 900_000, of=bill(acme))
+    find_notices(now=DUE)
+    sending, release = threading.Event(), threading.Event()
+    send = EmailBackend.send_messages
+
+    def hold_first(self, messages):
+        if not sending.is_set():
+            sending.set()
+            assert release.wait(PATIENCE)
+        return send(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", hold_first)
+
+    def mail_together():
+        with together() as threads:
+            first = threads.start(lambda: mail_notices(now=DUE))
+            assert sending.wait(PATIENCE)
+            try:
+                of_second = threads.start(lambda: mail_notices(now=DUE)).result(PATIENCE)
+            finally:
+                release.set()
+            return first.result(PATIENCE), of_second
+
+    return mail_together
+
+
+def test_two_workers_mail_a_notice_once(sent_by_two):
+    assert sent_by_two() == (1, 0)
+    assert len(mail.outbox) == 1
+
+
+def test_without_the_lock_they_would_mail_it_twice(sent_by_two, monkeypatch):
+    """The control: the test above fails if the row is not locked."""
+    monkeypatch.setattr(mailing, "locked", lambda rows: rows)
+
+    assert sent_by_two() == (1, 1)
+    assert len(mail.outbox) == 2
+
+
+def test_two_workers_find_a_notice_once(acme):
+    draw(buy(acme).package, 900_000, of=bill(acme))
+
+    with together() as threads:
+        both = [threads.start(lambda: find_notices(now=DUE)) for _ in range(2)]
+        found = [one.result(PATIENCE) for one in both]
+
+    assert sorted(found) == [0, 1]
+    assert PackageNotice.objects.count() == 1
