@@ -408,6 +408,8 @@ class NoticeKind(models.TextChoices):
     EXPIRES_7 = "expires_7", "expires within 7 days"
     EXPIRES_3 = "expires_3", "expires within 3 days"
     EXPIRES_1 = "expires_1", "expires within a day"
+    RENEWED = "renewed", "renewed"
+    NOT_RENEWED = "not_renewed", "not renewed"
 
 
 class PackageNotice(models.Model):
@@ -445,6 +447,57 @@ class PackageNotice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.package}: {self.get_kind_display()}"
+
+
+class PackageRenewal(models.Model):
+    """Whether the same product is bought again when a package ends, by whose order, and what came of it."""
+
+    package = models.OneToOneField(QuotaPackage, on_delete=models.PROTECT, related_name="renewal")
+    is_on = models.BooleanField()
+    ordered_by = models.CharField(max_length=254)
+    ordered_at = models.DateTimeField()
+    renewed_by = models.OneToOneField(
+        QuotaPackage,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="renews",
+        help_text="The next package.",
+    )
+    refused_at = models.DateTimeField(null=True)
+    refused_because = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ("package",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(refused_at=None, refused_because="")
+                | Q(refused_at__isnull=False) & ~Q(refused_because=""),
+                name="a_renewal_is_refused_for_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(renewed_by=None, refused_at=None)
+                | Q(renewed_by=None, is_on=True)
+                | Q(refused_at=None, is_on=True),
+                name="a_renewal_is_carried_out_or_refused_only_if_it_is_on",
+            ),
+            models.CheckConstraint(
+                condition=Q(renewed_by=None) | ~Q(renewed_by=F("package")),
+                name="a_package_does_not_renew_itself",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}: {'on' if self.is_on else 'off'}"
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it was carried out or refused, after which it stays as it is."""
+        return self.renewed_by_id is not None or self.refused_at is not None
+
+    @property
+    def is_due_later(self) -> bool:
+        """Whether it is on and still to be carried out."""
+        return self.is_on and not self.is_past
 
 
 class ParkedHour(models.Model):

@@ -39,6 +39,7 @@ class QuotaPackagePayload(msgspec.Struct, frozen=True):
     price: Annotated[Digits, Meta(description="In RMB; of a TPM package that of a unit per day or month.")]
     quantity: int
     amount: Annotated[Digits, Meta(description="Price times quantity.")]
+    renews: Annotated[bool, Meta(description="Whether the same product is bought again when it ends.")]
 
 
 class QuotaPackagesPayload(msgspec.Struct, frozen=True):
@@ -106,6 +107,7 @@ def _package_payload(status: PackageStatus) -> QuotaPackagePayload:
         price=plain(purchase.price),
         quantity=purchase.quantity,
         amount=plain(purchase.amount),
+        renews=status.renews,
     )
 
 

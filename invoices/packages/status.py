@@ -12,7 +12,7 @@ from django.db.models import Case, CharField, DecimalField, F, OuterRef, QuerySe
 from django.db.models.functions import Cast, Coalesce
 
 from accounts.models import Customer
-from invoices.models import DRAW_PLACES, PackageDraw, PackagePurchase
+from invoices.models import DRAW_PLACES, PackageDraw, PackagePurchase, PackageRenewal
 from invoices.packages.purchase import PurchasePlan
 from pricing.models import MethodPeriod, PackageEnding, QuotaPackage, Service
 from pricing.rules.methods import BillingMethod
@@ -65,6 +65,21 @@ class PackageStatus:
         return BillingMethod(self.package.method)
 
     @property
+    def renewal(self) -> PackageRenewal | None:
+        """The order to renew it, or not to, and what came of that; None where there never was one."""
+        return getattr(self.package, "renewal", None)
+
+    @property
+    def renews(self) -> bool:
+        """Whether the same product is bought again when it ends."""
+        return self.renewal is not None and self.renewal.is_due_later
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it covers calls, or is to."""
+        return self.state in CURRENT
+
+    @property
     def ends_at(self) -> dt.datetime:
         """Where it ended before it expired, else where it expires."""
         return self.package.ended_at or self.package.expires_at
@@ -82,7 +97,7 @@ def packages_at(at: dt.datetime) -> QuerySet[Any]:
     latest = PackageDraw.objects.filter(package=OuterRef("pk")).order_by("-id").values("left")[:1]
     tokens = Cast("tokens", output_field=_TOKENS)
     return (
-        QuotaPackage.objects.select_related("customer", "purchase")
+        QuotaPackage.objects.select_related("customer", "purchase", "renewal__renewed_by")
         .annotate(left=Coalesce(Subquery(latest), tokens))
         .annotate(used=tokens - F("left"), state=_state(at))
     )

@@ -21,6 +21,7 @@ from accounts.models import Customer
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import PackagePurchase
 from invoices.packages.after_sale.notices import notices_of
+from invoices.packages.after_sale.renewal import renewal_shown
 from invoices.packages.draws import DRAW_COLUMNS, draw_rows, draws_of, overruns_of
 from invoices.packages.forms import AmountForm, OrderForm, PageForm, hidden_fields
 from invoices.packages.pagination import newest_first
@@ -88,6 +89,8 @@ def package(request: HttpRequest, number: str) -> HttpResponse:
         context = {
             "customer": status.package.customer,
             "status": status,
+            "renewal": renewal_shown(status, now=now),
+            "may_buy": is_owner(person=request.user, customer=status.package.customer),
             "periods": status.package.periods.select_related("service").order_by("service__name"),
             "weights": status.package.weights.select_related("billing_item__service"),
             "form": form,

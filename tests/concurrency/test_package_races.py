@@ -5,14 +5,18 @@ import threading
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import transaction
 
+from accounts.models import Customer
 from invoices.models import PackageNotice
 from invoices.packages.after_sale import mail as mailing
 from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.notices import find_notices
+from invoices.packages.after_sale.renewal import renew_packages, switch_renewal
 from tests.builders import at
-from tests.concurrency.threads import PATIENCE, together
+from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from tests.invoices.packages.builders import bill, buy, draw
+from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +74,21 @@ def test_two_workers_find_a_notice_once(acme):
 
     assert sorted(found) == [0, 1]
     assert PackageNotice.objects.count() == 1
+
+
+def test_two_workers_renew_a_package_once(acme):
+    package = buy(acme).package
+    switch_renewal(package=package, is_on=True, by="alice@acme.example", now=at(31))
+    now = package.expires_at - HOUR
+
+    with together() as threads:
+        with transaction.atomic():
+            Customer.objects.select_for_update().get()
+            both = [threads.start(lambda: renew_packages(now=now)) for _ in range(2)]
+            # The first waits for the transaction that holds the row, the second for its turn.
+            wait_until_waiting(1, locktype="transactionid")
+            wait_until_waiting(1, locktype="tuple")
+        bought = [one.result(PATIENCE) for one in both]
+
+    assert sorted(bought) == [0, 1]
+    assert acme.quota_packages.count() == 2

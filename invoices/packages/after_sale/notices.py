@@ -24,7 +24,7 @@ def notices_at(at: dt.datetime) -> QuerySet[PackageNotice]:
     """Return the notices that are neither dismissed nor over, newest first."""
     return PackageNotice.objects.filter(
         dismissed_at=None, shown_until__gt=at, package__ended_at=None
-    ).select_related("package__customer")
+    ).select_related("package__customer", "package__renewal__renewed_by__customer")
 
 
 def notices_of(*, customer: Customer, at: dt.datetime) -> list[PackageNotice]:
@@ -44,12 +44,21 @@ def notice_text(notice: PackageNotice) -> str:
     """Return what the notice says, in the customer's time."""
     package = notice.package
     name = f"Package {package.number} ({package.product_name})"
-    expires = minute_text(package.expires_at, ZoneInfo(package.customer.time_zone))
+    zone = ZoneInfo(package.customer.time_zone)
+    expires = minute_text(package.expires_at, zone)
+    renewal = getattr(package, "renewal", None)
     match notice.kind:
         case NoticeKind.USED_80:
             return f"{name}: 80 % of the tokens are used, or more."
         case NoticeKind.USED_100:
             return f"{name} is used up. What no other package covers is charged as Tokens Postpaid."
+        case NoticeKind.RENEWED if renewal and renewal.renewed_by:
+            begins = minute_text(renewal.renewed_by.begins_at, zone)
+            return f"{name} was renewed: package {renewal.renewed_by.number} is in force from {begins} on."
+        case NoticeKind.NOT_RENEWED if renewal:
+            return f"{name} was not renewed, and nothing was bought: {renewal.refused_because}"
+        case _ if renewal and renewal.is_due_later:
+            return f"{name} expires at {expires}, and is renewed then."
         case _:
             return f"{name} expires at {expires}. {_AT_EXPIRY[BillingMethod(package.method)]}"
 

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 
 from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.notices import find_notices
+from invoices.packages.after_sale.renewal import renew_packages
 
 
 @dataclass(frozen=True)
 class Swept:
     """What a sweep did; `str` is one line for logs, empty where it did nothing."""
 
-    notices: int
-    mails: int
+    renewed: int = 0
+    notices: int = 0
+    mails: int = 0
 
     def __str__(self) -> str:
-        return f"{self.notices:,} notices, {self.mails:,} mails" if self.notices or self.mails else ""
+        if not (self.renewed or self.notices or self.mails):
+            return ""
+        return f"{self.renewed:,} renewed, {self.notices:,} notices, {self.mails:,} mails"
 
 
 def sweep_packages(*, now: dt.datetime) -> Swept:
-    """Write the notices that are due, and mail those that wait."""
-    return Swept(notices=find_notices(now=now), mails=mail_notices(now=now))
+    """Renew what is due, write the notices that are due, and mail those that wait."""
+    return Swept(renewed=renew_packages(now=now), notices=find_notices(now=now), mails=mail_notices(now=now))

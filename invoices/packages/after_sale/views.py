@@ -1,8 +1,12 @@
-"""What a customer's people do with packages that they have: dismiss a notice."""
+"""What a customer's owners do with packages that they have: dismiss a notice, switch the renewal.
 
+The packages of another customer are 404; a viewer gets 403.
+"""
+
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -10,7 +14,10 @@ from django.views.decorators.http import require_POST
 from accounts.api_keys.customer_access import customer_of_person, is_owner
 from accounts.models import Customer
 from invoices.models import PackageNotice
+from invoices.packages.after_sale.forms import RenewalForm
 from invoices.packages.after_sale.notices import dismiss_notice
+from invoices.packages.after_sale.renewal import RenewalRefused, switch_renewal
+from pricing.models import QuotaPackage
 from sensenova_billing.lib import clock
 
 
@@ -23,6 +30,34 @@ def dismiss(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     notice = get_object_or_404(PackageNotice, pk=pk, package__customer=customer)
     dismiss_notice(notice=notice, by=request.user.get_username(), now=clock.now())
     return redirect("customer_packages", code=customer.code)
+
+
+@never_cache
+@login_required
+@require_POST
+def set_renewal(request: HttpRequest, number: str) -> HttpResponse:
+    """Have the package renewed when it ends, or not."""
+    package = _package_of_owner(request, number)
+    form = RenewalForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest("Nothing was changed: the page was sent incomplete. Open it again.")
+    is_on = form.cleaned_data["renewal"] == "on"
+    try:
+        switch_renewal(package=package, is_on=is_on, by=request.user.get_username(), now=clock.now())
+    except RenewalRefused as refusal:
+        messages.error(request, f"Nothing was changed. {refusal}")
+    else:
+        messages.success(request, f"The renewal of package {package.number} is {'on' if is_on else 'off'}.")
+    return redirect("customer_package", number=package.number)
+
+
+def _package_of_owner(request: HttpRequest, number: str) -> QuotaPackage:
+    # No number holds a NUL, and PostgreSQL takes no parameter with one.
+    found = QuotaPackage.objects.filter(customer__members__user=request.user.pk)
+    package = get_object_or_404(found.select_related("customer"), number=number.replace("\0", ""))
+    if not is_owner(person=request.user, customer=package.customer):
+        raise PermissionDenied
+    return package
 
 
 def _customer_of_owner(request: HttpRequest, code: str) -> Customer:

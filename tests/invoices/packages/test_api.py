@@ -67,6 +67,7 @@ def test_a_package_is_answered_with_what_is_left(get, acme):
                 "price": "30",
                 "quantity": 1,
                 "amount": "30",
+                "renews": False,
             }
         ],
         "next": None,
