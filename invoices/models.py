@@ -14,7 +14,7 @@ A *package purchase* is the document of a quota package: what was bought, for ho
 from a Tokens package is a *draw*, and what it gives back for reversed calls another; both are sealed with the
 hour. A line of covered usage has the amount 0 and names its package. A *quota overrun* is a minute in which a
 customer used more tokens than the TPM that it had bought. A *notice* tells a customer what becomes of a
-package.
+package. A *package refund* is the order to end a package; the *package credit* is its document.
 
 Amounts are in RMB (CNY) and are never rounded here.
 """
@@ -27,7 +27,7 @@ from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeFi
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, GreaterThan, LessThanOrEqual
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
@@ -42,6 +42,8 @@ from usage.models import BillingHour
 AMOUNT_DECIMALS = 14
 # Of tokens drawn: those of the weights.
 DRAW_PLACES = WEIGHT_PLACES
+# Of credits: a share of a price need not have an end, and is cut off here.
+CREDIT_DECIMALS = 8
 # Far above any real bill; an upper bound is what keeps NaN out.
 AMOUNT_BOUND = Decimal(10) ** 30
 
@@ -498,6 +500,97 @@ class PackageRenewal(models.Model):
     def is_due_later(self) -> bool:
         """Whether it is on and still to be carried out."""
         return self.is_on and not self.is_past
+
+
+class PackageRefund(models.Model):
+    """The order to end a package and to credit what is left of it, carried out by the closing of an hour."""
+
+    package = models.OneToOneField(
+        QuotaPackage, on_delete=models.PROTECT, primary_key=True, related_name="refund"
+    )
+    ordered_by = models.CharField(max_length=254)
+    ordered_at = models.DateTimeField()
+    billing_hour = models.DateTimeField(help_text="The hour with whose closing the credit is issued.")
+    ends_at = models.DateTimeField(help_text="When the package ends.")
+    left = models.PositiveIntegerField(
+        null=True,
+        help_text="Of a TPM package: the units times the days or months that are refunded. "
+        "Of a Tokens package the closing tells.",
+    )
+
+    class Meta:
+        ordering = ("package",)
+        indexes = (models.Index(fields=["billing_hour"], name="refunds_by_billing_hour"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(whole_hour("billing_hour")) & Q(whole_hour("ends_at")),
+                name="a_refund_is_carried_out_at_full_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(billing_hour__lt=F("ends_at")), name="a_refunded_package_ends_after_its_last_draw"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}, refunded"
+
+
+class PackageCredit(models.Model):
+    """The document of a refund: what was left of a package, and what is credited for it."""
+
+    package = models.OneToOneField(
+        QuotaPackage, on_delete=models.PROTECT, primary_key=True, related_name="credit"
+    )
+    sealed_in = models.ForeignKey(
+        BillingHour,
+        on_delete=models.PROTECT,
+        related_name="credits",
+        help_text="The hour with whose closing it was issued.",
+    )
+    number = models.CharField(max_length=100)
+    customer_code = models.CharField(max_length=64)
+    customer_name = models.CharField(max_length=200)
+    product_name = models.CharField(max_length=100)
+    paid = models.DecimalField("paid (RMB)", max_digits=20, decimal_places=2)
+    quantity = models.BigIntegerField(help_text="What was bought: tokens, or units times the days or months.")
+    left = models.DecimalField(max_digits=30, decimal_places=DRAW_PLACES, help_text="Of that quantity.")
+    amount = models.DecimalField("exact amount (RMB)", max_digits=30, decimal_places=CREDIT_DECIMALS)
+    credited = models.DecimalField("credited (RMB)", max_digits=20, decimal_places=2)
+    ends_at = models.DateTimeField(help_text="When the package ends.")
+    ordered_by = models.CharField(max_length=254)
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-sealed_in", "number")
+        constraints = (
+            models.UniqueConstraint("number", name="a_credit_number_names_one_credit"),
+            models.CheckConstraint(
+                condition=Q(left__gte=0, left__lte=F("quantity"), quantity__gte=1, paid__gte=0),
+                name="a_credit_is_for_no_more_than_was_bought",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    LessThanOrEqual(F("amount") * F("quantity"), F("paid") * F("left")),
+                    GreaterThan(
+                        (F("amount") + Value(Decimal(1).scaleb(-CREDIT_DECIMALS))) * F("quantity"),
+                        F("paid") * F("left"),
+                    ),
+                ),
+                name="a_credit_is_the_share_of_the_price_that_is_left_cut_off",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    Exact(
+                        F("credited"),
+                        Func(F("amount"), Value(2), function="TRUNC", output_field=models.DecimalField()),
+                    )
+                ),
+                name="a_credit_is_cut_off_to_the_fen",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class ParkedHour(models.Model):

@@ -290,6 +290,11 @@ PARK_UNUSUAL_FROM = env.decimal("PARK_UNUSUAL_FROM", default=Decimal(1000))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
+# Whether what is left of a quota package is refunded ("unused") or nothing is ("none"), and within how many
+# days of its purchase.
+PACKAGE_REFUNDS = env.str("PACKAGE_REFUNDS", default="none")
+PACKAGE_REFUND_DAYS = env.int("PACKAGE_REFUND_DAYS", default=7)
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 

@@ -56,6 +56,7 @@ urlpatterns = [
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     path("packages/<str:number>/draws.csv", packages.package_draws_csv, name="package_draws_csv"),
+    path("packages/<str:number>/refund", after_sale.refund, name="refund_package"),
     path("packages/<str:number>/renewal", after_sale.set_renewal, name="set_renewal"),
     path("packages/<str:number>", packages.package, name="customer_package"),
     # The API

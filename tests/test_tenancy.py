@@ -56,6 +56,7 @@ OWNED = {
     "choose_product": ({"code": "globex"}, {"code": "nobody"}),
     "buy_package": ({"code": "globex", "pk": TERMS}, {"code": "nobody", "pk": TERMS}),
     "customer_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
+    "refund_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
 }
 # Takes a service key, never a session.

@@ -33,6 +33,17 @@ WITH bills AS (
       FROM invoices_quotaoverrun AS run
       JOIN invoices_hourlybill AS bill ON bill.id = run.bill_id
      WHERE bill.sealed_in_id = %(hour)s
+), credits AS (
+    SELECT credit.number, sha256(convert_to(
+               concat_ws('|', credit.number, package.number, credit.customer_code, credit.customer_name,
+                         credit.product_name, credit.paid, credit.quantity, credit.left, credit.amount,
+                         credit.credited, to_char(credit.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+                         credit.ordered_by,
+                         to_char(credit.issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')) || E'\n',
+               'UTF8')) AS sha256
+      FROM invoices_packagecredit AS credit
+      JOIN pricing_quotapackage AS package ON package.id = credit.package_id
+     WHERE credit.sealed_in_id = %(hour)s
 ), parked AS (
     SELECT customer_id, sha256(convert_to(
                concat_ws('|', customer_id, reason, records, amount,
@@ -47,4 +58,5 @@ SELECT sha256(%(before)s
            || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY number COLLATE "C", package_id, is_return)
                           FROM draws), '')
            || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY number COLLATE "C", minute, service_id)
-                          FROM overruns), ''))
+                          FROM overruns), '')
+           || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY number COLLATE "C") FROM credits), ''))

@@ -2,7 +2,8 @@
 
 A seal is the SHA-256 over the seal of the hour before and over the SHA-256 of each bill that was issued with
 the closing, in the order of their numbers, of each hour that was parked, in the order of the customers, and
-of each draw from a package and each quota overrun of these bills.
+of each draw from a package and each quota overrun of these bills, and of each credit in the order of their
+numbers.
 PostgreSQL computes it where the lines are, so that no memory is needed for them.
 """
 

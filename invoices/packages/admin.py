@@ -60,6 +60,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         *("number", "customer_link", "product_name", "method", "services", "contains", "state_text"),
         *("used_text", "begins_text", "expires_text", "ended_text", "list_price", "price", "quantity"),
         *("amount_text", "bought_text", "bought_by", "renewal_text"),
+        "refund_text",
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -134,6 +135,15 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
             return "off"
         outcome = f": {order.refused_because or f'renewed by {order.renewed_by}'}" if order.is_past else ""
         return f"{'on' if order.is_on else 'off'}, by {order.ordered_by}{outcome}"
+
+    @display(description="refund")
+    def refund_text(self, package: Any) -> str:
+        """The credit, or that it was ordered."""
+        order, credit = getattr(package, "refund", None), getattr(package, "credit", None)
+        if credit is not None:
+            left = f"{exact(credit.left, 0)} of {credit.quantity:,}"
+            return f"{credit.number}: {exact(credit.credited)} RMB for {left}, by {credit.ordered_by}"
+        return f"ordered by {order.ordered_by}" if order is not None else "-"
 
     @display(description="quantity")
     def quantity(self, package: Any) -> str:

@@ -154,7 +154,8 @@ def buy_package(
     Raises PurchaseRefused, and PlanChanged if the package would not begin at `begins_at`, which was shown.
     A renewal begins at `first_hour`, or at the earliest open hour where that is closed.
     """
-    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    # Not its key: a closing that writes bills does not wait for it.
+    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     # Not to be ended meanwhile.
     terms = PackageTerms.objects.select_for_update(of=("self",)).select_related("product").get(pk=terms.pk)
     if before := PackagePurchase.objects.filter(order_id=order_id).select_related("package").first():
@@ -222,7 +223,7 @@ def _change(*, customer: Customer, service: Service, at: dt.datetime) -> MethodC
 def _end_of_other_method(
     *, customer: Customer, services: Sequence[Service], method: BillingMethod, after: dt.datetime
 ) -> dt.datetime | None:
-    others = MethodPeriod.objects.filter(customer=customer, service__in=services, ends_at__gt=after)
+    others = MethodPeriod.objects.after(after).filter(customer=customer, service__in=services)
     found: dt.datetime | None = others.exclude(method=method).aggregate(last=Max("ends_at"))["last"]
     return found
 

@@ -8,12 +8,13 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.db import transaction
 
 from accounts.models import Customer
-from invoices.models import PackageNotice
+from invoices.models import PackageCredit, PackageNotice, PackageRefund
 from invoices.packages.after_sale import mail as mailing
 from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.notices import find_notices
+from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import renew_packages, switch_renewal
-from tests.builders import at
+from tests.builders import at, close, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from tests.invoices.packages.builders import bill, buy, draw
 from usage.models import HOUR
@@ -92,3 +93,34 @@ def test_two_workers_renew_a_package_once(acme):
 
     assert sorted(bought) == [0, 1]
     assert acme.quota_packages.count() == 2
+
+
+def test_a_refund_that_is_ordered_while_its_hour_closes_is_credited_with_it(acme, settings):
+    settings.PACKAGE_REFUNDS = "unused"
+    package = buy(acme).package
+    record(report(occurred_at=at(35)))
+
+    with together() as threads:
+        with transaction.atomic():
+            order_refund(package=package, by="alice@acme.example", now=at(40))
+            closing = threads.start(close)
+            wait_until_waiting(1)
+        closing.result(PATIENCE)
+
+    credit = PackageCredit.objects.get()
+    assert credit.sealed_in_id == at(0)
+    assert credit.left == 998_500
+
+
+def test_a_refund_that_is_ordered_twice_at_once_is_one(acme, settings):
+    settings.PACKAGE_REFUNDS = "unused"
+    package = buy(acme).package
+
+    def order():
+        return order_refund(package=package, by="alice@acme.example", now=at(40))
+
+    with together() as threads:
+        both = [threads.start(order) for _ in range(2)]
+        orders = [one.result(PATIENCE) for one in both]
+
+    assert orders[0] == orders[1] == PackageRefund.objects.get()

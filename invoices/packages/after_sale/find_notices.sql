@@ -20,6 +20,7 @@ SELECT package.id, due.kind, %(now)s, due.until, %(now)s, ''
                      package.expires_at - next * interval '24 hours' AS until) AS span) AS due (kind, is_due, until)
  WHERE package.expires_at > %(now)s AND package.begins_at <= %(now)s AND package.ended_at IS NULL
    AND due.is_due AND due.until > %(now)s
+   AND NOT EXISTS (SELECT FROM invoices_packagerefund AS refund WHERE refund.package_id = package.id)
    AND NOT EXISTS (
        SELECT FROM invoices_packagenotice AS notice
         WHERE notice.package_id = package.id AND notice.kind = due.kind)

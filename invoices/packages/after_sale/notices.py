@@ -23,7 +23,7 @@ def find_notices(*, now: dt.datetime) -> int:
 def notices_at(at: dt.datetime) -> QuerySet[PackageNotice]:
     """Return the notices that are neither dismissed nor over, newest first."""
     return PackageNotice.objects.filter(
-        dismissed_at=None, shown_until__gt=at, package__ended_at=None
+        dismissed_at=None, shown_until__gt=at, package__ended_at=None, package__refund=None
     ).select_related("package__customer", "package__renewal__renewed_by__customer")
 
 

@@ -17,7 +17,14 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
-from invoices.models import NoticeKind, PackageDraw, PackageNotice, PackagePurchase, PackageRenewal
+from invoices.models import (
+    NoticeKind,
+    PackageDraw,
+    PackageNotice,
+    PackagePurchase,
+    PackageRefund,
+    PackageRenewal,
+)
 from invoices.packages.purchase import PurchaseRefused, buy_package
 from invoices.packages.status import CURRENT, PackageStatus, packages_at
 from pricing.models import PackageTerms, QuotaPackage
@@ -60,7 +67,9 @@ def renewal_shown(status: PackageStatus, *, now: dt.datetime) -> dict[str, Any] 
     """Return what pages show of the renewal: the offer, or why there is none; None where that is past."""
     if status.renewal is None and not status.is_current:
         return None
-    is_open = status.is_current and (status.renewal is None or not status.renewal.is_past)
+    is_open = (
+        status.is_current and status.refund is None and (status.renewal is None or not status.renewal.is_past)
+    )
     shown: dict[str, Any] = {"order": status.renewal, "is_on": status.renews, "is_open": is_open}
     if is_open:
         try:
@@ -73,7 +82,7 @@ def renewal_shown(status: PackageStatus, *, now: dt.datetime) -> dict[str, Any] 
 @transaction.atomic
 def switch_renewal(*, package: QuotaPackage, is_on: bool, by: str, now: dt.datetime) -> PackageRenewal:
     """Have the package renewed when it ends, or not; raise RenewalRefused where that is past."""
-    Customer.objects.select_for_update().get(pk=package.customer_id)
+    Customer.objects.select_for_update(no_key=True).get(pk=package.customer_id)
     renewal = PackageRenewal.objects.filter(package=package).first()
     if renewal is not None and renewal.is_on == is_on:
         return renewal
@@ -81,6 +90,8 @@ def switch_renewal(*, package: QuotaPackage, is_on: bool, by: str, now: dt.datet
         raise RenewalRefused("The renewal of this package was carried out already.")
     if not packages_at(now).filter(pk=package.pk, ended_at=None, state__in=CURRENT).exists():
         raise RenewalRefused("This package has ended: buy another one.")
+    if is_on and PackageRefund.objects.filter(package=package).exists():
+        raise RenewalRefused("This package is refunded.")
     set_audit_context(by=by, reason=f"Switched the renewal {'on' if is_on else 'off'}.")
     renewal, _ = PackageRenewal.objects.update_or_create(
         package=package, defaults={"is_on": is_on, "ordered_by": by, "ordered_at": now}
@@ -95,7 +106,7 @@ def renew_packages(*, now: dt.datetime) -> int:
 
 @transaction.atomic(durable=True)
 def _renew(pk: int, *, now: dt.datetime) -> bool:
-    Customer.objects.select_for_update().get(quota_packages__renewal=pk)
+    Customer.objects.select_for_update(no_key=True).get(quota_packages__renewal=pk)
     # What another worker has done meanwhile is not due any more.
     renewal = _due(now).select_related("package__purchase", "package__terms").filter(pk=pk).first()
     if renewal is None:

@@ -22,3 +22,9 @@ def alice_views(alice):
     """Alice sees Acme's pages and buys nothing."""
     Member.objects.filter(user=alice).update(role=MemberRole.VIEWER)
     return alice
+
+
+@pytest.fixture
+def unused_is_refunded(settings):
+    """What is left of a package is refunded within seven days."""
+    settings.PACKAGE_REFUNDS = "unused"

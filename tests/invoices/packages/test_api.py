@@ -68,6 +68,7 @@ def test_a_package_is_answered_with_what_is_left(get, acme):
                 "quantity": 1,
                 "amount": "30",
                 "renews": False,
+                "refund": None,
             }
         ],
         "next": None,
