@@ -106,7 +106,8 @@ def renew_packages(*, now: dt.datetime) -> int:
 
 @transaction.atomic(durable=True)
 def _renew(pk: int, *, now: dt.datetime) -> bool:
-    Customer.objects.select_for_update(no_key=True).get(quota_packages__renewal=pk)
+    # Not the joined rows too: switching a renewal locks the customer before them.
+    Customer.objects.select_for_update(of=("self",), no_key=True).get(quota_packages__renewal=pk)
     # What another worker has done meanwhile is not due any more.
     renewal = _due(now).select_related("package__purchase", "package__terms").filter(pk=pk).first()
     if renewal is None:
