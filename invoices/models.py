@@ -13,7 +13,8 @@ charged and rebills them at another. A *verification* is the result of computing
 A *package purchase* is the document of a quota package: what was bought, for how much. What an hour takes
 from a Tokens package is a *draw*, and what it gives back for reversed calls another; both are sealed with the
 hour. A line of covered usage has the amount 0 and names its package. A *quota overrun* is a minute in which a
-customer used more tokens than the TPM that it had bought.
+customer used more tokens than the TPM that it had bought. A *notice* tells a customer what becomes of a
+package. A *package refund* is the order to end a package; the *package credit* is its document.
 
 Amounts are in RMB (CNY) and are never rounded here.
 """
@@ -26,7 +27,7 @@ from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeFi
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, GreaterThan, LessThanOrEqual
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
@@ -41,6 +42,8 @@ from usage.models import BillingHour
 AMOUNT_DECIMALS = 14
 # Of tokens drawn: those of the weights.
 DRAW_PLACES = WEIGHT_PLACES
+# Of credits: a share of a price need not have an end, and is cut off here.
+CREDIT_DECIMALS = 8
 # Far above any real bill; an upper bound is what keeps NaN out.
 AMOUNT_BOUND = Decimal(10) ** 30
 
@@ -398,6 +401,197 @@ class QuotaOverrun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} {self.minute:%Y-%m-%d %H:%M} UTC"
+
+
+class NoticeKind(models.TextChoices):
+    """What a notice about a package says."""
+
+    USED_80 = "used_80", "80 % used"
+    USED_100 = "used_100", "used up"
+    EXPIRES_7 = "expires_7", "expires within 7 days"
+    EXPIRES_3 = "expires_3", "expires within 3 days"
+    EXPIRES_1 = "expires_1", "expires within a day"
+    RENEWED = "renewed", "renewed"
+    NOT_RENEWED = "not_renewed", "not renewed"
+
+
+class PackageNotice(models.Model):
+    """What a customer is told about a package, once: by mail, and on pages until it is dismissed or over."""
+
+    package = models.ForeignKey(
+        QuotaPackage, on_delete=models.PROTECT, db_index=False, related_name="notices"
+    )
+    kind = models.CharField(max_length=12, choices=NoticeKind.choices)
+    created_at = models.DateTimeField()
+    shown_until = models.DateTimeField(help_text="When it is over.")
+    mail_after = models.DateTimeField(help_text="Later than it was created where the mail could not be sent.")
+    mailed_at = models.DateTimeField(null=True)
+    dismissed_at = models.DateTimeField(null=True)
+    dismissed_by = models.CharField(max_length=254, blank=True, default="")
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=["mail_after"], condition=Q(mailed_at=None, dismissed_at=None), name="notices_to_mail"
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint("package", "kind", name="a_package_has_one_notice_of_a_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=NoticeKind.values), name="a_notice_is_of_a_known_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(dismissed_at=None, dismissed_by="")
+                | Q(dismissed_at__isnull=False) & ~Q(dismissed_by=""),
+                name="a_notice_names_the_person_that_dismissed_it",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}: {self.get_kind_display()}"
+
+
+class PackageRenewal(models.Model):
+    """Whether the same product is bought again when a package ends, by whose order, and what came of it."""
+
+    package = models.OneToOneField(QuotaPackage, on_delete=models.PROTECT, related_name="renewal")
+    is_on = models.BooleanField()
+    ordered_by = models.CharField(max_length=254)
+    ordered_at = models.DateTimeField()
+    renewed_by = models.OneToOneField(
+        QuotaPackage,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="renews",
+        help_text="The next package.",
+    )
+    refused_at = models.DateTimeField(null=True)
+    refused_because = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ("package",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(refused_at=None, refused_because="")
+                | Q(refused_at__isnull=False) & ~Q(refused_because=""),
+                name="a_renewal_is_refused_for_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(renewed_by=None, refused_at=None)
+                | Q(renewed_by=None, is_on=True)
+                | Q(refused_at=None, is_on=True),
+                name="a_renewal_is_carried_out_or_refused_only_if_it_is_on",
+            ),
+            models.CheckConstraint(
+                condition=Q(renewed_by=None) | ~Q(renewed_by=F("package")),
+                name="a_package_does_not_renew_itself",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}: {'on' if self.is_on else 'off'}"
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it was carried out or refused, after which it stays as it is."""
+        return self.renewed_by_id is not None or self.refused_at is not None
+
+    @property
+    def is_due_later(self) -> bool:
+        """Whether it is on and still to be carried out."""
+        return self.is_on and not self.is_past
+
+
+class PackageRefund(models.Model):
+    """The order to end a package and to credit what is left of it, carried out by the closing of an hour."""
+
+    package = models.OneToOneField(
+        QuotaPackage, on_delete=models.PROTECT, primary_key=True, related_name="refund"
+    )
+    ordered_by = models.CharField(max_length=254)
+    ordered_at = models.DateTimeField()
+    billing_hour = models.DateTimeField(help_text="The hour with whose closing the credit is issued.")
+    ends_at = models.DateTimeField(help_text="When the package ends.")
+    left = models.PositiveIntegerField(
+        null=True,
+        help_text="Of a TPM package: the units times the days or months that are refunded. "
+        "Of a Tokens package the closing tells.",
+    )
+
+    class Meta:
+        ordering = ("package",)
+        indexes = (models.Index(fields=["billing_hour"], name="refunds_by_billing_hour"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(whole_hour("billing_hour")) & Q(whole_hour("ends_at")),
+                name="a_refund_is_carried_out_at_full_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(billing_hour__lt=F("ends_at")), name="a_refunded_package_ends_after_its_last_draw"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.package}, refunded"
+
+
+class PackageCredit(models.Model):
+    """The document of a refund: what was left of a package, and what is credited for it."""
+
+    package = models.OneToOneField(
+        QuotaPackage, on_delete=models.PROTECT, primary_key=True, related_name="credit"
+    )
+    sealed_in = models.ForeignKey(
+        BillingHour,
+        on_delete=models.PROTECT,
+        related_name="credits",
+        help_text="The hour with whose closing it was issued.",
+    )
+    number = models.CharField(max_length=100)
+    customer_code = models.CharField(max_length=64)
+    customer_name = models.CharField(max_length=200)
+    product_name = models.CharField(max_length=100)
+    paid = models.DecimalField("paid (RMB)", max_digits=20, decimal_places=2)
+    quantity = models.BigIntegerField(help_text="What was bought: tokens, or units times the days or months.")
+    left = models.DecimalField(max_digits=30, decimal_places=DRAW_PLACES, help_text="Of that quantity.")
+    amount = models.DecimalField("exact amount (RMB)", max_digits=30, decimal_places=CREDIT_DECIMALS)
+    credited = models.DecimalField("credited (RMB)", max_digits=20, decimal_places=2)
+    ends_at = models.DateTimeField(help_text="When the package ends.")
+    ordered_by = models.CharField(max_length=254)
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-sealed_in", "number")
+        constraints = (
+            models.UniqueConstraint("number", name="a_credit_number_names_one_credit"),
+            models.CheckConstraint(
+                condition=Q(left__gte=0, left__lte=F("quantity"), quantity__gte=1, paid__gte=0),
+                name="a_credit_is_for_no_more_than_was_bought",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    LessThanOrEqual(F("amount") * F("quantity"), F("paid") * F("left")),
+                    GreaterThan(
+                        (F("amount") + Value(Decimal(1).scaleb(-CREDIT_DECIMALS))) * F("quantity"),
+                        F("paid") * F("left"),
+                    ),
+                ),
+                name="a_credit_is_the_share_of_the_price_that_is_left_cut_off",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    Exact(
+                        F("credited"),
+                        Func(F("amount"), Value(2), function="TRUNC", output_field=models.DecimalField()),
+                    )
+                ),
+                name="a_credit_is_cut_off_to_the_fen",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number
 
 
 class ParkedHour(models.Model):

@@ -7,6 +7,8 @@ from celery import shared_task
 from invoices.books import results
 from invoices.closing import close
 from invoices.models import Verification
+from invoices.packages.after_sale import sweep
+from invoices.packages.after_sale.renewal import renew_packages
 from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
@@ -14,8 +16,27 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def close_due_hours() -> None:
-    """Close every hour that is due."""
-    close.close_due_hours(now=database_now(), on_closed=_log_closed)
+    """Close every hour that is due; packages are renewed before and looked after afterwards.
+
+    Before, because a renewal begins in an open hour, and after an outage many are closed at once.
+    """
+    try:
+        _log_swept(sweep.Swept(renewed=renew_packages(now=database_now())))
+    finally:
+        closed = close.close_due_hours(now=database_now(), on_closed=_log_closed)
+    if closed:
+        sweep_packages()
+
+
+@shared_task
+def sweep_packages() -> None:
+    """Do and mail what is due about packages."""
+    _log_swept(sweep.sweep_packages(now=database_now()))
+
+
+def _log_swept(swept: sweep.Swept) -> None:
+    if line := str(swept):
+        logger.info("Packages: %s", line)
 
 
 def _log_closed(closed: close.ClosedHour) -> None:

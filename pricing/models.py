@@ -612,6 +612,8 @@ class QuotaPackage(models.Model):
 
     class Meta:
         ordering = ("expires_at", "bought_at", "id")
+        # What the clock looks after are those that have not expired.
+        indexes = (models.Index(fields=["expires_at"], name="packages_by_expiry"),)
         constraints = (
             models.UniqueConstraint("number", name="a_package_number_names_one_package"),
             models.CheckConstraint(
@@ -665,6 +667,10 @@ class MethodPeriodQuerySet(models.QuerySet["MethodPeriod"]):
         """Those that hold this instant."""
         return self.filter(in_force(at=at))
 
+    def after(self, at: dt.datetime) -> "MethodPeriodQuerySet":
+        """Those that hold an instant from this one on; those of packages that never began hold none."""
+        return self.filter(ends_at__gt=at, begins_at__lt=F("ends_at"))
+
 
 class MethodPeriod(models.Model):
     """The hours in which a package decides the billing method of its customer for a service."""
@@ -684,7 +690,9 @@ class MethodPeriod(models.Model):
         constraints = (
             models.UniqueConstraint("package", "service", name="a_package_covers_a_service_over_one_period"),
             models.CheckConstraint(
-                condition=Q(begins_at__lt=F("ends_at")), name="a_method_ends_after_it_begins"
+                # Equal where a package was refunded before it began: a period that holds no instant.
+                condition=Q(begins_at__lte=F("ends_at")),
+                name="a_method_does_not_end_before_it_begins",
             ),
             models.CheckConstraint(
                 condition=Q(whole_hour("begins_at")) & Q(whole_hour("ends_at")),

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
+from invoices.packages.after_sale.refund_rule import REFUNDS
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
 from usage.limits.stores.choice import WITHOUT_REDIS, is_address
@@ -69,6 +70,20 @@ def check_clock(**kwargs: Any) -> list[CheckMessage]:
             "CLOCK_SPEED or CLOCK_OFFSET_SECONDS is set: usage would be billed in hours that never were.",
             hint="Remove both; they are for tests.",
             id="billing.E004",
+        )
+    ]
+
+
+@register()
+def check_refunds(**kwargs: Any) -> list[CheckMessage]:
+    """A word that is not known would refund nothing, in silence."""
+    if settings.PACKAGE_REFUNDS in REFUNDS and settings.PACKAGE_REFUND_DAYS >= 0:
+        return []
+    return [
+        Error(
+            f"PACKAGE_REFUNDS is {settings.PACKAGE_REFUNDS!r}, for {settings.PACKAGE_REFUND_DAYS} days.",
+            hint="Set it to none, the default, or to unused; the days to 0 or more.",
+            id="billing.E008",
         )
     ]
 

@@ -193,6 +193,23 @@ AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False  # a lock ends by itself; its rows are of no use to a billing admin
 
+# --- Mail ----------------------------------------------------------------------------------------
+
+# Without a server nothing is mailed; in development it is printed. Notices are on the pages all the same.
+_MAIL = env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
+EMAIL_BACKEND = _MAIL["EMAIL_BACKEND"]
+EMAIL_HOST = _MAIL["EMAIL_HOST"] or "localhost"
+EMAIL_PORT = _MAIL["EMAIL_PORT"] or 25
+EMAIL_HOST_USER = _MAIL["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = _MAIL.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _MAIL.get("EMAIL_USE_SSL", False)
+# Longer than any server that works takes, shorter than what may hold a worker up.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="SenseNova Billing <billing@localhost>")
+# Under which people reach the site, for links in mail; without it mail has none.
+PUBLIC_URL = env.str("PUBLIC_URL", default="")
+
 # --- Time and words ------------------------------------------------------------------------------
 
 USE_TZ = True
@@ -273,6 +290,11 @@ PARK_UNUSUAL_FROM = env.decimal("PARK_UNUSUAL_FROM", default=Decimal(1000))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
+# Whether what is left of a quota package is refunded ("unused") or nothing is ("none"), and within how many
+# days of its purchase.
+PACKAGE_REFUNDS = env.str("PACKAGE_REFUNDS", default="none")
+PACKAGE_REFUND_DAYS = env.int("PACKAGE_REFUND_DAYS", default=7)
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 
@@ -332,6 +354,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
         "options": {"expires": 55},  # a late ring is of no use: the next one does the same
+    },
+    "sweep packages": {
+        "task": "invoices.tasks.sweep_packages",
+        "schedule": 60.0,
+        "options": {"expires": 55},
     },
     "forget admitted calls": {
         "task": "usage.tasks.forget_calls",

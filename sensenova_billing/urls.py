@@ -11,6 +11,7 @@ from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
 from invoices.packages import views as packages
+from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
 from invoices.portal import views as invoices
 from invoices.price_impact import package_admin, price_admin
@@ -48,12 +49,15 @@ urlpatterns = [
     path("customers/<str:code>/packages", packages.customer_packages, name="customer_packages"),
     path("customers/<str:code>/packages/buy", packages.choose_product, name="choose_product"),
     path("customers/<str:code>/packages/buy/<int:pk>", packages.buy, name="buy_package"),
+    path("customers/<str:code>/packages/notices/<int:pk>/dismiss", after_sale.dismiss, name="dismiss_notice"),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     path("packages/<str:number>/draws.csv", packages.package_draws_csv, name="package_draws_csv"),
+    path("packages/<str:number>/refund", after_sale.refund, name="refund_package"),
+    path("packages/<str:number>/renewal", after_sale.set_renewal, name="set_renewal"),
     path("packages/<str:number>", packages.package, name="customer_package"),
     # The API
     path("api/v1/catalog", CatalogView.as_view(), name="api_catalog"),

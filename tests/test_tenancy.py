@@ -56,6 +56,7 @@ OWNED = {
     "choose_product": ({"code": "globex"}, {"code": "nobody"}),
     "buy_package": ({"code": "globex", "pk": TERMS}, {"code": "nobody", "pk": TERMS}),
     "customer_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
+    "refund_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
 }
 # Takes a service key, never a session.
@@ -73,7 +74,7 @@ KEYED = {
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
 KEYED |= {"api_packages", "api_package_draws"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.
-DEEDS = {"sign_out", "api_estimates"}
+DEEDS = {"sign_out", "api_estimates", "dismiss_notice", "set_renewal"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"
 STAFF_PAGES = {

@@ -268,18 +268,54 @@ def digest_of_bill(
     return sha256.digest()
 
 
+class Credit(NamedTuple):
+    """A stored credit, in the order of the seal."""
+
+    number: str
+    package: str
+    customer_code: str
+    customer_name: str
+    product_name: str
+    paid: Decimal
+    quantity: int
+    left: Decimal
+    amount: Decimal
+    credited: Decimal
+    ends_at: dt.datetime
+    ordered_by: str
+    issued_at: dt.datetime
+
+
+def check_credit(credit: Credit) -> Iterator[str]:
+    """Yield what is wrong with a credit: its amount is its share of the price, cut off."""
+    share = Fraction(credit.paid) * Fraction(credit.left) / credit.quantity
+    for what, amount, decimals in (("amount", credit.amount, 8), ("credit", credit.credited, 2)):
+        due = Fraction(int(share * 10**decimals), 10**decimals)
+        if Fraction(amount) != due:
+            yield f"credit {credit.number}: its {what} is {decimal(amount)} RMB, not {decimal(due)} RMB"
+
+
+def digest_of_credit(credit: Credit) -> bytes:
+    """Return the SHA-256 over a credit."""
+    return hashlib.sha256(_row(*credit)).digest()
+
+
 def digest_of_parked(*values: Any) -> bytes:
     """Return the SHA-256 over a parked hour: customer, reason, records, amount, instant."""
     return hashlib.sha256(_row(*values)).digest()
 
 
-def seal_over(*, before: bytes, bills: dict[str, bytes], parked: dict[int, bytes]) -> bytes:
-    """Return the seal: over the seal before, the bills by number, and what is parked by customer."""
+def seal_over(
+    *, before: bytes, bills: dict[str, bytes], parked: dict[int, bytes], credit_digests: dict[str, bytes]
+) -> bytes:
+    """Return the seal: over the seal before, bills, what is parked by customer, and credits."""
     sha256 = hashlib.sha256(before)
     for number in sorted(bills, key=str.encode):
         sha256.update(bills[number])
     for customer in sorted(parked):
         sha256.update(parked[customer])
+    for number in sorted(credit_digests, key=str.encode):
+        sha256.update(credit_digests[number])
     return sha256.digest()
 
 

@@ -9,8 +9,10 @@ from invoices.models import (
     ChargeLine,
     HourlyBill,
     HourSeal,
+    PackageCredit,
     PackageDraw,
     PackagePurchase,
+    PackageRefund,
     ParkedHour,
     QuotaOverrun,
     Release,
@@ -34,6 +36,8 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     PackagePurchase: "purchases_are_append_only",
     PackageDraw: "draws_are_append_only",
     QuotaOverrun: "overruns_are_append_only",
+    PackageRefund: "refunds_are_append_only",
+    PackageCredit: "credits_are_append_only",
 }
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     Price: (

@@ -204,7 +204,6 @@ def cover(
     customer: int,
     consumption: Consumption,
     sealed_in: dt.datetime,
-    closed_at: dt.datetime,
     before: Before,
     packages: PackageList,
 ) -> Covered:
@@ -214,8 +213,8 @@ def cover(
         Portion(service, begin, None, sums[0], tuple(sums[1:]))
         for (service, begin), sums in consumption.groups.items()
     ]
-    usage += drawing.give_back(consumption.reversals, sealed_in=sealed_in, closed_at=closed_at)
-    drawing.begin(closed_at=closed_at)
+    usage += drawing.give_back(consumption.reversals, sealed_in=sealed_in)
+    drawing.begin(sealed_in=sealed_in)
     drawn = list(drawing.draw(sorted(consumption.calls, key=lambda call: (call.at, call.event_id))))
     covering = {portion.package for portion in drawn}
     return Covered([*usage, *drawn], drawing.draws(covering=covering))
@@ -232,12 +231,12 @@ class _Drawing:
         self.ran_out: dict[int, RanOut] = {}
         self._chains: dict[tuple[int, dt.datetime], list[Package]] = {}
 
-    def begin(self, *, closed_at: dt.datetime) -> None:
+    def begin(self, *, sealed_in: dt.datetime) -> None:
         """Take in what is left of each package that had not ended before the hour was closed."""
         for package in self.packages.of.get(self.customer, ()):
             if package.tokens is not None:
                 left = self._left_before(package) + self.returned.get(package.id, 0)
-                if left > 0 and not self._has_ended(package, closed_at):
+                if left > 0 and not self._has_ended(package, sealed_in):
                     self.full[package.id] = self.left[package.id] = left
 
     def draw(self, calls: Iterable[Call]) -> Iterator[Portion]:
@@ -262,9 +261,7 @@ class _Drawing:
         for piece in divided:
             yield from self._without_others(piece)
 
-    def give_back(
-        self, reversals: Iterable[Reversal], *, sealed_in: dt.datetime, closed_at: dt.datetime
-    ) -> Iterator[Portion]:
+    def give_back(self, reversals: Iterable[Reversal], *, sealed_in: dt.datetime) -> Iterator[Portion]:
         """Return what reversals take back of what packages covered; what still runs has it again."""
         groups: dict[tuple[int, dt.datetime, dt.datetime, int | None], list[int]] = {}
         for reversal in reversals:
@@ -279,7 +276,7 @@ class _Drawing:
                     sums = groups.setdefault(key, [0] * (1 + len(quantities)))
                     for place, number in enumerate((1, *quantities)):
                         sums[place] += number
-                if package and self._still_runs(package, sealed_in=sealed_in, closed_at=closed_at):
+                if package and self._still_runs(package, sealed_in=sealed_in):
                     self.returned[package.id] -= self.packages.demand(
                         package=package.id, service=reversal.service, used=used
                     )
@@ -393,16 +390,16 @@ class _Drawing:
             return (package.tokens or 0) * THOUSANDTHS
         return int(last.left * THOUSANDTHS)
 
-    def _has_ended(self, package: Package, closed_at: dt.datetime) -> bool:
+    def _has_ended(self, package: Package, sealed_in: dt.datetime) -> bool:
         """Whether it was used up, or ended otherwise, before the hour was closed."""
         last = self.before.last.get(package.id)
         is_used_up = last is not None and (last.left == 0 or last.ran_out_at is not None)
-        return is_used_up or (package.ended_at is not None and package.ended_at <= closed_at)
+        return is_used_up or (package.ended_at is not None and package.ended_at <= sealed_in)
 
-    def _still_runs(self, package: Package, *, sealed_in: dt.datetime, closed_at: dt.datetime) -> bool:
+    def _still_runs(self, package: Package, *, sealed_in: dt.datetime) -> bool:
         if package.tokens is None or not package.begins_at <= sealed_in < package.expires_at:
             return False
-        return not self._has_ended(package, closed_at)
+        return not self._has_ended(package, sealed_in)
 
 
 def _taken_then(package: Package, rest: Net, *, draw: Draw | None, reversal: Reversal) -> tuple[Net, bool]:

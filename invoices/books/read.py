@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from psycopg.types.datetime import TimestamptzLoader
 
-from invoices.books.compare import Bill, Findings, Purchase
+from invoices.books.compare import Bill, Credit, Findings, Purchase
 from invoices.books.coverage import Before, Call, Consumption, Draw, Package, PackageList, Period, Reversal
 from invoices.books.expected import EarlierBilling, Line, LineKey, Order, Price, PriceList, Usage
 from pricing.rules.measures import Measure
@@ -40,7 +40,6 @@ class Seal(NamedTuple):
     parked: int
     amount: Any
     before: bytes | None
-    closed_at: dt.datetime
 
 
 class Parked(NamedTuple):
@@ -156,6 +155,11 @@ def read_draws(*, sealed_in: dt.datetime) -> Iterator[tuple[int, list[Draw]]]:
 def read_overruns(*, sealed_in: dt.datetime) -> Overruns:
     """Return the quota overruns of the bills that were sealed with this hour, by bill."""
     return {bill: [row[1:] for row in rows] for bill, rows in groupby(read_all(_OVERRUNS, sealed_in), _FIRST)}
+
+
+def read_credits(*, sealed_in: dt.datetime) -> list[Credit]:
+    """Return the credits that were issued with this hour."""
+    return [Credit(*row) for row in read_all(_CREDITS, sealed_in)]
 
 
 def read_drawn_before(
@@ -284,6 +288,7 @@ _PURCHASES = load_statement("read_purchases.sql", beside=__file__)
 _DRAW = """draw.id, draw.bill_id, draw.package_id, draw.is_return, draw.tokens, draw.left_before, draw.left,
        draw.ran_out_at, draw.ran_out_event_id, draw.ran_out_measure, draw.ran_out_quantity"""
 _DRAWS = load_statement("read_draws.sql", beside=__file__, draw=_DRAW)
+_CREDITS = load_statement("read_credits.sql", beside=__file__)
 _OVERRUNS = load_statement("read_overruns.sql", beside=__file__)
 _LAST_DRAWS = load_statement("read_last_draws.sql", beside=__file__, draw=_DRAW)
 _DRAWN = load_statement("read_drawn.sql", beside=__file__, draw=_DRAW)

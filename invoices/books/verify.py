@@ -18,11 +18,13 @@ from django.db import transaction
 from invoices.books.compare import (
     Bill,
     Findings,
+    check_credit,
     check_purchase,
     compare,
     compare_draws,
     decimal,
     digest_of_bill,
+    digest_of_credit,
     digest_of_parked,
     seal_over,
 )
@@ -38,6 +40,7 @@ from invoices.books.read import (
     read_all,
     read_before,
     read_bills,
+    read_credits,
     read_drawn_before,
     read_draws,
     read_later,
@@ -83,7 +86,6 @@ class Part(NamedTuple):
 
     customer: int
     place: tuple[dt.datetime, dt.datetime]
-    closed_at: dt.datetime
     consumption: Consumption
     orders: list[Order]
     affected: list[Line]
@@ -199,7 +201,7 @@ def _verify_hour(seal: Seal, books: Books) -> None:
         consumption.reversals += reversals or ()
         books.verified.records += consumption.records
         own = [(bill, lines) for bill, lines in bills or () if bill.hour == hour]
-        part = Part(customer, place, seal.closed_at, consumption, orders, affected or [], draws or [])
+        part = Part(customer, place, consumption, orders, affected or [], draws or [])
         for bill, lines in bills or ():
             total.add(bill, lines, draws=part.draws, overruns=overruns)
             if bill.hour != hour:
@@ -278,7 +280,6 @@ def _cover(part: Part, books: Books) -> Covered:
         customer=customer,
         consumption=part.consumption,
         sealed_in=part.place[0],
-        closed_at=part.closed_at,
         before=before,
         packages=books.packages,
     )
@@ -351,7 +352,12 @@ def _verify_seal(seal: Seal, *, total: _Total, parked: dict[int, Parked], found:
         found.add("chain", "the hour before has no seal", hour=seal.hour)
         return
     digests = {row.customer: digest_of_parked(*row) for row in parked.values()}
-    if seal.sha256 != seal_over(before=seal.before or b"", bills=total.digests, parked=digests):
+    issued = read_credits(sealed_in=seal.hour)
+    for text in (text for one in issued for text in check_credit(one)):
+        found.add("credit", text, hour=seal.hour)
+    own = {one.number: digest_of_credit(one) for one in issued}
+    before = seal.before or b""
+    if seal.sha256 != seal_over(before=before, bills=total.digests, parked=digests, credit_digests=own):
         found.add(
             "chain", "the documents and the seal before do not give the seal of this hour", hour=seal.hour
         )

@@ -16,6 +16,7 @@ from django.db.models import F
 
 from accounts.models import Customer
 from invoices.closing.bill import Billed, bill_hour
+from invoices.closing.refunds import credit_refunds
 from invoices.closing.seal import seal_hour
 from invoices.models import ParkedHour, Release
 from invoices.rating.usage_sql import allow_memory
@@ -81,6 +82,7 @@ def close_hour(*, hour: dt.datetime, now: dt.datetime) -> ClosedHour | None:
     BillingHour.objects.create(hour=hour, previous_id=previous, closed_at=now)
     allow_memory()
     billed = [*_bill_released(hour=hour, now=now), bill_hour(hour=hour, sealed_in=hour, now=now)]
+    credit_refunds(hour=hour, now=now)
     seal = seal_hour(hour=hour, previous=previous, billed=billed)
     return ClosedHour(
         hour=hour,

@@ -39,6 +39,17 @@ WITH draws AS (
       LEFT JOIN overruns ON overruns.bill_id = bill.id
      WHERE bill.sealed_in_id = %(hour)s
      GROUP BY bill.id, draws.text, overruns.text
+), credits AS (
+    SELECT credit.number, sha256(convert_to(
+               concat_ws('|', credit.number, package.number, credit.customer_code, credit.customer_name,
+                         credit.product_name, credit.paid, credit.quantity, credit.left, credit.amount,
+                         credit.credited, to_char(credit.ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+                         credit.ordered_by,
+                         to_char(credit.issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')) || E'\n',
+               'UTF8')) AS sha256
+      FROM invoices_packagecredit AS credit
+      JOIN pricing_quotapackage AS package ON package.id = credit.package_id
+     WHERE credit.sealed_in_id = %(hour)s
 ), parked AS (
     SELECT customer_id, sha256(convert_to(
                concat_ws('|', customer_id, reason, records, amount,
@@ -49,4 +60,5 @@ WITH draws AS (
 )
 SELECT sha256(%(before)s
            || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY number COLLATE "C") FROM bills), '')
-           || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY customer_id) FROM parked), ''))
+           || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY customer_id) FROM parked), '')
+           || coalesce((SELECT string_agg(sha256, ''::bytea ORDER BY number COLLATE "C") FROM credits), ''))

@@ -15,6 +15,7 @@ from accounts.audit.audited_admin import AuditHistoryAdmin
 from accounts.models import Customer
 from invoices.models import PackagePurchase
 from invoices.packages.admin_filters import SOON_DAYS, ExpiresSoonFilter, PackageStateFilter
+from invoices.packages.after_sale.admin import AfterSaleAdmin
 from invoices.packages.coverage import COVERAGE_DAYS, percent_text, read_coverage
 from invoices.packages.draws import draws_of
 from invoices.packages.forms import AdminPurchaseForm, ShownPurchaseForm, hidden_fields
@@ -23,7 +24,6 @@ from invoices.packages.status import CURRENT, PackageState, packages_at, planned
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import PackageTerms
 from sensenova_billing.lib import clock
-from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -41,7 +41,7 @@ STATES = {
 INCOMPLETE = "Nothing was bought: the page was sent incomplete. Check it again, then buy."
 
 
-class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, ModelAdmin):
+class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterSaleAdmin):
     """Packages that customers bought; they are never changed, and bought on a page of their own."""
 
     list_display = (
@@ -59,7 +59,8 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, ModelA
     fields = (
         *("number", "customer_link", "product_name", "method", "services", "contains", "state_text"),
         *("used_text", "begins_text", "expires_text", "ended_text", "list_price", "price", "quantity"),
-        *("amount_text", "bought_text", "bought_by"),
+        *("amount_text", "bought_text", "bought_by", "renewal_text"),
+        "refund_text",
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -125,6 +126,24 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, ModelA
     def price(self, package: Any) -> str:
         """Of one, as it was bought."""
         return exact(package.purchase.price)
+
+    @display(description="renewal")
+    def renewal_text(self, package: Any) -> str:
+        """On or off, on whose order, and what came of it."""
+        order = getattr(package, "renewal", None)
+        if order is None:
+            return "off"
+        outcome = f": {order.refused_because or f'renewed by {order.renewed_by}'}" if order.is_past else ""
+        return f"{'on' if order.is_on else 'off'}, by {order.ordered_by}{outcome}"
+
+    @display(description="refund")
+    def refund_text(self, package: Any) -> str:
+        """The credit, or that it was ordered."""
+        order, credit = getattr(package, "refund", None), getattr(package, "credit", None)
+        if credit is not None:
+            left = f"{exact(credit.left, 0)} of {credit.quantity:,}"
+            return f"{credit.number}: {exact(credit.credited)} RMB for {left}, by {credit.ordered_by}"
+        return f"ordered by {order.ordered_by}" if order is not None else "-"
 
     @display(description="quantity")
     def quantity(self, package: Any) -> str:

@@ -62,7 +62,7 @@ class AmountForm(forms.Form):
             f"{unit.value.capitalize()}s", most=MOST_DAYS if unit == ValidityUnit.DAY else MOST_MONTHS
         )
 
-    def amount(self) -> dict[str, int]:
+    def amount(self) -> dict[str, Any]:
         """Return the units and periods, where there are any."""
         return {name: self.cleaned_data[name] for name in ("units", "periods") if name in self.fields}
 

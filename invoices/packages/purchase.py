@@ -92,11 +92,13 @@ def plan_purchase(
     terms: PackageTerms,
     units: int | None = None,
     periods: int = 1,
+    first_hour: dt.datetime | None = None,
     now: dt.datetime,
 ) -> PurchasePlan:
     """Return what this purchase would be; raise PurchaseRefused.
 
-    `units` and `periods`, the number of days or months, are of a TPM package only.
+    `units` and `periods`, the number of days or months, are of a TPM package only; `first_hour`, at which it
+    begins or not at all, of a renewal.
     """
     _require_on_sale(customer=customer, terms=terms, now=now)
     method, unit = BillingMethod(terms.product.method), ValidityUnit(terms.validity_unit)
@@ -111,9 +113,12 @@ def plan_purchase(
     services = covered_services(terms)
     if not services:
         raise PurchaseRefused("This product covers no service.")
+    begins_at = first_hour or begins_at
     changes = [_change(customer=customer, service=service, at=begins_at) for service in services]
     other_ends_at = _end_of_other_method(customer=customer, services=services, method=method, after=begins_at)
     waits_for = None
+    if other_ends_at is not None and first_hour is not None:
+        raise PurchaseRefused("Another billing method is in force or scheduled for what it covers.")
     if other_ends_at is not None:
         begins_at = other_ends_at
         waits_for = next(one for one in BillingMethod if one not in (method, BillingMethod.TOKENS_POSTPAID))
@@ -140,12 +145,14 @@ def buy_package(
     periods: int = 1,
     order_id: UUID,
     begins_at: dt.datetime | None = None,
+    first_hour: dt.datetime | None = None,
     by: str,
     now: dt.datetime,
 ) -> PackagePurchase:
     """Buy a package and return its document; the same order again returns the same document.
 
     Raises PurchaseRefused, and PlanChanged if the package would not begin at `begins_at`, which was shown.
+    A renewal begins at `first_hour`, or at the earliest open hour where that is closed.
     """
     # Not its key: a closing that has the hour, for which this may wait, needs the key for its bills.
     customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
@@ -157,10 +164,10 @@ def buy_package(
         if same != (customer.pk, terms.pk, units):
             raise PurchaseRefused("This order id is that of another purchase.", field="order_id")
         return before
-    open_hour = lock_hours_for_ingest([hour_of(now)])[hour_of(now)]
-    plan = plan_purchase(
-        customer=customer, terms=terms, units=units, periods=periods, now=max(now, open_hour)
-    )
+    hour = first_hour or hour_of(now)
+    open_hour = lock_hours_for_ingest([hour])[hour]
+    when = {"now": max(now, open_hour)} if first_hour is None else {"now": now, "first_hour": open_hour}
+    plan = plan_purchase(customer=customer, terms=terms, units=units, periods=periods, **when)
     if begins_at is not None and begins_at != plan.begins_at:
         raise PlanChanged(
             f"It would begin at {plan.begins_at:%Y-%m-%d %H:%M} UTC, not at {begins_at:%Y-%m-%d %H:%M} UTC."
@@ -218,7 +225,7 @@ def _change(*, customer: Customer, service: Service, at: dt.datetime) -> MethodC
 def _end_of_other_method(
     *, customer: Customer, services: Sequence[Service], method: BillingMethod, after: dt.datetime
 ) -> dt.datetime | None:
-    others = MethodPeriod.objects.filter(customer=customer, service__in=services, ends_at__gt=after)
+    others = MethodPeriod.objects.after(after).filter(customer=customer, service__in=services)
     found: dt.datetime | None = others.exclude(method=method).aggregate(last=Max("ends_at"))["last"]
     return found
 

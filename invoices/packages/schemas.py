@@ -17,6 +17,17 @@ from sensenova_billing.lib.api.schemas import answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant
 
 
+class PackageRefundPayload(msgspec.Struct, frozen=True):
+    """A refund that was ordered, and its credit."""
+
+    ordered_at: Instant
+    ends_at: Annotated[Instant, Meta(description="When the package ends.")]
+    credit: Annotated[str | None, Meta(description="Its number; null until the hour of the order is closed.")]
+    left: Annotated[Digits | None, Meta(description="Tokens, or units times days or months, credited.")]
+    amount: Annotated[Digits | None, Meta(description="In RMB; a share without an end is cut off.")]
+    credited: Annotated[Digits | None, Meta(description="The amount, cut off to the fen.")]
+
+
 class QuotaPackagePayload(msgspec.Struct, frozen=True):
     """A quota package that a customer bought."""
 
@@ -39,6 +50,8 @@ class QuotaPackagePayload(msgspec.Struct, frozen=True):
     price: Annotated[Digits, Meta(description="In RMB; of a TPM package that of a unit per day or month.")]
     quantity: int
     amount: Annotated[Digits, Meta(description="Price times quantity.")]
+    renews: Annotated[bool, Meta(description="Whether the same product is bought again when it ends.")]
+    refund: Annotated[PackageRefundPayload | None, Meta(description="Null where none was ordered.")]
 
 
 class QuotaPackagesPayload(msgspec.Struct, frozen=True):
@@ -106,6 +119,22 @@ def _package_payload(status: PackageStatus) -> QuotaPackagePayload:
         price=plain(purchase.price),
         quantity=purchase.quantity,
         amount=plain(purchase.amount),
+        renews=status.renews,
+        refund=_refund_payload(status),
+    )
+
+
+def _refund_payload(status: PackageStatus) -> PackageRefundPayload | None:
+    if status.refund is None:
+        return None
+    credit = status.credit
+    return PackageRefundPayload(
+        ordered_at=status.refund.ordered_at,
+        ends_at=status.refund.ends_at,
+        credit=credit.number if credit else None,
+        left=plain(credit.left) if credit else None,
+        amount=plain(credit.amount) if credit else None,
+        credited=plain(credit.credited) if credit else None,
     )
 
 

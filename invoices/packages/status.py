@@ -12,7 +12,14 @@ from django.db.models import Case, CharField, DecimalField, F, OuterRef, Q, Quer
 from django.db.models.functions import Cast, Coalesce
 
 from accounts.models import Customer
-from invoices.models import DRAW_PLACES, PackageDraw, PackagePurchase
+from invoices.models import (
+    DRAW_PLACES,
+    PackageCredit,
+    PackageDraw,
+    PackagePurchase,
+    PackageRefund,
+    PackageRenewal,
+)
 from invoices.packages.purchase import PurchasePlan
 from pricing.models import MethodPeriod, PackageEnding, QuotaPackage, Service
 from pricing.rules.methods import BillingMethod
@@ -67,6 +74,31 @@ class PackageStatus:
         return BillingMethod(self.package.method)
 
     @property
+    def renewal(self) -> PackageRenewal | None:
+        """The order to renew it, or not to, and what came of that; None where there never was one."""
+        return getattr(self.package, "renewal", None)
+
+    @property
+    def renews(self) -> bool:
+        """Whether the same product is bought again when it ends."""
+        return self.renewal is not None and self.renewal.is_due_later
+
+    @property
+    def refund(self) -> PackageRefund | None:
+        """The order to refund it, if there is one."""
+        return getattr(self.package, "refund", None)
+
+    @property
+    def credit(self) -> PackageCredit | None:
+        """The document of the refund, once its hour is closed."""
+        return getattr(self.package, "credit", None)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it covers calls, or is to."""
+        return self.state in CURRENT
+
+    @property
     def ends_at(self) -> dt.datetime:
         """Where it ended before it expired, else where it expires."""
         if self.last_hour is not None and self.package.ended_at is None:
@@ -91,7 +123,7 @@ def packages_at(at: dt.datetime) -> QuerySet[Any]:
     ]
     tokens = Cast("tokens", output_field=_TOKENS)
     return (
-        QuotaPackage.objects.select_related("customer", "purchase")
+        QuotaPackage.objects.select_related("customer", "purchase", "renewal__renewed_by", "refund", "credit")
         .annotate(left=Coalesce(Subquery(latest), tokens), last_hour=Subquery(last))
         .annotate(used=tokens - F("left"), state=_state(at))
     )
@@ -149,7 +181,8 @@ def methods_of(*, customer: Customer, at: dt.datetime) -> list[list[MethodSpan]]
     The method of every other service is Tokens Postpaid.
     """
     periods = (
-        MethodPeriod.objects.filter(customer=customer, ends_at__gt=at)
+        MethodPeriod.objects.after(at)
+        .filter(customer=customer)
         .select_related("service__group")
         .order_by(
             *("service__group__position", "service__position", "service_id"),
@@ -175,9 +208,11 @@ class PlannedMethod:
 def planned_methods(plan: PurchasePlan, *, now: dt.datetime) -> list[PlannedMethod]:
     """Return what a purchase would mean for each service that it covers."""
     since = min(now, plan.begins_at)
-    periods = MethodPeriod.objects.filter(
-        customer=plan.customer, service__in=plan.services, ends_at__gt=since
-    ).order_by("begins_at", "ends_at")
+    periods = (
+        MethodPeriod.objects.after(since)
+        .filter(customer=plan.customer, service__in=plan.services)
+        .order_by("begins_at", "ends_at")
+    )
     by_service: dict[int, list[MethodPeriod]] = {}
     for period in periods.select_related("service"):
         by_service.setdefault(period.service_id, []).append(period)

@@ -20,6 +20,9 @@ from accounts.api_keys.customer_access import customer_of_person, is_owner
 from accounts.models import Customer
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import PackagePurchase
+from invoices.packages.after_sale.notices import notices_of
+from invoices.packages.after_sale.refund import may_refund
+from invoices.packages.after_sale.renewal import renewal_shown
 from invoices.packages.draws import DRAW_COLUMNS, draw_rows, draws_of, overruns_of
 from invoices.packages.forms import AmountForm, OrderForm, PageForm, hidden_fields
 from invoices.packages.pagination import newest_first
@@ -62,6 +65,7 @@ def customer_packages(request: HttpRequest, code: str) -> HttpResponse:
         context = {
             "customer": customer,
             "now": now,
+            "notices": notices_of(customer=customer, at=now),
             "current": current_packages(customer=customer, at=now),
             "methods": methods_of(customer=customer, at=now),
             "ended": [status_of(one) for one in ended.rows],
@@ -82,10 +86,14 @@ def package(request: HttpRequest, number: str) -> HttpResponse:
     form = PageForm(request.GET)
     log = draws_of(status.package) if status.package.tokens else overruns_of(status.package)
     page = newest_first(log, size=DRAWS_A_PAGE, **form.keys())
+    is_owned = is_owner(person=request.user, customer=status.package.customer)
     with timezone.override(status.package.customer.time_zone):
         context = {
             "customer": status.package.customer,
             "status": status,
+            "renewal": renewal_shown(status, now=now),
+            "may_buy": is_owned,
+            "may_refund": is_owned and may_refund(status, now=now),
             "periods": status.package.periods.select_related("service").order_by("service__name"),
             "weights": status.package.weights.select_related("billing_item__service"),
             "form": form,

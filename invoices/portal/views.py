@@ -26,6 +26,7 @@ from invoices.drilldown.csv_tables import (
 )
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import ChargeLine, HourlyBill
+from invoices.packages.after_sale.notices import notices_of
 from invoices.portal.forms import KEY_FORMAT, BillsForm, SelectionForm
 from invoices.portal.overview import Overview, overview_of
 from invoices.templatetags.amounts import decimals_of, exact, hour_text, series
@@ -56,13 +57,15 @@ def overview(request: HttpRequest) -> HttpResponse:
 def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
     """This hour so far, the last 24 hours, the latest bills."""
     customer = customer_of_person(person=request.user, code=code)
-    read = overview_of(customer=customer, now=clock.now())
+    now = clock.now()
+    read = overview_of(customer=customer, now=now)
     with timezone.override(customer.time_zone):
         hours = [read.running, *reversed(read.closing_soon)]
         charges = [charge for hour in hours for charge in hour.charges]
         context = {
             "customer": customer,
             "overview": read,
+            "notices": notices_of(customer=customer, at=now),
             "open_hours": hours,
             "chart": _chart(read),
             "price_decimals": decimals_of(charge.unit_price for charge in charges),

@@ -27,6 +27,12 @@ def test_a_negative_grace_is_named(settings):
     assert ids() == {"billing.E002"}
 
 
+def test_an_unknown_rule_of_refunds_is_named(settings):
+    settings.PACKAGE_REFUNDS = "all"
+
+    assert ids() == {"billing.E008"}
+
+
 def test_an_unknown_way_to_go_on_without_redis_is_named(settings):
     settings.CALL_LIMITS_WITHOUT_REDIS = "unlimited"
 

@@ -12,8 +12,9 @@ from accounts.models import AuditEntry, Customer, Member, Role, ServiceKey, User
 from invoices.models import ParkedHour
 from pricing.models import CallSpecification, Price, Service, ServiceAlias
 from tests.browsing import Browser
-from tests.builders import close, record, report
+from tests.builders import at, close, record, report
 from tests.conftest import PASSWORD
+from tests.invoices.packages.builders import buy
 from tests.tables import table
 from tests.usage.quarantine.builders import in_quarantine
 
@@ -57,6 +58,7 @@ def one_of_each(acme, alice, settings):
         "pricing/service": (Service.objects.earliest("pk").pk,),
         "pricing/servicealias": (ServiceAlias.objects.get().pk,),
         "invoices/parkedhour": (ParkedHour.objects.get().pk,),
+        "pricing/quotapackage": (buy(acme, now=at(70)).package.pk,),
         "usage/quarantinedusage": (in_quarantine().pk,),
     }
 

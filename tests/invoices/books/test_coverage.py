@@ -47,7 +47,7 @@ def draw(number, left, **ran_out):
     return Draw(1, 1, number, False, drawn, Decimal(100), Decimal(left), **(nowhere | ran_out))
 
 
-def covered(*packages, calls=(), reversals=(), drawn=(), services=(CHAT,), weights=(), closed_at=BEGIN):
+def covered(*packages, calls=(), reversals=(), drawn=(), services=(CHAT,), weights=(), sealed_in=BEGIN):
     """What each package covers by measure, and what is drawn, given back (negative) and left."""
     periods = [
         Period(one.id, ACME, service, one.begins_at, one.expires_at)
@@ -59,8 +59,7 @@ def covered(*packages, calls=(), reversals=(), drawn=(), services=(CHAT,), weigh
     usage, draws = cover(
         customer=ACME,
         consumption=Consumption(calls=list(calls), reversals=list(reversals)),
-        sealed_in=BEGIN,
-        closed_at=closed_at,
+        sealed_in=sealed_in,
         before=Before(last, {BEGIN: last}),
         packages=listed,
     )

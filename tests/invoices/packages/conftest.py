@@ -34,3 +34,9 @@ def verified_afterwards(db: None) -> Iterator[None]:
     yield
     findings = verify_books(besides=repeat_rating).findings.first
     assert [f"{one.hour} {one.bill} {one.what}: {one.text}" for one in findings] == []
+
+
+@pytest.fixture
+def unused_is_refunded(settings):
+    """What is left of a package is refunded within seven days."""
+    settings.PACKAGE_REFUNDS = "unused"

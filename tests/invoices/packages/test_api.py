@@ -67,6 +67,8 @@ def test_a_package_is_answered_with_what_is_left(get, acme):
                 "price": "30",
                 "quantity": 1,
                 "amount": "30",
+                "renews": False,
+                "refund": None,
             }
         ],
         "next": None,

@@ -5,6 +5,7 @@ from django.db import connection
 
 from invoices.closing.parking import release
 from invoices.models import ChargeLine, PackageDraw, ParkedHour
+from invoices.packages.after_sale.refund import order_refund
 from tests.builders import at, close, commit, record, report
 from tests.invoices.books.builders import BY, alter, behind_its_back, delete, found, kinds
 from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
@@ -176,7 +177,7 @@ def test_a_period_that_no_longer_covers_what_was_covered_is_found(forgery, acme)
     close()
     commit()
     assert found() == []
-    alter("pricing_methodperiod", forgery, without="a_method_ends_after_it_begins")
+    alter("pricing_methodperiod", forgery, without="a_method_does_not_end_before_it_begins")
 
     assert {"draw", "package"} <= kinds()
 
@@ -240,3 +241,23 @@ def test_the_seal_covers_the_packages_of_lines(drawn):
     alter("invoices_chargeline", f"package_id = {other.pk}", where=f"package_id = {package.pk}")
 
     assert "chain" in kinds()
+
+
+@pytest.mark.parametrize(
+    ("forgery", "constraint", "what"),
+    [
+        ("credited = 0.01", "a_credit_is_cut_off_to_the_fen", "credit"),
+        ("customer_name = 'Globex'", "", "chain"),
+    ],
+)
+def test_a_credit_that_was_altered_is_found(forgery, constraint, what, acme, settings):
+    settings.PACKAGE_REFUNDS = "unused"
+    order_refund(package=buy(acme, tokens_product(tokens=3), now=at(1)), by=BY, now=at(30))
+    record(report(service="SenseChat"))
+    close()
+    commit()
+    assert kinds() == set()
+
+    alter("invoices_packagecredit", forgery, without=constraint)
+
+    assert what in kinds()

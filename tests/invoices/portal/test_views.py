@@ -188,7 +188,7 @@ def test_the_overview_takes_as_many_queries_for_a_day_as_for_an_hour(
     clock(at(20))
     record(report("now", service="SenseChat", occurred_at=at(15)), now=at(16))
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         assert overview_page(alice_client).status_code == 200
 
 

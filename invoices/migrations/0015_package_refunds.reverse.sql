@@ -1,0 +1,2 @@
+DROP TRIGGER credits_are_append_only ON invoices_packagecredit;
+DROP TRIGGER refunds_are_append_only ON invoices_packagerefund;

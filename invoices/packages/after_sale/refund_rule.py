@@ -1,0 +1,5 @@
+"""What the setting PACKAGE_REFUNDS may say."""
+
+NONE = "none"
+UNUSED = "unused"
+REFUNDS = (NONE, UNUSED)

@@ -1,0 +1,128 @@
+"""What a customer's owners do with packages that they have: dismiss a notice, renew, refund.
+
+The packages of another customer are 404; a viewer gets 403.
+"""
+
+import datetime as dt
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.api_keys.customer_access import customer_of_person, is_owner
+from accounts.models import Customer
+from invoices.models import PackageNotice
+from invoices.packages.after_sale.forms import RefundForm, RenewalForm
+from invoices.packages.after_sale.notices import dismiss_notice
+from invoices.packages.after_sale.refund import (
+    RefundChanged,
+    RefundRefused,
+    order_refund,
+    plan_refund,
+)
+from invoices.packages.after_sale.renewal import RenewalRefused, switch_renewal
+from pricing.models import QuotaPackage
+from sensenova_billing.lib import clock
+
+# In local time the page says when it would end now; the refusal would say it in UTC.
+CHANGED = "Nothing was refunded: the package would end at another hour by now. Check what follows."
+
+
+@never_cache
+@login_required
+@require_POST
+def dismiss(request: HttpRequest, code: str, pk: int) -> HttpResponse:
+    """Show a notice no more, to anybody of the customer."""
+    customer = _customer_of_owner(request, code)
+    notice = get_object_or_404(PackageNotice, pk=pk, package__customer=customer)
+    dismiss_notice(notice=notice, by=request.user.get_username(), now=clock.now())
+    return redirect("customer_packages", code=customer.code)
+
+
+@never_cache
+@login_required
+@require_POST
+def set_renewal(request: HttpRequest, number: str) -> HttpResponse:
+    """Have the package renewed when it ends, or not."""
+    package = _package_of_owner(request, number)
+    form = RenewalForm(request.POST)
+    if not form.is_valid():
+        return HttpResponseBadRequest("Nothing was changed: the page was sent incomplete. Open it again.")
+    is_on = form.cleaned_data["renewal"] == "on"
+    try:
+        switch_renewal(package=package, is_on=is_on, by=request.user.get_username(), now=clock.now())
+    except RenewalRefused as refusal:
+        messages.error(request, f"Nothing was changed. {refusal}")
+    else:
+        messages.success(request, f"The renewal of package {package.number} is {'on' if is_on else 'off'}.")
+    return redirect("customer_package", number=package.number)
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def refund(request: HttpRequest, number: str) -> HttpResponse:
+    """What would be credited, and when the package ends; then the order, if it still is what was shown."""
+    package = _package_of_owner(request, number)
+    now, status = clock.now(), 200
+    form = RefundForm(request.POST if request.method == "POST" else None)
+    if form.is_bound:
+        try:
+            _order(form, package=package, by=request.user.get_username(), now=now)
+        except RefundChanged:
+            form.add_error(None, CHANGED)
+            status = 409
+        except RefundRefused as refusal:
+            form.add_error(None, f"Nothing was refunded. {refusal}")
+            status = 400
+        else:
+            messages.success(request, f"Package {package.number} is refunded.")
+            return redirect("customer_package", number=package.number)
+    return _show_refund(request, package=package, form=form, now=now, status=status)
+
+
+def _order(form: RefundForm, *, package: QuotaPackage, by: str, now: dt.datetime) -> None:
+    if not form.is_valid():
+        raise RefundRefused("The page was sent incomplete. Check it again, then refund.")
+    order_refund(package=package, **form.cleaned_data, by=by, now=now)
+
+
+def _show_refund(
+    request: HttpRequest, *, package: QuotaPackage, form: RefundForm, now: dt.datetime, status: int
+) -> HttpResponse:
+    plan, refusal = None, ""
+    try:
+        plan = plan_refund(package=package, now=now)
+    except RefundRefused as reason:
+        refusal = str(reason)
+    with timezone.override(package.customer.time_zone):
+        context = {
+            "customer": package.customer,
+            "package": package,
+            "form": form,
+            "plan": plan,
+            "refusal": refusal,
+            "ends_at": plan.ends_at.isoformat() if plan else "",
+        }
+        return render(request, "refund_package.html", context, status=status)
+
+
+def _package_of_owner(request: HttpRequest, number: str) -> QuotaPackage:
+    # No number holds a NUL, and PostgreSQL takes no parameter with one.
+    found = QuotaPackage.objects.filter(customer__members__user=request.user.pk)
+    package = get_object_or_404(found.select_related("customer"), number=number.replace("\0", ""))
+    if not is_owner(person=request.user, customer=package.customer):
+        raise PermissionDenied
+    return package
+
+
+def _customer_of_owner(request: HttpRequest, code: str) -> Customer:
+    customer = customer_of_person(person=request.user, code=code)
+    if not is_owner(person=request.user, customer=customer):
+        raise PermissionDenied
+    return customer
