@@ -328,6 +328,7 @@ class PackagePurchase(models.Model):
 class PackageDraw(models.Model):
     """What an hourly bill drew from a Tokens package, or gave back to it for reversed calls.
 
+    There is a draw, perhaps of 0, for each package that covers calls of the bill or ran out on it.
     Where the package ran out within the hour, the calls before `ran_out_at` and `ran_out_event_id` are
     covered; of that very call what comes before `ran_out_measure`, and `ran_out_quantity` of that.
     """
@@ -352,7 +353,7 @@ class PackageDraw(models.Model):
                 "package", "bill", "is_return", name="a_bill_draws_once_from_a_package_and_gives_back_once"
             ),
             models.CheckConstraint(
-                condition=Q(tokens__gt=0, left__gte=0)
+                condition=Q(tokens__gte=0, left__gte=0)
                 & (
                     Q(Exact(F("left"), F("left_before") - F("tokens")), is_return=False)
                     | Q(Exact(F("left"), F("left_before") + F("tokens")), is_return=True)

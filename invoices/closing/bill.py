@@ -16,7 +16,7 @@ from django.db import connection
 
 from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
-from invoices.rating.coverage import Coverage, any_packages, find_coverage
+from invoices.rating.coverage import Coverage, any_packages, find_coverage, reading_the_whole_hour
 from invoices.rating.coverage_sql import COVERED, STILL_RUNS, UNCOVERED, WEIGHTS, demand_sql
 from invoices.rating.overruns import OVERRUNS
 from invoices.rating.usage_sql import SUMS, grouped_usage
@@ -54,7 +54,8 @@ def bill_hour(
         usage, coverage = _WITHOUT_PACKAGES, Coverage()
         if any_packages(customers=released):
             usage, coverage = _COVERED_TABLES, find_coverage(grouped="", values=values)
-            cursor.execute(_COVER, {**values, **coverage.parameters()})
+            with reading_the_whole_hour():
+                cursor.execute(_COVER, {**values, **coverage.parameters()})
         values |= coverage.parameters()
         cursor.execute(_BILL.substitute(consumed=usage), {**values, **bounds, "now": now})
         row = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))

@@ -87,17 +87,19 @@ WITH $consumed, $charged_lines, $weights, by_customer AS (
      WHERE $still_runs
      GROUP BY reversed.customer_id, package.id
     HAVING sum($demand_of_reversed) < 0
-), drawn AS (
-    SELECT consumed.customer_id, package.id AS package_id, sum($demand_of_consumed) AS tokens
-      FROM consumed
-      JOIN pricing_quotapackage AS package ON package.id = consumed.package_id
-      LEFT JOIN weights ON weights.package_id = package.id AND weights.service_id = consumed.service_id
-     WHERE package.method = 'tokens_package'
-     GROUP BY consumed.customer_id, package.id
-    HAVING sum($demand_of_consumed) > 0
 ), ran_out AS (
     SELECT * FROM json_to_recordset(%(ran_out)s::json)
-               AS (package bigint, at timestamptz, event_id text, measure text, quantity bigint)
+               AS (package bigint, customer bigint, at timestamptz, event_id text, measure text, quantity bigint)
+), drawn AS (
+    SELECT customer_id, package_id, sum(tokens) AS tokens
+      FROM (SELECT consumed.customer_id, package.id AS package_id, $demand_of_consumed AS tokens
+              FROM consumed
+              JOIN pricing_quotapackage AS package ON package.id = consumed.package_id
+              LEFT JOIN weights ON weights.package_id = package.id AND weights.service_id = consumed.service_id
+             WHERE package.method = 'tokens_package'
+             UNION ALL
+            SELECT customer, package, 0 FROM ran_out) AS each
+     GROUP BY customer_id, package_id
 ), draws AS (
     INSERT INTO invoices_packagedraw
            (package_id, bill_id, is_return, tokens, left_before, "left", ran_out_at, ran_out_event_id,

@@ -214,7 +214,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("left__gte", 0),
-                    ("tokens__gt", 0),
+                    ("tokens__gte", 0),
                     models.Q(
                         models.Q(
                             django.db.models.lookups.Exact(

@@ -151,7 +151,8 @@ def buy_package(
     # Not to be ended meanwhile.
     terms = PackageTerms.objects.select_for_update(of=("self",)).select_related("product").get(pk=terms.pk)
     if before := PackagePurchase.objects.filter(order_id=order_id).select_related("package").first():
-        if (before.package.customer_id, before.package.terms_id) != (customer.pk, terms.pk):
+        same = before.package.customer_id, before.package.terms_id, before.package.units
+        if same != (customer.pk, terms.pk, units):
             raise PurchaseRefused("This order id is that of another purchase.", field="order_id")
         return before
     open_hour = lock_hours_for_ingest([hour_of(now)])[hour_of(now)]

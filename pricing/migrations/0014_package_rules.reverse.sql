@@ -5,7 +5,7 @@ SELECT audit_table_no_more('pricing_packageterms_services');
 SELECT audit_table_no_more('pricing_packageterms');
 SELECT audit_table_no_more('pricing_packageproduct');
 
-DROP TRIGGER weights_of_packages_are_append_only ON pricing_packageweight;
+DROP TRIGGER a_package_keeps_its_weights ON pricing_packageweight;
 DROP TRIGGER a_method_period_is_never_deleted ON pricing_methodperiod;
 DROP TRIGGER a_method_period_only_ends_earlier ON pricing_methodperiod;
 DROP TRIGGER a_package_only_ends ON pricing_quotapackage;

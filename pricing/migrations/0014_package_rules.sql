@@ -89,7 +89,7 @@ CREATE TRIGGER a_method_period_only_ends_earlier AFTER UPDATE ON pricing_methodp
     REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION keep_method_periods();
 CREATE TRIGGER a_method_period_is_never_deleted AFTER DELETE ON pricing_methodperiod
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION keep_method_periods();
-CREATE TRIGGER weights_of_packages_are_append_only BEFORE UPDATE OR DELETE ON pricing_packageweight
+CREATE TRIGGER a_package_keeps_its_weights BEFORE UPDATE OR DELETE ON pricing_packageweight
     FOR EACH ROW EXECUTE FUNCTION keep_package_weights();
 
 SELECT audit_table('pricing_packageproduct');

@@ -8,6 +8,7 @@ from accounts.models import Scope
 from invoices.models import ChargeLine
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
+from tests.builders import close, record, report
 from tests.invoices.browsing import csv_rows, text
 from tests.invoices.packages.builders import bill, buy, cover
 
@@ -51,10 +52,14 @@ def test_the_page_of_a_covered_line_names_its_package(alice_client, line):
     assert links_to(page, line)
 
 
-def test_the_page_of_a_call_names_the_package_that_covers_it(alice_client, line):
-    page = alice_client.get("/customers/acme/records?event_id=for-a-bill-0")
+def test_the_page_of_a_call_names_the_package_that_covers_it(alice_client, acme):
+    buy(acme)
+    record(report())
+    close()
 
-    assert links_to(page, line)
+    page = alice_client.get("/customers/acme/records?event_id=call-1")
+
+    assert links_to(page, ChargeLine.objects.filter(measure=Measure.INPUT_TOKENS).get())
 
 
 def test_files_name_the_package_of_a_covered_line(alice_client, line):
