@@ -14,5 +14,5 @@ SELECT charged.usage_hour, service.name, measure, kind, unit_price, unit_size, r
   JOIN pricing_servicegroup AS section ON section.id = service.group_id
   LEFT JOIN pricing_quotapackage AS package ON package.id = charged.package_id
   LEFT JOIN drawn ON drawn.package_id = package.id AND charged.correction = '$none'
- ORDER BY usage_hour, section.position, service.position, billing_item_id, price_id, corrects_id NULLS FIRST,
-          rerating_id NULLS FIRST, correction DESC
+ ORDER BY usage_hour, section.position, service.position, billing_item_id, price_id, package.expires_at,
+          package.bought_at, package.id, corrects_id NULLS FIRST, rerating_id NULLS FIRST, correction DESC

@@ -51,7 +51,7 @@ def test_the_page_says_that_a_package_is_used_up(alice_client, acme, clock):
     use("a", 10, 300)
 
     assert f"covered by {package.number} used up in this hour" in page(alice_client)
-    assert so_far(acme, now=at(40)) == [(200, Decimal("0.008"), None), (100, 0, 0)]
+    assert so_far(acme, now=at(40)) == [(100, 0, 0), (200, Decimal("0.008"), None)]
 
 
 def test_a_tpm_package_is_named_without_tokens(alice_client, acme, clock):
@@ -74,7 +74,7 @@ def test_another_hour_that_is_still_open_draws_before(acme):
     close()
     close(hour=1)
 
-    assert found == [(700, 0, 300), (400, Decimal("0.016"), None), (300, 0, 0)]
+    assert found == [(700, 0, 300), (300, 0, 0), (400, Decimal("0.016"), None)]
     assert draws(package) == [(700, 300), (300, 0)]
 
 
@@ -85,8 +85,8 @@ def test_a_package_that_runs_out_in_the_hour_before_covers_nothing_of_this_one(a
     use("b", 70, 1)
 
     assert so_far(acme, now=at(80)) == [
-        (1, Decimal("0.00004"), None),
         (2, 0, 1),
+        (1, Decimal("0.00004"), None),
         (1, Decimal("0.00004"), None),
     ]
 
