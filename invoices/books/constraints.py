@@ -5,8 +5,19 @@ from django.db import connection, models
 
 from accounts.models import AuditEntry
 from invoices.books.compare import Findings
-from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour, Release, Rerating, Verification
-from pricing.models import BillingItem, Price
+from invoices.models import (
+    ChargeLine,
+    HourlyBill,
+    HourSeal,
+    PackageDraw,
+    PackagePurchase,
+    ParkedHour,
+    QuotaOverrun,
+    Release,
+    Rerating,
+    Verification,
+)
+from pricing.models import BillingItem, MethodPeriod, PackageTerms, PackageWeight, Price, QuotaPackage
 from sensenova_billing.lib.database.statements import load_statement
 from usage.models import BillingHour, UsageRecord
 
@@ -20,6 +31,9 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     ParkedHour: "parked_hours_are_append_only",
     Release: "releases_are_append_only",
     Verification: "verifications_are_append_only",
+    PackagePurchase: "purchases_are_append_only",
+    PackageDraw: "draws_are_append_only",
+    QuotaOverrun: "overruns_are_append_only",
 }
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     Price: (
@@ -29,6 +43,15 @@ OTHERS: dict[type[models.Model], tuple[str, ...]] = {
         "changes_are_audited",
     ),
     BillingItem: ("an_item_on_sale_always_has_a_price", "changes_are_audited"),
+    PackageTerms: ("begun_package_terms_only_move_their_end",),
+    QuotaPackage: ("a_package_only_ends",),
+    PackageWeight: ("a_package_keeps_its_weights",),
+    MethodPeriod: (
+        "a_method_period_only_ends_earlier",
+        "a_method_period_is_never_deleted",
+        "a_method_begins_in_an_open_hour",
+        "a_method_ends_in_an_open_hour",
+    ),
     AuditEntry: ("audit_entries_are_append_only",),
 }
 

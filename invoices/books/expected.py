@@ -61,6 +61,7 @@ class Line(NamedTuple):
     correction: str
     corrects: int | None
     rerating: int | None
+    package: int | None = None
 
     @property
     def place(self) -> tuple[dt.datetime, dt.datetime]:
@@ -86,6 +87,7 @@ class LineKey(NamedTuple):
     price: int
     correction: str = ""
     corrects: int | None = None
+    package: int | None = None
 
 
 class Due(NamedTuple):
@@ -107,10 +109,24 @@ class Due(NamedTuple):
         return exact_amount(self.quantity, self.unit_price, self.unit_size)
 
 
-# Service, beginning of the interval, and, of a reversal, the hour in which the reversed record was billed.
-Used = tuple[int, dt.datetime, dt.datetime | None]
-# Of each, how many records and then how much by each measure.
-Usage = dict[Used, list[int]]
+class Portion(NamedTuple):
+    """Usage of a service in an interval, that one package covers or none, and how much by each measure.
+
+    `records` are those of which it is all or a part. Of a *piece*, a part of what was used then, there are
+    lines for what was used only. Of a reversal, `billed_in` is the hour in which the reversed record was
+    billed.
+    """
+
+    service: int
+    begin: dt.datetime
+    billed_in: dt.datetime | None
+    records: int
+    quantities: tuple[int, ...]
+    package: int | None = None
+    is_piece: bool = False
+
+
+Usage = list[Portion]
 
 
 def exact_amount(quantity: int | Decimal, unit_price: Decimal, unit_size: int) -> Fraction:
@@ -206,6 +222,8 @@ def recompute(
     for billed_in, key, part in _rated(customer=customer, usage=usage, prices=prices, unbillable=unbillable):
         if billed_in is not None:
             line = before.lines.get((billed_in, key))
+            if line is None and not part.quantity:
+                continue
             if line is None:
                 unbillable.append(f"reversals of {part.records} records that no earlier bill holds")
                 continue
@@ -216,6 +234,8 @@ def recompute(
     reversed_now = {key.corrects: part.quantity for key, part in due.items() if key.corrects is not None}
     for order in orders:
         for line in affected:
+            if line.package is not None:
+                continue  # what a package covers costs nothing at any price
             if line.price == order.price and order.from_hour <= line.usage_hour < order.until_hour:
                 left = before.left(line) + reversed_now.get(line.id, 0)
                 due |= _reworked(line=line, left=left, old=before.counting_price(line), order=order)
@@ -225,39 +245,47 @@ def recompute(
 def _rated(
     *, customer: int, usage: Usage, prices: PriceList, unbillable: list[str]
 ) -> Iterator[tuple[dt.datetime | None, LineKey, Due]]:
-    for (service, begin, billed_in), (records, *quantities) in usage.items():
+    for portion in usage:
         priced = False
-        used = dict(zip(prices.measures, quantities, strict=True))
-        found = {measure: prices.price_of(service, measure, customer=customer, at=begin) for measure in used}
-        for part in [part for part in PARTS if part in used]:
-            if found[part] is None:
-                del used[part]  # charged as its whole
-            else:
-                used[PARTS[part]] -= used[part]
-        for measure, quantity in used.items():
-            price = found[measure]
+        for measure, quantity, price in _priced(portion, customer=customer, prices=prices):
             if price is not None:
                 priced = True
-                yield (
-                    billed_in,
-                    LineKey(hour_holding(begin), price.billing_item, price.id),
-                    _due(price=price, service=service, measure=measure, records=records, quantity=quantity),
-                )
+                key = LineKey(hour_holding(portion.begin), price.billing_item, price.id)
+                due = _due(price=price, portion=portion, measure=measure, quantity=quantity)
+                yield portion.billed_in, key._replace(package=portion.package), due
             elif quantity:
                 unbillable.append(f"{quantity} {measure} for which there is no price")
         if not priced:
-            unbillable.append(f"{records} records for which there is no price")
+            unbillable.append(f"{portion.records} records for which there is no price")
 
 
-def _due(*, price: Price, service: int, measure: str, records: int, quantity: int) -> Due:
+def _priced(portion: Portion, *, customer: int, prices: PriceList) -> Iterator[tuple[str, int, Price | None]]:
+    """Yield what was used of each measure that is charged by itself, with its price if there is any."""
+    gross = dict(zip(prices.measures, portion.quantities, strict=True))
+    found = {
+        measure: prices.price_of(portion.service, measure, customer=customer, at=portion.begin)
+        for measure in gross
+    }
+    used = dict(gross)
+    for part in [part for part in PARTS if part in used]:
+        if found[part] is None:
+            del used[part]  # charged as its whole
+        else:
+            used[PARTS[part]] -= used[part]
+    for measure, quantity in used.items():
+        if gross[measure] or not portion.is_piece:
+            yield measure, quantity, found[measure]
+
+
+def _due(*, price: Price, portion: Portion, measure: str, quantity: int) -> Due:
     return Due(
-        service=service,
+        service=portion.service,
         measure=measure,
         price_kind=price.kind,
         is_own_price=price.customer is not None,
-        unit_price=price.unit_price,
+        unit_price=price.unit_price if portion.package is None else Decimal(0),
         unit_size=price.unit_size,
-        records=records,
+        records=portion.records,
         quantity=quantity,
     )
 

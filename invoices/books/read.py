@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 from psycopg.types.datetime import TimestamptzLoader
 
-from invoices.books.compare import Bill, Findings
+from invoices.books.compare import Bill, Findings, Purchase
+from invoices.books.coverage import Before, Call, Consumption, Draw, Package, PackageList, Period, Reversal
 from invoices.books.expected import EarlierBilling, Line, LineKey, Order, Price, PriceList, Usage
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.database.statements import load_statement, load_template
@@ -22,6 +23,9 @@ from sensenova_billing.lib.database.statements import load_statement, load_templ
 CHUNK = 5000
 _MEASURES = tuple(str(measure) for measure in Measure)
 _FIRST = itemgetter(0)
+
+
+Overruns = dict[int, list[tuple[Any, ...]]]  # the values of each row, by bill
 
 
 class Seal(NamedTuple):
@@ -36,6 +40,7 @@ class Seal(NamedTuple):
     parked: int
     amount: Any
     before: bytes | None
+    closed_at: dt.datetime
 
 
 class Parked(NamedTuple):
@@ -77,31 +82,34 @@ def _used(prefix: str) -> str:
 
 
 def read_usage(
-    *, hour: dt.datetime, prices: PriceList, customer: int | None = None
-) -> Iterator[tuple[int, Usage]]:
+    *, hour: dt.datetime, prices: PriceList, packages: PackageList, customer: int | None = None
+) -> Iterator[tuple[int, Consumption]]:
     """Return what each customer used that is billed in the hour, reversals left out."""
     begin = end = dt.datetime.min.replace(tzinfo=dt.UTC)
     sql = _RECORDS.substitute(measures=_used(""), of_customer=_of(customer))
     rows = _stream(sql, hour, *_only(customer))
     for customer_id, records in groupby(rows, _FIRST):
-        usage: Usage = {}
-        for _, service, occurred_at, *quantities in records:
+        consumption = Consumption()
+        has_packages = customer_id in packages.of
+        for _, service, occurred_at, event_id, *quantities in records:
             if not begin <= occurred_at < end:
                 begin, end = prices.interval(occurred_at)
-            used = service, begin, None
-            if (sums := usage.get(used)) is None:
-                usage[used] = [1, *quantities]
+            if has_packages:
+                call = Call(service, begin, occurred_at, event_id, tuple(quantities))
+                consumption.calls.append(call)
+            elif (sums := consumption.groups.get((service, begin))) is None:
+                consumption.groups[service, begin] = [1, *quantities]
             else:
                 sums[0] += 1
                 for place, quantity in enumerate(quantities, 1):
                     sums[place] += quantity
-        yield customer_id, usage
+        yield customer_id, consumption
 
 
 def read_reversals(
     *, hour: dt.datetime, prices: PriceList, found: Findings, customer: int | None = None
-) -> Iterator[tuple[int, Usage]]:
-    """Return the usage of each customer's reversals, each compared with the record that it reverses."""
+) -> Iterator[tuple[int, list[Reversal]]]:
+    """Return each customer's reversals, each compared with the record that it reverses."""
     size = len(_MEASURES)
     sql = _REVERSALS.substitute(
         measures=_used("record."),
@@ -110,20 +118,57 @@ def read_reversals(
     )
     rows = _stream(sql, hour, *_only(customer))
     for customer_id, records in groupby(rows, _FIRST):
-        usage: Usage = {}
-        for _, code, event_id, billed_in, of_a_reversal, *values in records:
+        reversals = []
+        for _, code, event_id, billed_in, reversed_id, of_a_reversal, *values in records:
             service, occurred_at, *quantities = values[: size + 2]
             original = [service, occurred_at, *(-quantity for quantity in quantities)]
             if billed_in is None or of_a_reversal or values[size + 2 :] != original:
                 text = f"the reversal {event_id} is not the record that it reverses, taken back"
                 found.add("reversal", text, hour=hour, customer=code or f"customer {customer_id}")
-            if billed_in is None:
-                continue
-            begin, _ = prices.interval(occurred_at)
-            sums = usage.setdefault((service, begin, billed_in), [0] * (size + 1))
-            for place, number in enumerate([1, *quantities]):
-                sums[place] += number
-        yield customer_id, usage
+            if billed_in is not None:
+                begin, _ = prices.interval(occurred_at)
+                place = service, begin, occurred_at, reversed_id, billed_in
+                reversals.append(Reversal(*place, tuple(quantities)))
+        yield customer_id, reversals
+
+
+def read_packages() -> PackageList:
+    """Return all quota packages there are and ever were."""
+    return PackageList(
+        packages=map(Package._make, read_all(_PACKAGES)),
+        periods=map(Period._make, read_all(_PERIODS)),
+        weights=[(package, *rest) for package, *rest in read_all(_WEIGHTS)],
+        measures=_MEASURES,
+    )
+
+
+def read_purchases() -> list[Purchase]:
+    """Return every package with its document and its terms."""
+    return [Purchase(*row) for row in read_all(_PURCHASES)]
+
+
+def read_draws(*, sealed_in: dt.datetime) -> Iterator[tuple[int, list[Draw]]]:
+    """Return what each customer's bills that were sealed with this hour drew on packages."""
+    for customer_id, rows in groupby(_stream(_DRAWS, sealed_in), _FIRST):
+        yield customer_id, [Draw(*row[1:]) for row in rows]
+
+
+def read_overruns(*, sealed_in: dt.datetime) -> Overruns:
+    """Return the quota overruns of the bills that were sealed with this hour, by bill."""
+    return {bill: [row[1:] for row in rows] for bill, rows in groupby(read_all(_OVERRUNS, sealed_in), _FIRST)}
+
+
+def read_drawn_before(
+    *, customer: int, reversals: list[Reversal], place: tuple[dt.datetime, dt.datetime]
+) -> Before:
+    """Return what the customer's bills before this place drew: last, and where reversed calls were billed."""
+    last = {draw.package: draw for draw in (Draw(*row) for row in read_all(_LAST_DRAWS, customer, *place))}
+    hours = sorted({reversal.billed_in for reversal in reversals})
+    drawn: dict[dt.datetime, dict[int, Draw]] = {}
+    for billed_in, *row in read_all(_DRAWN, customer, hours, *place) if hours else ():
+        draw = Draw(*row)
+        drawn.setdefault(billed_in, {})[draw.package] = draw
+    return Before(last, drawn)
 
 
 def read_bills(*, sealed_in: dt.datetime) -> Iterator[tuple[int, list[tuple[Bill, list[Line]]]]]:
@@ -163,14 +208,17 @@ def read_before(
     *, customer: int, usage: Usage, affected: list[Line], place: tuple[dt.datetime, dt.datetime]
 ) -> EarlierBilling:
     """Return the customer's earlier lines that this hour corrects, with all their corrections before."""
-    hours = sorted({billed_in for *_, billed_in in usage if billed_in is not None})
+    hours = sorted({portion.billed_in for portion in usage if portion.billed_in is not None})
     originals = [Line(*row[1:]) for row in read_all(_ORIGINALS, customer, hours, *place)] if hours else []
     ids = sorted({line.id for line in (*originals, *affected)})
     corrections: dict[int, list[Line]] = {}
     for row in read_all(_CORRECTIONS, ids, *place) if ids else ():
         line = Line(*row[1:])
         corrections.setdefault(line.corrects or 0, []).append(line)
-    lines = {(line.hour, LineKey(line.usage_hour, line.billing_item, line.price)): line for line in originals}
+    lines = {
+        (line.hour, LineKey(line.usage_hour, line.billing_item, line.price, package=line.package)): line
+        for line in originals
+    }
     return EarlierBilling(lines, corrections)
 
 
@@ -222,8 +270,23 @@ _RECORDS = load_template("read_records.sql", beside=__file__)
 _REVERSALS = load_template("read_reversals.sql", beside=__file__)
 _LINE = """line.usage_hour, line.service_id, line.service_name, line.measure, line.billing_item_id,
        line.price_id, line.price_kind, line.is_own_price, line.unit_price, line.unit_size, line.records,
-       line.quantity, line.amount, line.correction, line.corrects_id, line.rerating_id"""
+       line.quantity, line.amount, line.correction, line.corrects_id, line.rerating_id, line.package_id"""
 _BILLS = load_statement("read_bills.sql", beside=__file__, line=_LINE)
+_PACKAGES = """
+SELECT id, number, customer_id, tokens, bought_at, begins_at, expires_at, ended_at FROM pricing_quotapackage
+"""
+_PERIODS = "SELECT package_id, customer_id, service_id, begins_at, ends_at FROM pricing_methodperiod"
+_WEIGHTS = """
+SELECT weighed.package_id, item.service_id, item.measure, weighed.weight
+  FROM pricing_packageweight AS weighed JOIN pricing_billingitem AS item ON item.id = weighed.billing_item_id
+"""
+_PURCHASES = load_statement("read_purchases.sql", beside=__file__)
+_DRAW = """draw.id, draw.bill_id, draw.package_id, draw.is_return, draw.tokens, draw.left_before, draw.left,
+       draw.ran_out_at, draw.ran_out_event_id, draw.ran_out_measure, draw.ran_out_quantity"""
+_DRAWS = load_statement("read_draws.sql", beside=__file__, draw=_DRAW)
+_OVERRUNS = load_statement("read_overruns.sql", beside=__file__)
+_LAST_DRAWS = load_statement("read_last_draws.sql", beside=__file__, draw=_DRAW)
+_DRAWN = load_statement("read_drawn.sql", beside=__file__, draw=_DRAW)
 _ORDERS = """
 SELECT id, price_id, from_hour, until_hour, unit_price
   FROM invoices_rerating

@@ -1,5 +1,5 @@
 SELECT record.customer_id, customer.code, record.event_id, original.billing_hour,
-       original.reverses IS NOT NULL,
+       original.event_id, original.reverses IS NOT NULL,
        record.service_id, record.occurred_at, $measures,
        original.service_id, original.occurred_at, $original_measures
   FROM usage_usagerecord AS record

@@ -18,15 +18,19 @@ from django.db import transaction
 from invoices.books.compare import (
     Bill,
     Findings,
+    check_purchase,
     compare,
+    compare_draws,
     decimal,
     digest_of_bill,
     digest_of_parked,
     seal_over,
 )
 from invoices.books.constraints import find_missing_guards
-from invoices.books.expected import HOUR, Line, Order, PriceList, Usage, recompute
+from invoices.books.coverage import Before, Consumption, Covered, Draw, PackageList, cover
+from invoices.books.expected import HOUR, Line, Order, PriceList, recompute
 from invoices.books.read import (
+    Overruns,
     Parked,
     Seal,
     by_customer,
@@ -34,10 +38,15 @@ from invoices.books.read import (
     read_all,
     read_before,
     read_bills,
+    read_drawn_before,
+    read_draws,
     read_later,
     read_orders,
+    read_overruns,
+    read_packages,
     read_parked,
     read_prices,
+    read_purchases,
     read_reversals,
     read_seals,
     read_usage,
@@ -69,10 +78,23 @@ class Verified:
     took: dt.timedelta = dt.timedelta(0)
 
 
+class Part(NamedTuple):
+    """What bills a customer's part of an hour: the hours of its seal and its own, and all that goes in."""
+
+    customer: int
+    place: tuple[dt.datetime, dt.datetime]
+    closed_at: dt.datetime
+    consumption: Consumption
+    orders: list[Order]
+    affected: list[Line]
+    draws: list[Draw]
+
+
 class Books(NamedTuple):
     """What the verification of every hour needs."""
 
     prices: PriceList
+    packages: PackageList
     customers: dict[int, str]
     horizon: dt.datetime
     verified: Verified
@@ -99,11 +121,12 @@ def verify_books(
     )
     find_missing_guards(verified.findings)
     _find_other_seals(verified.findings)
+    _verify_purchases(verified.findings)
     _find_gaps(seals=seals, open_begin=from_hour is None, found=verified.findings)
     if seals:
         ((horizon,),) = read_all("SELECT max(hour) FROM usage_billinghour")
         customers = dict(read_all("SELECT id, code FROM accounts_customer"))
-        books = Books(read_prices(), customers, horizon, verified)
+        books = Books(read_prices(), read_packages(), customers, horizon, verified)
         for seal in watch(seals):
             with transaction.atomic():
                 _verify_hour(seal, books)
@@ -118,6 +141,12 @@ def _find_other_seals(found: Findings) -> None:
     for hour, verified_at in read_all(_OTHER_SEALS):
         text = f"its seal is not the one that was verified at {verified_at:%Y-%m-%d %H:%M} UTC"
         found.add("chain", text, hour=hour)
+
+
+def _verify_purchases(found: Findings) -> None:
+    for purchase in read_purchases():
+        for text in check_purchase(purchase):
+            found.add("purchase", text)
 
 
 def _find_gaps(*, seals: list[Seal], open_begin: bool, found: Findings) -> None:
@@ -156,30 +185,31 @@ def _verify_hour(seal: Seal, books: Books) -> None:
     place = hour, hour
     parked, later = read_parked(hour=hour), read_later(hour=hour, horizon=books.horizon)
     orders = read_orders(hour=hour)
+    overruns = read_overruns(sealed_in=hour)
     total = _Total()
     waiting = dict(parked)
-    for customer, (usage, reversed_usage, bills, affected) in by_customer(
-        read_usage(hour=hour, prices=books.prices),
+    for customer, (used, reversals, bills, affected, draws) in by_customer(
+        read_usage(hour=hour, prices=books.prices, packages=books.packages),
         read_reversals(hour=hour, prices=books.prices, found=found),
         read_bills(sealed_in=hour),
         read_affected(orders=orders, place=place),
+        read_draws(sealed_in=hour),
     ):
-        used: Usage = {**(usage or {}), **(reversed_usage or {})}
-        books.verified.records += sum(sums[0] for sums in used.values())
+        consumption: Consumption = used or Consumption()
+        consumption.reversals += reversals or ()
+        books.verified.records += consumption.records
         own = [(bill, lines) for bill, lines in bills or () if bill.hour == hour]
+        part = Part(customer, place, seal.closed_at, consumption, orders, affected or [], draws or [])
         for bill, lines in bills or ():
-            total.add(bill, lines)
+            total.add(bill, lines, draws=part.draws, overruns=overruns)
             if bill.hour != hour:
-                _verify_released(customer=customer, bill=bill, lines=lines, books=books)
+                _verify_released(part, bill=bill, lines=lines, books=books)
         if customer in parked:
-            _verify_parked(waiting.pop(customer), used=used, own=own, hour=hour, books=books)
+            _verify_parked(waiting.pop(customer), consumption=consumption, own=own, hour=hour, books=books)
         elif own or customer not in later:
-            _verify_bills(
-                customer=customer, place=place, bills=own, used=used, orders=orders, affected=affected or [],
-                books=books,
-            )  # fmt: skip
+            _verify_bills(part, bills=own, books=books)
     for left in waiting.values():
-        _verify_parked(left, used={}, own=[], hour=hour, books=books)
+        _verify_parked(left, consumption=Consumption(), own=[], hour=hour, books=books)
     _verify_seal(seal, total=total, parked=parked, found=found)
     books.verified.hours += 1
     books.verified.bills += total.bills
@@ -195,35 +225,29 @@ class _Total:
         self.amount = Fraction(0)
         self.digests: dict[str, bytes] = {}
 
-    def add(self, bill: Bill, lines: list[Line]) -> None:
+    def add(self, bill: Bill, lines: list[Line], *, draws: list[Draw], overruns: Overruns) -> None:
         self.bills += 1
         self.lines += len(lines)
         self.records += bill.records
         self.amount += Fraction(bill.amount)
         if lines:  # a bill without lines is in no seal; that it has none is a finding of its own
-            self.digests[bill.number] = digest_of_bill(bill, lines)
+            own = [draw for draw in draws if draw.bill == bill.id]
+            rows = overruns.get(bill.id, ())
+            self.digests[bill.number] = digest_of_bill(bill, lines, draws=own, overruns=rows)
 
 
-def _verify_bills(
-    *,
-    customer: int,
-    place: tuple[dt.datetime, dt.datetime],
-    bills: Bills,
-    used: Usage,
-    orders: list[Order],
-    affected: list[Line],
-    books: Books,
-) -> None:
+def _verify_bills(part: Part, *, bills: Bills, books: Books) -> None:
     """Compare what the customer's bill for an hour says with what it must say."""
-    found, (_, hour) = books.verified.findings, place
-    before = read_before(customer=customer, usage=used, affected=affected, place=place)
+    found, records = books.verified.findings, part.consumption.records
+    where = {"hour": part.place[1], "customer": books.code(part.customer)}
+    usage, due_draws = _cover(part, books)
+    before = read_before(customer=part.customer, usage=usage, affected=part.affected, place=part.place)
     due, unbillable = recompute(
-        customer=customer, usage=used, orders=orders, affected=affected, before=before, prices=books.prices
-    )
-    records = sum(sums[0] for sums in used.values())
-    where = {"hour": hour, "customer": books.code(customer)}
+        customer=part.customer, usage=usage, orders=part.orders, affected=part.affected, before=before,
+        prices=books.prices,
+    )  # fmt: skip
     if not bills:
-        if due or unbillable:
+        if due or unbillable or records:
             found.add("unbilled", f"no bill, and not parked: {records} records, {len(due)} lines", **where)
         return
     (bill, lines), *others = bills
@@ -238,7 +262,26 @@ def _verify_bills(
         found.add(what, f"the bill is for {bill.records} records, there are {records}", **where)
     for what, text, line in compare(due=due, lines=lines):
         found.add(what, text, **where, line=line and line.id)
+    own = {one.id for one, _ in bills}
+    draws = [draw for draw in part.draws if draw.bill in own]
+    for text in compare_draws(due=due_draws, draws=draws, packages=books.packages):
+        found.add("draw", text, **where)
     _verify_sums(bills, found=found, where=where)
+
+
+def _cover(part: Part, books: Books) -> Covered:
+    customer, before = part.customer, Before({}, {})
+    if customer in books.packages.of:
+        reversals = part.consumption.reversals
+        before = read_drawn_before(customer=customer, reversals=reversals, place=part.place)
+    return cover(
+        customer=customer,
+        consumption=part.consumption,
+        sealed_in=part.place[0],
+        closed_at=part.closed_at,
+        before=before,
+        packages=books.packages,
+    )
 
 
 def _verify_sums(bills: Bills, *, found: Findings, where: dict[str, object]) -> None:
@@ -253,9 +296,9 @@ def _verify_sums(bills: Bills, *, found: Findings, where: dict[str, object]) -> 
             found.add("bill", "is not numbered by its hour and customer", **where)
 
 
-def _verify_released(*, customer: int, bill: Bill, lines: list[Line], books: Books) -> None:
+def _verify_released(part: Part, *, bill: Bill, lines: list[Line], books: Books) -> None:
     """Verify the bill of an hour that was parked and released, by the rules of the time of its seal."""
-    found, place = books.verified.findings, (bill.sealed_in, bill.hour)
+    found, customer, place = books.verified.findings, part.customer, (bill.sealed_in, bill.hour)
     if not read_all(_RELEASED, customer, bill.hour, bill.sealed_in):
         found.add(
             "parking",
@@ -265,25 +308,25 @@ def _verify_released(*, customer: int, bill: Bill, lines: list[Line], books: Boo
             bill=bill.number,
         )
     orders = read_orders(hour=bill.hour)
-    used: Usage = {}
-    affected: list[Line] = []
-    for stream in (
-        read_usage(hour=bill.hour, prices=books.prices, customer=customer),
-        read_reversals(hour=bill.hour, prices=books.prices, found=found, customer=customer),
+    consumption = Consumption()
+    for _, used in read_usage(
+        hour=bill.hour, prices=books.prices, packages=books.packages, customer=customer
     ):
-        for _, usage in stream:
-            used |= usage
+        consumption = used
+    for _, reversals in read_reversals(hour=bill.hour, prices=books.prices, found=found, customer=customer):
+        consumption.reversals += reversals
+    affected: list[Line] = []
     for _, some in read_affected(orders=orders, place=place, customer=customer):
         affected += some
-    _verify_bills(
-        customer=customer, place=place, bills=[(bill, lines)], used=used, orders=orders, affected=affected,
-        books=books,
-    )  # fmt: skip
+    released = part._replace(place=place, consumption=consumption, orders=orders, affected=affected)
+    _verify_bills(released, bills=[(bill, lines)], books=books)
 
 
-def _verify_parked(parked: Parked, *, used: Usage, own: Bills, hour: dt.datetime, books: Books) -> None:
+def _verify_parked(
+    parked: Parked, *, consumption: Consumption, own: Bills, hour: dt.datetime, books: Books
+) -> None:
     where = {"hour": hour, "customer": books.code(parked.customer)}
-    records = sum(sums[0] for sums in used.values())
+    records = consumption.records
     for bill, _ in own:
         books.verified.findings.add("parking", "was parked and billed", **where, bill=bill.number)
     if parked.records != records:

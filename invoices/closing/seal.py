@@ -1,8 +1,8 @@
 """The seal of a closed hour: a hash chain by which a later change of its documents is detected.
 
 A seal is the SHA-256 over the seal of the hour before and over the SHA-256 of each bill that was issued with
-the closing, in the order of their numbers, of each hour that was parked, in the order of the customers, and
-of each draw from a package and each quota overrun of these bills.
+the closing, with its lines, draws and quota overruns, in the order of their numbers, and of each hour that
+was parked, in the order of the customers.
 PostgreSQL computes it where the lines are, so that no memory is needed for them.
 """
 

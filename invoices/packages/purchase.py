@@ -147,9 +147,11 @@ def buy_package(
 
     Raises PurchaseRefused, and PlanChanged if the package would not begin at `begins_at`, which was shown.
     """
-    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    # Not its key: a closing that has the hour, for which this may wait, needs the key for its bills.
+    customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     # Not to be ended meanwhile.
-    terms = PackageTerms.objects.select_for_update(of=("self",)).select_related("product").get(pk=terms.pk)
+    locked = PackageTerms.objects.select_for_update(of=("self",), no_key=True)
+    terms = locked.select_related("product").get(pk=terms.pk)
     if before := PackagePurchase.objects.filter(order_id=order_id).select_related("package").first():
         same = before.package.customer_id, before.package.terms_id, before.package.units
         if same != (customer.pk, terms.pk, units):

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Case, CharField, DecimalField, F, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, DecimalField, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Cast, Coalesce
 
 from accounts.models import Customer
@@ -16,6 +16,7 @@ from invoices.models import DRAW_PLACES, PackageDraw, PackagePurchase
 from invoices.packages.purchase import PurchasePlan
 from pricing.models import MethodPeriod, PackageEnding, QuotaPackage, Service
 from pricing.rules.methods import BillingMethod
+from usage.models import HOUR
 
 _TOKENS: Any = DecimalField(max_digits=30, decimal_places=DRAW_PLACES)
 
@@ -58,6 +59,7 @@ class PackageStatus:
     state: PackageState
     used: Decimal | None
     left: Decimal | None
+    last_hour: dt.datetime | None  # in which it was used up
 
     @property
     def method(self) -> BillingMethod:
@@ -67,6 +69,8 @@ class PackageStatus:
     @property
     def ends_at(self) -> dt.datetime:
         """Where it ended before it expired, else where it expires."""
+        if self.last_hour is not None and self.package.ended_at is None:
+            return min(self.last_hour + HOUR, self.package.expires_at)
         return self.package.ended_at or self.package.expires_at
 
     @property
@@ -79,11 +83,16 @@ class PackageStatus:
 
 def packages_at(at: dt.datetime) -> QuerySet[Any]:
     """Return all packages, each with `used`, `left` and `state` at this instant, in one query."""
-    latest = PackageDraw.objects.filter(package=OuterRef("pk")).order_by("-id").values("left")[:1]
+    draws = PackageDraw.objects.filter(package=OuterRef("pk"))
+    latest = draws.order_by("-id").values("left")[:1]
+    # The last hour of one that is used up is that in which its bill was sealed.
+    last = draws.filter(Q(left=0) | Q(ran_out_at__isnull=False), is_return=False).values("bill__sealed_in")[
+        :1
+    ]
     tokens = Cast("tokens", output_field=_TOKENS)
     return (
         QuotaPackage.objects.select_related("customer", "purchase")
-        .annotate(left=Coalesce(Subquery(latest), tokens))
+        .annotate(left=Coalesce(Subquery(latest), tokens), last_hour=Subquery(last))
         .annotate(used=tokens - F("left"), state=_state(at))
     )
 
@@ -96,6 +105,7 @@ def status_of(package: Any) -> PackageStatus:
         state=PackageState(package.state),
         used=package.used,
         left=package.left,
+        last_hour=package.last_hour,
     )
 
 
@@ -114,9 +124,10 @@ def _state(at: dt.datetime) -> Case:
     return Case(
         When(ended_at__lte=at, ending=PackageEnding.REFUNDED, then=Value(PackageState.REFUNDED)),
         When(ended_at__lte=at, then=Value(PackageState.USED_UP)),
+        When(last_hour__lte=at - HOUR, then=Value(PackageState.USED_UP)),
         When(begins_at__gt=at, then=Value(PackageState.SCHEDULED)),
         When(expires_at__lte=at, then=Value(PackageState.EXPIRED)),
-        When(left=0, then=Value(PackageState.USED_UP)),
+        When(last_hour__isnull=False, then=Value(PackageState.USED_UP)),
         default=Value(PackageState.IN_FORCE),
         output_field=CharField(),
     )

@@ -115,6 +115,13 @@ TESTS: dict[str, tuple[str, ...]] = {
     "invoices/closing/compute_seal.sql": ("tests/invoices/closing/test_close.py", *_VERIFYING),
     "invoices/closing/seal.py": ("tests/invoices/closing/test_close.py", *_VERIFYING),
     "invoices/books/expected.py": ("tests/invoices/books/test_expected.py", *_VERIFYING),
+    "invoices/books/coverage.py": (
+        "tests/invoices/books/test_coverage.py",
+        "tests/invoices/packages/test_draws.py",
+        "tests/invoices/packages/test_forged_draws.py",
+        "tests/invoices/packages/test_parts_and_others.py",
+        "tests/invoices/packages/test_package_histories.py",
+    ),
     "invoices/books/compare.py": ("tests/invoices/books/test_compare.py", *_VERIFYING),
     "invoices/books/verify.py": _VERIFYING,
     "invoices/books/read.py": _VERIFYING,

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from invoices.books.expected import HOUR, EarlierBilling, Line, LineKey, Order, Price, PriceList, recompute
+from invoices.books.expected import (
+    HOUR,
+    EarlierBilling,
+    Line,
+    LineKey,
+    Order,
+    Portion,
+    Price,
+    PriceList,
+    recompute,
+)
 
 BEGIN = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -107,8 +117,8 @@ def test_a_stretch_ends_where_a_price_begins_or_ends(minute, begin, end):
 
 def test_usage_is_due_at_its_price():
     found = recompute(
-        customer=ACME, usage={(CHAT, BEGIN, None): [2, 1500]}, orders=[], affected=[], before=NOTHING_BEFORE,
-        prices=price_list(listed(1)),
+        customer=ACME, usage=[Portion(CHAT, BEGIN, None, 2, (1500,))], orders=[], affected=[],
+        before=NOTHING_BEFORE, prices=price_list(listed(1)),
     )  # fmt: skip
 
     assert found.unbillable == []
@@ -118,19 +128,19 @@ def test_usage_is_due_at_its_price():
 
 
 def test_stretches_of_an_hour_at_the_same_price_are_one_line():
-    usage = {(CHAT, BEGIN, None): [2, 10], (CHAT, BEGIN + 30 * MINUTE, None): [3, 20]}
+    usage = [Portion(CHAT, BEGIN, None, 2, (10,)), Portion(CHAT, BEGIN + 30 * MINUTE, None, 3, (20,))]
 
     assert due(usage) == ({LineKey(BEGIN, ITEM, 1): (5, 30)}, [])
 
 
 def test_usage_of_a_service_without_an_item_is_in_no_line():
-    assert due({(VOICE, BEGIN, None): [1, 7]}) == (
+    assert due([Portion(VOICE, BEGIN, None, 1, (7,))]) == (
         {}, ["7 input_tokens for which there is no price", "1 records for which there is no price"]
     )  # fmt: skip
 
 
 def test_usage_of_an_item_without_a_price_is_in_no_line():
-    found = due({(CHAT, BEGIN, None): [1, 0]}, prices=price_list(listed(1, ends_at=BEGIN)))
+    found = due([Portion(CHAT, BEGIN, None, 1, (0,))], prices=price_list(listed(1, ends_at=BEGIN)))
 
     assert found == ({}, ["1 records for which there is no price"])
 
@@ -141,13 +151,13 @@ def test_usage_of_an_item_without_a_price_is_in_no_line():
 def test_a_reversal_corrects_the_line_of_the_hour_in_which_it_was_billed():
     before = EarlierBilling({(BEGIN, LineKey(BEGIN, ITEM, 1)): line()}, {})
 
-    found = due({(CHAT, BEGIN, BEGIN): [1, -400]}, before=before)
+    found = due([Portion(CHAT, BEGIN, BEGIN, 1, (-400,))], before=before)
 
     assert found == ({LineKey(BEGIN, ITEM, 1, "reversal", 5): (1, -400)}, [])
 
 
 def test_a_reversal_of_what_no_bill_holds_is_in_no_line():
-    found = due({(CHAT, BEGIN, BEGIN): [3, -400]})
+    found = due([Portion(CHAT, BEGIN, BEGIN, 3, (-400,))])
 
     assert found == ({}, ["reversals of 3 records that no earlier bill holds"])
 
@@ -178,7 +188,7 @@ def test_what_is_left_of_a_line_is_what_no_reversal_took():
 
 
 def test_a_rerating_takes_a_line_back_and_charges_it_anew():
-    assert due({}, orders=[order()], affected=[line()]) == (
+    assert due([], orders=[order()], affected=[line()]) == (
         {
             LineKey(BEGIN, ITEM, 1, "taken_back", 5): (0, -1000),
             LineKey(BEGIN, ITEM, 1, "charged_anew", 5): (0, 1000),
@@ -198,7 +208,7 @@ def test_a_rerating_takes_a_line_back_and_charges_it_anew():
     ids=["another price", "later hours", "earlier hours", "the same price"],
 )
 def test_a_rerating_leaves_a_line_alone(other):
-    assert due({}, orders=[order(**other)], affected=[line()]) == ({}, [])
+    assert due([], orders=[order(**other)], affected=[line()]) == ({}, [])
 
 
 def test_a_rerating_leaves_out_what_is_reversed_before_and_now():
@@ -207,7 +217,9 @@ def test_a_rerating_leaves_out_what_is_reversed_before_and_now():
         {5: [line(6, correction="reversal", corrects=5, quantity=Decimal(-300))]},
     )
 
-    found, _ = due({(CHAT, BEGIN, BEGIN): [1, -200]}, orders=[order()], affected=[line()], before=before)
+    found, _ = due(
+        [Portion(CHAT, BEGIN, BEGIN, 1, (-200,))], orders=[order()], affected=[line()], before=before
+    )
 
     assert found[LineKey(BEGIN, ITEM, 1, "charged_anew", 5)] == (0, 500)
 
@@ -215,6 +227,8 @@ def test_a_rerating_leaves_out_what_is_reversed_before_and_now():
 def test_a_line_that_is_reversed_whole_is_not_rerated():
     before = EarlierBilling({(BEGIN, LineKey(BEGIN, ITEM, 1)): line()}, {})
 
-    found, _ = due({(CHAT, BEGIN, BEGIN): [1, -1000]}, orders=[order()], affected=[line()], before=before)
+    found, _ = due(
+        [Portion(CHAT, BEGIN, BEGIN, 1, (-1000,))], orders=[order()], affected=[line()], before=before
+    )
 
     assert found.keys() == {LineKey(BEGIN, ITEM, 1, "reversal", 5)}

@@ -17,6 +17,7 @@ from pricing.models import Price
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, item, record, report
+from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
 from usage.ingest.errors import AlreadyReversed
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
@@ -35,6 +36,7 @@ def test_the_closing_and_the_second_opinion_agree(seed, acme, globex, settings):
     chance = random.Random(seed)
     for hour in range(HOURS):
         change_prices(chance, hour=hour, customers=(acme, globex))
+        buy_packages(chance, hour=hour, customers=(acme, globex))
         use(chance, hour=hour)
         if hour:
             correct(chance, hour=hour)
@@ -66,6 +68,19 @@ def change_prices(chance, *, hour, customers):
             begins_at=begin,
             ends_at=end,
         )
+
+
+def buy_packages(chance, *, hour, customers):
+    """Packages of both kinds, most of which run out soon."""
+    for number in range(chance.randrange(3)):
+        name, customer = f"{hour}-{number}", chance.choice(customers)
+        now = at(chance.randrange(60), hour=hour)
+        if chance.random() < 0.2:
+            buy(customer, tpm_product(name, service=chance.choice(SERVICES)), units=1, now=now)
+            continue
+        services = chance.sample(SERVICES, chance.randrange(1, 4))
+        size, validity = chance.choice((900, 7000, 100_000)), chance.choice((1, 2, 30))
+        buy(customer, tokens_product(name, size, services=services, validity=validity), now=now)
 
 
 def use(chance, *, hour):

@@ -14,7 +14,7 @@ from tests.builders import at, close, record, report
 from tests.invoices.packages.drawn import buy, draws, lines, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("verified_afterwards")]
 
 IN, OUT = "input_tokens", "output_tokens"
 BY = "operator@sensenova.example"
@@ -105,6 +105,18 @@ def test_packages_that_cover_other_services_are_drawn_by_their_own_calls(acme):
         ("SenseChat-5", IN, "both"): (60, 0),
         ("SenseChat-5", IN, None): (60, Decimal("0.0024")),
     }
+
+
+def test_calls_that_one_package_covers_are_not_parted_where_a_later_one_runs_out(acme):
+    first = buy(acme, tokens_product("first", 100, services=["SenseChat"], validity=10), now=at(1))
+    later = buy(acme, tokens_product("later", 100, services=["SenseChat", "SenseChat-5"]), now=at(1))
+    use("a", 10, 10, service="SenseChat")
+    use("b", 11, 150)
+
+    close()
+
+    assert (draws(first), draws(later)) == ([(10, 90)], [(100, 0)])
+    assert ChargeLine.objects.filter(package=first).count() == 2
 
 
 def test_a_token_of_an_item_may_take_more_than_one_of_the_package(acme):

@@ -1,0 +1,245 @@
+"""Random histories of buying, using, reversing and closing, against packages in plain Python.
+
+Tokens used are covered or charged, whatever happens; what each hour drew is what the model draws, token by
+token; a customer has one billing method for a service at each instant; and the books verify.
+
+Every call here uses tokens, and no remainder of a package is less than a token takes: what happens otherwise
+is in test_nothing_to_draw.py.
+"""
+
+import itertools
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.models import Sum
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from accounts.models import Customer
+from invoices.books.rerun import repeat_rating
+from invoices.books.verify import verify_books
+from invoices.models import ChargeLine
+from invoices.rating.charges_sql import charges_so_far
+from pricing.models import MethodPeriod
+from tests.builders import THE_HOUR, at, close, record, report
+from tests.invoices.packages.drawn import buy, draws, tokens_product, tpm_product
+from tests.invoices.packages.package_model import DAY, IN, OUT, Model, ModelCall, ModelPackage
+from usage.ingest.reversals import reverse_record
+from usage.models import HOUR, UsageRecord
+
+pytestmark = pytest.mark.django_db
+
+SERVICES = ("SenseChat", "SenseChat-5")
+LEAST = 1  # tokens of a call
+WEIGHTS = ("1", "2", "0.5", "0.3")
+LONGEST = 60  # hours of a history
+
+customers = st.sampled_from(("acme", "acme", "acme", "globex"))
+services = st.sampled_from(SERVICES)
+covered = st.sampled_from((SERVICES[:1], SERVICES[1:], SERVICES))
+minutes = st.integers(0, 59)
+tokens = st.integers(LEAST, 30)
+calls = st.lists(st.tuples(customers, services, minutes, tokens, tokens), min_size=1, max_size=8)
+units = st.integers(1, 25)  # about as many as some calls take
+
+
+class Histories(RuleBasedStateMachine):
+    """Does the same to the product and to the model, and compares."""
+
+    def __init__(self):
+        super().__init__()
+        self.model = Model()
+        self.numbers = itertools.count(1)
+        self.whole = transaction.atomic()
+        # Closing an hour wants a transaction of its own.
+        self.whole._from_testcase = True  # type: ignore[attr-defined]
+        self.whole.__enter__()
+
+    def teardown(self):
+        try:
+            self.assert_verified()
+        finally:
+            transaction.set_rollback(True)
+            self.whole.__exit__(None, None, None)
+
+    @initialize(sizes=st.lists(st.tuples(covered, units, st.integers(1, 2), minutes), min_size=1, max_size=3))
+    def begin(self, sizes):
+        self.customers = {
+            code: Customer.objects.create(code=code, name=code.title()) for code in ("acme", "globex")
+        }
+        self.use_at("acme", SERVICES[1], 0, 0, {IN: 1, OUT: 1})
+        for services, units, days, minute in sizes:
+            self.buy_tokens_of("acme", services, units, "1", days, minute)
+
+    @rule(
+        customer=customers, services=covered, units=units, weight=st.sampled_from(WEIGHTS),
+        days=st.integers(1, 2), minute=minutes,
+    )  # fmt: skip
+    def buy_tokens(self, customer, services, units, weight, days, minute):
+        self.buy_tokens_of(customer, services, units, weight, days, minute)
+
+    def buy_tokens_of(self, customer, services, units, weight, days, minute):
+        number = next(self.numbers)
+        weights = [(service, one, weight) for service in services for one in (IN, OUT) if weight != "1"]
+        size = units * (3 if weight == "0.3" else 2)  # a remainder would be less than a token takes
+        terms = tokens_product(f"T{number}", size, services=services, weights=weights, validity=days)
+        fields = {"left": Decimal(size), "weight": Decimal(weight)}
+        self.bought(customer, services, terms, days, minute, number, fields)
+
+    @rule(
+        customer=customers, service=services, units=st.integers(1, 3), days=st.integers(1, 2), minute=minutes
+    )
+    def buy_tpm(self, customer, service, units, days, minute):
+        number = next(self.numbers)
+        terms = tpm_product(f"M{number}", service=service)
+        choice = {"units": units, "periods": days}
+        self.bought(customer, (service,), terms, days, minute, number, {"left": None}, **choice)
+
+    def bought(self, customer, services, terms, days, minute, number, fields, **choice):
+        """Buy the package at this minute, and see that it begins and expires when it must."""
+        begins = self.model.begin_of(customer, services, is_tpm=bool(choice))
+        now = at(minute, hour=self.model.open)
+        package = buy(self.customers[customer], terms, now=now, **choice)
+        expires = begins + days * DAY
+        assert (package.begins_at, package.expires_at) == (at(0, hour=begins), at(0, hour=expires))
+        order = self.model.open, minute, number
+        self.model.buy(ModelPackage(package.pk, customer, services, begins, expires, order, **fields))
+        self.assert_one_method()
+
+    @rule(calls=calls)
+    def use(self, calls):
+        for customer, service, minute, used, more in calls:
+            self.use_at(customer, service, self.model.open, minute, {IN: used, OUT: more})
+
+    @rule(calls=calls)
+    def use_and_close(self, calls):
+        self.use(calls)
+        self.close_hours(1)
+
+    @precondition(lambda self: self.model.open)
+    @rule(customer=customers, service=services, back=st.integers(1, 30), minute=minutes, used=tokens)
+    def use_late(self, customer, service, back, minute, used):
+        self.use_at(customer, service, max(0, self.model.open - back), minute, {IN: used, OUT: LEAST})
+
+    def use_at(self, customer, service, hour, minute, used):
+        event_id = f"call-{next(self.numbers)}"
+        call = report(
+            event_id, customer=customer, service=service, occurred_at=at(minute, hour=hour),
+            input_tokens=used[IN], output_tokens=used[OUT],
+        )  # fmt: skip
+        record(call, now=at(59, hour=self.model.open))
+        self.model.use(ModelCall(event_id, customer, service, hour, minute, used, self.model.open))
+
+    @precondition(lambda self: any(call.reversed_in is None for call in self.model.calls))
+    @rule(several=st.lists(st.integers(0, 1000), min_size=1, max_size=4))
+    def reverse(self, several):
+        for which in several:
+            calls = [call for call in self.model.calls if call.reversed_in is None]
+            if calls:
+                self.reverse_one(calls[which % len(calls)])
+
+    def reverse_one(self, call):
+        reverse_record(
+            customer=self.customers[call.customer], event_id=call.event_id, reason="A test.", by="alice",
+            now=at(30, hour=self.model.open),
+        )  # fmt: skip
+        self.model.reverse(call)
+
+    @rule(customer=customers)
+    def look(self, customer):
+        """What the page of the running hour shows adds up."""
+        shown: Counter[Any] = Counter()
+        for charge in charges_so_far(customer_id=self.customers[customer].pk, hour=self.now):
+            if not charge.correction:
+                shown[charge.service, charge.measure] += int(charge.quantity)
+        calls = [
+            one for one in self.model.calls if one.billed_in == self.model.open and one.customer == customer
+        ]
+        used: Counter[Any] = Counter()
+        for call in calls:
+            for measure, quantity in call.used.items():
+                used[call.service, measure] += quantity
+        assert +shown == used
+
+    @rule()
+    def close(self):
+        self.close_hours(1)
+
+    @precondition(lambda self: self.model.packages and self.model.open < LONGEST - DAY)
+    @rule(hours=st.sampled_from((2, DAY + 1)))
+    def go_on(self, hours):
+        self.close_hours(hours)
+
+    def close_hours(self, hours):
+        for _ in range(hours):
+            assert close(hour=self.model.open) is not None
+            self.model.close()
+        self.assert_drawn()
+        self.assert_conserved()
+        self.assert_one_method()
+        self.assert_verified(from_hour=self.now - HOUR)  # and all of them at the end
+
+    @property
+    def now(self):
+        return at(0, hour=self.model.open)
+
+    def assert_drawn(self):
+        for pk, drawn in self.model.draws.items():
+            assert draws(pk) == drawn
+            assert all(left >= 0 for _, left in drawn)
+
+    def assert_conserved(self):
+        found: Counter[Any] = Counter()
+        for line in ChargeLine.objects.select_related("bill__customer"):
+            hour = (line.bill.sealed_in_id - THE_HOUR) // HOUR
+            key = hour, line.bill.customer.code, line.service_name, line.measure, line.package_id
+            found[key] += int(line.quantity)
+        assert {key: n for key, n in found.items() if n} == {k: n for k, n in self.model.lines.items() if n}
+        billed: Counter[Any] = Counter()
+        used: Counter[Any] = Counter()
+        for (_, customer, service, measure, _), quantity in found.items():
+            billed[customer, service, measure] += quantity
+        records = UsageRecord.objects.filter(billing_hour__lt=self.now)
+        for customer, service, *sums in records.values_list("customer__code", "service__name").annotate(
+            Sum(IN), Sum(OUT)
+        ):
+            for measure, quantity in zip((IN, OUT), sums, strict=True):
+                used[customer, service, measure] += quantity
+        assert billed == used
+
+    def assert_one_method(self):
+        periods = [*MethodPeriod.objects.select_related("service")]
+        for one, other in itertools.combinations(periods, 2):
+            if (one.customer_id, one.service_id) == (other.customer_id, other.service_id):
+                overlap = one.begins_at < other.ends_at and other.begins_at < one.ends_at
+                assert one.method == other.method or not overlap
+        expected = {
+            (pk, service): (at(0, hour=package.begins), at(0, hour=package.ends))
+            for pk, package in self.model.packages.items()
+            for service in package.services
+        }
+        assert {(p.package_id, p.service.name): (p.begins_at, p.ends_at) for p in periods} == expected
+
+    def assert_verified(self, **span):
+        findings = verify_books(besides=repeat_rating, **span).findings.first
+        assert [f"{one.hour} {one.bill} {one.what}: {one.text}" for one in findings] == []
+
+
+def test_packages_do_as_the_model_does(unbounded):
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=8, stateful_step_count=12, deadline=None, database=None,
+            suppress_health_check=[*HealthCheck], phases=[Phase.generate, Phase.shrink],
+        ),
+    )  # fmt: skip
