@@ -13,9 +13,13 @@ _BILLING = (
 )
 _COVERING = (
     "tests/invoices/packages/test_draws.py",
+    "tests/invoices/packages/test_draw_edges.py",
+    "tests/invoices/packages/test_parts_and_others.py",
+    "tests/invoices/packages/test_nothing_to_draw.py",
     "tests/invoices/packages/test_trace.py",
     "tests/invoices/packages/test_so_far.py",
     "tests/invoices/packages/test_overruns.py",
+    "tests/invoices/packages/test_package_histories.py",
 )
 _BUYING = (
     "tests/invoices/packages/test_purchase.py",

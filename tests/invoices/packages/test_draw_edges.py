@@ -1,5 +1,7 @@
 """Edges of drawing that random histories seldom meet; each was a fault that no test saw."""
 
+from decimal import Decimal
+
 import pytest
 
 from invoices.models import ChargeLine, HourlyBill, ParkedHour
@@ -20,6 +22,16 @@ def use(event_id, minute, tokens_in, tokens_out=0, **fields):
         report(event_id, occurred_at=instant, input_tokens=tokens_in, output_tokens=tokens_out, **fields),
         now=at(61),
     )
+
+
+def reverse(customer, event_id, *, now):
+    reverse_record(customer=customer, event_id=event_id, reason="A test run.", by="operator", now=now)
+
+
+def credited():
+    """The quantities and amounts of reversals, by the product of the package that had covered them."""
+    found = ChargeLine.objects.filter(correction="reversal", quantity__lt=0).select_related("package")
+    return {one.package and one.package.product_name: (int(one.quantity), one.amount) for one in found}
 
 
 def test_a_package_covers_nothing_after_one_that_has_enough(acme):
@@ -87,9 +99,50 @@ def test_a_reversed_call_is_not_covered_by_a_tpm_package_that_did_not_cover_it(a
     tpm_package(globex, 1, begins_at=at(0), ends_at=at(60))
     use("a", 10, 1000)
     close()
-    reverse_record(customer=acme, event_id="a", reason="A test run.", by="operator", now=at(70))
+    reverse(acme, "a", now=at(70))
 
     close(hour=1)
 
-    (credited,) = ChargeLine.objects.filter(correction="reversal", quantity__lt=0)
-    assert (credited.package, credited.amount) == (None, -HourlyBill.objects.get(hour=at(0)).amount)
+    assert credited() == {None: (-1000, -HourlyBill.objects.get(hour=at(0)).amount)}
+
+
+def test_a_late_call_that_was_charged_is_credited_what_it_cost(acme):
+    # It came before the instant at which the package ran out, but after that had been billed.
+    buy(acme, tokens_product(tokens=100), now=at(1))
+    use("a", 10, 150)
+    close()
+    use("late", 5, 1000)
+    close(hour=1)
+    reverse(acme, "late", now=at(125))
+
+    close(hour=2)
+
+    assert credited() == {None: (-1000, Decimal("-0.04"))}
+
+
+def test_a_reversed_call_goes_back_to_the_one_package_that_covered_it(acme):
+    first = buy(acme, tokens_product("first", 10, validity=10), now=at(1))
+    second = buy(acme, tokens_product("second", 1000, validity=20), now=at(1))
+    both = tokens_product("third", 1000, validity=30, services=["SenseChat", "SenseChat-5"])
+    third = buy(acme, both, now=at(1))
+    use("a", 10, 20)
+    use("b", 11, 70)
+    use("c", 12, 500, service="SenseChat")
+    close()
+    reverse(acme, "b", now=at(70))
+
+    close(hour=1)
+
+    assert (draws(first), draws(second)) == ([(10, 0)], [(80, 920), (-70, 990)])
+    assert (draws(third), credited()) == ([(500, 500)], {"second": (-70, 0)})
+
+
+def test_a_reversed_call_of_one_token_gives_it_back(acme):
+    package = buy(acme, tokens_product(tokens=100), now=at(1))
+    use("a", 10, 1)
+    close()
+    reverse(acme, "a", now=at(70))
+
+    close(hour=1)
+
+    assert draws(package) == [(1, 99), (-1, 100)]
