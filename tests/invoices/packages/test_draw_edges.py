@@ -146,3 +146,14 @@ def test_a_reversed_call_of_one_token_gives_it_back(acme):
     close(hour=1)
 
     assert draws(package) == [(1, 99), (-1, 100)]
+
+
+def test_of_a_reversed_call_the_input_that_was_charged_is_credited(acme):
+    buy(acme, tokens_product(tokens=100), now=at(1))
+    use("a", 10, 150)
+    close()
+    reverse(acme, "a", now=at(70))
+
+    close(hour=1)
+
+    assert credited() == {"10M": (-100, 0), None: (-50, Decimal("-0.002"))}
