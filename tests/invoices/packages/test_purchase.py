@@ -63,6 +63,15 @@ def test_a_package_waits_for_the_end_of_the_other_method(acme):
     assert (change.method, change.ends_at) == (TOKENS, at(0, hour=2 * DAY))
 
 
+def test_the_present_method_ends_with_the_last_of_its_packages(acme):
+    buy(acme, tokens_product("short", validity=1), now=at(1))
+    buy(acme, tokens_product("long", validity=2), now=at(1))
+
+    (change,) = plan_purchase(customer=acme, terms=tpm_product(), units=1, now=at(2)).changes
+
+    assert change.ends_at == at(0, hour=2 * DAY)
+
+
 def test_a_package_waits_for_the_other_method_that_is_scheduled(acme):
     buy(acme, tpm_product(), units=1, periods=3, now=at(1))
 
