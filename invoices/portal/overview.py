@@ -46,6 +46,11 @@ class OpenHour:
         """Whether something on earlier bills is corrected."""
         return any(charge.correction for charge in self.charges)
 
+    @property
+    def has_covered(self) -> bool:
+        """Whether a package covers something."""
+        return any(charge.package for charge in self.charges)
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -146,9 +151,16 @@ def read_open_hours(*, customer: Customer, after: dt.datetime, this_hour: dt.dat
     rerated = Rerating.objects.filter(billing_hour__gt=after, billing_hour__lte=this_hour)
     to_charge = {*used, *rerated.values_list("billing_hour", flat=True)}
     hours = []
+    drawn: dict[int, Decimal] = {}
     for hour in sorted({*to_charge, this_hour}):
         calls, reversals = used.get(hour, (0, 0))
-        charges = charges_so_far(customer_id=customer.pk, hour=hour) if hour in to_charge else []
+        charges = []
+        if hour in to_charge:
+            charges = charges_so_far(customer_id=customer.pk, hour=hour, drawn_before=drawn)
+        for draw in {charge.draw for charge in charges if charge.draw}:
+            # A package that runs out covers nothing later, whatever small rest it may have.
+            taken = draw.left_before if draw.runs_out else draw.tokens
+            drawn[draw.package_id] = drawn.get(draw.package_id, Decimal(0)) + taken
         amount = exact_sum(charge.amount for charge in charges)
         hours.append(OpenHour(hour, hour == this_hour, calls, reversals, charges, amount))
     return hours

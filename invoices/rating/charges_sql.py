@@ -11,16 +11,18 @@ own hour. A later run for the same hour therefore gives the same lines.
 import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
+from string import Template
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from invoices.models import Correction
 from invoices.rating.coverage import Coverage, any_packages, find_coverage, stored_coverage
-from invoices.rating.coverage_sql import COVERED, UNCOVERED
+from invoices.rating.coverage_sql import COVERED, UNCOVERED, WEIGHTS, demand_sql
 from invoices.rating.usage_sql import RATED, grouped_usage, rating_parameters
 from pricing.rules.kinds import Kind
-from sensenova_billing.lib.database.statements import load_statement, load_template
+from sensenova_billing.lib.database.statements import load_statement
 
 _CORRECTIONS = {correction.name.lower(): str(correction.value) for correction in Correction}
 _EFFECTIVE_PRICE = load_statement("price_after_rerating.sql", beside=__file__, **_CORRECTIONS)
@@ -35,7 +37,32 @@ CHARGED = load_statement(
     rerated_lines=RERATED,
     **_CORRECTIONS,
 )
-_CHARGES = load_template("charges_so_far.sql", beside=__file__)
+_CHARGES = Template(
+    load_statement(
+        "charges_so_far.sql",
+        beside=__file__,
+        consumed="$consumed",
+        charged_lines=CHARGED,
+        weights=WEIGHTS,
+        demand_of_consumed=demand_sql("consumed"),
+        none=Correction.NONE,
+    )
+)
+
+
+class DrawSoFar(NamedTuple):
+    """What an hour that is still open would draw from a Tokens package of so many tokens, as it stands."""
+
+    package_id: int
+    bought: int
+    left_before: Decimal
+    tokens: Decimal
+    runs_out: bool
+
+    @property
+    def left(self) -> Decimal:
+        """What would be left after the hour."""
+        return self.left_before - self.tokens
 
 
 class Charge(NamedTuple):
@@ -52,6 +79,7 @@ class Charge(NamedTuple):
     amount: Decimal
     correction: str
     package: str = ""  # the number of the package that covers it
+    draw: DrawSoFar | None = None  # what the hour draws from that, if it is a Tokens package
 
     @property
     def is_free_trial(self) -> bool:
@@ -68,25 +96,41 @@ def charging_parameters(
 
 def open_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """Return how `consumed` is defined for an hour that is open, as far as packages cover it now."""
-    return _usage(values, find_coverage)
+    usage, coverage = _usage(values, find_coverage)
+    return usage, coverage.parameters()
 
 
 def billed_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """Return the same for an hour that is billed, as far as its draws say."""
-    return _usage(values, stored_coverage)
+    usage, coverage = _usage(values, stored_coverage)
+    return usage, coverage.parameters()
 
 
-def _usage(values: Mapping[str, Any], coverage_of: Callable[..., Coverage]) -> tuple[str, dict[str, str]]:
+def _usage(values: Mapping[str, Any], coverage_of: Callable[..., Coverage]) -> tuple[str, Coverage]:
     grouped = f"grouped AS MATERIALIZED ({grouped_usage(changes=len(values['changes']))}),"
     if not any_packages(customers=values["customers"]):
-        return f"{grouped} {UNCOVERED}", {}
-    return f"{grouped} {COVERED}", coverage_of(grouped=grouped, values=values).parameters()
+        return f"{grouped} {UNCOVERED}", Coverage()
+    return f"{grouped} {COVERED}", coverage_of(grouped=grouped, values=values)
 
 
-def charges_so_far(*, customer_id: int, hour: dt.datetime) -> list[Charge]:
-    """Return what one customer's records of an open hour cost, by the rules by which it will be closed."""
+def charges_so_far(
+    *, customer_id: int, hour: dt.datetime, drawn_before: Mapping[int, Decimal] | None = None
+) -> list[Charge]:
+    """Return what one customer's records of an open hour cost, by the rules by which it will be closed.
+
+    `drawn_before` is what earlier hours that are still open would draw, by package.
+    """
     values = charging_parameters(hour=hour, customers=[customer_id])
-    usage, coverage = open_usage(values=values)
+    usage, coverage = _usage(values, partial(find_coverage, drawn_before=drawn_before or {}))
     with connection.cursor() as cursor:
-        cursor.execute(_CHARGES.substitute(consumed=usage, charged_lines=CHARGED), {**values, **coverage})
-        return [Charge(*row) for row in cursor.fetchall()]
+        cursor.execute(_CHARGES.substitute(consumed=usage), {**values, **coverage.parameters()})
+        return [_charge(row, coverage) for row in cursor.fetchall()]
+
+
+def _charge(row: tuple[Any, ...], coverage: Coverage) -> Charge:
+    *fields, package_id, bought, drawn = row
+    charge = Charge(*fields)
+    if drawn is None:
+        return charge
+    left, runs_out = coverage.left[package_id], package_id in coverage.run_outs
+    return charge._replace(draw=DrawSoFar(package_id, bought, left, drawn, runs_out))

@@ -68,6 +68,7 @@ class Coverage:
     packages: list[int] = field(default_factory=list)
     run_outs: dict[int, RunOut] = field(default_factory=dict)
     divided: dict[tuple[int, str], DividedCall] = field(default_factory=dict)
+    left: dict[int, Decimal] = field(default_factory=dict)  # of each before the hour, while that is open
 
     def shares(self, call: DividedCall) -> Iterator[tuple[int | None, Quantities]]:
         """Yield what each package covers of a divided call, and last what none does."""
@@ -142,10 +143,21 @@ def any_packages(*, customers: Sequence[int] | None) -> bool:
     return (periods if customers is None else periods.filter(customer__in=customers)).exists()
 
 
-def find_coverage(*, grouped: str, values: Mapping[str, Any]) -> Coverage:
-    """Return what is covered of an open hour; `grouped` defines that relation, empty if it is a table."""
-    found = _rows(DEMAND.substitute(grouped=grouped), {**values, "returned": _returned(values)})
-    coverage = Coverage(packages=[package for package, *_ in found])
+def find_coverage(
+    *, grouped: str, values: Mapping[str, Any], drawn_before: Mapping[int, Decimal] | None = None
+) -> Coverage:
+    """Return what is covered of an open hour; `grouped` defines that relation, empty if it is a table.
+
+    `drawn_before` is what earlier hours would draw that are not closed yet, by package.
+    """
+    returned = _json(
+        {"package": package, "tokens": str(tokens)}
+        for package, tokens in _returned(values, drawn_before or {}).items()
+    )
+    found = _rows(DEMAND.substitute(grouped=grouped), {**values, "returned": returned})
+    coverage = Coverage(
+        packages=[package for package, *_ in found], left={package: left for package, _, left, _ in found}
+    )
     turns: defaultdict[int, dict[int, Decimal]] = defaultdict(dict)
     seen: Counter[int] = Counter()
     for package, customer, left, demand in found:
@@ -271,10 +283,12 @@ def _weights(packages: Sequence[int]) -> dict[tuple[int, int], dict[Measure, Dec
     return found
 
 
-def _returned(values: Mapping[str, Any]) -> str:
-    """Return what reversed calls give back in this hour, by package."""
-    rows = _rows(RETURNED, {"sealed_in": values["hour"], **values})
-    return _json({"package": package, "tokens": str(tokens)} for package, tokens in rows)
+def _returned(values: Mapping[str, Any], drawn_before: Mapping[int, Decimal]) -> Mapping[int, Decimal]:
+    """Return what reversed calls give back in this hour, by package, less what was drawn before."""
+    returned = {package: -tokens for package, tokens in drawn_before.items()}
+    for package, tokens in _rows(RETURNED, {"sealed_in": values["hour"], **values}):
+        returned[package] = returned.get(package, Decimal(0)) + tokens
+    return returned
 
 
 def _gross(net: Mapping[Measure, int]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The demo: four customers, their people, an admin, packages on sale, and two days of usage with the bills.
+"""The demo: four customers, their people and packages, an admin, and two days of usage with the bills.
 
 The usage goes through the HTTP API in one batch, which is stored whole or not at all. So the clock can never
 close an hour of which only a part has arrived, and a demo that was interrupted starts again from nothing.
@@ -20,12 +20,12 @@ from django.db import transaction
 
 from accounts.api_keys.keys import issue_service_key, recognise_service_key
 from accounts.audit.context import audit_context, set_audit_context
-from accounts.models import Customer, Member, Scope, User
+from accounts.models import Customer, Member, MemberRole, Scope, User
 from invoices.closing.close import close_due_hours
 from pricing.catalogue.initial import load_catalogue
 from pricing.models import BillingItem, Price, Service
 from pricing.rules.measures import Measure
-from sensenova_billing.demo.packages import sell_packages
+from sensenova_billing.demo.packages import buy_packages, sell_packages
 from sensenova_billing.demo.usage import CAST, HOURS, NEWCOMER, demo_usage
 from usage.billing_hours import database_now, hour_of
 from usage.models import HOUR, UsageRecord
@@ -90,13 +90,17 @@ def _set_the_stage(*, directory: Path, now: dt.datetime) -> str:
     stored = _read(directory)
     for one in (*CAST, NEWCOMER):
         customer, _ = Customer.objects.get_or_create(code=one.code, defaults={"name": one.name})
-        Member.objects.get_or_create(customer=customer, user=_person(one.email, stored))
+        for email, role in ((one.email, MemberRole.OWNER), (one.viewer, MemberRole.VIEWER)):
+            if email:
+                person = _person(email, stored)
+                Member.objects.get_or_create(customer=customer, user=person, defaults={"role": role})
     _person(ADMIN, stored, is_staff=True, is_superuser=True)
     _negotiate(now=now)
     _sell_cached_input(now=now)
     if recognise_service_key(text=stored.service_key, now=now) is None:
         _, stored.service_key = issue_service_key(name=DEMO, scopes=[Scope.USAGE_WRITE, Scope.CALLS_ADMIT])
     sell_packages(begins_at=hour_of(now) - HOURS * HOUR, by=DEMO, now=now)
+    buy_packages(hour=hour_of(now), by=DEMO)
     # Before the commit: what the database knows must not be lost.
     _store(directory, stored)
     return stored.service_key
@@ -131,7 +135,12 @@ def _sell_cached_input(*, now: dt.datetime) -> None:
 
 
 def _show(*, stored: StoredSignIns, now: dt.datetime) -> Demo:
-    people = [(one.code, one.email) for one in (*CAST, NEWCOMER)] + [("admin", ADMIN)]
+    cast = (*CAST, NEWCOMER)
+    people = [
+        *((one.code, one.email) for one in cast),
+        *((f"{one.code}, viewer", one.viewer) for one in cast if one.viewer),
+        ("admin", ADMIN),
+    ]
     is_live = recognise_service_key(text=stored.service_key, now=now) is not None
     return Demo(
         sign_ins=[SignIn(what, email, _valid_password(email, stored)) for what, email in people],

@@ -6,6 +6,7 @@ The calls of an hour depend on nothing but the hour, so two starts agree on ever
 import datetime as dt
 import random
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from usage.models import HOUR
 HOURS = 48
 CLOCK = ZoneInfo("Asia/Shanghai")
 MICROSECONDS = HOUR // dt.timedelta(microseconds=1)
+MINUTE = MICROSECONDS // 60
 
 # Calls in each hour of the day, in percent of the busiest hour, by the clock of Shanghai.
 OFFICE = (4, 3, 2, 2, 2, 4, 10, 25, 55, 85, 100, 90, 55, 75, 95, 98, 90, 70, 45, 35, 30, 22, 14, 8)
@@ -33,8 +35,17 @@ class Habit:
 
 
 @dataclass(frozen=True)
+class Burst:
+    """Many calls of one habit within a minute, once a day in this hour of the day."""
+
+    hour: int
+    calls: int
+    habit: Habit
+
+
+@dataclass(frozen=True)
 class DemoCustomer:
-    """A customer of the demo, the person who acts for it, and what it calls."""
+    """A customer of the demo, its owner and its viewer if any, and what it calls."""
 
     code: str
     name: str
@@ -42,6 +53,8 @@ class DemoCustomer:
     busiest: int  # calls in its busiest hour
     day: tuple[int, ...]
     habits: tuple[Habit, ...]
+    viewer: str = ""
+    burst: Burst | None = None
 
 
 IN, OUT, CHARACTERS = Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS, Measure.INPUT_CHARACTERS
@@ -59,6 +72,7 @@ CAST = (
             Habit("SenseChat-Turbo", 35, {IN: (40, 2400, 300), OUT: (10, 500, 120)}),
             Habit("nova-embedding-stable", 20, {IN: (200, 8000, 3200)}),
         ),
+        viewer="tao@harbour-books.example",
     ),
     DemoCustomer(
         "lantern-radio",
@@ -70,6 +84,10 @@ CAST = (
             Habit("nova-tts-1", 40, {CHARACTERS: (20, 900, 180)}),
             Habit("SenseChat-5-Cantonese", 45, {IN: (60, 3000, 450), OUT: (20, 1200, 350)}),
             Habit("SenseChat-Vision", 15, {IN: (700, 3500, 1400), OUT: (20, 400, 110)}),
+        ),
+        # More than the 10,000 tokens a minute that it has bought (packages.py).
+        burst=Burst(
+            20, 12, Habit("SenseChat-5-Cantonese", 100, {IN: (900, 1500, 1200), OUT: (100, 500, 250)})
         ),
     ),
     DemoCustomer(
@@ -113,6 +131,7 @@ def _calls(*, customer: DemoCustomer, hour: dt.datetime) -> list[UsageReport]:
     count = max(1, busy * chance.randint(80, 120) // 10_000)
     instants = sorted(chance.randrange(MICROSECONDS) for _ in range(count))
     habits = chance.choices(customer.habits, [habit.share for habit in customer.habits], k=count)
+    calls = [*zip(instants, habits, strict=True), *_burst(customer.burst, hour=hour, chance=chance)]
     return [
         UsageReport(
             event_id=f"demo-{hour:%Y%m%dT%HZ}-{number}",
@@ -121,8 +140,15 @@ def _calls(*, customer: DemoCustomer, hour: dt.datetime) -> list[UsageReport]:
             occurred_at=hour + dt.timedelta(microseconds=instant),
             **_used(habit=habit, chance=chance),
         )
-        for number, (instant, habit) in enumerate(zip(instants, habits, strict=True), start=1)
+        for number, (instant, habit) in enumerate(sorted(calls, key=itemgetter(0)), start=1)
     ]
+
+
+def _burst(burst: Burst | None, *, hour: dt.datetime, chance: random.Random) -> list[tuple[int, Habit]]:
+    if burst is None or hour.astimezone(CLOCK).hour != burst.hour:
+        return []
+    minute = chance.randrange(60) * MINUTE
+    return [(minute + chance.randrange(MINUTE), burst.habit) for _ in range(burst.calls)]
 
 
 def _used(*, habit: Habit, chance: random.Random) -> dict[str, Any]:

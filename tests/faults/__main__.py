@@ -14,6 +14,7 @@ from tests.faults.books import audit, read_books
 from tests.faults.broken import BROKEN, SOUND
 from tests.faults.campaign import CampaignOptions, Outcome, go_through
 from tests.faults.checker import check, read_journal, read_stored
+from tests.faults.packages import check_packages, read_sold
 from tests.faults.report import Findings
 
 SECONDS = 120
@@ -55,6 +56,7 @@ def _judge(outcome: Outcome) -> Findings:
         outcome=outcome,
         verdict=check(journal=read_journal(outcome.journal), stored=stored),
         books=audit(read_books(outcome.url), shown=outcome.clock.at),
+        packages=check_packages(read_sold(outcome.url), journal=read_journal(outcome.orders)),
     )
 
 

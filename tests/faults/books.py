@@ -33,6 +33,7 @@ class Written:
     lines: Sequence[Any]
     seals: Sequence[Any]
     parked: Sequence[Any] = ()
+    divided: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,13 @@ def audit(written: Written, *, shown: Callable[[dt.datetime], dt.datetime] = lam
     records, consumed = _consumed(billable)
     counts, charged = _charged(lines)
     stored, groups = sum(row.count for row in written.records), records.keys() | counts.keys()
-    bounds = {group: _bounds(counts.get(group, {})) for group in groups}
+    divided = {
+        Group(row.customer, row.hour, row.usage_hour, row.service): row.count for row in written.divided
+    }
+    bounds = {
+        group: _bounds(counts.get(group, {}), records=records[group], divided=divided.get(group, 0))
+        for group in groups
+    }
     return Books(
         hours=len(hours),
         first=hours[0] if hours else None,
@@ -120,9 +127,14 @@ def _charged(lines: Iterable[Any]) -> tuple[dict[Group, Counter[str]], Counter[t
     return dict(counts), quantities
 
 
-def _bounds(counts: "dict[str, int] | Counter[str]") -> tuple[int, int]:
-    """Return of how many records a group's lines speak: of the measure with the fewest, and the most."""
-    return min(counts.values(), default=0), max(counts.values(), default=0)
+def _bounds(counts: "dict[str, int] | Counter[str]", *, records: int, divided: int) -> tuple[int, int]:
+    """Return of how many records a group's lines speak: of the measure with the fewest, and the most.
+
+    A call that is divided between packages is counted on a line for each part of a measure, and on none of a
+    measure of which it used nothing.
+    """
+    least, most = min(counts.values(), default=0), max(counts.values(), default=0)
+    return max(least, min(records, least + divided)), min(most, max(records, most - divided))
 
 
 def _wrong_quantities(consumed: Counter[tuple[Group, str]], charged: Counter[tuple[Group, str]]) -> list[str]:
@@ -229,6 +241,15 @@ _QUESTIONS = {
     "bills": """
         SELECT id, number, customer_id AS customer, hour_id AS hour, records, amount
           FROM invoices_hourlybill""",
+    # How often a package ran out within calls of a group.
+    "divided": """
+        SELECT bill.customer_id AS customer, bill.hour_id AS hour, record.service_id AS service,
+               date_trunc('hour', record.occurred_at, 'UTC') AS usage_hour, count(*) AS count
+          FROM invoices_packagedraw AS draw
+          JOIN invoices_hourlybill AS bill ON bill.id = draw.bill_id
+          JOIN usage_usagerecord AS record
+            ON record.customer_id = bill.customer_id AND record.event_id = draw.ran_out_event_id
+         GROUP BY 1, 2, 3, 4""",
     "seals": "SELECT hour_id AS hour, bills, lines, records, amount FROM invoices_hourseal",
 }
 _HOURS = "SELECT hour, previous_id AS previous, COMMITTED AS committed FROM usage_billinghour"

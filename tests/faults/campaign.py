@@ -1,8 +1,10 @@
 """One run: the product runs, a driver posts, a nemesis breaks things, and in the end all hours close."""
 
 import datetime as dt
+import json
 import logging
 import os
+import secrets
 import sys
 import time
 from collections import Counter
@@ -18,6 +20,7 @@ import psycopg
 
 from tests.faults.bells import losing_messages, ringing_too_often
 from tests.faults.broken import SOUND, Build, break_down
+from tests.faults.buyers import Shop, buying
 from tests.faults.clock import HOUR, FastClock
 from tests.faults.driver import TOKENS, Target, driving
 from tests.faults.nemesis import Strike, ending_a_session, haunt, killing
@@ -92,9 +95,11 @@ class Outcome:
     url: str
     run: str
     journal: Path
+    orders: Path  # the journal of the buyers
     clock: FastClock
     struck: Mapping[str, int]
     answers: Mapping[str, int]
+    answers_to_buyers: Mapping[str, int]
     restarts: Mapping[str, int]
     seconds: float  # that the faults took
     seconds_to_catch_up: float | None  # None where the product did not, by itself
@@ -114,7 +119,7 @@ def go_through(
     try:
         product.start()
         key = product.manage("set_stage", *CUSTOMERS).strip()
-        happening = aside.submit(_happen, options, product, key)
+        happening = aside.submit(_happen, options, product, key, _open_shop(product))
         looking_after(product, until=happening.done)
         judging = aside.submit(judge, happening.result())
         looking_after(product, until=judging.done)
@@ -127,8 +132,21 @@ def go_through(
         product.stop()
 
 
-def _happen(options: CampaignOptions, product: Product, key: str) -> Outcome:
+def _open_shop(product: Product) -> Shop:
+    password = secrets.token_hex()
+    return Shop(
+        port=product.port,
+        password=password,
+        customers=CUSTOMERS,
+        terms=json.loads(product.manage("sell_packages", password, *CUSTOMERS)),
+        clock=product.clock,
+        patience=SECONDS_TO_ACKNOWLEDGE,
+    )
+
+
+def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) -> Outcome:
     run, journal = f"fault-{options.seed}", product.directory / "journal"
+    orders = product.directory / "orders"
     target = Target(
         port=product.port,
         key=key,
@@ -145,6 +163,7 @@ def _happen(options: CampaignOptions, product: Product, key: str) -> Outcome:
     with (
         driving(target, run=run, journal=journal, senders=SENDERS) as driver,
         reporting_slowly(driver, url=product.url, clock=product.clock, run=run) as slow,
+        buying(shop, run=run, journal=orders) as order_book,
     ):
         struck = haunt(
             driver,
@@ -159,9 +178,11 @@ def _happen(options: CampaignOptions, product: Product, key: str) -> Outcome:
         url=product.url,
         run=run,
         journal=journal,
+        orders=orders,
         clock=product.clock,
         struck=struck,
         answers=dict(driver.answers),
+        answers_to_buyers=dict(order_book.answers),
         restarts=dict(product.restarts),
         seconds=seconds,
         seconds_to_catch_up=_catch_up(product),

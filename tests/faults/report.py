@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from tests.faults.books import HOUR, Books
 from tests.faults.campaign import Outcome, kills
 from tests.faults.checker import Verdict
+from tests.faults.packages import PackageFindings
 
 SHOWN = 5  # of each kind of fault
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What happened, and what the two halves of the checker say about it."""
+    """What happened, and what the parts of the checker say about it."""
 
     outcome: Outcome
     verdict: Verdict
     books: Books
+    packages: PackageFindings
 
     @property
     def is_red(self) -> bool:
@@ -28,6 +30,7 @@ class Findings:
         found = dict(self.books.faults())
         for kind, count in self.verdict.faults().items():
             found[kind] = found.get(kind, 0) + count
+        found |= self.packages.faults()
         if self.outcome.seconds_to_catch_up is None:
             found["did not catch up by itself"] = 1
         return found
@@ -55,6 +58,10 @@ class Findings:
             f"{outcome.struck.get('database', 0)} times",
             f"started again: {_listed(outcome.restarts)}",
             f"answers: {_listed(outcome.answers)}",
+            f"answers to buyers: {_listed(outcome.answers_to_buyers)}",
+            f"packages: bought {self.packages.bought:,}, ran out {self.packages.ran_out:,}; methods switched "
+            f"{self.packages.switched:,}; tokens covered {self.packages.covered:,}, charged "
+            f"{self.packages.charged:,}",
             f"posts: {self.verdict.posts:,}, of which not at the first attempt {self.verdict.sent_again:,}; "
             f"sent once more {self.verdict.resent:,}; records billed in a later hour {self.books.late:,}",
             f"all hours closed {caught_up:.1f} s after the last record"
@@ -78,6 +85,10 @@ class Findings:
             **{
                 kind: getattr(self.books, kind)
                 for kind in ("gaps", "early", "quantities", "amounts", "seals")
+            },
+            **{
+                kind: getattr(self.packages, kind)
+                for kind in ("orders", "draws", "coverage", "methods", "halves")
             },
         }
         return [f"{kind}: {one}" for kind, found in kinds.items() for one in found[:SHOWN]]

@@ -3,7 +3,7 @@
 from sensenova_billing.settings import *  # noqa: F403
 from sensenova_billing.settings import CELERY_BEAT_SCHEDULE, CELERY_BROKER_URL, INSTALLED_APPS, env
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests"]  # for `set_stage`
+INSTALLED_APPS = [*INSTALLED_APPS, "tests"]  # for `set_stage` and `sell_packages`
 CLOCK_MAY_BE_WRONG = True
 CELERY_BEAT_SCHEDULE["close due hours"] |= {
     "schedule": env.float("SECONDS_BETWEEN_BELLS", default=0.3),

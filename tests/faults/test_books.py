@@ -146,3 +146,25 @@ def test_a_parked_customers_hour_is_counted_and_no_fault():
     books = audit(Written(**(RIGHT | {"records": [records(), records(customer=2)], "parked": parked})))
 
     assert (books.faults(), books.parked) == ({}, 3)
+
+
+def divided(count):
+    return row({"customer": 1, "hour": TEN, "usage_hour": TEN, "service": 7, "count": count})
+
+
+def test_a_call_that_is_divided_between_packages_is_on_several_lines():
+    parts = [
+        line(quantity=1500, amount="0.06", records=2),
+        line(quantity=500, amount="0.02", records=2, id=3),
+    ]
+    changed = {"lines": [*parts, LINES[1]], "seals": [seal(lines=3)]}
+
+    assert faults(**changed, divided=[divided(1)]) == {}
+    assert faults(**changed) == {"doubled": 1, "amounts": 1}
+
+
+def test_a_divided_call_hides_no_record_that_is_missing_or_doubled():
+    missing = {"records": [records(count=5)], "divided": [divided(1)]}
+
+    assert faults(**missing) == {"unbilled": 1}
+    assert faults(records=[records(count=1)], divided=[divided(1)]) == {"doubled": 1, "amounts": 1}

@@ -127,7 +127,11 @@ CHOSEN = [
     Chosen("accounts/api_keys/keys.py", " and self.key.is_live(at=now)", ""),
     # ...and some of the same kinds elsewhere.
     Chosen("usage/billing_hours.py", 'if isolation != "read committed":', "if False:"),
-    Chosen("invoices/closing/compute_seal.sql", 'ORDER BY number COLLATE "C"', "ORDER BY number DESC"),
+    Chosen(
+        "invoices/closing/compute_seal.sql",
+        'ORDER BY number COLLATE "C") FROM bills',
+        "ORDER BY number DESC) FROM bills",
+    ),
     Chosen("invoices/closing/close.py", '.order_by("parked__hour_id")', '.order_by("-parked__hour_id")'),
     Chosen(
         "accounts/api_keys/permissions.py",

@@ -11,6 +11,23 @@ _BILLING = (
     "tests/invoices/rating/test_amounts.py",
     "tests/invoices/books/test_verify.py",
 )
+_COVERING = (
+    "tests/invoices/packages/test_draws.py",
+    "tests/invoices/packages/test_draw_edges.py",
+    "tests/invoices/packages/test_parts_and_others.py",
+    "tests/invoices/packages/test_nothing_to_draw.py",
+    "tests/invoices/packages/test_trace.py",
+    "tests/invoices/packages/test_so_far.py",
+    "tests/invoices/packages/test_overruns.py",
+    "tests/invoices/packages/test_package_histories.py",
+)
+_BUYING = (
+    "tests/invoices/packages/test_purchase.py",
+    "tests/invoices/packages/test_views.py",
+    "tests/invoices/packages/test_admin.py",
+    "tests/invoices/packages/test_status.py",
+    "tests/invoices/packages/test_draws.py",
+)
 _RERATING = (
     "tests/invoices/corrections/test_corrections.py",
     "tests/invoices/corrections/test_admin.py",
@@ -73,8 +90,19 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/invoices/corrections/test_corrections.py",
     ),
     "invoices/closing/bill.py": _BILLING,
-    "invoices/closing/bill_hour.sql": _BILLING,
+    "invoices/closing/bill_hour.sql": (*_BILLING, *_COVERING),
+    "invoices/closing/end_packages.sql": _COVERING,
     "invoices/closing/group_usage.sql": _BILLING,
+    "invoices/rating/coverage.py": _COVERING,
+    "invoices/rating/coverage_sql.py": _COVERING,
+    "invoices/rating/segments.sql": _COVERING,
+    "invoices/rating/covered_usage.sql": _COVERING,
+    "invoices/rating/divided_calls.sql": _COVERING,
+    "invoices/rating/reversed_usage.sql": (*_COVERING, *_BILLING),
+    "invoices/rating/returned_tokens.sql": _COVERING,
+    "invoices/rating/find_run_outs.sql": _COVERING,
+    "invoices/rating/package_demand.sql": _COVERING,
+    "invoices/packages/purchase.py": _BUYING,
     "invoices/rating/charges_sql.py": (
         *_BILLING,
         "tests/invoices/portal/test_views.py",

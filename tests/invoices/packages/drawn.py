@@ -27,7 +27,7 @@ def tpm_product(name="TPM by day", *, service="SenseChat-5", **fields):
 
 
 def _terms(product, services, groups, weights, **fields):
-    begins_at = fields.pop("begins_at")
+    begins_at, ends_at = fields.pop("begins_at"), fields.pop("ends_at", None)
     # Parts of terms that have begun are fixed: they are added before.
     terms = PackageTerms.objects.create(product=product, begins_at=at(0, hour=24 * 365), **fields)
     terms.services.set(Service.objects.filter(name__in=services))
@@ -35,7 +35,7 @@ def _terms(product, services, groups, weights, **fields):
     for service, measure, weight in weights:
         item = BillingItem.objects.get(service__name=service, measure=measure)
         TermsWeight.objects.create(terms=terms, billing_item=item, weight=Decimal(weight))
-    PackageTerms.objects.filter(pk=terms.pk).update(begins_at=begins_at)
+    PackageTerms.objects.filter(pk=terms.pk).update(begins_at=begins_at, ends_at=ends_at)
     terms.refresh_from_db()
     return terms
 

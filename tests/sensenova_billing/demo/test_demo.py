@@ -14,10 +14,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.api_keys.keys import revoke_service_key
-from accounts.models import Customer, Member, ServiceKey, User
+from accounts.models import Customer, Member, MemberRole, ServiceKey, User
 from invoices.closing.close import close_due_hours
-from invoices.models import ChargeLine, HourlyBill, ParkedHour
+from invoices.models import ChargeLine, HourlyBill, PackageDraw, PackagePurchase, ParkedHour, QuotaOverrun
+from invoices.packages.status import packages_at
 from pricing.catalogue.offering import catalog_at
+from pricing.models import MethodPeriod
 from sensenova_billing.demo.accounts import ADMIN, FILE, play_demo
 from sensenova_billing.demo.usage import CAST, CLOCK, HOURS, NEWCOMER, demo_usage
 from tests.builders import record, report
@@ -89,11 +91,64 @@ def test_packages_of_a_service_and_a_group_and_one_by_the_day_are_on_sale(tmp_pa
 
     sold = {(one.product, one.method, len(one.services)) for one in catalog_at(at=now).packages}
     assert sold == {
+        ("SenseChat-5 500K", "tokens_package", 1),
+        ("SenseChat-5 2M", "tokens_package", 1),
         ("SenseChat-5 10M", "tokens_package", 1),
         ("SenseChat-5 100M", "tokens_package", 1),
         ("General 50M", "tokens_package", 5),
         ("SenseChat-5 TPM by day", "tpm_package", 1),
+        ("SenseChat-5-Cantonese TPM by day", "tpm_package", 1),
     }
+
+
+@pytest.mark.django_db
+def test_one_customer_is_on_each_method(tmp_path: Path) -> None:
+    now = timezone.now()
+    _play(directory=tmp_path, now=now)
+
+    in_force = MethodPeriod.objects.in_force(at=now).values_list("customer__code", "service__name", "method")
+    assert set(in_force) == {
+        ("harbour-books", "SenseChat-5", "tokens_package"),
+        ("lantern-radio", "SenseChat-5-Cantonese", "tpm_package"),
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hour", range(0, 24, 4))
+def test_a_package_has_run_out_within_a_closed_hour_and_another_is_partly_used(
+    hour: int, tmp_path: Path
+) -> None:
+    now = timezone.now() - hour * HOUR
+    _play(directory=tmp_path, now=now)
+
+    used = {one.product_name: one for one in packages_at(now).filter(customer__code="harbour-books")}
+    ran_out = PackageDraw.objects.get(package=used["SenseChat-5 500K"], left=0).bill
+    lines = ran_out.lines.filter(service_name="SenseChat-5")
+    assert {line.package_id is None for line in lines if line.quantity} == {True, False}
+    assert used["SenseChat-5 500K"].state == "used_up"
+    assert 0 < used["SenseChat-5 2M"].used < 2_000_000
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hour", range(0, 24, 4))
+def test_a_little_more_than_the_tpm_that_was_bought_is_used(hour: int, tmp_path: Path) -> None:
+    _play(directory=tmp_path, now=timezone.now() - hour * HOUR)
+
+    above = [one.tokens - one.bought for one in QuotaOverrun.objects.all()]
+    assert 1 <= len(above) <= 4
+    assert all(0 < tokens < 20_000 for tokens in above)
+    assert not ParkedHour.objects.exists()
+
+
+@pytest.mark.django_db
+def test_every_customer_has_an_owner_and_one_has_a_viewer(tmp_path: Path) -> None:
+    _play(directory=tmp_path, now=timezone.now())
+
+    owners = Member.objects.filter(role=MemberRole.OWNER).values_list("customer__code", flat=True)
+    assert sorted(owners) == sorted([*(one.code for one in CAST), NEWCOMER.code])
+    assert [str(one.user) for one in Member.objects.filter(role=MemberRole.VIEWER)] == [
+        "tao@harbour-books.example"
+    ]
 
 
 @pytest.mark.django_db
@@ -139,13 +194,14 @@ def test_a_start_that_did_not_reach_the_server_is_completed_by_the_next(tmp_path
 
     with pytest.raises(NotAnswered):
         play_demo(connect=unreachable, directory=tmp_path, now=timezone.now())
-    people = Member.objects.count()
+    people, bought = Member.objects.count(), PackagePurchase.objects.count()
     demo = _play(directory=tmp_path, now=timezone.now())
 
     assert demo.service_key
     assert demo.sign_ins
     assert all(one.password for one in demo.sign_ins)
     assert (Member.objects.count(), ServiceKey.objects.count()) == (people, 1)
+    assert PackagePurchase.objects.count() == bought
     assert UsageRecord.objects.exists()
 
 
@@ -208,5 +264,5 @@ def _kinds(customer: str, service: str) -> set[tuple[str, bool]]:
 
 
 def _everything() -> tuple[object, ...]:
-    models = (Customer, User, Member, ServiceKey, UsageRecord, HourlyBill, ChargeLine)
+    models = (Customer, User, Member, ServiceKey, UsageRecord, HourlyBill, ChargeLine, PackagePurchase)
     return (*(model.objects.count() for model in models), HourlyBill.objects.aggregate(Sum("amount")))
