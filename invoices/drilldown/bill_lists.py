@@ -86,4 +86,6 @@ def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[Char
         *("-usage_hour", "billing_item_id", "price_id"),
         # Reversals, then credits, then rebilled lines.
         *(F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True), "-correction"),
+        # What a package covers, then what none does.
+        *(F("package").asc(nulls_last=True), "pk"),
     )

@@ -11,7 +11,6 @@ from tests.conftest import PASSWORD
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.xfail(strict=True, reason="Django takes the session for deleted, and the answer is 400.")
 def test_a_sign_in_during_an_outage_is_to_be_tried_again(alice, monkeypatch):
     store = Session.save
 
