@@ -74,11 +74,11 @@ SELECT id, 1000000000, 1, 'day', 1, now() FROM product
 PACKAGES = """
 WITH bought AS (
     INSERT INTO pricing_quotapackage (number, customer_id, terms_id, product_name, method, tokens, bought_at,
-                                      begins_at, expires_at, ending)
+                                      begins_at, expires_at)
     SELECT 'P-' || code || %(hour)s::timestamptz, customer.id, terms.id, 'All', 'tokens_package',
            CASE WHEN customer.id %% 2 = 0 THEN 1000000000 ELSE %(tokens)s END,
            %(hour)s::timestamptz, %(hour)s::timestamptz,
-           %(hour)s::timestamptz + interval '30 days', ''
+           %(hour)s::timestamptz + interval '30 days'
       FROM accounts_customer AS customer CROSS JOIN pricing_packageterms AS terms
  RETURNING id, customer_id, begins_at, expires_at)
 INSERT INTO pricing_methodperiod (package_id, customer_id, service_id, method, begins_at, ends_at)

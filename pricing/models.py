@@ -582,14 +582,6 @@ class TermsWeight(models.Model):
         return f"{self.billing_item}: {self.weight.normalize():f}"
 
 
-class PackageEnding(models.TextChoices):
-    """Why a package ended before it expired."""
-
-    NONE = "", "not ended"
-    USED_UP = "used_up", "used up"
-    REFUNDED = "refunded", "refunded"
-
-
 class QuotaPackage(models.Model):
     """Tokens or TPM that a customer bought ahead: what it covers, copied from the terms, and how long."""
 
@@ -605,10 +597,7 @@ class QuotaPackage(models.Model):
     bought_at = models.DateTimeField()
     begins_at = models.DateTimeField("from")
     expires_at = models.DateTimeField("until")
-    ended_at = models.DateTimeField(null=True, help_text="Where it ended before it expired.")
-    ending = models.CharField(
-        max_length=10, choices=PackageEnding.choices, blank=True, default=PackageEnding.NONE
-    )
+    ended_at = models.DateTimeField(null=True, help_text="Where it was refunded.")
 
     class Meta:
         ordering = ("expires_at", "bought_at", "id")
@@ -630,10 +619,6 @@ class QuotaPackage(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(begins_at__lt=F("expires_at")), name="a_package_expires_after_it_begins"
-            ),
-            models.CheckConstraint(
-                condition=Q(ended_at=None, ending="") | (Q(ended_at__isnull=False) & ~Q(ending="")),
-                name="a_package_that_ended_says_why",
             ),
         )
 

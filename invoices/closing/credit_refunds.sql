@@ -16,7 +16,7 @@ WITH due AS (
        AND NOT EXISTS (SELECT FROM invoices_packagecredit AS credit WHERE credit.package_id = refund.package_id)
 ), ended AS (
     UPDATE pricing_quotapackage AS package
-       SET ended_at = due.ends_at, ending = 'refunded'
+       SET ended_at = due.ends_at
       FROM due
      WHERE package.id = due.package_id
 ), shares AS (

@@ -115,7 +115,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
     @display(description="ended (UTC)")
     def ended_text(self, package: Any) -> str:
         """Where it ended before it expired, and why."""
-        return f"{instant_text(package.ended_at)}: {package.ending}" if package.ended_at else "-"
+        return f"{instant_text(package.ended_at)}: refunded" if package.ended_at else "-"
 
     @display(description="list price (RMB)")
     def list_price(self, package: Any) -> str:

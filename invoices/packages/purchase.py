@@ -38,17 +38,8 @@ class PlanChanged(PurchaseRefused):
 
 
 @dataclass(frozen=True)
-class MethodChange:
-    """A service that the package covers, its method before the package begins, and the last one's end."""
-
-    service: Service
-    method: BillingMethod
-    ends_at: dt.datetime | None
-
-
-@dataclass(frozen=True)
 class PurchasePlan:
-    """What a purchase would be: its terms, price and period, and the methods of the services it covers.
+    """What a purchase would be: its terms, price and period, and the services it covers.
 
     `quantity` is the number of units times that of days or months, 1 of a Tokens package. `waits_for` is the
     method whose end the package has to wait for.
@@ -62,13 +53,8 @@ class PurchasePlan:
     amount: Decimal
     begins_at: dt.datetime
     expires_at: dt.datetime
-    changes: Sequence[MethodChange]
+    services: Sequence[Service]
     waits_for: BillingMethod | None
-
-    @property
-    def services(self) -> list[Service]:
-        """The services that it covers."""
-        return [change.service for change in self.changes]
 
     @property
     def method(self) -> BillingMethod:
@@ -114,7 +100,6 @@ def plan_purchase(
     if not services:
         raise PurchaseRefused("This product covers no service.")
     begins_at = first_hour or begins_at
-    changes = [_change(customer=customer, service=service, at=begins_at) for service in services]
     other_ends_at = _end_of_other_method(customer=customer, services=services, method=method, after=begins_at)
     waits_for = None
     if other_ends_at is not None and first_hour is not None:
@@ -131,7 +116,7 @@ def plan_purchase(
         amount=terms.price * quantity,
         begins_at=begins_at,
         expires_at=expiry_of(begins_at, number=periods, unit=unit),
-        changes=changes,
+        services=services,
         waits_for=waits_for,
     )
 
@@ -208,18 +193,6 @@ def _require_units(*, units: int | None, periods: int, unit: ValidityUnit) -> No
     most = MOST_DAYS if unit == ValidityUnit.DAY else MOST_MONTHS
     if not 1 <= periods <= most:
         raise PurchaseRefused(f"Choose from 1 to {most:,} {unit}s.", field="periods")
-
-
-def _change(*, customer: Customer, service: Service, at: dt.datetime) -> MethodChange:
-    period = (
-        MethodPeriod.objects.in_force(at=at)
-        .filter(customer=customer, service=service)
-        .order_by("-ends_at")
-        .first()
-    )
-    if period is None:
-        return MethodChange(service, BillingMethod.TOKENS_POSTPAID, None)
-    return MethodChange(service, BillingMethod(period.method), period.ends_at)
 
 
 def _end_of_other_method(

@@ -21,7 +21,7 @@ from invoices.models import (
     PackageRenewal,
 )
 from invoices.packages.purchase import PurchasePlan
-from pricing.models import MethodPeriod, PackageEnding, QuotaPackage, Service
+from pricing.models import MethodPeriod, QuotaPackage, Service
 from pricing.rules.methods import BillingMethod
 from usage.models import HOUR
 
@@ -154,8 +154,7 @@ def ended_packages(*, customer: Customer, at: dt.datetime) -> QuerySet[Any]:
 
 def _state(at: dt.datetime) -> Case:
     return Case(
-        When(ended_at__lte=at, ending=PackageEnding.REFUNDED, then=Value(PackageState.REFUNDED)),
-        When(ended_at__lte=at, then=Value(PackageState.USED_UP)),
+        When(ended_at__lte=at, then=Value(PackageState.REFUNDED)),
         When(last_hour__lte=at - HOUR, then=Value(PackageState.USED_UP)),
         When(begins_at__gt=at, then=Value(PackageState.SCHEDULED)),
         When(expires_at__lte=at, then=Value(PackageState.EXPIRED)),

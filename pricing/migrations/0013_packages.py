@@ -216,16 +216,7 @@ class Migration(migrations.Migration):
                 ("bought_at", models.DateTimeField()),
                 ("begins_at", models.DateTimeField(verbose_name="from")),
                 ("expires_at", models.DateTimeField(verbose_name="until")),
-                ("ended_at", models.DateTimeField(help_text="Where it ended before it expired.", null=True)),
-                (
-                    "ending",
-                    models.CharField(
-                        blank=True,
-                        choices=[("", "not ended"), ("used_up", "used up"), ("refunded", "refunded")],
-                        default="",
-                        max_length=10,
-                    ),
-                ),
+                ("ended_at", models.DateTimeField(help_text="Where it was refunded.", null=True)),
                 (
                     "customer",
                     models.ForeignKey(
@@ -527,17 +518,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("begins_at__lt", models.F("expires_at"))),
                 name="a_package_expires_after_it_begins",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quotapackage",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at", None), ("ending", "")),
-                    models.Q(("ended_at__isnull", False), models.Q(("ending", ""), _negated=True)),
-                    _connector="OR",
-                ),
-                name="a_package_that_ended_says_why",
             ),
         ),
         migrations.AddConstraint(

@@ -38,7 +38,6 @@ DECLARE
     same pricing_quotapackage := NEW;
 BEGIN
     same.ended_at := OLD.ended_at;
-    same.ending := OLD.ending;
     IF TG_OP = 'DELETE' OR same IS DISTINCT FROM OLD OR OLD.ended_at IS NOT NULL THEN
         RAISE EXCEPTION 'A quota package is never changed or deleted; it may end before it expires, once.'
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;

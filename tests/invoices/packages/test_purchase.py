@@ -8,6 +8,7 @@ import pytest
 
 from invoices.models import PackagePurchase
 from invoices.packages.purchase import PlanChanged, PurchaseRefused, buy_package, plan_purchase
+from invoices.packages.status import planned_methods
 from pricing.models import MethodPeriod, QuotaPackage
 from pricing.rules.methods import MOST_UNITS, BillingMethod
 from pricing.rules.validity import MOST_DAYS, MOST_MONTHS
@@ -53,23 +54,28 @@ def test_the_offer_price_counts_and_the_limits_are_those_of_the_terms(acme):
     assert (plan.amount, plan.rpm, plan.tpm) == (Decimal("79.5"), 7, 800)
 
 
+def ending(plan):
+    """The methods that end until a package of one service begins, each with its end."""
+    (planned,) = planned_methods(plan, now=at(2))
+    return [(span.method, span.ends_at) for span in planned.ending]
+
+
 def test_a_package_waits_for_the_end_of_the_other_method(acme):
     buy(acme, tokens_product(validity=2), now=at(1))
 
     plan = plan_purchase(customer=acme, terms=tpm_product(), units=1, now=at(2))
 
     assert (plan.begins_at, plan.waits_for) == (at(0, hour=2 * DAY), TOKENS)
-    (change,) = plan.changes
-    assert (change.method, change.ends_at) == (TOKENS, at(0, hour=2 * DAY))
+    assert ending(plan) == [(TOKENS, at(0, hour=2 * DAY))]
 
 
 def test_the_present_method_ends_with_the_last_of_its_packages(acme):
     buy(acme, tokens_product("short", validity=1), now=at(1))
     buy(acme, tokens_product("long", validity=2), now=at(1))
 
-    (change,) = plan_purchase(customer=acme, terms=tpm_product(), units=1, now=at(2)).changes
+    plan = plan_purchase(customer=acme, terms=tpm_product(), units=1, now=at(2))
 
-    assert change.ends_at == at(0, hour=2 * DAY)
+    assert ending(plan) == [(TOKENS, at(0, hour=2 * DAY))]
 
 
 def test_a_package_waits_for_the_other_method_that_is_scheduled(acme):
@@ -79,8 +85,7 @@ def test_a_package_waits_for_the_other_method_that_is_scheduled(acme):
 
     # The TPM package begins only in the next hour; now it is Tokens Postpaid.
     assert (plan.begins_at, plan.waits_for) == (at(60, hour=3 * DAY), TPM)
-    (change,) = plan.changes
-    assert (change.method, change.ends_at) == (BillingMethod.TOKENS_POSTPAID, None)
+    assert ending(plan) == [(BillingMethod.TOKENS_POSTPAID, at(60)), (TPM, at(60, hour=3 * DAY))]
 
 
 def test_a_package_of_several_services_waits_for_the_last_of_the_other_method(acme, globex):
@@ -102,7 +107,7 @@ def test_packages_of_one_method_wait_for_none(acme):
 
     assert (plan.begins_at, plan.waits_for) == (at(60), None)
     # It begins with the one that was bought before.
-    assert [change.method for change in plan.changes] == [TPM]
+    assert ending(plan) == [(BillingMethod.TOKENS_POSTPAID, at(60))]
 
 
 def test_the_method_of_another_that_has_ended_is_not_waited_for(acme):

@@ -78,14 +78,13 @@ def test_a_package_of_which_nothing_is_left_is_used_up(acme):
     assert status(package).state == PackageState.USED_UP
 
 
-@pytest.mark.parametrize("ending", ["used_up", "refunded"])
-def test_a_package_that_ended_says_why_from_its_end_on(acme, ending):
+def test_a_package_that_was_refunded_says_so_from_its_end_on(acme):
     package = buy(acme).package
-    QuotaPackage.objects.filter(pk=package.pk).update(ended_at=at(0, hour=1), ending=ending)
+    QuotaPackage.objects.filter(pk=package.pk).update(ended_at=at(0, hour=1))
 
     states = [status(package, when).state for when in (at(59), at(60), package.expires_at)]
 
-    assert states == ["in_force", ending, ending]
+    assert states == ["in_force", "refunded", "refunded"]
     assert status(package).ends_at == at(60)
 
 

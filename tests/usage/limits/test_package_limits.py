@@ -14,7 +14,7 @@ from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from invoices.packages.purchase import buy_package
 from pricing.catalogue.initial import load_catalogue
-from pricing.models import CallSpecification, MethodPeriod, PackageEnding, PackageProduct, PackageTerms
+from pricing.models import CallSpecification, MethodPeriod, PackageProduct, PackageTerms
 from tests.invoices.browsing import text
 from tests.packages import tokens_package, tpm_package
 from tests.tables import table
@@ -246,8 +246,8 @@ def test_a_package_that_ends_early_is_known_within_a_second(cached, acme):
     before = cached(sooner - dt.timedelta(seconds=30))
 
     MethodPeriod.objects.filter(package=package).update(ends_at=sooner)
-    package.ended_at, package.ending = sooner, PackageEnding.REFUNDED
-    package.save(update_fields=["ended_at", "ending"])
+    package.ended_at = sooner
+    package.save(update_fields=["ended_at"])
 
     after = [cached(sooner + dt.timedelta(seconds=seconds)) for seconds in (-29, 0)]
     assert [before, *after] == [CallLimits(66, 20_000), CallLimits(66, 20_000), USUAL]

@@ -105,7 +105,7 @@ def test_of_a_package_that_is_used_up_nothing_expires(acme):
 def test_a_package_that_has_expired_or_ended_has_no_new_notice(acme):
     package = buy(acme).package
     sweep_packages(now=package.expires_at)
-    QuotaPackage.objects.filter(pk=package.pk).update(ended_at=at(60), ending="refunded")
+    QuotaPackage.objects.filter(pk=package.pk).update(ended_at=at(60))
 
     sweep_packages(now=before_expiry(acme, days=1))
 
