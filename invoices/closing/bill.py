@@ -17,7 +17,7 @@ from django.db import connection
 from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
 from invoices.rating.coverage import Coverage, any_packages, find_coverage, reading_the_whole_hour
-from invoices.rating.coverage_sql import COVERED, STILL_RUNS, UNCOVERED, WEIGHTS, demand_sql
+from invoices.rating.coverage_sql import COVERED, UNCOVERED, WEIGHTS, demand_sql
 from invoices.rating.overruns import OVERRUNS
 from invoices.rating.usage_sql import SUMS, grouped_usage
 from pricing.rules.measures import WHOLES, whole_and_parts
@@ -54,12 +54,15 @@ def bill_hour(
         usage, coverage = _WITHOUT_PACKAGES, Coverage()
         if any_packages(customers=released):
             usage, coverage = _COVERED_TABLES, find_coverage(grouped="", values=values)
+            values |= coverage.parameters()
             with reading_the_whole_hour():
-                cursor.execute(_COVER, {**values, **coverage.parameters()})
-        values |= coverage.parameters()
+                cursor.execute(_COVER, values)
         cursor.execute(_BILL.substitute(consumed=usage), {**values, **bounds, "now": now})
         row = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
-        if coverage.packages:
+        if coverage.packages or coverage.returned:
+            cursor.execute("SET LOCAL enable_nestloop = off")  # the planner knows nothing of the new bills
+            cursor.execute(_DRAW, values)
+            cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
             cursor.execute(_END_PACKAGES, values)
     for what in ("records", "lines", "quantity", "amount"):
         if row[f"{what}_there"] != row[f"{what}_here"]:
@@ -97,6 +100,7 @@ _DIFFERS = "\n".join(
 )
 _GROUP = load_template("group_usage.sql", beside=__file__)
 _COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED, overruns=OVERRUNS)
+_DRAW = load_statement("draw_packages.sql", beside=__file__, weights=WEIGHTS, demand=demand_sql("covered"))
 _END_PACKAGES = load_statement("end_packages.sql", beside=__file__)
 _COVERED_TABLES = "consumed AS (TABLE pg_temp.covered), overruns AS (TABLE pg_temp.overruns)"
 _WITHOUT_PACKAGES = ", ".join([UNCOVERED, load_statement("no_overruns.sql", beside=__file__)])
@@ -105,10 +109,6 @@ _BILL = Template(
         "bill_hour.sql",
         beside=__file__,
         consumed="$consumed",
-        weights=WEIGHTS,
-        demand_of_consumed=demand_sql("consumed"),
-        demand_of_reversed=demand_sql("reversed"),
-        still_runs=STILL_RUNS,
         charged_lines=CHARGED,
         sums=SUMS,
         billed=_BILLED,

@@ -1,7 +1,7 @@
 -- Charges an hour and checks each customer's part of it; parks or bills the part, and returns the totals.
 -- `quantity` is one number for all quantities of some lines: they are compared before and after they are
 -- written.
-WITH $consumed, $charged_lines, $weights, by_customer AS (
+WITH $consumed, $charged_lines, by_customer AS (
     SELECT customer_id, sum(records)::bigint AS records, $sums
       FROM used GROUP BY customer_id
 ), billable AS (
@@ -79,46 +79,6 @@ WITH $consumed, $charged_lines, $weights, by_customer AS (
       JOIN bills USING (customer_id)
       JOIN pricing_service AS service ON service.id = charged.service_id
  RETURNING quantity, amount
-), given_back AS (
-    SELECT reversed.customer_id, package.id AS package_id, -sum($demand_of_reversed) AS tokens
-      FROM reversed
-      JOIN pricing_quotapackage AS package ON package.id = reversed.package_id
-      LEFT JOIN weights ON weights.package_id = package.id AND weights.service_id = reversed.service_id
-     WHERE $still_runs
-     GROUP BY reversed.customer_id, package.id
-    HAVING sum($demand_of_reversed) < 0
-), ran_out AS (
-    SELECT * FROM json_to_recordset(%(ran_out)s::json)
-               AS (package bigint, customer bigint, at timestamptz, event_id text, measure text, quantity bigint)
-), drawn AS (
-    SELECT customer_id, package_id, sum(tokens) AS tokens
-      FROM (SELECT consumed.customer_id, package.id AS package_id, $demand_of_consumed AS tokens
-              FROM consumed
-              JOIN pricing_quotapackage AS package ON package.id = consumed.package_id
-              LEFT JOIN weights ON weights.package_id = package.id AND weights.service_id = consumed.service_id
-             WHERE package.method = 'tokens_package'
-             UNION ALL
-            SELECT customer, package, 0 FROM ran_out) AS each
-     GROUP BY customer_id, package_id
-), draws AS (
-    INSERT INTO invoices_packagedraw
-           (package_id, bill_id, is_return, tokens, left_before, "left", ran_out_at, ran_out_event_id,
-            ran_out_measure, ran_out_quantity)
-    SELECT package.id, bills.id, change.is_return, change.tokens, before.left,
-           before.left + CASE WHEN change.is_return THEN change.tokens ELSE -change.tokens END, ran_out.at,
-           ran_out.event_id, coalesce(ran_out.measure, ''), coalesce(ran_out.quantity, 0)
-      FROM (SELECT customer_id, package_id, tokens, true AS is_return FROM given_back
-             UNION ALL
-            SELECT customer_id, package_id, tokens, false FROM drawn) AS change
-      JOIN bills ON bills.customer_id = change.customer_id
-      JOIN pricing_quotapackage AS package ON package.id = change.package_id
-      LEFT JOIN given_back ON given_back.package_id = package.id AND NOT change.is_return
-      LEFT JOIN ran_out ON ran_out.package = package.id AND NOT change.is_return
-     CROSS JOIN LATERAL (
-           SELECT coalesce((SELECT latest.left FROM invoices_packagedraw AS latest
-                             WHERE latest.package_id = package.id ORDER BY latest.id DESC LIMIT 1), package.tokens)
-                + coalesce(given_back.tokens, 0) AS left) AS before
-     ORDER BY package.id, change.is_return DESC
 ), stated_overruns AS (
     INSERT INTO invoices_quotaoverrun (bill_id, service_id, minute, tokens, bought)
     SELECT bills.id, service_id, minute, tokens, bought FROM overruns JOIN bills USING (customer_id)

@@ -68,6 +68,7 @@ class Coverage:
     packages: list[int] = field(default_factory=list)
     run_outs: dict[int, RunOut] = field(default_factory=dict)
     divided: dict[tuple[int, str], DividedCall] = field(default_factory=dict)
+    returned: dict[int, Decimal] = field(default_factory=dict)  # by reversed calls, while the hour is open
     left: dict[int, Decimal] = field(default_factory=dict)  # of each before the hour, while that is open
 
     def shares(self, call: DividedCall) -> Iterator[tuple[int | None, Quantities]]:
@@ -100,11 +101,11 @@ class Coverage:
                 }
                 for place, one in enumerate(by_call)
             ),
+            "returned": _tokens(self.returned),
             "divided": _json(part for call in self.divided.values() for part in self._parts(call)),
             "ran_out": _json(
                 {
                     "package": one.package,
-                    "customer": one.customer,
                     "at": one.at.isoformat(),
                     "event_id": one.event_id,
                     "measure": one.measure,
@@ -150,13 +151,15 @@ def find_coverage(
 
     `drawn_before` is what earlier hours would draw that are not closed yet, by package.
     """
-    returned = _json(
-        {"package": package, "tokens": str(tokens)}
-        for package, tokens in _returned(values, drawn_before or {}).items()
-    )
-    found = _rows(DEMAND.substitute(grouped=grouped), {**values, "returned": returned})
+    returned = dict(_rows(RETURNED, {"sealed_in": values["hour"], **values}))
+    before = dict(returned)
+    for package, tokens in (drawn_before or {}).items():
+        before[package] = before.get(package, Decimal(0)) - tokens
+    found = _rows(DEMAND.substitute(grouped=grouped), {**values, "returned": _tokens(before)})
     coverage = Coverage(
-        packages=[package for package, *_ in found], left={package: left for package, _, left, _ in found}
+        packages=[package for package, *_ in found],
+        returned=returned,
+        left={package: left for package, _, left, _ in found},
     )
     turns: defaultdict[int, dict[int, Decimal]] = defaultdict(dict)
     seen: Counter[int] = Counter()
@@ -283,12 +286,8 @@ def _weights(packages: Sequence[int]) -> dict[tuple[int, int], dict[Measure, Dec
     return found
 
 
-def _returned(values: Mapping[str, Any], drawn_before: Mapping[int, Decimal]) -> Mapping[int, Decimal]:
-    """Return what reversed calls give back in this hour, by package, less what was drawn before."""
-    returned = {package: -tokens for package, tokens in drawn_before.items()}
-    for package, tokens in _rows(RETURNED, {"sealed_in": values["hour"], **values}):
-        returned[package] = returned.get(package, Decimal(0)) + tokens
-    return returned
+def _tokens(by_package: Mapping[int, Decimal]) -> str:
+    return _json({"package": package, "tokens": str(tokens)} for package, tokens in by_package.items())
 
 
 def _gross(net: Mapping[Measure, int]) -> dict[str, int]:
