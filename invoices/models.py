@@ -328,6 +328,10 @@ class PackagePurchase(models.Model):
         return str(self.package)
 
 
+# Of draws: those that used their package up. What is left of less than one token's weight lapses.
+USED_UP = Q(is_return=False) & (Q(left=0) | Q(ran_out_at__isnull=False))
+
+
 class PackageDraw(models.Model):
     """What an hourly bill drew from a Tokens package, or gave back to it for reversed calls.
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from accounts.api_keys.keys import customer_codes
@@ -16,6 +17,14 @@ def customer_of_person(*, person: Any, code: str) -> Customer:
 def is_owner(*, person: Any, customer: Customer) -> bool:
     """Whether this person may buy for the customer."""
     return Member.objects.filter(user=person.pk, customer=customer, role=MemberRole.OWNER).exists()
+
+
+def customer_of_owner(*, person: Any, code: str) -> Customer:
+    """Return the customer of this code; raise Http404 as above, PermissionDenied for viewers."""
+    customer = customer_of_person(person=person, code=code)
+    if not is_owner(person=person, customer=customer):
+        raise PermissionDenied
+    return customer
 
 
 def customer_of_key(*, key: ServiceKey, code: str) -> Customer:

@@ -16,7 +16,7 @@ from django.db import connection
 
 from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
-from invoices.rating.coverage import Coverage, any_packages, find_coverage, reading_the_whole_hour
+from invoices.rating.coverage import WHOLE_HOUR, Coverage, any_packages, find_coverage, plans_without
 from invoices.rating.coverage_sql import COVERED, UNCOVERED, WEIGHTS, demand_sql
 from invoices.rating.overruns import OVERRUNS
 from invoices.rating.usage_sql import SUMS, grouped_usage
@@ -55,14 +55,13 @@ def bill_hour(
         if any_packages(customers=released):
             usage, coverage = _COVERED_TABLES, find_coverage(grouped="", values=values)
             values |= coverage.parameters()
-            with reading_the_whole_hour():
+            with plans_without(*WHOLE_HOUR):
                 cursor.execute(_COVER, values)
         cursor.execute(_BILL.substitute(consumed=usage), {**values, **bounds, "now": now})
         row = dict(zip([column.name for column in cursor.description], cursor.fetchone(), strict=True))
         if coverage.packages or coverage.returned:
-            cursor.execute("SET LOCAL enable_nestloop = off")  # the planner knows nothing of the new bills
-            cursor.execute(_DRAW, values)
-            cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
+            with plans_without("nestloop"):
+                cursor.execute(_DRAW, values)
             cursor.execute(_END_PACKAGES, values)
     for what in ("records", "lines", "quantity", "amount"):
         if row[f"{what}_there"] != row[f"{what}_here"]:

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.api_keys.customer_access import customer_of_person, is_owner
+from accounts.api_keys.customer_access import customer_of_owner, customer_of_person, is_owner
 from accounts.models import Customer
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import PackagePurchase
@@ -116,7 +115,7 @@ def package_draws_csv(request: HttpRequest, number: str) -> HttpResponseBase:
 @require_safe
 def choose_product(request: HttpRequest, code: str) -> HttpResponse:
     """The products on sale."""
-    customer = _customer_of_owner(request, code)
+    customer = customer_of_owner(person=request.user, code=code)
     now = clock.now()
     with timezone.override(customer.time_zone):
         context = {"customer": customer, "now": now, "offers": offers_at(now)}
@@ -128,7 +127,7 @@ def choose_product(request: HttpRequest, code: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def buy(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     """What a purchase costs, covers and changes; then the purchase, if it still is what was shown."""
-    customer = _customer_of_owner(request, code)
+    customer = customer_of_owner(person=request.user, code=code)
     now = clock.now()
     terms = get_object_or_404(
         PackageTerms.objects.filter(begins_at__lte=now).select_related("product"), pk=pk
@@ -207,13 +206,6 @@ def _planned(
         if not form.errors:
             form.refuse(refusal)
         return None
-
-
-def _customer_of_owner(request: HttpRequest, code: str) -> Customer:
-    customer = customer_of_person(person=request.user, code=code)
-    if not is_owner(person=request.user, customer=customer):
-        raise PermissionDenied
-    return customer
 
 
 def _own_package(request: HttpRequest, number: str, now: dt.datetime) -> PackageStatus:

@@ -94,14 +94,8 @@ def charging_parameters(
     return {**rating_parameters(hour=hour, customers=customers), "sealed_in": sealed_in or hour}
 
 
-def open_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return how `consumed` is defined for an hour that is open, as far as packages cover it now."""
-    usage, coverage = _usage(values, find_coverage)
-    return usage, coverage.parameters()
-
-
 def billed_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return the same for an hour that is billed, as far as its draws say."""
+    """Return how `consumed` is defined for an hour that is billed, by its draws, and its values."""
     usage, coverage = _usage(values, stored_coverage)
     return usage, coverage.parameters()
 

@@ -188,17 +188,21 @@ def stored_coverage(*, grouped: str, values: Mapping[str, Any]) -> Coverage:
     return coverage
 
 
-@contextmanager
-def reading_the_whole_hour() -> Iterator[None]:
-    """Let statements of this transaction read all records of an hour as they lie.
+# To read all records of an hour as they lie.
+WHOLE_HOUR = ("nestloop", "mergejoin", "indexscan")
 
-    The planner takes what comes as JSON for a few rows, and would look up records customer by customer.
+
+@contextmanager
+def plans_without(*kinds: str) -> Iterator[None]:
+    """Let statements of this transaction be planned without these kinds of joins and scans.
+
+    The planner takes what comes as JSON, or was written by this transaction, for a few rows, and would look
+    up the others one by one.
     """
-    plans = ("enable_nestloop", "enable_mergejoin", "enable_indexscan")
     with connection.cursor() as cursor:
-        cursor.execute("; ".join(f"SET LOCAL {plan} = off" for plan in plans))
+        cursor.execute("; ".join(f"SET LOCAL enable_{kind} = off" for kind in kinds))
         yield
-        cursor.execute("; ".join(f"SET LOCAL {plan} TO DEFAULT" for plan in plans))
+        cursor.execute("; ".join(f"SET LOCAL enable_{kind} TO DEFAULT" for kind in kinds))
 
 
 def run_out_of(draw: PackageDraw, *, customer: int) -> RunOut:
@@ -246,7 +250,7 @@ def _find_run_outs(
     examined = _json({"package": package, "left": str(left)} for package, left in packages.items())
     parameters = {**values, **coverage.parameters(), "examined": examined, "rest": _json(rest)}
     demand = demand_sql("reaching") if weights else plain_demand_sql("reaching")
-    with nullcontext() if grouped else reading_the_whole_hour():
+    with nullcontext() if grouped else plans_without(*WHOLE_HOUR):
         found = _rows(FIND.substitute(grouped=grouped, demand=demand), parameters)
     for package, left, *call in found:
         divided = _add_divided(coverage, *call)

@@ -18,6 +18,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
 from invoices.models import (
+    USED_UP,
     NoticeKind,
     PackageDraw,
     PackageNotice,
@@ -127,7 +128,7 @@ def _renew(pk: int, *, now: dt.datetime) -> bool:
 
 
 def _due(now: dt.datetime) -> QuerySet[PackageRenewal]:
-    last = PackageDraw.objects.filter(Q(left=0) | Q(ran_out_at__isnull=False), package=OuterRef("package"))
+    last = PackageDraw.objects.filter(USED_UP, package=OuterRef("package"))
     return PackageRenewal.objects.filter(
         Q(package__expires_at__lte=now + HOUR) | Exists(last),
         is_on=True,

@@ -14,8 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.api_keys.customer_access import customer_of_person, is_owner
-from accounts.models import Customer
+from accounts.api_keys.customer_access import customer_of_owner, is_owner
 from invoices.models import PackageNotice
 from invoices.packages.after_sale.forms import RefundForm, RenewalForm
 from invoices.packages.after_sale.notices import dismiss_notice
@@ -38,7 +37,7 @@ CHANGED = "Nothing was refunded: the package would end at another hour by now. C
 @require_POST
 def dismiss(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     """Show a notice no more, to anybody of the customer."""
-    customer = _customer_of_owner(request, code)
+    customer = customer_of_owner(person=request.user, code=code)
     notice = get_object_or_404(PackageNotice, pk=pk, package__customer=customer)
     dismiss_notice(notice=notice, by=request.user.get_username(), now=clock.now())
     return redirect("customer_packages", code=customer.code)
@@ -119,10 +118,3 @@ def _package_of_owner(request: HttpRequest, number: str) -> QuotaPackage:
     if not is_owner(person=request.user, customer=package.customer):
         raise PermissionDenied
     return package
-
-
-def _customer_of_owner(request: HttpRequest, code: str) -> Customer:
-    customer = customer_of_person(person=request.user, code=code)
-    if not is_owner(person=request.user, customer=customer):
-        raise PermissionDenied
-    return customer
