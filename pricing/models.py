@@ -21,7 +21,17 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import BigIntegerField, Case, F, Func, Q, Value, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    F,
+    Func,
+    Prefetch,
+    Q,
+    Value,
+    When,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -465,10 +475,18 @@ class PackageProduct(models.Model):
         return self.name
 
 
+# What the services that terms cover are read from.
+_COVERED = (Prefetch("services", Service.objects.select_related("group")), "groups__services")
+
+
 class PackageTermsQuerySet(models.QuerySet["PackageTerms"]):
     def in_force(self, *, at: dt.datetime) -> "PackageTermsQuerySet":
         """Terms whose period holds this instant."""
         return self.filter(in_force(at=at))
+
+    def with_covered_services(self) -> "PackageTermsQuerySet":
+        """Terms with what they cover, read at once for all of them."""
+        return self.prefetch_related(*_COVERED)
 
 
 class PackageTerms(models.Model):
@@ -549,6 +567,15 @@ class PackageTerms(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product}, from {self.begins_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def covered_services(self) -> list[Service]:
+        """The services that it covers, those of its groups included, in the order of the price page."""
+        prefetch_related_objects([self], *_COVERED)
+        of_groups = (service for group in self.groups.all() for service in group.services.all())
+        return sorted(
+            {*self.services.all(), *of_groups}, key=lambda one: (one.group.position, one.position, one.name)
+        )
 
     @property
     def price(self) -> Any:

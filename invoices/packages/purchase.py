@@ -13,7 +13,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
@@ -96,7 +96,7 @@ def plan_purchase(
     else:
         begins_at, quantity = hour_of(now), 1
         periods = terms.validity
-    services = covered_services(terms)
+    services = terms.covered_services
     if not services:
         raise PurchaseRefused("This product covers no service.")
     begins_at = first_hour or begins_at
@@ -172,12 +172,6 @@ def buy_package(
         bought_at=now,
         bought_by=by,
     )
-
-
-def covered_services(terms: PackageTerms) -> list[Service]:
-    """Return the services that these terms cover now, those of their groups included."""
-    covered = Q(pk__in=terms.services.values("pk")) | Q(group__in=terms.groups.values("pk"))
-    return list(Service.objects.filter(covered).select_related("group"))
 
 
 def _require_on_sale(*, customer: Customer, terms: PackageTerms, now: dt.datetime) -> None:

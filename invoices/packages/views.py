@@ -25,7 +25,6 @@ from invoices.packages.after_sale.renewal import renewal_shown
 from invoices.packages.draws import DRAW_COLUMNS, draw_rows, draws_of, overruns_of
 from invoices.packages.forms import AmountForm, OrderForm, PageForm, hidden_fields
 from invoices.packages.pagination import newest_first
-from invoices.packages.products import offers_at
 from invoices.packages.purchase import (
     PlanChanged,
     PurchasePlan,
@@ -118,7 +117,12 @@ def choose_product(request: HttpRequest, code: str) -> HttpResponse:
     customer = customer_of_owner(person=request.user, code=code)
     now = clock.now()
     with timezone.override(customer.time_zone):
-        context = {"customer": customer, "now": now, "offers": offers_at(now)}
+        on_sale = PackageTerms.objects.in_force(at=now).with_covered_services().select_related("product")
+        context = {
+            "customer": customer,
+            "now": now,
+            "on_sale": on_sale.order_by("product__method", "product__name"),
+        }
         return render(request, "choose_product.html", context)
 
 

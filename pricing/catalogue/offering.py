@@ -75,7 +75,7 @@ def catalog_at(*, at: dt.datetime) -> Catalog:
     place = bisect_right(instants, at)
     return Catalog(
         groups=groups,
-        packages=packages_at(terms, sections=sections, at=at),
+        packages=packages_at(terms, at=at),
         in_force_from=instants[place - 1] if place else None,
         next_change_at=instants[place] if place < len(instants) else None,
     )

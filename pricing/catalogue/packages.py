@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pricing.models import PackageTerms, ServiceGroup
+from pricing.models import PackageTerms
 from pricing.rules.measures import Measure
 from pricing.rules.methods import RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
 from pricing.rules.validity import ValidityUnit, validity_text
@@ -60,17 +60,15 @@ class PackageOnSale:
 
 def stored_terms() -> list[PackageTerms]:
     """Return all terms, of whatever time, with what they cover; the products in their order."""
-    terms = PackageTerms.objects.select_related("product").order_by("product__name", "begins_at")
-    return list(terms.prefetch_related("services", "groups", "weights__billing_item__service"))
+    terms = PackageTerms.objects.with_covered_services().select_related("product")
+    weighted = terms.prefetch_related("weights__billing_item__service")
+    return list(weighted.order_by("product__name", "begins_at"))
 
 
-def packages_at(
-    stored: Iterable[PackageTerms], *, sections: Iterable[ServiceGroup], at: dt.datetime
-) -> list[PackageOnSale]:
+def packages_at(stored: Iterable[PackageTerms], *, at: dt.datetime) -> list[PackageOnSale]:
     """Return the products on sale at this instant; Tokens products first, as most are."""
-    listed = [(group.pk, one.pk, one.name) for group in sections for one in group.services.all()]
     found = [
-        _package(terms, listed)
+        _package(terms)
         for terms in stored
         if terms.begins_at <= at and (terms.ends_at is None or at < terms.ends_at)
     ]
@@ -82,16 +80,14 @@ def instants_of_terms(stored: Iterable[PackageTerms]) -> set[dt.datetime]:
     return {at for terms in stored for at in (terms.begins_at, terms.ends_at) if at}
 
 
-def _package(terms: PackageTerms, listed: list[tuple[int, int, str]]) -> PackageOnSale:
+def _package(terms: PackageTerms) -> PackageOnSale:
     method = BillingMethod(terms.product.method)
     is_tpm = method == BillingMethod.TPM_PACKAGE
-    services = {one.pk for one in terms.services.all()}
-    groups = {one.pk: one.name for one in terms.groups.all()}
     return PackageOnSale(
         product=terms.product.name,
         method=method,
-        services=[name for group, key, name in listed if group in groups or key in services],
-        groups=list(groups.values()),
+        services=[service.name for service in terms.covered_services],
+        groups=[group.name for group in terms.groups.all()],
         tokens=terms.tokens,
         validity=terms.validity,
         validity_unit=ValidityUnit(terms.validity_unit),
