@@ -15,7 +15,7 @@ from accounts.models import Scope
 from invoices.models import ChargeLine
 from pricing.models import PackageTerms
 from tests.builders import THE_HOUR, at, close, record, report
-from tests.invoices.packages.builders import UNCOVERED, buy, draw, on_sale
+from tests.packages import UNCOVERED, buy, draw, tokens_product
 
 pytestmark = pytest.mark.django_db
 
@@ -127,7 +127,7 @@ def both_have_bills(acme, globex):
 
     Both have bought the same package, of which the hour has drawn.
     """
-    terms = on_sale()
+    terms = tokens_product()
     for customer in (acme, globex):
         buy(customer, terms, now=at(0))
         record(report(customer=customer.code, service=UNCOVERED))

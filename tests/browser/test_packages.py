@@ -9,7 +9,7 @@ from accounts.models import Member, MemberRole
 from invoices.models import PackagePurchase
 from sensenova_billing.lib.clock import now
 from tests.builders import at
-from tests.invoices.packages.builders import bill, buy, draw, on_sale, tpm_on_sale
+from tests.packages import bill, buy, draw, tokens_product, tpm_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +24,7 @@ def sees(page, words):
 
 def test_an_owner_buys_a_package_and_sees_it(admin, alice):
     page = admin(alice)
-    on_sale()
+    tokens_product()
     page.goto("/customers/acme/packages")
     page.get_by_role("link", name="Show the products on sale").click()
     page.get_by_role("link", name="Choose SenseChat-5 1M").click()
@@ -41,7 +41,7 @@ def test_an_owner_buys_a_package_and_sees_it(admin, alice):
 
 def test_an_owner_chooses_units_and_days(admin, alice):
     page = admin(alice)
-    terms = tpm_on_sale()
+    terms = tpm_product()
     page.goto(f"/customers/acme/packages/buy/{terms.pk}")
     page.get_by_label("Units").fill("0")
     page.get_by_label("Days").fill("30")
@@ -58,7 +58,7 @@ def test_an_owner_chooses_units_and_days(admin, alice):
 
 
 def test_a_package_that_ran_out_says_when(admin, alice, acme):
-    package = buy(acme).package
+    package = buy(acme)
     ran_out = {"ran_out_at": at(50), "ran_out_event_id": "last", "ran_out_measure": "input_tokens"}
     draw(package, 1_000_000, of=bill(acme), **ran_out)
     page = admin(alice)
@@ -73,7 +73,7 @@ def test_a_package_that_ran_out_says_when(admin, alice, acme):
 
 def test_a_viewer_sees_packages_and_no_button(admin, alice, acme):
     Member.objects.update(role=MemberRole.VIEWER)
-    package = buy(acme).package
+    package = buy(acme)
     page = admin(alice)
     page.goto("/customers/acme/packages")
 
@@ -83,7 +83,7 @@ def test_a_viewer_sees_packages_and_no_button(admin, alice, acme):
 
 
 def test_another_customers_package_is_not_there(admin, bob, acme):
-    package = buy(acme).package
+    package = buy(acme)
     page = admin(bob)
 
     assert page.goto(f"/packages/{package.number}").status == 404

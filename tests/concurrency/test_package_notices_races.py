@@ -16,7 +16,7 @@ from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import renew_packages, switch_renewal
 from tests.builders import at, close, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from tests.invoices.packages.builders import bill, buy, draw
+from tests.packages import bill, buy, draw
 from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ DUE = at(70)
 @pytest.fixture
 def sent_by_two(acme, alice, monkeypatch):
     """Let two workers mail the only notice, the second while the first one is about to send it."""
-    draw(buy(acme).package, 900_000, of=bill(acme))
+    draw(buy(acme), 900_000, of=bill(acme))
     find_notices(now=DUE)
     sending, release = threading.Event(), threading.Event()
     send = EmailBackend.send_messages
@@ -67,7 +67,7 @@ def test_without_the_lock_they_would_mail_it_twice(sent_by_two, monkeypatch):
 
 
 def test_two_workers_find_a_notice_once(acme):
-    draw(buy(acme).package, 900_000, of=bill(acme))
+    draw(buy(acme), 900_000, of=bill(acme))
 
     with together() as threads:
         both = [threads.start(lambda: find_notices(now=DUE)) for _ in range(2)]
@@ -78,7 +78,7 @@ def test_two_workers_find_a_notice_once(acme):
 
 
 def test_two_workers_renew_a_package_once(acme):
-    package = buy(acme).package
+    package = buy(acme)
     switch_renewal(package=package, is_on=True, by="alice@acme.example", now=at(31))
     now = package.expires_at - HOUR
 
@@ -97,7 +97,7 @@ def test_two_workers_renew_a_package_once(acme):
 
 def test_a_refund_that_is_ordered_while_its_hour_closes_is_credited_with_it(acme, settings):
     settings.PACKAGE_REFUNDS = "unused"
-    package = buy(acme).package
+    package = buy(acme)
     record(report(occurred_at=at(35)))
 
     with together() as threads:
@@ -114,7 +114,7 @@ def test_a_refund_that_is_ordered_while_its_hour_closes_is_credited_with_it(acme
 
 def test_a_refund_that_is_ordered_twice_at_once_is_one(acme, settings):
     settings.PACKAGE_REFUNDS = "unused"
-    package = buy(acme).package
+    package = buy(acme)
 
     def order():
         return order_refund(package=package, by="alice@acme.example", now=at(40))

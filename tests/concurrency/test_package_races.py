@@ -15,14 +15,14 @@ from invoices.packages.purchase import PlanChanged, buy_package
 from pricing.models import MethodPeriod, PackageTerms, QuotaPackage
 from tests.builders import THE_HOUR, at, close, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
-from tests.invoices.packages.drawn import tokens_product, tpm_product
+from tests.packages import tokens_product, tpm_product
 from usage.billing_hours import lock_hour_for_closing, lock_hours_for_ingest
 from usage.models import BillingHour
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ORDER, OTHER_ORDER = UUID(int=1), UUID(int=2)
-TOKENS, TPM = "10M", "TPM by day"
+TOKENS, TPM = "SenseChat-5 1M", "SenseChat-5 TPM"
 
 
 def order(product, order_id, **choice):

@@ -36,7 +36,7 @@ from accounts.models import Scope
 from invoices.models import ChargeLine
 from pricing.models import Service
 from tests.builders import at, close, customer, record, report
-from tests.invoices.packages.builders import buy, on_sale
+from tests.packages import buy, tokens_product
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import CallLimits, RequestedCall, SettledCall
 
@@ -347,7 +347,7 @@ def test_whatever_is_asked_is_answered_as_documented(operation, stage, record_pr
     close()
     is_open = operation.path in OPEN
     lines = list(ChargeLine.objects.values_list("pk", flat=True))
-    package = buy(customer("acme"), on_sale(services=("SenseChat-Turbo",)), now=at(70)).package
+    package = buy(customer("acme"), tokens_product(services=("SenseChat-Turbo",)), now=at(70))
     known_parameters = {parameter.name for parameter in operation.query}
     good, bad = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
     reader, reporter = (

@@ -14,7 +14,7 @@ from pricing.models import CallSpecification, Price, Service, ServiceAlias
 from tests.browsing import Browser
 from tests.builders import at, close, record, report
 from tests.conftest import PASSWORD
-from tests.invoices.packages.builders import buy
+from tests.packages import buy
 from tests.tables import table
 from tests.usage.quarantine.builders import in_quarantine
 
@@ -58,7 +58,7 @@ def one_of_each(acme, alice, settings):
         "pricing/service": (Service.objects.earliest("pk").pk,),
         "pricing/servicealias": (ServiceAlias.objects.get().pk,),
         "invoices/parkedhour": (ParkedHour.objects.get().pk,),
-        "pricing/quotapackage": (buy(acme, now=at(70)).package.pk,),
+        "pricing/quotapackage": (buy(acme, now=at(70)).pk,),
         "usage/quarantinedusage": (in_quarantine().pk,),
     }
 

@@ -17,7 +17,7 @@ from pricing.models import Price
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, item, record, report
-from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
+from tests.packages import buy, tokens_product, tpm_product
 from usage.ingest.errors import AlreadyReversed
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord

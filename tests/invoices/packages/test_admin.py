@@ -13,7 +13,7 @@ from pricing.rules.measures import Measure
 from tests.browsing import fields_of
 from tests.builders import at
 from tests.invoices.browsing import OPERATOR, staff_client, text
-from tests.invoices.packages.builders import bill, buy, cover, draw, on_sale, tpm_on_sale
+from tests.packages import bill, buy, cover, draw, tokens_product, tpm_product
 from tests.querying import get_within
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -35,9 +35,9 @@ def hidden(page):
 
 
 def test_the_list_sums_up_what_was_sold_and_used(operator_client, acme, globex):
-    package = buy(acme).package
-    buy(globex, on_sale("Day", validity_unit="day", list_price=Decimal("2.5")))
-    buy(globex, tpm_on_sale(), units=1, periods=30)
+    package = buy(acme)
+    buy(globex, tokens_product("Day", validity=1, list_price=Decimal("2.5")))
+    buy(globex, tpm_product(), units=1, periods=30)
     draw(package, 250_000, of=bill(acme))
 
     said = text(operator_client.get(LIST))
@@ -60,9 +60,9 @@ def test_the_list_sums_up_what_was_sold_and_used(operator_client, acme, globex):
     ],
 )
 def test_the_list_is_filtered(operator_client, acme, globex, query, names):
-    buy(acme, on_sale("Month", validity=2))
-    buy(acme, on_sale("Day", validity_unit="day"))
-    buy(globex, on_sale("Old", validity_unit="day"), now=at(30) - dt.timedelta(days=3))
+    buy(acme, tokens_product("Month", validity=60))
+    buy(acme, tokens_product("Day", validity=1))
+    buy(globex, tokens_product("Old", validity=1), now=at(30) - dt.timedelta(days=3))
 
     page = operator_client.get(f"{LIST}?{query}")
 
@@ -70,7 +70,7 @@ def test_the_list_is_filtered(operator_client, acme, globex, query, names):
 
 
 def test_a_list_of_many_takes_as_many_queries_as_one(operator_client, acme):
-    terms = on_sale()
+    terms = tokens_product()
     for _ in range(10):
         buy(acme, terms)
 
@@ -78,7 +78,7 @@ def test_a_list_of_many_takes_as_many_queries_as_one(operator_client, acme):
 
 
 def test_a_package_is_shown_with_its_draws_and_cannot_be_changed(operator_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     draw(package, 1000, of=bill(acme))
 
     page = operator_client.get(reverse("admin:pricing_quotapackage_change", args=[package.pk]))
@@ -89,7 +89,7 @@ def test_a_package_is_shown_with_its_draws_and_cannot_be_changed(operator_client
 
 
 def test_coverage_counts_customers_with_packages(acme, globex):
-    package = buy(acme).package
+    package = buy(acme)
     issued = bill(acme)
     bill(globex, hour=1)
     cover(issued.lines.get(measure=Measure.INPUT_TOKENS), package)
@@ -100,7 +100,7 @@ def test_coverage_counts_customers_with_packages(acme, globex):
 
 
 def test_coverage_is_shown_as_a_share(operator_client, acme, clock):
-    package = buy(acme).package
+    package = buy(acme)
     cover(bill(acme).lines.get(measure=Measure.INPUT_TOKENS), package)
     clock(at(120))
 
@@ -116,7 +116,7 @@ def test_coverage_of_nothing_has_no_share(operator_client):
 
 
 def test_the_audit_trail_names_the_admin_who_bought(operator_client, acme):
-    path, page = shown(operator_client, customer="acme", terms=on_sale().pk)
+    path, page = shown(operator_client, customer="acme", terms=tokens_product().pk)
 
     operator_client.post(path, hidden(page))
 
@@ -128,7 +128,7 @@ def test_the_audit_trail_names_the_admin_who_bought(operator_client, acme):
 
 
 def test_a_purchase_is_shown_before_it_is_made(operator_client, acme):
-    _, page = shown(operator_client, customer="acme", terms=on_sale().pk)
+    _, page = shown(operator_client, customer="acme", terms=tokens_product().pk)
 
     begins = f"{at(0):%Y-%m-%d %H:%M:%S}"
     assert f"SenseChat-5 Tokens Postpaid, {begins} Tokens Quota Package Prepaid, {begins}" in text(page)
@@ -137,7 +137,7 @@ def test_a_purchase_is_shown_before_it_is_made(operator_client, acme):
 
 
 def test_an_admin_buys_for_a_customer(operator_client, acme):
-    path, page = shown(operator_client, customer="acme", terms=tpm_on_sale().pk, units=2, periods=10)
+    path, page = shown(operator_client, customer="acme", terms=tpm_product().pk, units=2, periods=10)
 
     answer = operator_client.post(path, hidden(page), follow=True)
 
@@ -148,7 +148,7 @@ def test_an_admin_buys_for_a_customer(operator_client, acme):
 
 
 def test_the_admins_order_that_is_sent_twice_is_one(operator_client, acme, clock):
-    path, page = shown(operator_client, customer="acme", terms=on_sale().pk)
+    path, page = shown(operator_client, customer="acme", terms=tokens_product().pk)
 
     operator_client.post(path, hidden(page))
     clock(at(70))
@@ -158,7 +158,7 @@ def test_the_admins_order_that_is_sent_twice_is_one(operator_client, acme, clock
 
 
 def test_the_admins_purchase_is_shown_again_where_it_would_begin_later(operator_client, acme, clock):
-    path, page = shown(operator_client, customer="acme", terms=on_sale().pk)
+    path, page = shown(operator_client, customer="acme", terms=tokens_product().pk)
     clock(at(70))
 
     again = operator_client.post(path, hidden(page))
@@ -181,7 +181,7 @@ def test_the_admins_purchase_is_shown_again_where_it_would_begin_later(operator_
     ],
 )
 def test_a_purchase_that_cannot_be_is_refused_at_its_field(operator_client, acme, fields, words):
-    asked = {"customer": "acme", "terms": tpm_on_sale().pk, "units": "1", "periods": "1"}
+    asked = {"customer": "acme", "terms": tpm_product().pk, "units": "1", "periods": "1"}
 
     _, page = shown(operator_client, **(asked | fields))
 
@@ -190,13 +190,13 @@ def test_a_purchase_that_cannot_be_is_refused_at_its_field(operator_client, acme
 
 
 def test_a_tokens_package_takes_no_units(operator_client, acme):
-    _, page = shown(operator_client, customer="acme", terms=on_sale().pk, units=2)
+    _, page = shown(operator_client, customer="acme", terms=tokens_product().pk, units=2)
 
     assert "Of a TPM package only." in text(page)
 
 
 def test_an_incomplete_order_buys_nothing(operator_client, acme):
-    path, _ = shown(operator_client, customer="acme", terms=on_sale().pk)
+    path, _ = shown(operator_client, customer="acme", terms=tokens_product().pk)
 
     refused = operator_client.post(path, {})
 
@@ -206,7 +206,7 @@ def test_an_incomplete_order_buys_nothing(operator_client, acme):
 
 def test_who_may_only_look_may_not_buy(acme):
     client = staff_client("view_quotapackage")
-    path, page = shown(client, customer="acme", terms=on_sale().pk)
+    path, page = shown(client, customer="acme", terms=tokens_product().pk)
 
     assert client.get(LIST).status_code == 200
     assert (page.status_code, client.post(path, {}).status_code) == (403, 403)

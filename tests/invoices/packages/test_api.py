@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from tests.builders import at
-from tests.invoices.packages.builders import bill, buy, draw, on_sale, tpm_on_sale
+from tests.packages import bill, buy, draw, tokens_product, tpm_product
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -42,7 +42,7 @@ def utc(instant):
 
 
 def test_a_package_is_answered_with_what_is_left(get, acme):
-    package = buy(acme).package
+    package = buy(acme)
     draw(package, "1.5", of=bill(acme))
 
     said = get(PACKAGES, {"customer": "acme"}).json()
@@ -76,7 +76,7 @@ def test_a_package_is_answered_with_what_is_left(get, acme):
 
 
 def test_a_tpm_package_has_units_and_no_tokens(get, acme):
-    buy(acme, tpm_on_sale(), units=2, periods=3)
+    buy(acme, tpm_product(), units=2, periods=3)
 
     [said] = get(PACKAGES, {"customer": "acme"}).json()["packages"]
 
@@ -85,8 +85,8 @@ def test_a_tpm_package_has_units_and_no_tokens(get, acme):
 
 
 def test_pages_of_packages_follow_each_other_without_a_gap(get, acme):
-    terms = on_sale()
-    numbers = [buy(acme, terms).package.number for _ in range(5)]
+    terms = tokens_product()
+    numbers = [buy(acme, terms).number for _ in range(5)]
     pages, query = [], {"customer": "acme", "limit": 2}
 
     while True:
@@ -100,9 +100,9 @@ def test_pages_of_packages_follow_each_other_without_a_gap(get, acme):
 
 
 def test_packages_are_filtered_by_their_state(get, acme):
-    old = on_sale("Day", validity_unit="day")
-    expired = buy(acme, old, now=at(30) - dt.timedelta(days=3)).package
-    buy(acme, on_sale("Month"))
+    old = tokens_product("Day", validity=1)
+    expired = buy(acme, old, now=at(30) - dt.timedelta(days=3))
+    buy(acme, tokens_product("Month"))
 
     said = get(PACKAGES, {"customer": "acme", "state": "expired"}).json()
 
@@ -110,7 +110,7 @@ def test_packages_are_filtered_by_their_state(get, acme):
 
 
 def test_the_log_is_answered_oldest_first(get, acme):
-    package = buy(acme).package
+    package = buy(acme)
     bills = [bill(acme, hour=hour) for hour in (0, 1)]
     draw(package, 400, of=bills[0])
     draw(package, -100, of=bills[1])
@@ -127,7 +127,7 @@ def test_the_log_is_answered_oldest_first(get, acme):
 
 
 def test_the_log_says_where_the_package_ran_out(get, acme):
-    package = buy(acme).package
+    package = buy(acme)
     where = {"ran_out_measure": "input_tokens", "ran_out_quantity": 180_000}
     draw(package, 1_000_000, of=bill(acme), ran_out_at=at(50), ran_out_event_id="last", **where)
 
@@ -138,7 +138,7 @@ def test_the_log_says_where_the_package_ran_out(get, acme):
 
 
 def test_pages_of_the_log_follow_each_other(get, acme):
-    package = buy(acme).package
+    package = buy(acme)
     for hour in (0, 1):
         draw(package, 1, of=bill(acme, hour=hour))
 
@@ -165,7 +165,7 @@ def test_pages_of_the_log_follow_each_other(get, acme):
     ],
 )
 def test_a_query_that_cannot_be_read_is_refused_by_name(get, acme, query, field):
-    package = buy(acme).package
+    package = buy(acme)
 
     paths = [f"{PACKAGES}?customer=acme&{query}", f"{draws(package)}?{query}"]
 
@@ -180,7 +180,7 @@ def test_the_list_needs_a_customer_and_knows_its_states(get, acme, query, field)
 
 
 def test_a_key_sees_the_packages_of_its_customers_only(get, acme, globex):
-    package = buy(globex).package
+    package = buy(globex)
 
     answers = [
         get(PACKAGES, {"customer": "globex"}, customers=[acme]),
@@ -195,7 +195,7 @@ def test_a_key_sees_the_packages_of_its_customers_only(get, acme, globex):
 
 
 def test_a_key_without_the_scope_is_refused(get, acme):
-    package = buy(acme).package
+    package = buy(acme)
 
     answers = [
         get(path, query, scopes=[Scope.USAGE_WRITE])
@@ -208,7 +208,7 @@ def test_a_key_without_the_scope_is_refused(get, acme):
 
 
 def test_a_list_of_many_takes_as_many_queries_as_one(get, acme):
-    terms, taken = on_sale(), []
+    terms, taken = tokens_product(), []
     for number in (1, 9):
         for _ in range(number):
             buy(acme, terms)

@@ -10,7 +10,7 @@ from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import close, record, report
 from tests.invoices.browsing import csv_rows, text
-from tests.invoices.packages.builders import bill, buy, cover
+from tests.packages import bill, buy, cover
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def line(acme):
     """A covered line of input tokens."""
-    package = buy(acme).package
+    package = buy(acme)
     return cover(bill(acme).lines.get(measure=Measure.INPUT_TOKENS), package)
 
 
@@ -73,7 +73,7 @@ def test_files_name_the_package_of_a_covered_line(alice_client, line):
 
 def test_a_list_of_lines_takes_as_many_queries_as_one(alice_client, line, django_assert_max_num_queries):
     # Another line of another package.
-    other = buy(line.bill.customer, line.package.terms, now=line.bill.issued_at).package
+    other = buy(line.bill.customer, line.package.terms, now=line.bill.issued_at)
     cover(ChargeLine.objects.get(bill=line.bill, measure=Measure.OUTPUT_TOKENS), other)
 
     with django_assert_max_num_queries(9):

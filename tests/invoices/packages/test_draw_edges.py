@@ -7,8 +7,7 @@ import pytest
 from invoices.models import ChargeLine, HourlyBill, ParkedHour
 from pricing.models import MethodPeriod
 from tests.builders import at, close, record, report
-from tests.invoices.packages.drawn import buy, draws, lines, tokens_product, tpm_product
-from tests.packages import tpm_package
+from tests.packages import buy, draws, lines, tokens_product, tpm_package, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +87,7 @@ def test_a_tpm_package_covers_characters_too(acme):
     close()
 
     assert not ParkedHour.objects.exists()
-    assert lines() == {("nova-tts-1", "input_characters", "TPM by day"): (50, 0)}
+    assert lines() == {("nova-tts-1", "input_characters", "SenseChat-5 TPM"): (50, 0)}
     assert HourlyBill.objects.get().records == 1
 
 
@@ -156,4 +155,4 @@ def test_of_a_reversed_call_the_input_that_was_charged_is_credited(acme):
 
     close(hour=1)
 
-    assert credited() == {"10M": (-100, 0), None: (-50, Decimal("-0.002"))}
+    assert credited() == {"SenseChat-5 1M": (-100, 0), None: (-50, Decimal("-0.002"))}

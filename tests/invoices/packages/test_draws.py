@@ -11,7 +11,7 @@ from invoices.closing.parking import release
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, QuotaOverrun
 from invoices.rating.charges_sql import charges_so_far
 from tests.builders import at, close, record, report
-from tests.invoices.packages.drawn import buy, draws, lines, tokens_product, tpm_product
+from tests.packages import buy, draws, lines, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("verified_afterwards")]
@@ -56,8 +56,8 @@ def test_the_example_of_the_issue(acme):
 
     assert draws(package) == [(1_000_000, 0)]
     assert lines() == {
-        ("SenseChat-5", IN, "10M"): (15_000 + 600_000 + 180_000, 0),
-        ("SenseChat-5", OUT, "10M"): (205_000, 0),
+        ("SenseChat-5", IN, "SenseChat-5 1M"): (15_000 + 600_000 + 180_000, 0),
+        ("SenseChat-5", OUT, "SenseChat-5 1M"): (205_000, 0),
         ("SenseChat-5", IN, None): (20_000, Decimal("0.8")),
         ("SenseChat-5", OUT, None): (100_000, Decimal("10")),
     }
@@ -79,7 +79,7 @@ def test_the_soonest_expiry_is_drawn_first(acme):
 
 
 def test_of_two_that_expire_together_the_first_bought_is_drawn_first(acme):
-    terms = tokens_product("10M", 1000)
+    terms = tokens_product(tokens=1000)
     first, second = buy(acme, terms, now=at(1)), buy(acme, terms, now=at(2))
     use("a", 10, 700)
 
@@ -192,7 +192,7 @@ def test_what_a_package_does_not_count_is_charged(acme):
 
     assert [p.reason for p in ParkedHour.objects.all()] == []
     covered = {(service, package): quantity for (service, _, package), (quantity, _) in lines().items()}
-    assert covered == {("SenseChat-5", "10M"): 100, ("nova-tts-1", None): 50}
+    assert covered == {("SenseChat-5", "SenseChat-5 1M"): 100, ("nova-tts-1", None): 50}
 
 
 def test_a_tpm_package_covers_all_calls_of_its_hours(acme):
@@ -203,7 +203,7 @@ def test_a_tpm_package_covers_all_calls_of_its_hours(acme):
     close(hour=1)
 
     assert (package.begins_at, package.tpm, package.rpm) == (at(0, hour=1), 20_000, 66)
-    assert lines()["SenseChat-5", OUT, "TPM by day"] == (500_000, 0)
+    assert lines()["SenseChat-5", OUT, "SenseChat-5 TPM"] == (500_000, 0)
     assert lines()["SenseChat-5", IN, None] == (100, Decimal("0.004"))
     assert draws(package) == []
 

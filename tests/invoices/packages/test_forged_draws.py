@@ -8,7 +8,7 @@ from invoices.models import ChargeLine, PackageDraw, ParkedHour
 from invoices.packages.after_sale.refund import order_refund
 from tests.builders import at, close, commit, record, report
 from tests.invoices.books.builders import BY, alter, behind_its_back, delete, found, kinds
-from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
+from tests.packages import buy, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db
@@ -160,11 +160,11 @@ def test_units_of_a_tpm_package_are_paid_for_each_day(acme):
     close()
     commit()
     assert found() == []
-    alter("invoices_packagepurchase", "quantity = 3, amount = 150")
+    alter("invoices_packagepurchase", "quantity = 3, amount = 300")
 
     assert texts("purchase") == [
         f"{package.number} says quantity 3, it must be 6",
-        f"{package.number} says amount 150.00, it must be 300.00",
+        f"{package.number} says amount 300.00, it must be 600.00",
     ]
 
 

@@ -7,7 +7,7 @@ from invoices.books.rerun import repeat_rating
 from invoices.books.verify import verify_books
 from invoices.models import HourlyBill
 from tests.builders import at, close, record, report
-from tests.invoices.packages.drawn import buy, draws, tokens_product
+from tests.packages import buy, draws, tokens_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db

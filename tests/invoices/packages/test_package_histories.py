@@ -32,8 +32,8 @@ from invoices.models import ChargeLine
 from invoices.rating.charges_sql import charges_so_far
 from pricing.models import MethodPeriod
 from tests.builders import THE_HOUR, at, close, record, report
-from tests.invoices.packages.drawn import buy, draws, tokens_product, tpm_product
 from tests.invoices.packages.package_model import DAY, IN, OUT, Model, ModelCall, ModelPackage
+from tests.packages import buy, draws, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 from usage.models import HOUR, UsageRecord
 

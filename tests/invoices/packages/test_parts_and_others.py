@@ -6,7 +6,7 @@ import pytest
 
 from pricing.models import BillingItem, Service
 from tests.builders import at, close, price, record, report
-from tests.invoices.packages.drawn import buy, draws, lines, tokens_product, tpm_product
+from tests.packages import buy, draws, lines, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("verified_afterwards", "images_cost")]
@@ -40,14 +40,14 @@ def reverse(customer, *event_ids):
 
 def test_parts_weigh_as_their_whole_unless_they_have_a_weight(acme):
     weights = [("SenseChat-5", IN, "2"), ("SenseChat-5", CACHED, "0.5")]
-    package = buy(acme, tokens_product("10M", 25, weights=weights), now=at(1))
+    package = buy(acme, tokens_product(tokens=25, weights=weights), now=at(1))
     use("a", 10, 10, 5, cached_input_tokens=4)  # 6 x 2 + 4 x 0.5 + 5
     use("b", 11, 10, 5, cached_input_tokens=4)
 
     close()
 
     assert draws(package) == [(25, 0)]
-    assert lines()["SenseChat-5", IN, "10M"][0] == 9
+    assert lines()["SenseChat-5", IN, "SenseChat-5 1M"][0] == 9
     assert lines()["SenseChat-5", CACHED, None][0] == 4
 
 
@@ -60,7 +60,7 @@ def test_images_beside_covered_tokens_are_charged(acme):
 
     assert draws(package) == [(100, 900)]
     assert lines() == {
-        ("SenseChat-5", IN, "10M"): (100, Decimal(0)),
+        ("SenseChat-5", IN, "SenseChat-5 1M"): (100, Decimal(0)),
         ("SenseChat-5", IMAGES, None): (3, Decimal("1.5")),
     }
 
@@ -82,4 +82,4 @@ def test_a_tpm_package_covers_images_too(acme):
     close()
     reverse(acme, "a")
 
-    assert {package for _, _, package in lines()} == {"TPM by day"}
+    assert {package for _, _, package in lines()} == {"SenseChat-5 TPM"}

@@ -13,7 +13,7 @@ from pricing.models import MethodPeriod, QuotaPackage
 from pricing.rules.methods import MOST_UNITS, BillingMethod
 from pricing.rules.validity import MOST_DAYS, MOST_MONTHS
 from tests.builders import at, close, record, report
-from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
+from tests.packages import buy, tokens_product, tpm_product
 
 pytestmark = pytest.mark.django_db
 
@@ -35,23 +35,23 @@ def test_a_tokens_package_counts_from_the_hour_in_which_it_is_bought(acme):
     plan = plan_purchase(customer=acme, terms=tokens_product(validity=2), now=at(59))
 
     assert (plan.begins_at, plan.expires_at) == (at(0), at(0, hour=2 * DAY))
-    assert (plan.method, plan.quantity, plan.amount, plan.waits_for) == (TOKENS, 1, Decimal(100), None)
+    assert (plan.method, plan.quantity, plan.amount, plan.waits_for) == (TOKENS, 1, Decimal(30), None)
 
 
 def test_a_tpm_package_counts_from_the_next_full_hour(acme):
     plan = plan_purchase(customer=acme, terms=tpm_product(), units=2, periods=3, now=at(0))
 
     assert (plan.begins_at, plan.expires_at) == (at(60), at(60, hour=3 * DAY))
-    assert (plan.method, plan.quantity, plan.amount) == (TPM, 6, Decimal(300))
+    assert (plan.method, plan.quantity, plan.amount) == (TPM, 6, Decimal(600))
     assert (plan.rpm, plan.tpm) == (66, 20_000)
 
 
 def test_the_offer_price_counts_and_the_limits_are_those_of_the_terms(acme):
-    terms = tokens_product(offer_price=Decimal("79.5"), rpm=7, tpm=800)
+    terms = tokens_product(offer_price=Decimal("24.5"), rpm=7, tpm=800)
 
     plan = plan_purchase(customer=acme, terms=terms, now=at(1))
 
-    assert (plan.amount, plan.rpm, plan.tpm) == (Decimal("79.5"), 7, 800)
+    assert (plan.amount, plan.rpm, plan.tpm) == (Decimal("24.5"), 7, 800)
 
 
 def ending(plan):
@@ -134,7 +134,7 @@ def test_terms_are_on_sale_from_their_begin_until_their_end(acme):
     assert refusal(acme, terms, now=at(9)) == "product"
     assert refusal(acme, terms, now=at(20)) == "product"
     for minute in (10, 19):
-        assert plan_purchase(customer=acme, terms=terms, now=at(minute)).amount == 100
+        assert plan_purchase(customer=acme, terms=terms, now=at(minute)).amount == 30
 
 
 @pytest.mark.parametrize("units", [None, 0, MOST_UNITS + 1])
@@ -176,13 +176,13 @@ def order(customer, terms, **fields):
 def test_the_document_and_the_package_are_copies(acme):
     weights = [("SenseChat-5", "output_tokens", "2.5")]
     services = ["SenseChat", "SenseChat-5"]
-    sold = {"weights": weights, "services": services, "offer_price": 90, "rpm": 5, "tpm": 600}
+    sold: dict[str, Any] = {"weights": weights, "services": services, "offer_price": 25, "rpm": 5, "tpm": 600}
 
     bought = order(acme, tokens_product("Many", 500, **sold))
 
     document = (bought.customer_code, bought.customer_name, bought.list_price, bought.price, bought.quantity)
-    assert document == ("acme", "Acme Ltd", 100, 90, 1)
-    assert (bought.amount, bought.bought_at, bought.bought_by) == (90, at(30), "alice@acme.example")
+    assert document == ("acme", "Acme Ltd", 30, 25, 1)
+    assert (bought.amount, bought.bought_at, bought.bought_by) == (25, at(30), "alice@acme.example")
     assert sorted(bought.services.split(", ")) == services
     package = bought.package
     assert (package.product_name, package.tokens, package.units) == ("Many", 500, None)

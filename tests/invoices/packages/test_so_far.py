@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from invoices.portal.overview import overview_of
 from tests.builders import at, close, record, report
-from tests.invoices.packages.drawn import buy, draws, tokens_product, tpm_product
+from tests.packages import buy, draws, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from invoices.packages.status import (
 from pricing.models import QuotaPackage
 from pricing.rules.methods import BillingMethod
 from tests.builders import at
-from tests.invoices.packages.builders import bill, buy, draw, on_sale, tpm_on_sale
+from tests.packages import bill, buy, draw, tokens_product, tpm_product
 
 pytestmark = pytest.mark.django_db
 
@@ -38,14 +38,14 @@ def spans(customer, when=None):
 
 
 def test_nothing_is_used_of_a_new_package(acme):
-    found = status(buy(acme).package)
+    found = status(buy(acme))
 
     assert (found.used, found.left, found.percent_used) == (0, 1_000_000, 0)
     assert found.state == PackageState.IN_FORCE
 
 
 def test_what_is_left_is_what_the_latest_draw_left(acme):
-    package = buy(acme).package
+    package = buy(acme)
     draw(package, "300000.5", of=bill(acme))
     draw(package, "-100000", of=bill(acme, hour=1))
 
@@ -55,14 +55,14 @@ def test_what_is_left_is_what_the_latest_draw_left(acme):
 
 
 def test_a_tpm_package_has_nothing_that_is_used_up(acme):
-    found = status(buy(acme, tpm_on_sale(), units=2, periods=3).package, at(70))
+    found = status(buy(acme, tpm_product(), units=2, periods=3), at(70))
 
     assert (found.used, found.left, found.percent_used) == (None, None, None)
     assert found.state == PackageState.IN_FORCE
 
 
 def test_a_package_is_scheduled_then_in_force_then_expired(acme):
-    package = buy(acme, tpm_on_sale(), units=1, periods=1).package
+    package = buy(acme, tpm_product(), units=1, periods=1)
     begin, end = package.begins_at, package.expires_at
     second = dt.timedelta(seconds=1)
 
@@ -72,14 +72,14 @@ def test_a_package_is_scheduled_then_in_force_then_expired(acme):
 
 
 def test_a_package_of_which_nothing_is_left_is_used_up(acme):
-    package = buy(acme).package
+    package = buy(acme)
     draw(package, 1_000_000, of=bill(acme))
 
     assert status(package).state == PackageState.USED_UP
 
 
 def test_a_package_that_was_refunded_says_so_from_its_end_on(acme):
-    package = buy(acme).package
+    package = buy(acme)
     QuotaPackage.objects.filter(pk=package.pk).update(ended_at=at(0, hour=1))
 
     states = [status(package, when).state for when in (at(59), at(60), package.expires_at)]
@@ -89,17 +89,17 @@ def test_a_package_that_was_refunded_says_so_from_its_end_on(acme):
 
 
 def test_current_packages_come_in_the_order_of_their_use(acme, globex):
-    late = buy(acme, on_sale("Late", validity=2)).package
-    soon = buy(acme, on_sale("Soon")).package
-    expired = buy(acme, on_sale("Short", validity_unit="day"), now=at(30) - 2 * DAY).package
-    buy(globex, on_sale("Of Globex"))
+    late = buy(acme, tokens_product("Late", validity=60))
+    soon = buy(acme, tokens_product("Soon"))
+    expired = buy(acme, tokens_product("Short", validity=1), now=at(30) - 2 * DAY)
+    buy(globex, tokens_product("Of Globex"))
 
     assert [one.package for one in current_packages(customer=acme, at=at(40))] == [soon, late]
     assert [*ended_packages(customer=acme, at=at(40))] == [expired]
 
 
 def test_a_hundred_packages_take_as_many_queries_as_one(acme):
-    terms = on_sale()
+    terms = tokens_product()
     for _ in range(20):
         buy(acme, terms)
 
@@ -117,7 +117,7 @@ def test_a_service_without_packages_has_no_entry(acme):
 
 
 def test_the_method_of_a_service_is_said_until_it_ends(acme):
-    package = buy(acme).package
+    package = buy(acme)
 
     assert spans(acme) == [
         [
@@ -128,8 +128,8 @@ def test_the_method_of_a_service_is_said_until_it_ends(acme):
 
 
 def test_packages_of_one_method_are_one_span(acme):
-    buy(acme, on_sale("Short"))
-    last = buy(acme, on_sale("Long", validity=3), now=at(90)).package
+    buy(acme, tokens_product("Short"))
+    last = buy(acme, tokens_product("Long", validity=90), now=at(90))
 
     [[now_, then]] = spans(acme, at(95))
 
@@ -137,8 +137,8 @@ def test_packages_of_one_method_are_one_span(acme):
 
 
 def test_a_method_that_waits_for_another_follows_it(acme):
-    first = buy(acme).package
-    second = buy(acme, tpm_on_sale(), units=1, periods=1).package
+    first = buy(acme)
+    second = buy(acme, tpm_product(), units=1, periods=1)
 
     [found] = spans(acme)
 
@@ -150,7 +150,7 @@ def test_a_method_that_waits_for_another_follows_it(acme):
 
 
 def test_until_the_first_package_begins_the_method_is_postpaid(acme):
-    package = buy(acme, tpm_on_sale(), units=1, periods=1).package
+    package = buy(acme, tpm_product(), units=1, periods=1)
 
     [found] = spans(acme)
 

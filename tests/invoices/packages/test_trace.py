@@ -6,7 +6,7 @@ from accounts.models import Customer
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
 from tests.builders import at, close, record, report
-from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
+from tests.packages import buy, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
 
@@ -96,7 +96,7 @@ def test_a_package_that_lasts_covers_calls_whole(acme):
     use("b", 11, 0, 0)
     close()
 
-    assert traced("a") == {(IN, "10M"): 60, (OUT, "10M"): 10}
+    assert traced("a") == {(IN, "SenseChat-5 1M"): 60, (OUT, "SenseChat-5 1M"): 10}
     assert_both_ways_agree()
 
 
@@ -106,5 +106,5 @@ def test_calls_of_a_tpm_package_are_traced_both_ways(acme):
     close()
     close(hour=1)
 
-    assert traced("a") == {(IN, "TPM by day"): 60, (OUT, "TPM by day"): 10}
+    assert traced("a") == {(IN, "SenseChat-5 TPM"): 60, (OUT, "SenseChat-5 TPM"): 10}
     assert_both_ways_agree()

@@ -13,7 +13,7 @@ from sensenova_billing.lib.local_time import hour_text
 from tests.browsing import fields_of
 from tests.builders import at
 from tests.invoices.browsing import csv_rows, text
-from tests.invoices.packages.builders import bill, buy, draw, on_sale, tpm_on_sale
+from tests.packages import bill, buy, draw, tokens_product, tpm_product
 from tests.querying import get_within
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -48,7 +48,7 @@ def test_an_owner_without_packages_is_led_to_the_products(alice_client):
 
 
 def test_a_viewer_sees_packages_and_no_way_to_buy(alice_views, alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
 
     page = alice_client.get(PACKAGES)
 
@@ -57,7 +57,7 @@ def test_a_viewer_sees_packages_and_no_way_to_buy(alice_views, alice_client, acm
 
 
 def test_a_package_is_shown_with_what_is_used_and_when_it_expires(alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     draw(package, 250_000, of=bill(acme))
 
     page = alice_client.get(PACKAGES)
@@ -68,8 +68,8 @@ def test_a_package_is_shown_with_what_is_used_and_when_it_expires(alice_client, 
 
 
 def test_the_methods_are_shown_with_what_follows(alice_client, acme):
-    first = buy(acme).package
-    buy(acme, tpm_on_sale(), units=2, periods=3)
+    first = buy(acme)
+    buy(acme, tpm_product(), units=2, periods=3)
 
     said = text(alice_client.get(PACKAGES))
 
@@ -78,7 +78,7 @@ def test_the_methods_are_shown_with_what_follows(alice_client, acme):
 
 
 def test_a_list_of_many_takes_as_many_queries_as_one(alice_client, acme):
-    terms = on_sale()
+    terms = tokens_product()
     for _ in range(10):
         buy(acme, terms)
 
@@ -89,8 +89,8 @@ def test_a_list_of_many_takes_as_many_queries_as_one(alice_client, acme):
 
 def test_ended_packages_come_page_by_page(alice_client, acme, monkeypatch):
     monkeypatch.setattr(views, "PACKAGES_A_PAGE", 2)
-    terms = on_sale(validity_unit="day", begins_at=at(0) - dt.timedelta(days=30))
-    numbers = [buy(acme, terms, now=at(30) - dt.timedelta(days=9 - n)).package.number for n in range(5)]
+    terms = tokens_product(validity=1, begins_at=at(0) - dt.timedelta(days=30))
+    numbers = [buy(acme, terms, now=at(30) - dt.timedelta(days=9 - n)).number for n in range(5)]
     pages, link = [], PACKAGES
 
     while link:
@@ -106,7 +106,7 @@ def test_ended_packages_come_page_by_page(alice_client, acme, monkeypatch):
     "query", ["older_than=x", "newer_than=0", "older_than=%00", f"newer_than={'9' * 30}"]
 )
 def test_a_page_that_does_not_exist_is_refused(alice_client, acme, query):
-    package = buy(acme).package
+    package = buy(acme)
 
     answers = [alice_client.get(f"{path}?{query}") for path in (PACKAGES, f"/packages/{package.number}")]
 
@@ -118,8 +118,8 @@ def test_a_page_that_does_not_exist_is_refused(alice_client, acme, query):
 
 
 def test_a_package_shows_its_document(alice_client, acme):
-    terms = on_sale(offer_price=Decimal("24.5"), weights={"output_tokens": "2.5"})
-    purchase = buy(acme, terms)
+    terms = tokens_product(offer_price=Decimal("24.5"), weights=[("SenseChat-5", "output_tokens", "2.5")])
+    purchase = buy(acme, terms).purchase
 
     said = text(alice_client.get(f"/packages/{purchase}"))
 
@@ -131,7 +131,7 @@ def test_a_package_shows_its_document(alice_client, acme):
 
 
 def test_a_tpm_package_shows_its_units(alice_client, acme):
-    purchase = buy(acme, tpm_on_sale(), units=3, periods=7)
+    purchase = buy(acme, tpm_product(), units=3, periods=7).purchase
 
     said = text(alice_client.get(f"/packages/{purchase}"))
 
@@ -141,7 +141,7 @@ def test_a_tpm_package_shows_its_units(alice_client, acme):
 
 
 def test_a_tpm_package_shows_the_minutes_above_the_quota(alice_client, acme):
-    package = buy(acme, tpm_on_sale(), units=1, periods=1).package
+    package = buy(acme, tpm_product(), units=1, periods=1)
     issued, service = bill(acme, hour=1), Service.objects.get(name="SenseChat-5")
     for minute, tokens in ((65, 12_345), (66, 10_001)):
         QuotaOverrun.objects.create(
@@ -154,13 +154,13 @@ def test_a_tpm_package_shows_the_minutes_above_the_quota(alice_client, acme):
 
 
 def test_a_tpm_package_without_such_minutes_says_so(alice_client, acme):
-    package = buy(acme, tpm_on_sale(), units=1, periods=1).package
+    package = buy(acme, tpm_product(), units=1, periods=1)
 
     assert "No minute was above the quota." in text(alice_client.get(f"/packages/{package.number}"))
 
 
 def test_the_log_says_what_each_hour_drew_and_gave_back(alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     bills = [bill(acme, hour=hour) for hour in (0, 1)]
     draw(package, 400_000, of=bills[0])
     draw(package, -100_000, of=bills[1])
@@ -175,7 +175,7 @@ def test_the_log_says_what_each_hour_drew_and_gave_back(alice_client, acme):
 
 def test_the_log_comes_page_by_page(alice_client, acme, monkeypatch):
     monkeypatch.setattr(views, "DRAWS_A_PAGE", 1)
-    package = buy(acme).package
+    package = buy(acme)
     for hour in (0, 1):
         draw(package, 1, of=bill(acme, hour=hour))
     path = f"/packages/{package.number}"
@@ -192,7 +192,7 @@ def test_the_log_comes_page_by_page(alice_client, acme, monkeypatch):
 
 
 def test_the_log_can_be_downloaded(alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     issued = bill(acme)
     measure = {"ran_out_measure": "input_tokens", "ran_out_quantity": 180_000}
     draw(package, 1_000_000, of=issued, ran_out_at=at(50), ran_out_event_id="=last", **measure)
@@ -210,26 +210,26 @@ def test_the_log_can_be_downloaded(alice_client, acme):
 
 
 def test_products_on_sale_are_offered_with_what_they_cover(alice_client):
-    on_sale(services=("SenseChat-5", "SenseChat-Vision"), offer_price=Decimal(25))
-    on_sale("Gone", ends_at=at(-60))
+    tokens_product(services=("SenseChat-5", "SenseChat-Vision"), offer_price=Decimal(25))
+    tokens_product("Gone", ends_at=at(-60))
 
     said = text(alice_client.get(f"{PACKAGES}/buy"))
 
     assert "SenseChat-5 1M Tokens Quota Package Prepaid 1,000,000 tokens" in said
     assert "SenseChat-Vision" in said
-    assert "1 month 30.00 25.00" in said
+    assert "30 days 30.00 25.00" in said
     assert "Gone" not in said
 
 
 def test_many_products_take_as_many_queries_as_one(alice_client):
     for number in range(6):
-        on_sale(f"Product {number}")
+        tokens_product(f"Product {number}")
 
     get_within(alice_client, f"{PACKAGES}/buy", queries=9)
 
 
 def test_what_a_purchase_changes_is_shown_before_it_is_made(alice_client):
-    terms = on_sale()
+    terms = tokens_product()
 
     said = text(alice_client.get(page_of(terms)))
 
@@ -240,8 +240,8 @@ def test_what_a_purchase_changes_is_shown_before_it_is_made(alice_client):
 
 
 def test_the_other_method_has_to_end_first_and_the_page_says_when(alice_client, acme):
-    first = buy(acme).package
-    terms = tpm_on_sale()
+    first = buy(acme)
+    terms = tpm_product()
 
     said = text(alice_client.get(page_of(terms) + "?units=2&periods=3"))
 
@@ -250,9 +250,9 @@ def test_the_other_method_has_to_end_first_and_the_page_says_when(alice_client, 
 
 
 def test_every_method_that_ends_before_the_package_begins_is_said(alice_client, acme):
-    terms = on_sale()
-    first = buy(acme, terms).package
-    second = buy(acme, tpm_on_sale(), units=1, periods=3).package
+    terms = tokens_product()
+    first = buy(acme, terms)
+    second = buy(acme, tpm_product(), units=1, periods=3)
 
     said = text(alice_client.get(page_of(terms)))
 
@@ -262,8 +262,8 @@ def test_every_method_that_ends_before_the_package_begins_is_said(alice_client, 
 
 
 def test_another_package_of_the_same_method_ends_nothing(alice_client, acme):
-    terms = on_sale()
-    first = buy(acme, terms).package
+    terms = tokens_product()
+    first = buy(acme, terms)
 
     said = text(alice_client.get(page_of(terms)))
 
@@ -272,7 +272,7 @@ def test_another_package_of_the_same_method_ends_nothing(alice_client, acme):
 
 
 def test_an_owner_buys_a_package(alice_client, acme):
-    terms = on_sale()
+    terms = tokens_product()
 
     answer = alice_client.post(page_of(terms), order(alice_client, terms), follow=True)
 
@@ -283,7 +283,7 @@ def test_an_owner_buys_a_package(alice_client, acme):
 
 
 def test_an_owner_buys_units(alice_client, acme):
-    terms = tpm_on_sale()
+    terms = tpm_product()
 
     alice_client.post(page_of(terms), order(alice_client, terms, "?units=5&periods=30"))
 
@@ -293,7 +293,7 @@ def test_an_owner_buys_units(alice_client, acme):
 
 
 def test_an_order_that_is_sent_twice_is_one(alice_client, acme, clock):
-    terms = on_sale()
+    terms = tokens_product()
     sent = order(alice_client, terms)
 
     first = alice_client.post(page_of(terms), sent)
@@ -305,7 +305,7 @@ def test_an_order_that_is_sent_twice_is_one(alice_client, acme, clock):
 
 
 def test_a_purchase_that_would_begin_at_another_hour_is_shown_again(alice_client, acme, clock):
-    terms = on_sale()
+    terms = tokens_product()
     sent = order(alice_client, terms)
     clock(at(70))
 
@@ -332,7 +332,7 @@ def test_a_purchase_that_would_begin_at_another_hour_is_shown_again(alice_client
     ],
 )
 def test_an_order_that_cannot_be_read_buys_nothing(alice_client, acme, fields, words):
-    terms = tpm_on_sale()
+    terms = tpm_product()
     sent = order(alice_client, terms, "?units=1&periods=1")
 
     refused = alice_client.post(page_of(terms), sent | fields)
@@ -343,7 +343,7 @@ def test_an_order_that_cannot_be_read_buys_nothing(alice_client, acme, fields, w
 
 
 def test_a_product_that_is_no_longer_on_sale_is_not_bought(alice_client, acme, clock):
-    terms = on_sale(ends_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=3))
+    terms = tokens_product(ends_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=3))
     sent = order(alice_client, terms)
     clock(terms.ends_at)
 
@@ -355,7 +355,7 @@ def test_a_product_that_is_no_longer_on_sale_is_not_bought(alice_client, acme, c
 
 
 def test_a_suspended_customer_reads_why_nothing_can_be_bought(alice_client, acme):
-    terms = on_sale()
+    terms = tokens_product()
     acme.is_suspended = True
     acme.save()
 
@@ -366,14 +366,14 @@ def test_a_suspended_customer_reads_why_nothing_can_be_bought(alice_client, acme
 
 
 def test_terms_that_have_not_begun_are_not_there(alice_client):
-    terms = on_sale(begins_at=at(50))
+    terms = tokens_product(begins_at=at(50))
 
     assert alice_client.get(page_of(terms)).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_viewer_may_not_buy(alice_views, alice_client, method):
-    terms = on_sale()
+    terms = tokens_product()
 
     answers = [getattr(alice_client, method)(path) for path in (page_of(terms), f"{PACKAGES}/buy")]
 
@@ -383,7 +383,7 @@ def test_a_viewer_may_not_buy(alice_views, alice_client, method):
 
 
 def test_a_person_of_another_customer_finds_nothing_to_buy(bob_client, acme):
-    terms = on_sale()
+    terms = tokens_product()
 
     answers = [bob_client.get(page_of(terms)), bob_client.post(page_of(terms), {})]
 
@@ -391,8 +391,8 @@ def test_a_person_of_another_customer_finds_nothing_to_buy(bob_client, acme):
 
 
 def test_the_other_customers_order_id_is_refused(alice_client, acme, globex):
-    terms = on_sale()
-    others = buy(globex, terms)
+    terms = tokens_product()
+    others = buy(globex, terms).purchase
 
     sent = order(alice_client, terms) | {"order_id": str(others.order_id)}
     refused = alice_client.post(page_of(terms), sent)

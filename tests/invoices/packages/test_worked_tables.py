@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from invoices.models import ChargeLine, PackageDraw
 from invoices.packages.purchase import plan_purchase
 from invoices.portal.overview import read_open_hours
 from tests.builders import THE_HOUR, at, close, record, report
-from tests.invoices.packages.drawn import buy, tokens_product, tpm_product
+from tests.packages import buy, tokens_product, tpm_product
 from tests.tables import table
 from usage.billing_hours import EPOCH, hour_of
 
@@ -81,7 +82,7 @@ def test_of_two_packages_the_one_that_expires_sooner_is_drawn_first(acme):
 def test_packages_of_a_month_in_turn_are_drawn_as_one_that_is_reset(acme):
     names = {}
     for name, bought_at, tokens, expires_at in MONTHLY:
-        month = {"validity": 1, "validity_unit": "month", "begins_at": LONG_AGO}
+        month: dict[str, Any] = {"validity": 1, "validity_unit": "month", "begins_at": LONG_AGO}
         package = buy(acme, tokens_product(name, int(number(tokens)), **month), now=instant(bought_at))
         assert package.expires_at == instant(expires_at)
         names[package.number] = name

@@ -15,7 +15,7 @@ from pricing.models import QuotaPackage
 from tests.builders import at, record, report
 from tests.conftest import PASSWORD
 from tests.invoices.browsing import text
-from tests.invoices.packages.builders import bill, buy, draw, on_sale
+from tests.packages import bill, buy, draw, tokens_product
 from tests.querying import get_within
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -47,7 +47,7 @@ def before_expiry(customer, **before):
     ],
 )
 def test_a_package_of_which_so_much_is_used_has_a_notice(acme, drawn, expected):
-    draw(buy(acme).package, drawn, of=bill(acme))
+    draw(buy(acme), drawn, of=bill(acme))
 
     sweep_packages(now=at(70))
 
@@ -56,7 +56,7 @@ def test_a_package_of_which_so_much_is_used_has_a_notice(acme, drawn, expected):
 
 def test_what_is_left_but_reaches_for_no_token_counts_as_used_up(acme):
     where = {"ran_out_event_id": "last", "ran_out_measure": "input_tokens", "ran_out_quantity": 3}
-    draw(buy(acme).package, 999_999, of=bill(acme), ran_out_at=at(50), **where)
+    draw(buy(acme), 999_999, of=bill(acme), ran_out_at=at(50), **where)
 
     sweep_packages(now=at(70))
 
@@ -85,7 +85,7 @@ def test_after_an_outage_only_the_notice_of_the_time_that_is_left_is_written(acm
 
 
 def test_a_package_of_three_days_begins_without_a_notice_that_it_expires(acme):
-    buy(acme, on_sale(validity=3, validity_unit="day"))
+    buy(acme, tokens_product(validity=3))
 
     sweep_packages(now=before_expiry(acme, days=3))
     at_first = kinds()
@@ -95,7 +95,7 @@ def test_a_package_of_three_days_begins_without_a_notice_that_it_expires(acme):
 
 
 def test_of_a_package_that_is_used_up_nothing_expires(acme):
-    draw(buy(acme).package, 1_000_000, of=bill(acme))
+    draw(buy(acme), 1_000_000, of=bill(acme))
 
     sweep_packages(now=before_expiry(acme, days=1))
 
@@ -103,7 +103,7 @@ def test_of_a_package_that_is_used_up_nothing_expires(acme):
 
 
 def test_a_package_that_has_expired_or_ended_has_no_new_notice(acme):
-    package = buy(acme).package
+    package = buy(acme)
     sweep_packages(now=package.expires_at)
     QuotaPackage.objects.filter(pk=package.pk).update(ended_at=at(60))
 
@@ -113,7 +113,7 @@ def test_a_package_that_has_expired_or_ended_has_no_new_notice(acme):
 
 
 def test_the_closing_that_uses_a_package_up_is_followed_by_the_notice(acme, alice):
-    buy(acme, on_sale(tokens=1_000))
+    buy(acme, tokens_product(tokens=1_000))
     record(report(occurred_at=at(40)))
 
     close_due_hours()
@@ -131,7 +131,7 @@ def test_owners_are_mailed_once_and_viewers_and_others_are_not(acme, alice, bob,
         role = MemberRole.VIEWER if not fields else MemberRole.OWNER
         user = User.objects.create_user(email, PASSWORD, **fields)
         Member.objects.create(customer=acme, user=user, role=role)
-    package = buy(acme).package
+    package = buy(acme)
 
     for _ in range(2):
         sweep_packages(now=before_expiry(acme, days=7))
@@ -164,7 +164,7 @@ def _refuse(self, messages):
 
 
 def test_mail_to_one_customer_that_fails_does_not_hold_up_another(acme, alice, globex, bob, monkeypatch):
-    terms = on_sale()
+    terms = tokens_product()
     for customer in (acme, globex):
         buy(customer, terms)
     due = before_expiry(acme, days=7)
@@ -210,7 +210,7 @@ def test_an_old_notice_is_not_mailed_where_a_mail_server_comes_late(acme, alice,
 
 def told(customer, clock):
     """The customer's package is about to expire, and the clock shows it."""
-    package = buy(customer).package
+    package = buy(customer)
     clock(package.expires_at - DAY)
     sweep_packages(now=package.expires_at - DAY)
     return package

@@ -20,7 +20,7 @@ from pricing.models import MethodPeriod, QuotaPackage
 from tests.browsing import fields_of
 from tests.builders import at, close, record, report
 from tests.invoices.browsing import text
-from tests.invoices.packages.builders import UNCOVERED, bill, buy, draw, on_sale, tpm_on_sale
+from tests.packages import UNCOVERED, bill, buy, draw, tokens_product, tpm_product
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "unused_is_refunded")]
 
@@ -59,7 +59,7 @@ def state_of(package, instant):
 
 @pytest.mark.usefixtures("verified_afterwards")
 def test_what_the_hours_draws_leave_is_credited(acme):
-    package = buy(acme).package
+    package = buy(acme)
     record(used(250_000))
 
     credit = refunded(package)
@@ -83,7 +83,7 @@ def test_what_the_hours_draws_leave_is_credited(acme):
     ],
 )
 def test_a_share_is_cut_off_and_never_rounded_up(acme, tokens, taken, amount, credited):
-    package = buy(acme, on_sale(tokens=tokens)).package
+    package = buy(acme, tokens_product(tokens=tokens))
     record(used(taken))
 
     credit = refunded(package)
@@ -92,7 +92,7 @@ def test_a_share_is_cut_off_and_never_rounded_up(acme, tokens, taken, amount, cr
 
 
 def test_what_is_shown_is_what_is_credited_where_no_call_comes_between(acme):
-    package = buy(acme, on_sale(tokens=7)).package
+    package = buy(acme, tokens_product(tokens=7))
     draw(package, 3, of=bill(acme))
     shown = plan_refund(package=package, now=at(70))
 
@@ -102,7 +102,7 @@ def test_what_is_shown_is_what_is_credited_where_no_call_comes_between(acme):
 
 
 def test_a_package_that_the_hour_uses_up_leaves_nothing_to_credit(acme):
-    package = buy(acme, on_sale(tokens=1_000)).package
+    package = buy(acme, tokens_product(tokens=1_000))
     order_refund(package=package, by=ALICE, now=at(40))
     record(used(1_500, minute=50))
     close()
@@ -113,7 +113,7 @@ def test_a_package_that_the_hour_uses_up_leaves_nothing_to_credit(acme):
 
 
 def test_calls_after_the_hour_and_late_ones_are_charged(acme):
-    package = buy(acme).package
+    package = buy(acme)
     refunded(package)
     late = report("late", occurred_at=at(45))
     record(late, report("after", occurred_at=at(65)), now=at(70))
@@ -126,8 +126,8 @@ def test_calls_after_the_hour_and_late_ones_are_charged(acme):
 
 
 def test_a_package_that_has_not_begun_is_refunded_whole_and_never_begins(acme):
-    first = buy(acme, tpm_on_sale(), units=1, periods=2).package
-    package = buy(acme, on_sale()).package
+    first = buy(acme, tpm_product(), units=1, periods=2)
+    package = buy(acme, tokens_product())
     assert package.begins_at == first.expires_at
 
     credit = refunded(package)
@@ -140,13 +140,13 @@ def test_a_package_that_has_not_begun_is_refunded_whole_and_never_begins(acme):
 
 
 def test_after_a_package_that_never_began_the_other_method_can_be_bought(acme):
-    terms, other = on_sale(), tpm_on_sale()
-    first = buy(acme, terms).package
-    waiting = buy(acme, other, units=1, periods=1).package
+    terms, other = tokens_product(), tpm_product()
+    first = buy(acme, terms)
+    waiting = buy(acme, other, units=1, periods=1)
     refunded(waiting)
     refund = order_refund(package=first, by=ALICE, now=at(70))
 
-    again = buy(acme, other, units=1, periods=1, now=at(71)).package
+    again = buy(acme, other, units=1, periods=1, now=at(71))
 
     assert again.begins_at == refund.ends_at == at(120)
 
@@ -155,7 +155,7 @@ def test_after_a_package_that_never_began_the_other_method_can_be_bought(acme):
 
 
 def test_days_that_have_not_begun_are_refunded_and_the_package_ends_with_the_present_one(acme):
-    package = buy(acme, tpm_on_sale(), units=3, periods=7, now=at(30) - 2 * DAY).package
+    package = buy(acme, tpm_product(), units=3, periods=7, now=at(30) - 2 * DAY)
 
     credit = refunded(package)
 
@@ -168,7 +168,7 @@ def test_days_that_have_not_begun_are_refunded_and_the_package_ends_with_the_pre
 
 
 def test_a_tpm_package_that_has_not_begun_is_refunded_whole(acme):
-    package = buy(acme, tpm_on_sale(), units=3, periods=7).package
+    package = buy(acme, tpm_product(), units=3, periods=7)
 
     credit = refunded(package)
 
@@ -177,7 +177,7 @@ def test_a_tpm_package_that_has_not_begun_is_refunded_whole(acme):
 
 
 def test_a_tpm_package_in_its_last_day_is_not_refunded(acme):
-    package = buy(acme, tpm_on_sale(), units=1, periods=1, now=at(30) - DAY / 2).package
+    package = buy(acme, tpm_product(), units=1, periods=1, now=at(30) - DAY / 2)
 
     with pytest.raises(RefundRefused, match="The last day of this package has begun"):
         order_refund(package=package, by=ALICE, now=at(40))
@@ -190,14 +190,14 @@ def test_by_default_nothing_is_refunded(acme, settings):
     settings.PACKAGE_REFUNDS = "none"
 
     with pytest.raises(RefundRefused, match="Packages are not refunded"):
-        order_refund(package=buy(acme).package, by=ALICE, now=at(40))
+        order_refund(package=buy(acme), by=ALICE, now=at(40))
 
     assert not PackageRefund.objects.exists()
 
 
 @pytest.mark.parametrize(("days", "is_allowed"), [(6.99, True), (7, False)])
 def test_a_package_is_refunded_within_the_days_of_the_setting(acme, days, is_allowed):
-    package = buy(acme, now=at(30) - days * DAY).package
+    package = buy(acme, now=at(30) - days * DAY)
     too_late = pytest.raises(RefundRefused, match="within 7 days of its purchase")
 
     with nullcontext() if is_allowed else too_late:
@@ -207,8 +207,8 @@ def test_a_package_is_refunded_within_the_days_of_the_setting(acme, days, is_all
 
 
 def test_of_a_package_that_is_used_up_or_has_expired_nothing_is_left(acme):
-    terms = on_sale(validity=1, validity_unit="day")
-    used_up, expired = (buy(acme, terms, now=now).package for now in (at(30), at(30) - 2 * DAY))
+    terms = tokens_product(validity=1)
+    used_up, expired = (buy(acme, terms, now=now) for now in (at(30), at(30) - 2 * DAY))
     draw(used_up, 1_000_000, of=bill(acme))
 
     for package in (used_up, expired):
@@ -217,7 +217,7 @@ def test_of_a_package_that_is_used_up_or_has_expired_nothing_is_left(acme):
 
 
 def test_the_same_order_twice_is_one(acme):
-    package = buy(acme).package
+    package = buy(acme)
 
     orders = [order_refund(package=package, by=by, now=at(40)) for by in (ALICE, OPERATOR)]
 
@@ -225,7 +225,7 @@ def test_the_same_order_twice_is_one(acme):
 
 
 def test_a_refunded_package_is_not_renewed_and_has_no_notices(acme):
-    package = buy(acme).package
+    package = buy(acme)
     switch_renewal(package=package, is_on=True, by=ALICE, now=at(31))
     refunded(package)
 
@@ -239,7 +239,7 @@ def test_a_refunded_package_is_not_renewed_and_has_no_notices(acme):
 
 
 def test_a_credit_is_numbered_and_copies_names(acme):
-    packages = [buy(acme, terms).package for terms in (on_sale(), on_sale("More"))]
+    packages = [buy(acme, terms) for terms in (tokens_product(), tokens_product("More"))]
     for package in packages:
         order_refund(package=package, by=ALICE, now=at(40))
 
@@ -252,7 +252,7 @@ def test_a_credit_is_numbered_and_copies_names(acme):
 
 
 def test_a_credit_is_part_of_the_seal_of_its_hour(acme):
-    package = buy(acme).package
+    package = buy(acme)
     record(report("uncovered", service="SenseChat-Turbo"))
     close()
     without = seal_of(hour=at(0), previous=None)
@@ -274,7 +274,7 @@ def test_a_credit_is_part_of_the_seal_of_its_hour(acme):
 
 @pytest.mark.parametrize("model", [PackageRefund, PackageCredit])
 def test_orders_and_credits_are_never_changed(acme, model):
-    refunded(buy(acme).package)
+    refunded(buy(acme))
 
     for change in (lambda: model.objects.update(ordered_by="x"), lambda: model.objects.all().delete()):
         with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
@@ -294,7 +294,7 @@ def test_orders_and_credits_are_never_changed(acme, model):
     ],
 )
 def test_the_database_refuses_a_credit_of_another_amount(acme, fields, name):
-    package = buy(acme).package
+    package = buy(acme)
     bill(acme)
     credit = {
         "quantity": 3,
@@ -323,7 +323,7 @@ def order_on_page(client, package):
 
 
 def test_an_owner_sees_what_would_be_credited_and_then_the_credit(alice_client, acme, clock):
-    package = buy(acme, on_sale(tokens=7)).package
+    package = buy(acme, tokens_product(tokens=7))
     draw(package, 3, of=bill(acme))
     clock(at(70))
 
@@ -340,7 +340,7 @@ def test_an_owner_sees_what_would_be_credited_and_then_the_credit(alice_client, 
 
 
 def test_nothing_is_ordered_before_the_button_is_pressed(alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
 
     alice_client.get(f"/packages/{package.number}/refund")
 
@@ -348,7 +348,7 @@ def test_nothing_is_ordered_before_the_button_is_pressed(alice_client, acme):
 
 
 def test_a_refund_that_would_end_at_another_hour_is_shown_again(alice_client, acme, clock):
-    package = buy(acme).package
+    package = buy(acme)
     path = f"/packages/{package.number}/refund"
     ends_at = fields_of(alice_client.get(path))["ends_at"][-1]
     clock(at(61))
@@ -362,7 +362,7 @@ def test_a_refund_that_would_end_at_another_hour_is_shown_again(alice_client, ac
 
 @pytest.mark.parametrize("sent", [{}, {"ends_at": "soon"}])
 def test_a_page_that_was_sent_incomplete_orders_nothing(alice_client, acme, sent):
-    answer = alice_client.post(f"/packages/{buy(acme).package.number}/refund", sent)
+    answer = alice_client.post(f"/packages/{buy(acme).number}/refund", sent)
 
     assert answer.status_code == 400
     assert "Nothing was refunded. The page was sent incomplete." in text(answer)
@@ -371,7 +371,7 @@ def test_a_page_that_was_sent_incomplete_orders_nothing(alice_client, acme, sent
 
 def test_where_nothing_is_refunded_the_page_of_the_package_does_not_offer_it(alice_client, acme, settings):
     settings.PACKAGE_REFUNDS = "none"
-    package = buy(acme).package
+    package = buy(acme)
 
     page = alice_client.get(f"/packages/{package.number}")
     asked = alice_client.get(f"/packages/{package.number}/refund")
@@ -381,7 +381,7 @@ def test_where_nothing_is_refunded_the_page_of_the_package_does_not_offer_it(ali
 
 
 def test_a_viewer_and_another_customer_refund_nothing(alice_views, alice_client, bob_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     path = f"/packages/{package.number}/refund"
 
     both = (alice_client, bob_client)
@@ -392,7 +392,7 @@ def test_a_viewer_and_another_customer_refund_nothing(alice_views, alice_client,
 
 
 def test_an_admin_refunds_a_package(operator_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     path = f"/admin/pricing/quotapackage/{package.pk}"
 
     page = operator_client.get(f"{path}/refund/")
@@ -408,7 +408,7 @@ def test_an_admin_refunds_a_package(operator_client, acme):
 
 
 def test_programs_read_the_refund(acme, clock):
-    package = buy(acme, on_sale(tokens=7)).package
+    package = buy(acme, tokens_product(tokens=7))
     record(used(1))
     refunded(package)
     clock(at(70))

@@ -14,7 +14,7 @@ from invoices.tasks import close_due_hours
 from pricing.models import MethodPeriod, PackageTerms
 from tests.builders import at, close, record, report
 from tests.invoices.browsing import text
-from tests.invoices.packages.builders import bill, buy, on_sale, tpm_on_sale
+from tests.packages import bill, buy, tokens_product, tpm_product
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -26,7 +26,7 @@ OPERATOR = "operator@sensenova.example"
 
 def renewed(customer, terms=None, **order):
     """A package of the customer whose renewal Alice has switched on."""
-    package = buy(customer, terms, **order).package
+    package = buy(customer, terms, **order)
     switch_renewal(package=package, is_on=True, by=ALICE, now=package.bought_at)
     return package
 
@@ -54,7 +54,7 @@ def test_a_package_is_renewed_in_its_last_hour_and_the_next_begins_with_its_expi
 
 
 def test_a_tpm_package_is_renewed_with_as_many_units_for_as_long(acme):
-    package = renewed(acme, tpm_on_sale(), units=3, periods=7)
+    package = renewed(acme, tpm_product(), units=3, periods=7)
 
     sweep_packages(now=package.expires_at - HOUR)
 
@@ -65,7 +65,7 @@ def test_a_tpm_package_is_renewed_with_as_many_units_for_as_long(acme):
 
 
 def test_the_price_in_force_counts(acme):
-    terms = on_sale()
+    terms = tokens_product()
     package = renewed(acme, terms)
     PackageTerms.objects.filter(pk=terms.pk).update(ends_at=at(0) + 4 * HOUR)
     later = PackageTerms.objects.create(
@@ -79,7 +79,7 @@ def test_the_price_in_force_counts(acme):
 
 
 def test_a_package_that_is_used_up_is_renewed_from_the_next_hour_on(acme, alice):
-    package = renewed(acme, on_sale(tokens=1_000))
+    package = renewed(acme, tokens_product(tokens=1_000))
     record(report(occurred_at=at(40)))
     close()
 
@@ -91,7 +91,7 @@ def test_a_package_that_is_used_up_is_renewed_from_the_next_hour_on(acme, alice)
 
 
 def test_after_an_outage_packages_are_renewed_before_hours_are_closed(acme, monkeypatch):
-    package = renewed(acme, on_sale(validity=1, validity_unit="day"), now=at(30) - DAY)
+    package = renewed(acme, tokens_product(validity=1), now=at(30) - DAY)
     record(report(occurred_at=at(10, hour=-1)), now=at(11, hour=-1))
 
     close_due_hours()
@@ -100,7 +100,7 @@ def test_after_an_outage_packages_are_renewed_before_hours_are_closed(acme, monk
 
 
 def test_where_its_first_hour_is_closed_the_next_begins_in_the_earliest_open_one(acme):
-    package = renewed(acme, on_sale(validity=1, validity_unit="day"), now=at(30) - DAY)
+    package = renewed(acme, tokens_product(validity=1), now=at(30) - DAY)
     bill(acme)
 
     sweep_packages(now=at(70))
@@ -121,7 +121,7 @@ def test_the_next_package_is_renewed_as_well_until_it_is_switched_off(acme):
 
 
 def test_without_an_order_nothing_is_bought(acme):
-    package = buy(acme).package
+    package = buy(acme)
     switch_renewal(package=package, is_on=False, by=ALICE, now=at(31))
 
     sweep_packages(now=package.expires_at - HOUR)
@@ -130,7 +130,7 @@ def test_without_an_order_nothing_is_bought(acme):
 
 
 def test_a_package_that_was_used_up_and_renewed_is_not_renewed_at_its_expiry_again(acme):
-    package = renewed(acme, on_sale(tokens=1_000))
+    package = renewed(acme, tokens_product(tokens=1_000))
     record(report(occurred_at=at(40)))
     close()
 
@@ -155,7 +155,7 @@ def suspend(customer):
 
 def buy_the_other_method(customer):
     """A TPM package begins where the package expires."""
-    buy(customer, tpm_on_sale(), units=1, periods=1)
+    buy(customer, tpm_product(), units=1, periods=1)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_where_it_cannot_be_renewed_a_notice_says_why_and_nothing_is_bought(acme
 
 def test_a_renewal_that_was_carried_out_and_a_package_that_has_ended_are_left_alone(acme):
     package = renewed(acme)
-    over = buy(acme, PackageTerms.objects.get(), now=at(31)).package
+    over = buy(acme, PackageTerms.objects.get(), now=at(31))
     sweep_packages(now=package.expires_at - HOUR)
 
     with pytest.raises(RenewalRefused, match="carried out already"):
@@ -195,7 +195,7 @@ def test_a_renewal_that_was_carried_out_and_a_package_that_has_ended_are_left_al
 
 
 def test_an_owner_switches_the_renewal_and_the_page_says_what_it_costs(alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     path = f"/packages/{package.number}"
 
     before = text(alice_client.get(path))
@@ -219,7 +219,7 @@ def test_who_switched_it_is_in_the_audit_trail(acme):
 
 
 def test_a_viewer_sees_the_renewal_and_does_not_switch_it(alice_views, alice_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     path = f"/packages/{package.number}"
 
     page, answer = alice_client.get(path), alice_client.post(f"{path}/renewal", {"renewal": "on"})
@@ -230,7 +230,7 @@ def test_a_viewer_sees_the_renewal_and_does_not_switch_it(alice_views, alice_cli
 
 
 def test_another_customer_does_not_switch_it(bob_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
 
     answer = bob_client.post(f"/packages/{package.number}/renewal", {"renewal": "on"})
 
@@ -239,7 +239,7 @@ def test_another_customer_does_not_switch_it(bob_client, acme):
 
 @pytest.mark.parametrize("sent", [{}, {"renewal": "maybe"}])
 def test_what_is_no_decision_changes_nothing(alice_client, acme, sent):
-    package = buy(acme).package
+    package = buy(acme)
 
     answer = alice_client.post(f"/packages/{package.number}/renewal", sent)
 
@@ -247,7 +247,7 @@ def test_what_is_no_decision_changes_nothing(alice_client, acme, sent):
 
 
 def test_a_renewal_that_is_past_is_refused_on_the_page(alice_client, acme, clock):
-    package = buy(acme).package
+    package = buy(acme)
     clock(package.expires_at)
 
     answer = alice_client.post(f"/packages/{package.number}/renewal", {"renewal": "on"}, follow=True)
@@ -256,7 +256,7 @@ def test_a_renewal_that_is_past_is_refused_on_the_page(alice_client, acme, clock
 
 
 def test_an_admin_switches_the_renewal(operator_client, acme):
-    package = buy(acme).package
+    package = buy(acme)
     path = f"/admin/pricing/quotapackage/{package.pk}"
 
     before = text(operator_client.get(f"{path}/renewal/"))
