@@ -12,9 +12,18 @@ from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
-from invoices.models import ChargeLine, HourlyBill, ParkedHour, QuotaOverrun, Rerating, Verification
+from invoices.models import (
+    ChargeLine,
+    HourlyBill,
+    PackageCredit,
+    ParkedHour,
+    QuotaOverrun,
+    Rerating,
+    Verification,
+)
 from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
 from invoices.packages.admin import QuotaPackageAdmin
+from invoices.packages.after_sale.credit_admin import PackageCreditAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
@@ -26,6 +35,7 @@ from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
 
+admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Proposal, ProposalAdmin)

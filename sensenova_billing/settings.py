@@ -456,6 +456,7 @@ UNFOLD = {
                 ("Billing hours", "schedule", "usage_billinghour"),
                 ("Hourly bills", "receipt", "invoices_hourlybill"),
                 ("Quota packages", "inventory_2", "pricing_quotapackage"),
+                ("Package credits", "undo", "invoices_packagecredit"),
                 ("Re-ratings", "price_change", "invoices_rerating"),
                 ("Usage records", "data_usage", "usage_usagerecord"),
                 ("Refused usage", "unpublished", "usage_refusedusage"),

@@ -141,8 +141,12 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         """The credit, or that it was ordered."""
         order, credit = getattr(package, "refund", None), getattr(package, "credit", None)
         if credit is not None:
+            url = reverse("admin:invoices_packagecredit_change", args=[credit.pk])
+            link = format_html('<a class="underline" href="{}">{}</a>', url, credit.number)
             left = f"{exact(credit.left, 0)} of {credit.quantity:,}"
-            return f"{credit.number}: {exact(credit.credited)} RMB for {left}, by {credit.ordered_by}"
+            return format_html(
+                "{}: {} RMB for {}, by {}", link, exact(credit.credited), left, credit.ordered_by
+            )
         return f"ordered by {order.ordered_by}" if order is not None else "-"
 
     @display(description="quantity")

@@ -74,6 +74,8 @@ ADMIN_MODELS = [
     "pricing_proposal",
     "pricing_callspecification",
     "pricing_packageterms",
+    "pricing_quotapackage",
+    "invoices_packagecredit",
     "invoices_parkedhour",
     "invoices_hourlybill",
     "invoices_rerating",

@@ -402,7 +402,7 @@ def test_an_admin_refunds_a_package(operator_client, acme):
 
     assert "End the package and credit 30.00 RMB" in text(page)
     assert f"ordered by {OPERATOR}" in after
-    assert f"C{at(0):%Y%m%d}-acme-1: 30.00 RMB for 1,000,000 of 1,000,000" in text(
+    assert f"C{at(0):%Y%m%d}-acme-1 : 30.00 RMB for 1,000,000 of 1,000,000" in text(
         operator_client.get(f"{path}/change/")
     )
 

@@ -1,0 +1,82 @@
+"""Credits in the admin: the documents of refunds, to read, never to change."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+
+from invoices.models import PackageCredit
+from invoices.templatetags.amounts import exact, grouped, instant_text
+from sensenova_billing.lib.admin.base import ModelAdmin
+from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+
+class PackageCreditAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
+    """Every credit, the newest first."""
+
+    ordering = ("-issued_at", "number")
+    list_display = (
+        *("number", "customer_link", "package_link", "product_name", "left_text", "paid_text"),
+        *("credited_text", "issued_text"),
+    )
+    list_filter = ("package__customer", "package__method", "issued_at")
+    list_select_related = ("package__customer",)
+    search_fields = ("number", "customer_code", "customer_name", "package__number", "product_name")
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        *("number", "customer_link", "package_link", "product_name", "left_text", "paid_text"),
+        *("amount_text", "credited_text", "ends_text", "ordered_by", "issued_text", "sealed_text"),
+    )
+
+    @display(description="customer", ordering="customer_code")
+    def customer_link(self, credit: PackageCredit) -> str:
+        """With a link."""
+        return _link("accounts_customer", credit.package.customer_id, credit.customer_code)
+
+    @display(description="package", ordering="package__number")
+    def package_link(self, credit: PackageCredit) -> str:
+        """With a link."""
+        return _link("pricing_quotapackage", credit.package_id, credit.package.number)
+
+    @display(description="left")
+    def left_text(self, credit: PackageCredit) -> str:
+        """Of what was bought."""
+        return f"{exact(credit.left, 0)} of {grouped(credit.quantity)}"
+
+    @display(description="paid (RMB)", ordering="paid")
+    def paid_text(self, credit: PackageCredit) -> str:
+        """For all of it."""
+        return exact(credit.paid)
+
+    @display(description="exact amount (RMB)")
+    def amount_text(self, credit: PackageCredit) -> str:
+        """The share of the price that is left."""
+        return exact(credit.amount)
+
+    @display(description="credited (RMB)", ordering="credited")
+    def credited_text(self, credit: PackageCredit) -> str:
+        """The same, cut off to the fen."""
+        return exact(credit.credited)
+
+    @display(description="package ends (UTC)")
+    def ends_text(self, credit: PackageCredit) -> str:
+        """With the refund."""
+        return instant_text(credit.ends_at)
+
+    @display(description="issued (UTC)", ordering="issued_at")
+    def issued_text(self, credit: PackageCredit) -> str:
+        """To the second."""
+        return instant_text(credit.issued_at)
+
+    @display(description="sealed with (UTC)")
+    def sealed_text(self, credit: PackageCredit) -> str:
+        """The hour with whose closing it was issued."""
+        return _link("usage_billinghour", credit.sealed_in_id, f"{credit.sealed_in_id:%Y-%m-%d %H:%M}")
+
+
+def _link(model: str, pk: Any, text: str) -> str:
+    url = reverse(f"admin:{model}_change", args=[pk])
+    return format_html('<a class="underline" href="{}">{}</a>', url, text)
