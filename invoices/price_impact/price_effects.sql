@@ -3,7 +3,8 @@
 -- price is looked up once per segment of a series, not once per record or group of records. A record is billed
 -- in its own hour or later, so earlier billing hours need not be read; there is no upper bound. The unit price
 -- is multiplied by the reciprocal of the unit size, a power of ten: PostgreSQL rounds quotients but not
--- products.
+-- products. What packages cover costs nothing at any price: it is taken from the usage as the bills state it, at
+-- the prices at which it would have been charged.
 WITH item AS MATERIALIZED (
     SELECT * FROM unnest(%(items)s::bigint[], %(services)s::bigint[], %(measures)s::text[], %(wholes)s::bigint[])
            AS item (id, service_id, measure, whole_id)
@@ -51,11 +52,25 @@ WITH item AS MATERIALIZED (
       JOIN rates USING (service_id, scope, segment)
      CROSS JOIN LATERAL (VALUES $measured) AS measured (measure, quantity, whole, is_part)
      WHERE measured.measure = rates.measure AND measured.quantity <> 0
+), covered AS MATERIALIZED (
+    SELECT bill.customer_id, coalesce(own.scope, 0) AS scope, item.id AS item_id, item.measure, line.quantity,
+           price.unit_price * (1::numeric / price.unit_size) AS rate
+      FROM pricing_quotapackage AS package
+      JOIN invoices_chargeline AS line ON line.package_id = package.id
+      JOIN invoices_hourlybill AS bill ON bill.id = line.bill_id
+      JOIN item ON item.id = line.billing_item_id
+      JOIN pricing_price AS price ON price.id = line.price_id
+      LEFT JOIN series AS own ON own.service_id = item.service_id AND own.scope = bill.customer_id
+     WHERE package.begins_at < %(until)s AND package.expires_at > %(since)s
+       AND line.usage_hour >= %(since)s AND line.usage_hour < %(until)s
 ), priced AS MATERIALIZED (
     SELECT customer_id, scope, item_id, measure, sum(quantity) AS quantity, sum(quantity * rate) AS cost
-      FROM charged
+      FROM (SELECT customer_id, scope, item_id, measure, quantity, rate FROM charged
+             UNION ALL
+            SELECT customer_id, scope, item_id, measure, -quantity, rate FROM covered) AS used
      WHERE quantity <> 0
      GROUP BY 1, 2, 3, 4
+    HAVING sum(quantity) <> 0 OR sum(quantity * rate) <> 0
 ), effect AS (
     SELECT planned.number, priced.item_id, customer_id, sum(quantity) AS quantity, sum(cost) AS cost,
            sum(quantity * planned.without) AS without, sum(quantity * planned.changed) AS changed,

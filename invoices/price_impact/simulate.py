@@ -106,7 +106,8 @@ def price_effects(
     """Return for each interval what usage of [since, until) cost, and would have cost at its prices.
 
     The items of a whole and its parts have to be given together. All records of these items count by their
-    own instant, of open hours as of closed ones, reversals with what they take back; re-ratings do not count.
+    own instant, of open hours as of closed ones, reversals with what they take back; re-ratings do not count,
+    nor does what a package covers on a bill of a whole hour of that time.
     Where no price is in force, usage costs nothing. The customers come with the largest difference first,
     the items in the order given.
     """

@@ -23,6 +23,8 @@ from pricing.rules.precedence import price_in_force
 from pricing.timeline.differences import PriceComparison, PriceInterval, differing_intervals
 from pricing.timeline.view import prices_of
 from tests.builders import THE_HOUR, at, close, item, price, raw_record, record, report
+from tests.packages import buy, tokens_product
+from usage.ingest.reversals import reverse_record
 from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db
@@ -243,7 +245,53 @@ def test_the_page_shows_old_and_new_side_by_side(acme):
 def test_the_page_says_that_nothing_was_used():
     page = render_to_string("admin/price_effect.html", {"effect": effect_tables(effect())})
 
-    assert "Nobody used" in page
+    assert "Nothing of this billing item was charged" in page
+
+
+# --- Usage that packages cover ---------------------------------------------------------------------
+
+
+def test_what_a_package_covers_is_no_effect_at_any_price(acme, globex):
+    buy(acme, tokens_product(services=["SenseChat"]), now=at(1))
+    for customer in (acme, globex):
+        used(customer.code, customer=customer.code, input_tokens=1000)
+    close()
+
+    found = planned_price("0.02")
+
+    assert found.costs == costs("0.012", "0.012", "0.02")
+    assert [one.customer_code for one in found.customers] == ["globex"]
+
+
+def test_where_a_package_ran_out_the_rest_counts_at_the_prices_of_its_time(acme):
+    price(*CHAT, "0.001", begins_at=SINCE, customer=acme)
+    buy(acme, tokens_product(tokens=600, services=["SenseChat"]), now=at(1))
+    used("a", input_tokens=500)
+    used("b", input_tokens=500, occurred_at=at(20))
+    close()
+
+    found = planned_price("0.02", customer=acme)
+
+    assert found.items[0].quantity == 400
+    assert found.costs == costs("0.0004", "0.0004", "0.008")
+
+
+def test_what_a_reversed_call_took_from_a_package_is_no_effect_either(acme):
+    buy(acme, tokens_product(services=["SenseChat"]), now=at(1))
+    used("a", input_tokens=1000)
+    close()
+    reverse_record(customer=acme, event_id="a", reason="Counted twice.", now=at(70), by="operator")
+    used("later", input_tokens=1000, occurred_at=at(62))
+    close(hour=1)
+
+    assert planned_price("0.02").costs == costs(0, 0, 0)
+
+
+def test_usage_of_an_hour_that_is_not_billed_yet_counts(acme):
+    buy(acme, tokens_product(services=["SenseChat"]), now=at(1))
+    used(input_tokens=1000)
+
+    assert planned_price("0.02").costs == costs("0.012", "0.012", "0.02")
 
 
 # --- Random prices and usage against a plain loop ---------------------------------------------------------
