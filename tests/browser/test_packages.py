@@ -1,48 +1,99 @@
-"""An owner buys a package in a browser, sees it used, and what happened when it ran out."""
+"""A package in a real browser, from its product to its end; everybody sees what is theirs."""
 
 import datetime as dt
 
 import pytest
-from django.test import Client
 
 from accounts.models import Member, MemberRole
+from invoices.closing.close import close_hour
 from invoices.models import PackagePurchase
 from sensenova_billing.lib.clock import now
-from tests.builders import at
-from tests.packages import bill, buy, draw, tokens_product, tpm_product
+from tests.builders import record, report
+from tests.packages import tpm_product
+from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+PACKAGES = "/customers/acme/packages"
 
 
 def press(page, words):
     page.get_by_role("button", name=words).click()
 
 
+def follow(page, words):
+    page.get_by_role("link", name=words, exact=True).first.click()
+
+
 def sees(page, words):
     page.get_by_text(words).first.wait_for()
 
 
-def test_an_owner_buys_a_package_and_sees_it(admin, alice):
-    page = admin(alice)
-    tokens_product()
-    page.goto("/customers/acme/packages")
-    page.get_by_role("link", name="Show the products on sale").click()
-    page.get_by_role("link", name="Choose SenseChat-5 1M").click()
+def sell(page):
+    """Put 1,000 tokens of SenseChat-5 for a month on sale, for 27 instead of 30 RMB."""
+    page.goto("/admin/pricing/packageterms/")
+    follow(page, "Put a package on sale")
+    page.get_by_label("SenseChat-5", exact=True).check()
+    fields = {
+        "product": "A thousand",
+        "tokens": "1,000",
+        "validity": "1",
+        "list_price": "30",
+        "offer_price": "27",
+    }
+    for name, text in fields.items():
+        page.fill(f"[name={name}]", text)
+    press(page, "Show the effect")
+    sees(page, "1,000 tokens for 1 month, 27.00 RMB (list price 30.00)")
+    page.fill("[name=reason]", "The board decided it.")
+    press(page, "Sell A thousand")
+    sees(page, "Done: Sell A thousand for 27.00 RMB")
 
+
+def use(package, *, input_tokens):
+    """Two calls in the first hour of a package, which then is closed."""
+    hour = package.begins_at
+    for name, minute in (("first", 1), ("second", 2)):
+        instant = hour + dt.timedelta(minutes=minute)
+        call = report(name, occurred_at=instant, input_tokens=input_tokens, output_tokens=0)
+        record(call, now=instant)
+    close_hour(hour=hour, now=hour + HOUR * 1.5)
+
+
+def test_a_package_is_sold_bought_drawn_on_and_used_up(admin, operator, alice, bob):
+    page = admin(operator)
+    sell(page)
+    page.goto("/prices")
+    assert page.locator("#packages s").inner_text() == "30.00"
+
+    admin(alice).goto(PACKAGES)
+    follow(page, "Show the products on sale")
+    follow(page, "Choose A thousand")
     sees(page, "Tokens Postpaid,")
-    press(page, "Buy for RMB 30.00")
-    sees(page, "Bought: SenseChat-5 1M, number P")
+    press(page, "Buy for RMB 27.00")
     sees(page, "Nothing was drawn yet.")
-    page.get_by_role("link", name="Packages", exact=True).first.click()
+    package = PackagePurchase.objects.get(bought_by=alice.email).package
 
-    sees(page, "1,000,000 left")
-    assert PackagePurchase.objects.get().bought_by == alice.email
+    use(package, input_tokens=600)
+    page.goto(PACKAGES)
+    sees(page, "used up")
+    follow(page, package.number)
+    sees(page, "ran out at")
+    sees(page, "none left")
+
+    Member.objects.filter(user=alice).update(role=MemberRole.VIEWER)
+    page.goto(PACKAGES)
+    sees(page, package.number)
+    assert page.get_by_role("link", name="Buy a package").count() == 0
+    assert page.goto(f"{PACKAGES}/buy").status == 403
+
+    assert admin(bob).goto(f"/packages/{package.number}").status == 404
 
 
 def test_an_owner_chooses_units_and_days(admin, alice):
     page = admin(alice)
     terms = tpm_product()
-    page.goto(f"/customers/acme/packages/buy/{terms.pk}")
+    page.goto(f"{PACKAGES}/buy/{terms.pk}")
     page.get_by_label("Units").fill("0")
     page.get_by_label("Days").fill("30")
     press(page, "Show what it costs")
@@ -55,36 +106,3 @@ def test_an_owner_chooses_units_and_days(admin, alice):
 
     sees(page, "5 units: 50,000 TPM, 165 RPM")
     assert PackagePurchase.objects.get().package.begins_at > now() - dt.timedelta(minutes=1)
-
-
-def test_a_package_that_ran_out_says_when(admin, alice, acme):
-    package = buy(acme)
-    ran_out = {"ran_out_at": at(50), "ran_out_event_id": "last", "ran_out_measure": "input_tokens"}
-    draw(package, 1_000_000, of=bill(acme), **ran_out)
-    page = admin(alice)
-    page.goto("/customers/acme/packages")
-
-    sees(page, "used up")
-    page.get_by_role("link", name=package.number).click()
-
-    sees(page, "ran out at")
-    sees(page, "none left")
-
-
-def test_a_viewer_sees_packages_and_no_button(admin, alice, acme):
-    Member.objects.update(role=MemberRole.VIEWER)
-    package = buy(acme)
-    page = admin(alice)
-    page.goto("/customers/acme/packages")
-
-    sees(page, package.number)
-    assert page.get_by_role("link", name="Buy a package").count() == 0
-    assert page.goto("/customers/acme/packages/buy").status == 403
-
-
-def test_another_customers_package_is_not_there(admin, bob, acme):
-    package = buy(acme)
-    page = admin(bob)
-
-    assert page.goto(f"/packages/{package.number}").status == 404
-    assert Client().get(f"/packages/{package.number}").status_code == 302
