@@ -1,6 +1,5 @@
 """What admins do with a package that a customer has: switch its renewal, refund what is left of it."""
 
-import datetime as dt
 from typing import Any
 
 from django.contrib import messages
@@ -9,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from invoices.packages.after_sale.forms import RefundForm, RenewalForm
-from invoices.packages.after_sale.refund import RefundPlan, RefundRefused, order_refund, plan_refund
+from invoices.packages.after_sale.refund import RefundPlan, refund_shown
 from invoices.packages.after_sale.renewal import RenewalRefused, renewal_shown, switch_renewal
 from invoices.packages.status import status_of
 from invoices.templatetags.amounts import exact, instant_text
@@ -63,44 +62,33 @@ class AfterSaleAdmin(ModelAdmin):
         if package is None:
             raise Http404
         now, change_url = clock.now(), reverse("admin:pricing_quotapackage_change", args=[object_id])
-        form = RefundForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                order_refund(package=package, **form.cleaned_data, by=request.user.get_username(), now=now)
-            except RefundRefused as refusal:
-                form.add_error(None, f"Nothing was refunded. {refusal}")
-            else:
-                messages.success(request, f"{package} is refunded; its credit comes with the next closing.")
-                return redirect(change_url)
-        plan, facts = _refund_facts(package, now=now)
+        form = RefundForm(request.POST if request.method == "POST" else None)
+        if form.is_bound and form.order(package=package, by=request.user.get_username(), now=now) == 200:
+            messages.success(request, f"{package} is refunded; its credit comes with the next closing.")
+            return redirect(change_url)
+        plan, refusal = refund_shown(package=package, now=now)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Refund {package}",
             "form": form,
             "plan": plan,
-            "ends_at": plan.ends_at.isoformat() if plan else "",
-            "facts": facts,
+            "facts": [("customer", package.customer.code), *_refund_facts(plan, refusal)],
             "back": change_url,
             "opts": self.opts,
         }
         return render(request, "admin/package_refund.html", context)
 
 
-def _refund_facts(package: Any, *, now: dt.datetime) -> tuple[RefundPlan | None, list[tuple[str, str]]]:
-    customer = ("customer", package.customer.code)
-    try:
-        plan = plan_refund(package=package, now=now)
-    except RefundRefused as refusal:
-        return None, [customer, ("cannot be refunded", str(refusal))]
-    unit = "tokens" if package.tokens else f"units times {package.terms.validity_unit}s"
-    facts = [
-        customer,
+def _refund_facts(plan: RefundPlan | None, refusal: str) -> list[tuple[str, str]]:
+    if plan is None:
+        return [("cannot be refunded", refusal)]
+    unit = "tokens" if plan.package.tokens else f"units times {plan.package.terms.validity_unit}s"
+    return [
         ("ends (UTC)" if plan.has_begun else "never begins", instant_text(plan.ends_at)),
         ("left", f"{exact(plan.left, 0)} of {plan.quantity:,} {unit}"),
         ("paid (RMB)", exact(plan.paid)),
         ("credit (RMB)", f"{exact(plan.credited)}, exactly {exact(plan.amount)}"),
     ]
-    return plan, facts
 
 
 def _renewal_facts(package: Any, shown: dict[str, Any]) -> list[tuple[str, str]]:

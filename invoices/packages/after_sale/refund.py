@@ -72,6 +72,14 @@ def plan_refund(*, package: QuotaPackage, now: dt.datetime) -> RefundPlan:
     return _plan(status, hour=hour_of(now))
 
 
+def refund_shown(*, package: QuotaPackage, now: dt.datetime) -> tuple[RefundPlan | None, str]:
+    """Return what pages show of a refund before it is ordered: what it would be, or why it is refused."""
+    try:
+        return plan_refund(package=package, now=now), ""
+    except RefundRefused as refusal:
+        return None, str(refusal)
+
+
 def may_refund(status: PackageStatus, *, now: dt.datetime) -> bool:
     """Whether a refund of this package would not be refused now."""
     try:

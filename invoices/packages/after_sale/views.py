@@ -3,8 +3,6 @@
 The packages of another customer are 404; a viewer gets 403.
 """
 
-import datetime as dt
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -18,18 +16,10 @@ from accounts.api_keys.customer_access import customer_of_owner, is_owner
 from invoices.models import PackageNotice
 from invoices.packages.after_sale.forms import RefundForm, RenewalForm
 from invoices.packages.after_sale.notices import dismiss_notice
-from invoices.packages.after_sale.refund import (
-    RefundChanged,
-    RefundRefused,
-    order_refund,
-    plan_refund,
-)
+from invoices.packages.after_sale.refund import refund_shown
 from invoices.packages.after_sale.renewal import RenewalRefused, switch_renewal
 from pricing.models import QuotaPackage
 from sensenova_billing.lib import clock
-
-# In local time the page says when it would end now; the refusal would say it in UTC.
-CHANGED = "Nothing was refunded: the package would end at another hour by now. Check what follows."
 
 
 @never_cache
@@ -71,34 +61,11 @@ def refund(request: HttpRequest, number: str) -> HttpResponse:
     now, status = clock.now(), 200
     form = RefundForm(request.POST if request.method == "POST" else None)
     if form.is_bound:
-        try:
-            _order(form, package=package, by=request.user.get_username(), now=now)
-        except RefundChanged:
-            form.add_error(None, CHANGED)
-            status = 409
-        except RefundRefused as refusal:
-            form.add_error(None, f"Nothing was refunded. {refusal}")
-            status = 400
-        else:
+        status = form.order(package=package, by=request.user.get_username(), now=now)
+        if status == 200:
             messages.success(request, f"Package {package.number} is refunded.")
             return redirect("customer_package", number=package.number)
-    return _show_refund(request, package=package, form=form, now=now, status=status)
-
-
-def _order(form: RefundForm, *, package: QuotaPackage, by: str, now: dt.datetime) -> None:
-    if not form.is_valid():
-        raise RefundRefused("The page was sent incomplete. Check it again, then refund.")
-    order_refund(package=package, **form.cleaned_data, by=by, now=now)
-
-
-def _show_refund(
-    request: HttpRequest, *, package: QuotaPackage, form: RefundForm, now: dt.datetime, status: int
-) -> HttpResponse:
-    plan, refusal = None, ""
-    try:
-        plan = plan_refund(package=package, now=now)
-    except RefundRefused as reason:
-        refusal = str(reason)
+    plan, refusal = refund_shown(package=package, now=now)
     with timezone.override(package.customer.time_zone):
         context = {
             "customer": package.customer,
@@ -106,7 +73,6 @@ def _show_refund(
             "form": form,
             "plan": plan,
             "refusal": refusal,
-            "ends_at": plan.ends_at.isoformat() if plan else "",
         }
         return render(request, "refund_package.html", context, status=status)
 

@@ -407,6 +407,13 @@ def test_an_admin_refunds_a_package(operator_client, acme):
     )
 
 
+def test_an_admins_page_that_was_sent_incomplete_orders_nothing(operator_client, acme):
+    answer = operator_client.post(f"/admin/pricing/quotapackage/{buy(acme).pk}/refund/", {})
+
+    assert "Nothing was refunded. The page was sent incomplete." in text(answer)
+    assert not PackageRefund.objects.exists()
+
+
 def test_programs_read_the_refund(acme, clock):
     package = buy(acme, tokens_product(tokens=7))
     record(used(1))
