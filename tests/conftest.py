@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 from _pytest import runner
+from django.db import transaction
 from django.test import Client
 
 from accounts.api_keys import keys
@@ -41,22 +42,42 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has read of customers and limits, the next one reads anew."""
-    monkeypatch.setattr(admission, "_ENTITLEMENTS", Entitlements())
-    monkeypatch.setattr(keys, "_KEY_CACHE", {})
-    monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
-    choice._redis_or_postgres.cache_clear()
+    _forget(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def shared_stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[..., Any]]:
+    """Set a stage once for all tests of a module: `shared_stage(function)`; each finds it as it was made.
+
+    The stage is one transaction, a test a savepoint within it. Tests that need an empty database, or that
+    commit, are in other modules.
+    """
+    outer = transaction.atomic()
+    outer._from_testcase = True  # type: ignore[attr-defined]  # what is durable may begin within it
+
+    def make(stage: Callable[[], Any]) -> Any:
+        with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as monkeypatch:
+            _forget(monkeypatch)
+            return stage()
+
+    with django_db_blocker.unblock():
+        outer.__enter__()
+    yield make
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        outer.__exit__(None, None, None)
 
 
 @pytest.fixture
 def acme() -> Customer:
     """Uses the services and pays for it."""
-    return Customer.objects.create(code="acme", name="Acme Ltd")
+    return make_acme()
 
 
 @pytest.fixture
 def globex() -> Customer:
     """Must see nothing of Acme's."""
-    return Customer.objects.create(code="globex", name="Globex GmbH", time_zone="Europe/Berlin")
+    return make_globex()
 
 
 @pytest.fixture
@@ -184,6 +205,23 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start what takes minutes first: then no core has to wait for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def make_acme() -> Customer:
+    """Acme, who uses the services and pays for it."""
+    return Customer.objects.create(code="acme", name="Acme Ltd")
+
+
+def make_globex() -> Customer:
+    """Globex, who must see nothing of Acme's."""
+    return Customer.objects.create(code="globex", name="Globex GmbH", time_zone="Europe/Berlin")
+
+
+def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "_ENTITLEMENTS", Entitlements())
+    monkeypatch.setattr(keys, "_KEY_CACHE", {})
+    monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
+    choice._redis_or_postgres.cache_clear()
 
 
 def _member(*, customer: Customer, email: str) -> User:

@@ -14,7 +14,8 @@ from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from invoices.models import ChargeLine
 from pricing.models import PackageTerms
-from tests.builders import THE_HOUR, at, close, record, report
+from tests.builders import THE_HOUR, at, close, customer, record, report
+from tests.conftest import make_acme, make_globex
 from tests.packages import UNCOVERED, buy, draw, tokens_product
 
 pytestmark = pytest.mark.django_db
@@ -121,20 +122,34 @@ def address(name, arguments):
     return reverse(name, kwargs=arguments)
 
 
-@pytest.fixture
-def both_have_bills(acme, globex):
+@pytest.fixture(scope="module", autouse=True)
+def both_have_bills(shared_stage):
     """Acme and Globex have used the same service in the same hour, which is closed, and use it now.
 
-    Both have bought the same package, of which the hour has drawn.
+    Both have bought the same package, of which the hour has drawn. All tests here find it so.
     """
-    terms = tokens_product()
-    for customer in (acme, globex):
-        buy(customer, terms, now=at(0))
-        record(report(customer=customer.code, service=UNCOVERED))
+    shared_stage(use_in_a_closed_hour_and_now)
+
+
+def use_in_a_closed_hour_and_now():
+    terms, customers = tokens_product(), (make_acme(), make_globex())
+    for one in customers:
+        buy(one, terms, now=at(0))
+        record(report(customer=one.code, service=UNCOVERED))
     close()
-    for customer in (acme, globex):
-        record(report("late", customer=customer.code, service=UNCOVERED))
-        draw(customer.quota_packages.get(), 1000, of=customer.hourly_bills.get())
+    for one in customers:
+        record(report("late", customer=one.code, service=UNCOVERED))
+        draw(one.quota_packages.get(), 1000, of=one.hourly_bills.get())
+
+
+@pytest.fixture
+def acme():
+    return customer("acme")
+
+
+@pytest.fixture
+def globex():
+    return customer("globex")
 
 
 def test_every_route_has_an_entry_in_this_file():
@@ -146,7 +161,7 @@ def test_every_route_has_an_entry_in_this_file():
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
-def test_public_pages_hold_nothing_of_a_customer(name, both_have_bills, alice_client):
+def test_public_pages_hold_nothing_of_a_customer(name, alice_client):
     answers = [client.get(reverse(name), follow=False) for client in (Client(), alice_client)]
 
     # The tests' own database may run without fsync, and then is not ready.
@@ -156,7 +171,7 @@ def test_public_pages_hold_nothing_of_a_customer(name, both_have_bills, alice_cl
 
 
 @pytest.mark.parametrize("name", sorted(PERSONAL | set(OWNED)))
-def test_nobody_in_particular_is_asked_to_sign_in(name, both_have_bills):
+def test_nobody_in_particular_is_asked_to_sign_in(name):
     arguments, _ = OWNED.get(name, ({}, {}))
     path = address(name, arguments)
 
@@ -167,7 +182,7 @@ def test_nobody_in_particular_is_asked_to_sign_in(name, both_have_bills):
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
-def test_what_is_another_customers_is_not_there(name, both_have_bills, alice_client):
+def test_what_is_another_customers_is_not_there(name, alice_client):
     foreign, nobodys = OWNED[name]
 
     answer = alice_client.get(address(name, foreign))
@@ -178,7 +193,7 @@ def test_what_is_another_customers_is_not_there(name, both_have_bills, alice_cli
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
-def test_its_owner_sees_it(name, both_have_bills, bob_client):
+def test_its_owner_sees_it(name, bob_client):
     """The control: there was something that Alice did not see."""
     own, _ = OWNED[name]
 
@@ -189,7 +204,7 @@ def test_its_owner_sees_it(name, both_have_bills, bob_client):
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
-def test_what_is_ones_own_says_nothing_of_another_customer(name, both_have_bills, alice_client):
+def test_what_is_ones_own_says_nothing_of_another_customer(name, alice_client):
     foreign, _ = OWNED[name]
     own = {argument: value.replace("globex", "acme") for argument, value in foreign.items()}
 
@@ -202,7 +217,7 @@ def test_what_is_ones_own_says_nothing_of_another_customer(name, both_have_bills
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
-def test_staff_who_do_not_act_for_a_customer_use_the_admin(name, both_have_bills, operator_client):
+def test_staff_who_do_not_act_for_a_customer_use_the_admin(name, operator_client):
     arguments, _ = OWNED[name]
 
     answer = operator_client.get(address(name, arguments))
@@ -212,7 +227,7 @@ def test_staff_who_do_not_act_for_a_customer_use_the_admin(name, both_have_bills
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 @pytest.mark.parametrize("name", sorted(OWNED))
-def test_what_is_another_customers_is_not_there_by_any_method(name, method, both_have_bills, alice_client):
+def test_what_is_another_customers_is_not_there_by_any_method(name, method, alice_client):
     arguments, _ = OWNED[name]
 
     answer = getattr(alice_client, method)(address(name, arguments))
@@ -222,7 +237,7 @@ def test_what_is_another_customers_is_not_there_by_any_method(name, method, both
 
 
 @pytest.mark.parametrize("name", sorted(PERSONAL))
-def test_what_is_personal_says_nothing_of_another_customer(name, both_have_bills, alice_client):
+def test_what_is_personal_says_nothing_of_another_customer(name, alice_client):
     answer = alice_client.get(reverse(name), follow=True)
 
     assert answer.status_code == 200
@@ -231,7 +246,7 @@ def test_what_is_personal_says_nothing_of_another_customer(name, both_have_bills
 
 
 @pytest.mark.parametrize("name", sorted(OWNED))
-def test_a_person_who_no_longer_acts_for_a_customer_sees_it_no_more(name, both_have_bills, bob, bob_client):
+def test_a_person_who_no_longer_acts_for_a_customer_sees_it_no_more(name, bob, bob_client):
     own, _ = OWNED[name]
     seen = bob_client.get(address(name, own))
     assert (seen.status_code, GLOBEX in seen.getvalue()) == (200, True)
@@ -242,7 +257,7 @@ def test_a_person_who_no_longer_acts_for_a_customer_sees_it_no_more(name, both_h
 
 
 @pytest.mark.parametrize("name", sorted(KEYED))
-def test_a_session_is_no_key(name, both_have_bills, alice_client):
+def test_a_session_is_no_key(name, alice_client):
     path = sample(ROUTES[name])
 
     answers = [
@@ -256,7 +271,7 @@ def test_a_session_is_no_key(name, both_have_bills, alice_client):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/packages?customer=globex", f"/api/v1/packages/{PACKAGE}/draws"])
-def test_a_key_of_one_customer_sees_no_package_of_another(path, both_have_bills, acme, globex):
+def test_a_key_of_one_customer_sees_no_package_of_another(path, acme, globex):
     def get(customer):
         _, key = issue_service_key(name="books", scopes=[Scope.BILLING_READ], customers=[customer])
         return Client().get(path, headers={"Authorization": f"Bearer {key}"})
@@ -278,7 +293,7 @@ def test_the_admin_is_for_staff(name, alice_client):
     assert [answer.content for answer in answers] == [b"", b""]
 
 
-def test_the_admins_sign_in_page_says_nothing_of_a_customer(both_have_bills, alice_client):
+def test_the_admins_sign_in_page_says_nothing_of_a_customer(alice_client):
     answer = alice_client.get(reverse("admin:login"))
 
     assert answer.status_code == 200

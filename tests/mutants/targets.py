@@ -123,6 +123,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/invoices/books/test_coverage.py",
         "tests/invoices/packages/test_draws.py",
         "tests/invoices/packages/test_forged_draws.py",
+        "tests/invoices/packages/test_forged_purchases.py",
         "tests/invoices/packages/test_parts_and_others.py",
         "tests/invoices/packages/test_package_histories.py",
     ),
