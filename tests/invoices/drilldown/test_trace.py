@@ -154,7 +154,7 @@ def any_hour(acme, chance):
     close(hour=3)
 
 
-def test_both_ways_agree(acme, globex, unbounded):
+def test_both_ways_agree_and_every_record_is_on_a_line_once_for_each_billing_item(acme, globex, unbounded):
     an_eventful_day(acme, globex)
     there = {
         (one.pk, each.pk, each.quantity, each.amount)
@@ -170,11 +170,6 @@ def test_both_ways_agree(acme, globex, unbounded):
     }
 
     assert there == back
-
-
-def test_every_record_is_on_a_line_once_for_each_billing_item(acme, globex, unbounded):
-    an_eventful_day(acme, globex)
-
     records = list(UsageRecord.objects.select_related("customer"))
     assert len(records) > 10
     for each in records:

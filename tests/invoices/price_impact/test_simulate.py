@@ -29,7 +29,7 @@ from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db
 
-RUNS = {"soak": 1000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 60)
+RUNS = {"soak": 1000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 30)
 SINCE, UNTIL = THE_HOUR - 24 * HOUR, THE_HOUR + 3 * HOUR
 NOW = dt.datetime.now(dt.UTC)
 SOON = NOW + HOUR

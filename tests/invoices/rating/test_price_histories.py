@@ -51,7 +51,7 @@ from usage.ingest.reversals import reverse_record
 from usage.models import HOUR, UsageRecord
 from usage.refused.errors import UsageError
 
-RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 6)
+RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 3)
 STEPS = 40
 
 BEGINNING = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)

@@ -30,7 +30,7 @@ from invoices.models import ChargeLine, HourlyBill
 from tests.builders import THE_HOUR, at, close
 from usage.models import HOUR, BillingHour, UsageRecord
 
-RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 20)
+RUNS = {"soak": 2000}.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 10)
 STEPS = 30
 MEASURES = ("input_tokens", "output_tokens", "input_characters")
 # What each of these services charges for.

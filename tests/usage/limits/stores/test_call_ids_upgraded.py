@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from accounts.models import Customer
 from tests.usage.limits.builders import NAME, TINY, ask, service
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.windows import CallState, RequestedCall, SettledCall
@@ -28,16 +29,8 @@ def run(function, *sent):
         return cursor.fetchall()
 
 
-def test_a_call_that_was_admitted_before_the_upgrade_is_settled_after_it(acme):
-    migrate(BEFORE)
-    run("admit_trip", as_before(acme))
-    migrate(AFTER)
-
-    assert PostgresWindows().customers_of(CALL) == {acme.pk}
-    assert PostgresWindows().settle([SettledCall(acme.pk, CALL, 7)]) == [CallState.HELD]
-
-
-def test_going_back_keeps_one_call_of_each_id_and_admits_further(acme, globex):
+def test_going_back_keeps_one_call_of_each_id_and_the_upgrade_all_that_were_admitted_before(acme, globex):
+    initech = Customer.objects.create(code="initech", name="Initech")
     other = RequestedCall(globex.pk, service().pk, CALL, 10, TINY)
     ask(acme, 10)
     PostgresWindows().admit([other])
@@ -47,7 +40,10 @@ def test_going_back_keeps_one_call_of_each_id_and_admits_further(acme, globex):
         cursor.execute("SELECT count(*) FROM usage_admittedcall")
         assert cursor.fetchone() == (1,)
     assert run("settle_calls", {"call_id": CALL}) == [(1, "held")]
+    run("admit_trip", as_before(initech, call_id="from before"))
     migrate(AFTER)
+    assert PostgresWindows().customers_of("from before") == {initech.pk}
+    assert PostgresWindows().settle([SettledCall(initech.pk, "from before", 7)]) == [CallState.HELD]
     assert PostgresWindows().admit([other])[0].admitted
 
 
@@ -61,7 +57,7 @@ def test_processes_of_the_release_before_admit_and_settle_after_the_upgrade(acme
     assert PostgresWindows().settle([SettledCall(acme.pk, CALL, None)]) == [CallState.RELEASED]
 
 
-def as_before(customer):
+def as_before(customer, *, call_id=CALL):
     """A call as the release before sends it."""
-    asked = {"call_id": CALL, "tokens": 10, "rpm": TINY.rpm, "tpm": TINY.tpm}
+    asked = {"call_id": call_id, "tokens": 10, "rpm": TINY.rpm, "tpm": TINY.tpm}
     return asked | {"customer": customer.pk, "service": service().pk}
