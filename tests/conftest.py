@@ -5,6 +5,7 @@ import fcntl
 import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 import redis
 from _pytest import runner
-from django.db import transaction
+from django.conf import settings
+from django.db import connection, transaction
 from django.test import Client
+from xdist.scheduler import LoadFileScheduling
 
 from accounts.api_keys import keys
 from accounts.api_keys.keys import issue_service_key
@@ -23,6 +26,7 @@ from tests.browsing import Browser
 from tests.builders import THE_HOUR
 from tests.redis_server import know_server, redis_server
 from tests.sensenova_billing.processes import prepare_cluster
+from tests.throwaway_postgres import OWN_SERVER
 from usage.limits import admission
 from usage.limits.entitlements import Entitlements
 from usage.limits.stores import choice
@@ -30,6 +34,29 @@ from usage.refused import counters
 from usage.refused.counters import RefusalCounters
 
 PASSWORD = "correct horse battery staple"
+TEMPLATE = "test_template"
+# Files with tests of `product`, which takes long to start.
+USES_THE_PRODUCT = {
+    "test_first_hour.py",
+    "test_refused_usage_on_stop.py",
+    "test_secret_key.py",
+    "test_slow_connections.py",
+    "test_supervisor.py",
+}
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+) -> None:
+    """Migrate one database; that of each process is a copy of it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or OWN_SERVER not in os.environ:
+        return
+    with _made_by_the_first(tmp_path_factory, TEMPLATE) as made, django_db_blocker.unblock():
+        if not made.exists():
+            _make_template()
+            made.touch()
+    connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
 
 
 @pytest.fixture(scope="session")
@@ -168,12 +195,7 @@ def redis_url(redis_of_all_tests: str) -> str:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cluster to be copied, with every table and the catalogue; all processes of a run share one."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    cluster = shared / "prepared-cluster"
-    with (shared / "prepared-cluster.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _made_by_the_first(tmp_path_factory, "prepared-cluster") as cluster:
         if not cluster.exists():
             prepare_cluster(cluster)
     return cluster
@@ -183,6 +205,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pytest_xdist_auto_num_workers() -> int:
     """Use one process more than there are cores: tests that start servers wait for much of their time."""
     return (os.cpu_count() or 1) + 1
+
+
+class _BySharedServer(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """A file is one process's, and all files that share a server are the same one's: it starts once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "files that share a product" if Path(file).name in USES_THE_PRODUCT else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Hand out tests by file, as `make test` asks, but for those that share a product."""
+    return _BySharedServer(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -222,6 +258,28 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "_KEY_CACHE", {})
     monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
     choice._redis_or_postgres.cache_clear()
+
+
+@contextmanager
+def _made_by_the_first(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """Give a path that all processes of a run share, to one of them at a time."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared / name
+
+
+def _make_template() -> None:
+    """Make a database with every table and the catalogue, to which nobody is connected."""
+    named, tests = connection.settings_dict["NAME"], connection.settings_dict["TEST"]
+    own_name, tests["NAME"] = tests["NAME"], TEMPLATE
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    load_catalogue()
+    connection.close()
+    tests["NAME"] = own_name
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = named
 
 
 def _member(*, customer: Customer, email: str) -> User:

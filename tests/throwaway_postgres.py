@@ -16,6 +16,9 @@ MEMORY = Path("/dev/shm")
 # More than the files of all workers' servers ever take together; a container may have 64 MB.
 ENOUGH = 4 * 2**30
 
+# Set where the server is our own, which may be left with whatever the tests make.
+OWN_SERVER = "TESTS_HAVE_THEIR_OWN_SERVER"
+
 _server = ExitStack()
 
 
@@ -28,6 +31,7 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
     if "DATABASE_URL" not in os.environ:
         # Killed processes lose nothing without fsync, only a power failure does; the tests run faster.
         os.environ["DATABASE_URL"] = _server.enter_context(throwaway_server(fsync=False))
+        os.environ[OWN_SERVER] = "1"
     return (yield)
 
 

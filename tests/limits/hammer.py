@@ -92,9 +92,9 @@ class Target:
 
 
 @contextmanager
-def served(url: str, *, redis_url: str, build: Build = SOUND) -> Iterator[Target]:
+def served(url: str, *, redis_url: str, build: Build = SOUND, workers: int = WEB_WORKERS) -> Iterator[Target]:
     """Serve a migrated database with several web processes."""
-    with web(url, application=build.application, workers=WEB_WORKERS, REDIS_URL=redis_url) as (port, _):
+    with web(url, application=build.application, workers=workers, REDIS_URL=redis_url) as (port, _):
         yield Target(url, redis_url, port, build.doubles_after)
 
 

@@ -16,6 +16,8 @@ from tests.sensenova_billing.processes import server_on_copy
 pytestmark = pytest.mark.long
 
 SMALL = {name: run.smaller() for name, run in RUNS.items()}
+# As few as can count apart.
+WEB_WORKERS = 2
 # Until the limits are reached, which is soon; on the slowest machine less than a window.
 SECONDS_AT_MOST = 50
 # They go on, to see what becomes of the limits.
@@ -35,7 +37,7 @@ def database(prepared):
 @pytest.fixture(scope="module")
 def sound(database):
     """What is sound, and what becomes unsound in the database alone: each run has customers of its own."""
-    with served(database, redis_url="") as target:
+    with served(database, redis_url="", workers=WEB_WORKERS) as target:
         yield target
 
 
@@ -55,7 +57,7 @@ def verdicts(database, directory, request):
             target = replace(request.getfixturevalue("sound"), doubles_after=build.doubles_after)
             return hammer(target, runs, seconds=seconds, directory=directory)
         redis_url = "" if store == POSTGRESQL else request.getfixturevalue("redis_url")
-        with served(database, redis_url=redis_url, build=build) as target:
+        with served(database, redis_url=redis_url, build=build, workers=WEB_WORKERS) as target:
             return hammer(target, runs, seconds=seconds, directory=directory)
 
     return find

@@ -85,9 +85,13 @@ def copy_product(to: Path) -> None:
     """Copy every file of the product that git does not ignore."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
-    for path in files.splitlines():
-        (to / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(REPOSITORY / path, to / path)
+    for path in map(Path, files.splitlines()):
+        # With what is compiled already, which is good for a file of the same age.
+        compiled = (REPOSITORY / path).parent.glob(f"__pycache__/{path.stem}.*.pyc")
+        for file in (REPOSITORY / path, *compiled):
+            target = to / file.relative_to(REPOSITORY)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str]) -> str:
