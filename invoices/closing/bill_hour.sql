@@ -46,7 +46,7 @@ WITH $consumed, $charged_lines, by_customer AS (
       LEFT JOIN accounts_customer AS customer ON customer.id = customer_id
       LEFT JOIN (
            SELECT customer_id, max(share) AS share
-             FROM (SELECT customer_id, sum(tokens - bought) / (60 * max(bought)) AS share
+             FROM (SELECT customer_id, sum(tokens - greatest(bought, before)) / (60 * max(bought)) AS share
                      FROM overruns GROUP BY customer_id, service_id) AS each
             GROUP BY customer_id) AS overrun USING (customer_id)
       LEFT JOIN LATERAL (

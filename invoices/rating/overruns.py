@@ -1,8 +1,8 @@
 """Overruns: the minutes in which a customer used more tokens than the TPM that it had bought.
 
 Admission refuses calls beyond the TPM, but a call may use more than estimated, or be made without admission.
-What is more than was bought is not charged. A late record counts with the others of its billing hour, so an
-overrun that is stored with an hour's bill never changes.
+What is more than was bought is not charged. A late record counts with the others of its billing hour and with
+what the minute had on earlier bills, so an overrun that is stored with an hour's bill never changes.
 """
 
 import datetime as dt
@@ -17,13 +17,17 @@ from sensenova_billing.lib.database.statements import load_statement
 
 
 class Overrun(NamedTuple):
-    """A minute of one customer and service: the tokens that were used, and the TPM that was bought."""
+    """A minute of one customer and service: the tokens that were used by then, and the TPM that was bought.
+
+    `before` are those of the tokens that are on earlier bills.
+    """
 
     customer_id: int
     service_id: int
     minute: dt.datetime
     tokens: int
     bought: int
+    before: int
 
 
 def overruns_of(*, hour: dt.datetime, customers: Sequence[int] | None = None) -> list[Overrun]:
@@ -32,8 +36,8 @@ def overruns_of(*, hour: dt.datetime, customers: Sequence[int] | None = None) ->
         cursor.execute(OVERRUNS, {"hour": hour, "customers": None if customers is None else list(customers)})
         rows = cursor.fetchall()
     return [
-        Overrun(customer, service, minute, int(tokens), int(bought))
-        for customer, service, minute, tokens, bought in rows
+        Overrun(customer, service, minute, int(tokens), int(bought), int(before))
+        for customer, service, minute, tokens, bought, before in rows
     ]
 
 

@@ -1,9 +1,12 @@
 """The minutes in which a customer used more than the TPM that it had bought."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from invoices.models import ParkedHour, QuotaOverrun
 from invoices.rating.overruns import overruns_of
 from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
@@ -77,6 +80,33 @@ def test_a_late_call_is_measured_by_what_was_bought_at_its_own_time(acme):
 
     assert overruns() == []
     assert overruns(hour=1) == [(acme.pk, at(10), 20_001, 10_000)]
+
+
+def test_a_late_call_counts_with_what_its_minute_had_on_earlier_bills(acme):
+    tpm_package(acme, 1, begins_at=at(0), ends_at=at(60))
+    use(6000, name="punctual")
+    use(9000, name="another minute", occurred_at=at(11))
+    close()
+    use(3000, name="late")
+    close(hour=1)
+    use(1001, name="later", occurred_at=at(10))
+    use(1000, name="within", occurred_at=at(11))
+
+    assert (overruns(), overruns(hour=1)) == ([], [])
+    assert overruns(hour=2) == [(acme.pk, at(10), 10_001, 10_000)]
+    assert [one.before for one in overruns_of(hour=at(120))] == [9000]
+
+
+def test_what_is_above_on_an_earlier_bill_parks_no_later_one(acme, settings):
+    settings.PARK_ABOVE_QUOTA_SHARE = Decimal("0.004")
+    tpm_package(acme, 1, begins_at=at(0), ends_at=at(60))
+    use(15_000)
+    close()
+    use(10, name="late", occurred_at=at(10))
+    close(hour=1)
+
+    assert [parked.hour_id for parked in ParkedHour.objects.all()] == [at(0)]
+    assert [int(one.tokens) for one in QuotaOverrun.objects.all()] == [15_010]
 
 
 def test_services_and_customers_are_measured_apart(acme, globex):
