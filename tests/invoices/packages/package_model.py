@@ -3,26 +3,65 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 IN, OUT = "input_tokens", "output_tokens"
 DAY = 24
+REFUND_DAYS = 1
+
+
+@dataclass(frozen=True)
+class ModelTerms:
+    """What a product holds and costs from an hour on; of TPM the price of a unit for a day, and no tokens."""
+
+    since: int
+    tokens: int | None
+    price: int
 
 
 @dataclass
 class ModelPackage:
-    """A package; hours are numbers, and `bought` tells which came first."""
+    """A package; hours are numbers, and `bought`, a minute and a number, tells which came first."""
 
     pk: int
     customer: str
     services: tuple[str, ...]
     begins: int
-    expires: int
-    bought: tuple[int, ...]
-    left: Any  # a Decimal; None of a TPM package
+    days: int
+    bought: tuple[int, int]
+    product: tuple[ModelTerms, ...]
+    units: int = 1
     weight: Decimal = Decimal(1)
-    ends: int = 0
+    renews: bool | None = None  # None: never switched
+    was_due: bool = False  # renewed, or refused to be
+    refund: tuple[int, int | None] | None = None  # the hour in which it ends, and what is left of TPM
+    credit: tuple[Any, ...] | None = None  # that hour, what is left, the amount, and what is credited
     is_over: bool = False
+
+    def __post_init__(self):
+        self.expires = self.ends = self.begins + self.days * DAY
+        self.terms = [terms for terms in self.product if terms.since * 60 <= self.bought[0]][-1]
+        self.left: Any = None if self.terms.tokens is None else Decimal(self.terms.tokens)
+
+    @property
+    def quantity(self):
+        """The tokens that were bought, or the units times days."""
+        return self.terms.tokens or self.units * self.days
+
+    @property
+    def paid(self):
+        """The price of all of it."""
+        return self.terms.price * (1 if self.terms.tokens else self.quantity)
+
+    @property
+    def is_tpm(self):
+        """Whether it covers all calls."""
+        return self.terms.tokens is None
+
+    def is_current(self, hour):
+        """Whether it covers calls, or is to."""
+        return not self.is_over and self.credit is None and hour < self.expires
 
     def covers(self, service, hour):
         """Whether a call at this hour is one of its."""
@@ -61,20 +100,72 @@ class Model:
     def begin_of(self, customer, services, *, is_tpm):
         """The hour at which a package begins that is bought now: after the other method."""
         begins = self.open + is_tpm
-        others = [
+        return max([begins, *self.ends_of_other_method(customer, services, is_tpm=is_tpm)])
+
+    def ends_of_other_method(self, customer, services, *, is_tpm):
+        """The hours at which packages of the other method end, without those that never begin."""
+        return [
             package.ends
             for package in self.packages.values()
             if package.customer == customer
             and {*services} & {*package.services}
-            and (package.left is None) != is_tpm
+            and package.is_tpm != is_tpm
+            and package.begins < package.ends
         ]
-        return max([begins, *others])
 
     def buy(self, package):
-        """Add a package that begins where `begin_of` says."""
-        package.ends = package.expires
+        """Add a package."""
         self.packages[package.pk] = package
         self.draws[package.pk] = []
+
+    def switch(self, package, *, is_on):
+        """Switch a renewal; return whether it may be."""
+        if package.renews is is_on:
+            return True
+        if package.was_due or not package.is_current(self.open) or (is_on and package.refund):
+            return False
+        package.renews = is_on
+        return True
+
+    def due(self, now):
+        """Return what has to be renewed by this minute, in turn."""
+        due = [
+            package
+            for package in self.packages.values()
+            if package.renews
+            and not package.was_due
+            and (package.is_over or package.expires * 60 <= now + 60)
+        ]
+        return sorted(due, key=lambda package: (package.expires, package.bought))
+
+    def renew(self, package, *, pk, now, number):
+        """Return the package that a renewal buys; None where another method is in the way."""
+        package.was_due = True
+        begins = max(package.ends, self.open)
+        others = self.ends_of_other_method(package.customer, package.services, is_tpm=package.is_tpm)
+        if any(end > begins for end in others):
+            return None
+        return ModelPackage(
+            pk, package.customer, package.services, begins, package.days, (now, number), package.product,
+            units=package.units, weight=package.weight, renews=True,
+        )  # fmt: skip
+
+    def refund(self, package, *, now):
+        """Order what is left to be credited; return whether that may be."""
+        begun = 0 if package.begins > self.open else (self.open - package.begins) // DAY + 1
+        if package.refund:
+            return True
+        if not package.is_current(self.open) or now >= package.bought[0] + REFUND_DAYS * DAY * 60:
+            return False
+        if package.is_tpm and begun == package.days:
+            return False
+        left = package.quantity - begun * package.units if package.is_tpm else None
+        ends = package.begins + begun * DAY if package.is_tpm and begun else self.open + 1
+        package.ends = max(package.begins, ends)
+        package.refund = ends, left
+        if not package.was_due and package.renews:
+            package.renews = False
+        return True
 
     def use(self, call):
         """Add a call."""
@@ -102,7 +193,19 @@ class Model:
             if package.pk in is_out or (package.pk in drawn and package.left == 0):
                 package.is_over = True
                 package.ends = min(package.ends, self.open + 1)
+        for package in self.packages.values():
+            if package.refund and package.credit is None:
+                self.credit(package)
         self.open += 1
+
+    def credit(self, package):
+        """End a package and credit its share of the price, cut off."""
+        ends, left = package.refund
+        left = package.left if left is None else left
+        share = Fraction(package.paid) * Fraction(left) / package.quantity
+        amount, credited = (Decimal(share * 10**n // 1).scaleb(-n) for n in (8, 2))
+        package.credit = ends, left, amount, credited
+        package.is_over = not package.is_tpm
 
     def give_back(self):
         """Give what reversed calls drew back to packages that still run."""

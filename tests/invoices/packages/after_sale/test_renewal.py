@@ -120,6 +120,20 @@ def test_the_next_package_is_renewed_as_well_until_it_is_switched_off(acme):
     assert acme.quota_packages.count() == 2
 
 
+def test_of_two_that_are_in_each_others_way_the_one_that_expired_sooner_is_renewed(acme):
+    first = buy(acme, on_sale(validity=1, validity_unit="day"), now=at(30) - 3 * DAY).package
+    second = buy(acme, tpm_on_sale(), units=1, periods=1, now=at(30) - 3 * DAY).package
+    assert second.begins_at == first.expires_at
+    for package in (second, first):
+        switch_renewal(package=package, is_on=True, by=ALICE, now=at(31) - 3 * DAY)
+    bill(acme)
+
+    sweep_packages(now=at(70))
+
+    assert PackageRenewal.objects.get(package=first).renewed_by == latest(acme)
+    assert PackageRenewal.objects.get(package=second).refused_at == at(70)
+
+
 def test_without_an_order_nothing_is_bought(acme):
     package = buy(acme)
     switch_renewal(package=package, is_on=False, by=ALICE, now=at(31))
