@@ -52,11 +52,12 @@ def main() -> int:
 def _judge(outcome: Outcome) -> Findings:
     """Compare what was acknowledged, what is stored and what is billed."""
     stored = read_stored(outcome.url, run=outcome.run)
+    journal, orders = read_journal(outcome.journal), read_journal(outcome.orders)
     return Findings(
         outcome=outcome,
-        verdict=check(journal=read_journal(outcome.journal), stored=stored),
+        verdict=check(journal=journal, stored=stored),
         books=audit(read_books(outcome.url), shown=outcome.clock.at),
-        packages=check_packages(read_sold(outcome.url), journal=read_journal(outcome.orders)),
+        packages=check_packages(read_sold(outcome.url), journal=orders, usage_journal=journal),
     )
 
 

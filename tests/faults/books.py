@@ -34,6 +34,7 @@ class Written:
     seals: Sequence[Any]
     parked: Sequence[Any] = ()
     divided: Sequence[Any] = ()
+    reversals: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def _wrong_bills(written: Written, bounds: dict[Group, tuple[int, int]]) -> list
     used: Counter[tuple[int, dt.datetime]] = Counter()
     for group, (_, most) in bounds.items():
         used[group.customer, group.hour] += most
+    for row in written.reversals:
+        used[row.customer, row.hour] += row.count
     return [
         f"bill {bill.number}: {bill.amount} for {bill.records} records"
         for bill in written.bills
@@ -237,7 +240,11 @@ _QUESTIONS = {
                date_trunc('hour', occurred_at, 'UTC') AS usage_hour, count(*) AS count,
                sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
                sum(input_characters) AS input_characters
-          FROM usage_usagerecord GROUP BY 1, 2, 3, 4""",
+          FROM usage_usagerecord WHERE reverses IS NULL GROUP BY 1, 2, 3, 4""",
+    # They count on their bill; their lines are corrections.
+    "reversals": """
+        SELECT customer_id AS customer, billing_hour AS hour, count(*) AS count
+          FROM usage_usagerecord WHERE reverses IS NOT NULL GROUP BY 1, 2""",
     "bills": """
         SELECT id, number, customer_id AS customer, hour_id AS hour, records, amount
           FROM invoices_hourlybill""",

@@ -2,7 +2,8 @@
 
 The journal has one JSON object a line: `{"ordered": id, "customer": code, "product": name, "units": n or
 null}` before an order leaves for the first time, and `{"bought": id, "number": number, "attempts": n}` for
-every answer that led to the package, also when an order is sent once more.
+every answer that led to the package, also when an order is sent once more. They have some of it renewed, and
+some refunded: `{"refunding": number}` before the order leaves, `{"refunded": number}` once it is answered.
 """
 
 import datetime as dt
@@ -28,7 +29,11 @@ from tests.faults.driver import NeverAcknowledged, WrongAnswer
 SECONDS_TO_ANSWER = 20
 LONGEST_PAUSE = 1.0
 RESENT = 0.2  # so many of the orders are sent once more
+RENEWED, KEPT = 0.3, 0.5  # of the purchases the renewal is switched on, and off again
+REFUNDED = 0.3  # so often is one of the last packages refunded
+LAST = 6
 MOST_UNITS = 3
+MOST_DAYS = 3
 # A package that would begin later, because another method is in force, is not bought yet.
 MOST_TO_WAIT = dt.timedelta(hours=8)
 # A customer prefers one prepaid method for so long, and then the other.
@@ -78,6 +83,7 @@ class _Buyer:
         self._random = Random(f"{run}/buyer/{customer}")
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{shop.port}", timeout=SECONDS_TO_ANSWER)
         self._attempts = 0
+        self._bought: list[str] = []
 
     def buy(self, stopping: threading.Event) -> None:
         """Sign in, and buy now and then until stopped."""
@@ -85,6 +91,8 @@ class _Buyer:
             self._sign_in()
             while not stopping.wait(self._random.uniform(0, LONGEST_PAUSE)):
                 self._buy_one()
+                if self._bought and self._random.random() < REFUNDED:
+                    self._refund(self._random.choice(self._bought[-LAST:]))
 
     def _sign_in(self) -> None:
         """Sign in; after an answer that broke off the browser may be signed in, or have another token."""
@@ -101,7 +109,8 @@ class _Buyer:
         product = self._random.choice(self._preferred())
         path = f"/customers/{self._customer}/packages/buy/{self._shop.terms[product]}"
         units = self._random.randint(1, MOST_UNITS) if "TPM" in product else None
-        choice = {"units": str(units), "periods": "1"} if units else {}
+        days = self._random.randint(1, MOST_DAYS)
+        choice = {"units": str(units), "periods": str(days)} if units else {}
         shown = self._insist("GET", path, params=choice)
         order = _hidden(shown.text)
         if shown.status_code != 200 or "begins_at" not in order:
@@ -114,6 +123,31 @@ class _Buyer:
         self._order(path, order)
         if self._random.random() < RESENT:
             self._order(path, order)
+        if self._random.random() < RENEWED:
+            self._renew(self._bought[-1], "on")
+            if self._random.random() > KEPT:
+                self._renew(self._bought[-1], "off")
+
+    def _renew(self, number: str, renewal: str) -> None:
+        """Switch the renewal of a package; it is refused where the package has ended meanwhile."""
+        fields = _hidden(self._insist("GET", f"/packages/{number}").text) | {"renewal": renewal}
+        answer = self._insist("POST", f"/packages/{number}/renewal", data=fields)
+        if answer.status_code != 302:
+            raise WrongAnswer(f"{number}, renewal: {answer.status_code} {answer.text[:2000]}")
+
+    def _refund(self, number: str) -> None:
+        """Order a refund until it is answered, as the page shows it; it may be refused."""
+        path = f"/packages/{number}/refund"
+        order = _hidden(self._insist("GET", path).text)
+        if "ends_at" not in order:
+            return
+        self._book.note(refunding=number)
+        while (answer := self._insist("POST", path, data=order)).status_code == 409:
+            order |= _hidden(answer.text)
+        if answer.status_code == 302:
+            self._book.note(refunded=number)
+        elif answer.status_code != 400:
+            raise WrongAnswer(f"{path}: {answer.status_code} {answer.text[:2000]}")
 
     def _preferred(self) -> list[str]:
         """Return the products of the method that this customer prefers now; half of the customers each."""
@@ -129,6 +163,7 @@ class _Buyer:
             attempts += self._attempts
             if answer.status_code == 302 and (found := _PACKAGE.search(answer.headers["Location"])):
                 self._book.note(bought=order["order_id"], number=found[1], attempts=attempts)
+                self._bought.append(found[1])
                 return
             if answer.status_code != 409:
                 raise WrongAnswer(f"{path}: {answer.status_code} {answer.text[:2000]}")

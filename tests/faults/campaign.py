@@ -58,6 +58,7 @@ WEB = ("web worker", "web server", "clock off")
 OFF = (-3600, 3600)  # seconds on the fast clock
 
 # Of the records, and up to how long ago.
+REVERSED = 0.1
 LATE, LATEST = 0.15, dt.timedelta(hours=6)
 ON_THE_EDGE = 0.15
 TICK = dt.timedelta(microseconds=1)
@@ -103,6 +104,7 @@ class Outcome:
     restarts: Mapping[str, int]
     seconds: float  # that the faults took
     seconds_to_catch_up: float | None  # None where the product did not, by itself
+    unverified: str  # what `verify_books` finds
 
 
 def go_through(
@@ -155,6 +157,7 @@ def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) ->
         sizes=SIZES,
         instant=partial(_instant, product.clock),
         may_be_behind=True,
+        reversed=REVERSED,
         patience=SECONDS_TO_ACKNOWLEDGE,
     )
     _wait_until_it_works(product)
@@ -186,6 +189,7 @@ def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) ->
         restarts=dict(product.restarts),
         seconds=seconds,
         seconds_to_catch_up=_catch_up(product),
+        unverified=product.unverified(),
     )
 
 
@@ -248,7 +252,7 @@ def _instant(clock: FastClock, random: Random) -> dt.datetime:
 
 
 def _catch_up(product: Product) -> float | None:
-    """Return after how many seconds the product had closed the hour in which the last record came.
+    """Return after how many seconds the product had closed the hour of the last record, and renewed packages.
 
     Where it does not by itself, the hours are closed by hand for the checker's sake, and None is returned.
     """
@@ -262,10 +266,23 @@ def _catch_up(product: Product) -> float | None:
 
 def _has_closed(url: str, hour: dt.datetime) -> bool:
     try:
-        last: dt.datetime | None = ask(url, "SELECT max(hour) FROM usage_billinghour")
+        last: dt.datetime | None = ask(url, _LAST_CLOSED)
     except psycopg.OperationalError:
         return False
     return last is not None and last >= hour
+
+
+# None while a renewal is due.
+_LAST_CLOSED = """
+SELECT max(hour) FROM usage_billinghour
+ WHERE NOT EXISTS (
+       SELECT FROM invoices_packagerenewal AS renewal
+         JOIN pricing_quotapackage AS package ON package.id = renewal.package_id
+        WHERE is_on AND renewed_by_id IS NULL AND refused_at IS NULL AND ended_at IS NULL
+          AND (expires_at <= (SELECT max(hour) FROM usage_billinghour)
+               OR EXISTS (SELECT FROM invoices_packagedraw AS draw
+                           WHERE draw.package_id = package.id AND NOT is_return
+                             AND ("left" = 0 OR ran_out_at IS NOT NULL))))"""
 
 
 def kills(struck: Mapping[str, int]) -> int:

@@ -42,7 +42,7 @@ def check(*, journal: Iterable[dict[str, Any]], stored: Iterable[Stored]) -> Ver
     for entry in journal:
         if "sent" in entry:
             posts[entry["sent"]] = entry["records"]
-        else:
+        elif "acknowledged" in entry:
             receipts[entry["acknowledged"]].append(entry)
     sent = _contents(record for records in posts.values() for record in records)
     acknowledged = _contents(record for name in receipts for record in posts[name])

@@ -4,7 +4,8 @@ The journal is on the disk before a sender goes on. It has one JSON object a lin
 [...]}` before a post leaves for the first time, each record as `[customer, event_id, service, occurred_at,
 input_tokens, output_tokens, input_characters]`; and `{"acknowledged": name, "attempts": n, "accepted": n,
 "duplicates": n}` for every 200, also when a post that was acknowledged is sent once more, as after a lost
-reply.
+reply. Of acknowledged records some are reversed: `{"reversing": event_id, "customer": code}` before the
+request leaves, then the same with "reversed", or with "not_reversed" where the answer is a refusal.
 """
 
 import datetime as dt
@@ -29,6 +30,7 @@ SECONDS_TO_ACKNOWLEDGE = 60
 # Sooner than Retry-After asks for, so that more posts meet a server that is just coming back.
 PAUSE = 0.1
 RESENT = 0.1  # so many of the acknowledged posts are sent once more
+USAGE, REVERSALS = "/api/v1/usage", "/api/v1/reversals"
 
 # Which measures are reported of a service, and up to which quantity.
 TOKENS = {"input_tokens": 4000, "output_tokens": 900}
@@ -60,6 +62,8 @@ class Target:
     instant: Callable[[Random], dt.datetime] = lambda _: dt.datetime.now(dt.UTC)
     # The server's clock may be an hour behind: then it refuses what it takes for the future, for a while.
     may_be_behind: bool = False
+    # After so many of the posts one of their records is reversed.
+    reversed: float = 0
     patience: float = SECONDS_TO_ACKNOWLEDGE
 
 
@@ -94,6 +98,11 @@ class Driver:
         with self._lock:
             self._write({"acknowledged": post.name, "attempts": attempts, **receipt})
             self.acknowledged += 1
+
+    def note(self, **entry: Any) -> None:
+        """Note what becomes of a reversal."""
+        with self._lock:
+            self._write(entry)
 
     def _write(self, entry: dict[str, Any]) -> None:
         self._journal.write(json.dumps(entry) + "\n")
@@ -152,6 +161,8 @@ class _Sender:
             self._acknowledged.append(post)
             if self._random.random() < RESENT:
                 self._insist(self._random.choice(self._acknowledged))
+            if self._random.random() < self._driver.target.reversed:
+                self._reverse(self._random.choice(self._random.choice(self._acknowledged).records))
         self._connection.close()
 
     def _next_post(self) -> Post:
@@ -172,32 +183,52 @@ class _Sender:
             attempts += 1
         self._driver.note_acknowledged(post, attempts=attempts, receipt=receipt)
 
+    def _reverse(self, record: Record) -> None:
+        """Have a record reversed, and insist on an answer."""
+        customer, event_id = record[:2]
+        self._driver.note(reversing=event_id, customer=customer)
+        body = json.dumps({"customer": customer, "event_id": event_id, "reason": "A fault run."}).encode()
+        deadline = time.monotonic() + self._driver.target.patience
+        while (answer := self._send(REVERSALS, body)) is None:
+            if time.monotonic() > deadline:
+                raise NeverAcknowledged(f"the reversal of {event_id}")
+            time.sleep(PAUSE)
+        self._driver.note(**{"reversed" if answer[0] == 200 else "not_reversed": event_id}, customer=customer)
+
     def _try(self, post: Post) -> dict[str, int] | None:
         """Send once and return the receipt, or None where the post has to be sent again."""
+        answer = self._send(USAGE, post.body)
+        if answer is None:
+            return None
+        status, body = answer
+        if status == 200:
+            receipt: dict[str, int] = json.loads(body)
+            return receipt
+        if status == 422 and self._driver.target.may_be_behind and _is_only_early(body):
+            return None
+        raise WrongAnswer(f"{post.name}: {status} {body[:500]!r}")
+
+    def _send(self, path: str, body: bytes) -> tuple[int, bytes] | None:
+        """Send once and return the status and the answer; None where that says to send again."""
         try:
             with self._driver.one_under_way():
-                status, headers, body = self._exchange(post.body)
+                status, headers, content = self._exchange(path, body)
         except (OSError, http.client.IncompleteRead):
             self._connection.close()
             self._driver.count("broken")
             return None
         self._driver.count(str(status))
-        if status == 200:
-            receipt: dict[str, int] = json.loads(body)
-            return receipt
         # 502 and 504 come of the proxy alone, where the web server ended before it answered.
         if status in (502, 503, 504) and headers["Retry-After"]:
             return None
-        if status == 422 and self._driver.target.may_be_behind and _is_only_early(body):
-            return None
-        raise WrongAnswer(f"{post.name}: {status} {body[:500]!r}")
+        return status, content
 
-    def _exchange(self, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _exchange(self, path: str, body: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
         headers = {
             "Authorization": f"Bearer {self._driver.target.key}",
             "Content-Type": "application/json",
         }
-        self._connection.request("POST", "/api/v1/usage", body, headers)
+        self._connection.request("POST", path, body, headers)
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()
 

@@ -95,8 +95,17 @@ class Product:
             check=False,
         )
         if finished.returncode:
-            raise StartFailed(f"`manage.py {arguments[0]}` failed: {finished.stderr}")
+            said = f"{finished.stdout}{finished.stderr}"
+            raise StartFailed(f"`manage.py {arguments[0]}` failed: {said}")
         return finished.stdout
+
+    def unverified(self) -> str:
+        """Return what `verify_books` finds, empty where the books are right."""
+        try:
+            self.manage("verify_books", "--rerate")
+        except StartFailed as failed:
+            return str(failed)
+        return ""
 
     def environment(self, name: str = "") -> dict[str, str]:
         """Return the environment of one of the processes."""

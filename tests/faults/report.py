@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tests.faults.books import HOUR, Books
 from tests.faults.campaign import Outcome, kills
 from tests.faults.checker import Verdict
-from tests.faults.packages import PackageFindings
+from tests.faults.packages import KINDS, PackageFindings
 
 SHOWN = 5  # of each kind of fault
 
@@ -33,6 +33,8 @@ class Findings:
         found |= self.packages.faults()
         if self.outcome.seconds_to_catch_up is None:
             found["did not catch up by itself"] = 1
+        if self.outcome.unverified:
+            found["books that do not verify"] = 1
         return found
 
     def headline(self) -> dict[str, int]:
@@ -62,6 +64,8 @@ class Findings:
             f"packages: bought {self.packages.bought:,}, ran out {self.packages.ran_out:,}; methods switched "
             f"{self.packages.switched:,}; tokens covered {self.packages.covered:,}, charged "
             f"{self.packages.charged:,}",
+            f"packages: renewed {self.packages.renewed:,}, credited {self.packages.credited:,}; "
+            f"calls reversed {self.packages.reversed:,}, tokens given back {self.packages.returned:,}",
             f"posts: {self.verdict.posts:,}, of which not at the first attempt {self.verdict.sent_again:,}; "
             f"sent once more {self.verdict.resent:,}; records billed in a later hour {self.books.late:,}",
             f"all hours closed {caught_up:.1f} s after the last record"
@@ -69,6 +73,7 @@ class Findings:
             else "the hours were not closed until that was done by hand",
             f"the longest wait of an ended hour for its closing: {self._slowest()} on the fast clock",
             _listed(self.headline()),
+            self.outcome.unverified or "the books verify",
             *self._details(),
             "RED: " + _listed(self.faults()) if self.is_red else "clean",
         ]
@@ -86,10 +91,7 @@ class Findings:
                 kind: getattr(self.books, kind)
                 for kind in ("gaps", "early", "quantities", "amounts", "seals")
             },
-            **{
-                kind: getattr(self.packages, kind)
-                for kind in ("orders", "draws", "coverage", "methods", "halves")
-            },
+            **{kind: getattr(self.packages, kind) for kind in KINDS},
         }
         return [f"{kind}: {one}" for kind, found in kinds.items() for one in found[:SHOWN]]
 

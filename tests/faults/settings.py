@@ -5,10 +5,12 @@ from sensenova_billing.settings import CELERY_BEAT_SCHEDULE, CELERY_BROKER_URL, 
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests"]  # for `set_stage` and `sell_packages`
 CLOCK_MAY_BE_WRONG = True
+PACKAGE_REFUNDS = "unused"
 CELERY_BEAT_SCHEDULE["close due hours"] |= {
     "schedule": env.float("SECONDS_BETWEEN_BELLS", default=0.3),
     "options": {"expires": 5},
 }
+CELERY_BEAT_SCHEDULE["sweep packages"] |= {"schedule": 1.0, "options": {"expires": 5}}
 CELERY_BEAT_MAX_LOOP_INTERVAL = 0.2
 if CELERY_BROKER_URL.startswith("pgmq"):
     # A task whose worker was killed is delivered once more within the run, not ten minutes later.

@@ -140,6 +140,16 @@ def test_corrections_are_amounts_and_no_records():
     assert faults(lines=[*LINES, correction], **changed) == {}
 
 
+def test_reversals_are_records_of_their_bill_and_corrections():
+    taken_back = line(quantity=-100, amount="-0.004", records=1, correction="reversal", id=3)
+    total = {"amount": Decimal("0.096"), "records": 4}
+    changed = {"bills": [bill(**total)], "seals": [seal(lines=3, **total)], "lines": [*LINES, taken_back]}
+    reversal = row({"customer": 1, "hour": TEN, "count": 1})
+
+    assert faults(**changed, reversals=[reversal]) == {}
+    assert faults(**changed) == {"amounts": 1}
+
+
 def test_a_parked_customers_hour_is_counted_and_no_fault():
     parked = [row({"customer": 2, "hour": TEN})]
 
