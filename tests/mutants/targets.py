@@ -28,6 +28,32 @@ _BUYING = (
     "tests/invoices/packages/test_status.py",
     "tests/invoices/packages/test_draws.py",
 )
+_SHOWING = (
+    "tests/invoices/packages/test_status.py",
+    "tests/invoices/packages/test_views.py",
+    "tests/invoices/packages/test_covered.py",
+    "tests/invoices/packages/test_api.py",
+    "tests/invoices/packages/test_admin.py",
+    "tests/invoices/packages/test_trace.py",
+)
+_AFTER_SALE = (
+    "tests/invoices/packages/after_sale/test_renewal.py",
+    "tests/invoices/packages/after_sale/test_refund.py",
+    "tests/invoices/packages/after_sale/test_notices.py",
+    "tests/concurrency/test_package_notices_races.py",
+)
+_PACKAGE_TERMS = (
+    "tests/pricing/changes/packages/test_commands.py",
+    "tests/pricing/changes/packages/test_rows.py",
+    "tests/pricing/catalogue/test_packages.py",
+    "tests/invoices/price_impact/test_package_admin.py",
+    "tests/pricing/files/test_formats.py",
+)
+_PACKAGE_LIMITS = (
+    "tests/usage/limits/test_package_limits.py",
+    "tests/usage/limits/test_status.py",
+    "tests/usage/limits/test_entitlements.py",
+)
 _RERATING = (
     "tests/invoices/corrections/test_corrections.py",
     "tests/invoices/corrections/test_admin.py",
@@ -102,7 +128,14 @@ TESTS: dict[str, tuple[str, ...]] = {
     "invoices/rating/returned_tokens.sql": _COVERING,
     "invoices/rating/find_run_outs.sql": _COVERING,
     "invoices/rating/package_demand.sql": _COVERING,
+    "invoices/rating/overruns.py": ("tests/invoices/packages/test_overruns.py",),
+    "invoices/rating/overruns.sql": ("tests/invoices/packages/test_overruns.py",),
     "invoices/packages/purchase.py": _BUYING,
+    "invoices/packages/*.py": _SHOWING,
+    "invoices/packages/*.sql": _SHOWING,
+    "invoices/packages/after_sale/*.py": _AFTER_SALE,
+    "invoices/packages/after_sale/*.sql": _AFTER_SALE,
+    "invoices/closing/credit_refunds.sql": _AFTER_SALE,
     "invoices/rating/charges_sql.py": (
         *_BILLING,
         "tests/invoices/portal/test_views.py",
@@ -153,6 +186,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/usage/ingest/test_record.py",
         "tests/usage/limits/test_api.py",
     ),
+    "usage/limits/*package_limits.*": _PACKAGE_LIMITS,
     "usage/limits/entitlements.py": _ENTITLING,
     "usage/limits/read_entitlements.sql": _ENTITLING,
     "usage/limits/admission.py": (
@@ -206,6 +240,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/pricing/catalogue/test_estimates_api.py",
         "tests/pricing/catalogue/test_calculator.py",
     ),
+    "pricing/changes/packages/*.py": _PACKAGE_TERMS,
     "pricing/changes/apply.py": (
         "tests/pricing/changes/test_apply.py",
         "tests/pricing/changes/test_price_commands.py",
