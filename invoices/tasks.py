@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def close_due_hours() -> None:
-    """Close every hour that is due; packages are renewed before and looked after afterwards.
+    """Close every hour that is due; packages are renewed before and after each, and looked after in the end.
 
-    Before, because a renewal begins in an open hour, and after an outage many are closed at once.
+    Before the next hour is closed, because a renewal begins in an open one, and after an outage many are due.
     """
     try:
-        _log_swept(sweep.Swept(renewed=renew_packages(now=database_now())))
+        _renew()
     finally:
-        closed = close.close_due_hours(now=database_now(), on_closed=_log_closed)
+        closed = close.close_due_hours(now=database_now(), on_closed=_closed)
     if closed:
         sweep_packages()
 
@@ -32,6 +32,15 @@ def close_due_hours() -> None:
 def sweep_packages() -> None:
     """Do and mail what is due about packages."""
     _log_swept(sweep.sweep_packages(now=database_now()))
+
+
+def _renew() -> None:
+    _log_swept(sweep.Swept(renewed=renew_packages(now=database_now())))
+
+
+def _closed(closed: close.ClosedHour) -> None:
+    _log_closed(closed)
+    _renew()
 
 
 def _log_swept(swept: sweep.Swept) -> None:

@@ -2,8 +2,9 @@
 
 It is bought in the last hour before the expiry and begins with the expiry, so that no hour is left without
 the billing method. A Tokens package that is used up is renewed by the next sweep, from the hour in which its
-method ends. The price is that of the terms in force at the purchase. The order goes over to the next package.
-It is carried out once: the purchase has an order id that is made from the package.
+method ends; one that expires is renewed once its last hour is the earliest open one, as an hour before could
+still use it up. The price is that of the terms in force at the purchase. The order goes over to the next
+package. It is carried out once: the purchase has an order id that is made from the package.
 """
 
 import datetime as dt
@@ -29,6 +30,7 @@ from invoices.models import (
 from invoices.packages.purchase import PurchaseRefused, buy_package
 from invoices.packages.status import CURRENT, PackageStatus, packages_at
 from pricing.models import PackageTerms, QuotaPackage
+from usage.billing_hours import next_hour_to_close
 from usage.models import HOUR
 
 # So long its outcome is on the pages.
@@ -129,8 +131,11 @@ def _renew(pk: int, *, now: dt.datetime) -> bool:
 
 def _due(now: dt.datetime) -> QuerySet[PackageRenewal]:
     last = PackageDraw.objects.filter(USED_UP, package=OuterRef("package"))
+    open_hour = next_hour_to_close() or now
     return PackageRenewal.objects.filter(
-        Q(package__expires_at__lte=now + HOUR) | Exists(last),
+        Q(package__expires_at__lte=now + HOUR, package__tokens=None)
+        | Q(package__expires_at__lte=min(now, open_hour) + HOUR)
+        | Exists(last),
         is_on=True,
         renewed_by=None,
         refused_at=None,

@@ -134,9 +134,13 @@ class Model:
             for package in self.packages.values()
             if package.renews
             and not package.was_due
-            and (package.is_over or package.expires * 60 <= now + 60)
+            and (package.is_over or package.expires * 60 <= self.last_minute(package, now))
         ]
         return sorted(due, key=lambda package: (package.expires, package.bought))
+
+    def last_minute(self, package, now):
+        """The latest expiry at which a package is renewed; an hour before its last could still use it up."""
+        return now + 60 if package.is_tpm else min(now, self.open * 60) + 60
 
     def renew(self, package, *, pk, now, number):
         """Return the package that a renewal buys; None where another method is in the way."""

@@ -7,7 +7,7 @@ import pytest
 from django.core import mail
 
 from accounts.models import AuditEntry, Customer
-from invoices.models import PackageNotice, PackagePurchase, PackageRenewal
+from invoices.models import ChargeLine, PackageNotice, PackagePurchase, PackageRenewal
 from invoices.packages.after_sale.renewal import RenewalRefused, switch_renewal
 from invoices.packages.after_sale.sweep import sweep_packages
 from invoices.tasks import close_due_hours
@@ -97,6 +97,34 @@ def test_after_an_outage_packages_are_renewed_before_hours_are_closed(acme, monk
     close_due_hours()
 
     assert latest(acme).begins_at == package.expires_at
+
+
+def test_a_package_that_an_hour_before_its_last_one_uses_up_is_renewed_from_the_next_hour_on(acme):
+    terms = on_sale(tokens=1_000, validity=1, validity_unit="day")
+    package = renewed(acme, terms, now=at(30, hour=-23))
+    assert package.expires_at == at(60)
+    record(report(occurred_at=at(10, hour=-1)), now=at(11, hour=-1))
+
+    before = sweep_packages(now=at(2)).renewed
+    close(hour=-1)
+    sweep_packages(now=at(6))
+
+    assert (before, latest(acme).begins_at) == (0, at(0))
+
+
+def test_after_an_outage_no_hour_is_closed_before_what_the_last_one_used_up_is_renewed(acme):
+    renewed(acme, on_sale(tokens=1_500), now=at(30, hour=-2))
+    for hour in (-2, -1, 0):
+        record(report(f"call{hour}", occurred_at=at(40, hour=hour)), now=at(41, hour=hour))
+
+    close_due_hours()
+
+    assert [package.begins_at for package in acme.quota_packages.order_by("id")[:3]] == [
+        at(0, hour=-2),
+        at(0, hour=-1),
+        at(0),
+    ]
+    assert not ChargeLine.objects.filter(package=None).exists()
 
 
 def test_where_its_first_hour_is_closed_the_next_begins_in_the_earliest_open_one(acme):
