@@ -97,6 +97,37 @@ def test_a_late_call_counts_with_what_its_minute_had_on_earlier_bills(acme):
     assert [one.before for one in overruns_of(hour=at(120))] == [9000]
 
 
+def test_of_earlier_bills_only_charged_calls_of_the_same_minute_customer_and_service_count(acme, globex):
+    for customer, service in ((acme, "SenseChat-5"), (acme, "SenseChat"), (globex, "SenseChat-5")):
+        tpm_package(customer, 1, begins_at=at(0), ends_at=at(120), service=service)
+        use(9000, name=f"{customer.code}-{service}", customer=customer.code, service=service)
+    raw_record("failed", input_tokens=9000, outcome="failed", is_charged=False)
+    use(9000, name="another minute", occurred_at=at(11))
+    close()
+    close(hour=1)
+    use(1000, name="late")
+    use(1000, name="late in another hour", occurred_at=at(70))
+    within = overruns(hour=2)
+    use(10, name="more")
+
+    assert within == []
+    assert overruns(hour=2) == [(acme.pk, at(10), 10_010, 10_000)]
+
+
+def test_a_reversed_call_was_made_all_the_same(acme):
+    tpm_package(acme, 1, begins_at=at(0), ends_at=at(60))
+    use(9000)
+    close()
+    reverse_record(customer=acme, event_id="call-0", reason="Counted twice.", now=at(61), by="operator")
+    record(report("late", input_tokens=1000, output_tokens=1), now=at(70))
+    on_the_same_bill = overruns(hour=1)
+    close(hour=1)
+    record(report("later", input_tokens=1, output_tokens=0), now=at(130))
+
+    assert on_the_same_bill == [(acme.pk, at(10), 10_001, 10_000)]
+    assert overruns(hour=2) == [(acme.pk, at(10), 10_002, 10_000)]
+
+
 def test_what_is_above_on_an_earlier_bill_parks_no_later_one(acme, settings):
     settings.PARK_ABOVE_QUOTA_SHARE = Decimal("0.004")
     tpm_package(acme, 1, begins_at=at(0), ends_at=at(60))
