@@ -167,6 +167,14 @@ def test_days_that_have_not_begun_are_refunded_and_the_package_ends_with_the_pre
     assert state_of(package, begun) == PackageState.REFUNDED
 
 
+def test_in_the_last_hour_of_a_day_the_next_one_has_not_begun(acme):
+    package = buy(acme, tpm_on_sale(), units=2, periods=3, now=at(30, hour=-24)).package
+
+    order = order_refund(package=package, by=ALICE, now=at(40))
+
+    assert (order.ends_at, order.left) == (at(60), 4)
+
+
 def test_a_tpm_package_that_has_not_begun_is_refunded_whole(acme):
     package = buy(acme, tpm_product(), units=3, periods=7)
 
@@ -249,6 +257,31 @@ def test_a_credit_is_numbered_and_copies_names(acme):
     assert [credit.number for credit in credits] == [f"C{at(0):%Y%m%d}-acme-{n}" for n in (1, 2)]
     assert (credits[0].customer_name, credits[1].product_name) == ("Acme Ltd", "More")
     assert credits[0].ordered_by == ALICE
+
+
+def test_each_refund_is_carried_out_with_its_own_hour_and_numbers_go_on(acme, globex):
+    terms = on_sale()
+    first, second, other = (buy(customer, terms).package for customer in (acme, acme, globex))
+    order_refund(package=first, by=ALICE, now=at(40))
+    for package in (second, other):
+        order_refund(package=package, by=ALICE, now=at(70))
+    close_with_usage()
+    at_first = [credit.package for credit in PackageCredit.objects.all()]
+    close_with_usage(hour=1)
+
+    numbers = [credit.number.split("-", 1)[1] for credit in PackageCredit.objects.order_by("package_id")]
+    assert at_first == [first]
+    assert numbers == ["acme-1", "acme-2", "globex-1"]
+
+
+def test_of_several_draws_the_last_says_what_is_left(acme):
+    package = buy(acme, on_sale(tokens=100)).package
+    for hour in (0, 1):
+        draw(package, 20, of=bill(acme, hour=hour))
+
+    credit = refunded(package, now=at(130))
+
+    assert (credit.left, credit.credited) == (60, 18)
 
 
 def test_a_credit_is_part_of_the_seal_of_its_hour(acme):
