@@ -101,12 +101,15 @@ def test_of_earlier_bills_only_charged_calls_of_the_same_minute_customer_and_ser
     for customer, service in ((acme, "SenseChat-5"), (acme, "SenseChat"), (globex, "SenseChat-5")):
         tpm_package(customer, 1, begins_at=at(0), ends_at=at(120), service=service)
         use(9000, name=f"{customer.code}-{service}", customer=customer.code, service=service)
+    use(6000, name="another hour", occurred_at=at(70))
     raw_record("failed", input_tokens=9000, outcome="failed", is_charged=False)
     use(9000, name="another minute", occurred_at=at(11))
     close()
     close(hour=1)
     use(1000, name="late")
     use(1000, name="late in another hour", occurred_at=at(70))
+    use(100, name="late of another customer", customer="globex")
+    use(100, name="late to another service", service="SenseChat")
     within = overruns(hour=2)
     use(10, name="more")
 
