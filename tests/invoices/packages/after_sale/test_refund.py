@@ -168,7 +168,7 @@ def test_days_that_have_not_begun_are_refunded_and_the_package_ends_with_the_pre
 
 
 def test_in_the_last_hour_of_a_day_the_next_one_has_not_begun(acme):
-    package = buy(acme, tpm_on_sale(), units=2, periods=3, now=at(30, hour=-24)).package
+    package = buy(acme, tpm_product(), units=2, periods=3, now=at(30, hour=-24))
 
     order = order_refund(package=package, by=ALICE, now=at(40))
 
@@ -260,8 +260,8 @@ def test_a_credit_is_numbered_and_copies_names(acme):
 
 
 def test_each_refund_is_carried_out_with_its_own_hour_and_numbers_go_on(acme, globex):
-    terms = on_sale()
-    first, second, other = (buy(customer, terms).package for customer in (acme, acme, globex))
+    terms = tokens_product()
+    first, second, other = (buy(customer, terms) for customer in (acme, acme, globex))
     order_refund(package=first, by=ALICE, now=at(40))
     for package in (second, other):
         order_refund(package=package, by=ALICE, now=at(70))
@@ -275,7 +275,7 @@ def test_each_refund_is_carried_out_with_its_own_hour_and_numbers_go_on(acme, gl
 
 
 def test_of_several_draws_the_last_says_what_is_left(acme):
-    package = buy(acme, on_sale(tokens=100)).package
+    package = buy(acme, tokens_product(tokens=100))
     for hour in (0, 1):
         draw(package, 20, of=bill(acme, hour=hour))
 

@@ -100,7 +100,7 @@ def test_after_an_outage_packages_are_renewed_before_hours_are_closed(acme, monk
 
 
 def test_a_package_that_an_hour_before_its_last_one_uses_up_is_renewed_from_the_next_hour_on(acme):
-    terms = on_sale(tokens=1_000, validity=1, validity_unit="day")
+    terms = tokens_product(tokens=1_000, validity=1, validity_unit="day")
     package = renewed(acme, terms, now=at(30, hour=-23))
     assert package.expires_at == at(60)
     record(report(occurred_at=at(10, hour=-1)), now=at(11, hour=-1))
@@ -113,7 +113,7 @@ def test_a_package_that_an_hour_before_its_last_one_uses_up_is_renewed_from_the_
 
 
 def test_after_an_outage_no_hour_is_closed_before_what_the_last_one_used_up_is_renewed(acme):
-    renewed(acme, on_sale(tokens=1_500), now=at(30, hour=-2))
+    renewed(acme, tokens_product(tokens=1_500), now=at(30, hour=-2))
     for hour in (-2, -1, 0):
         record(report(f"call{hour}", occurred_at=at(40, hour=hour)), now=at(41, hour=hour))
 
@@ -149,8 +149,8 @@ def test_the_next_package_is_renewed_as_well_until_it_is_switched_off(acme):
 
 
 def test_of_two_that_are_in_each_others_way_the_one_that_expired_sooner_is_renewed(acme):
-    first = buy(acme, on_sale(validity=1, validity_unit="day"), now=at(30) - 3 * DAY).package
-    second = buy(acme, tpm_on_sale(), units=1, periods=1, now=at(30) - 3 * DAY).package
+    first = buy(acme, tokens_product(validity=1, validity_unit="day"), now=at(30) - 3 * DAY)
+    second = buy(acme, tpm_product(), units=1, periods=1, now=at(30) - 3 * DAY)
     assert second.begins_at == first.expires_at
     for package in (second, first):
         switch_renewal(package=package, is_on=True, by=ALICE, now=at(31) - 3 * DAY)
