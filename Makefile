@@ -14,7 +14,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser fault hammer fuzz mutants check format lock openapi \
+.PHONY: help run gateway test test-clients test-browser fault hammer fuzz mutants check format lock openapi translations \
 	bench-ingest bench-close bench-effect bench-admission bench-edges
 
 help: ## list the targets
@@ -79,6 +79,10 @@ bench-edges: .venv/requirements-dev ## measure what slow and large requests do t
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
+
+translations: .venv/requirements-dev ## collect the texts of pages, and compile the Chinese ones (needs gettext)
+	$(MANAGE) makemessages --locale zh_Hans --no-location --no-wrap --no-obsolete $(addprefix --ignore ,.venv var tests benchmarks examples findings)
+	$(MANAGE) compilemessages --locale zh_Hans --ignore .venv
 
 lock: ## choose the newest allowed version of every dependency (needs uv)
 	$(COMPILE) --upgrade --output-file requirements.lock

@@ -28,6 +28,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact, GreaterThan, LessThanOrEqual
+from django.utils.translation import gettext_noop
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
@@ -57,18 +58,19 @@ def _is_an_amount(column: str = "amount") -> Q:
 
 
 class Correction(models.TextChoices):
-    """What a charge line corrects, if anything."""
+    """What a charge line corrects, if anything; pages translate the labels."""
 
-    NONE = "", "usage"
-    REVERSAL = "reversal", "reversed"
-    CREDITED = "taken_back", "credited"
-    REBILLED = "charged_anew", "rebilled"
+    NONE = "", gettext_noop("usage")
+    REVERSAL = "reversal", gettext_noop("reversed")
+    CREDITED = "taken_back", gettext_noop("credited")
+    REBILLED = "charged_anew", gettext_noop("rebilled")
 
     @property
     def words(self) -> str:
         """As bills and their files word it; empty for usage."""
-        price = " at corrected price" if self is Correction.REBILLED else ""
-        return f"{self.label}{price}" if self.value else ""
+        if self is Correction.REBILLED:
+            return gettext_noop("rebilled at corrected price")
+        return self.label if self.value else ""
 
 
 def _range(begin: str, end: str, bounds: str = "[)") -> Func:
@@ -408,15 +410,16 @@ class QuotaOverrun(models.Model):
 
 
 class NoticeKind(models.TextChoices):
-    """What a notice about a package says."""
+    """What a notice about a package says; pages translate the labels."""
 
-    USED_80 = "used_80", "80 % used"
-    USED_100 = "used_100", "used up"
-    EXPIRES_7 = "expires_7", "expires within 7 days"
-    EXPIRES_3 = "expires_3", "expires within 3 days"
-    EXPIRES_1 = "expires_1", "expires within a day"
-    RENEWED = "renewed", "renewed"
-    NOT_RENEWED = "not_renewed", "not renewed"
+    # xgettext:no-python-format
+    USED_80 = "used_80", gettext_noop("80 % used")
+    USED_100 = "used_100", gettext_noop("used up")
+    EXPIRES_7 = "expires_7", gettext_noop("expires within 7 days")
+    EXPIRES_3 = "expires_3", gettext_noop("expires within 3 days")
+    EXPIRES_1 = "expires_1", gettext_noop("expires within a day")
+    RENEWED = "renewed", gettext_noop("renewed")
+    NOT_RENEWED = "not_renewed", gettext_noop("not renewed")
 
 
 class PackageNotice(models.Model):

@@ -74,6 +74,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    # Before whatever may answer with a page.
+    "sensenova_billing.http.language.page_language",
     "django.middleware.common.CommonMiddleware",
     # Before whatever reads a body, which begins with the check against cross-site requests.
     "sensenova_billing.http.body_limits.BodyLimitMiddleware",
@@ -215,6 +217,13 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="")
 USE_TZ = True
 TIME_ZONE = "UTC"  # inside; each customer's pages use the customer's own zone
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "billing_language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SECURE = HTTPS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = False
 FORMAT_MODULE_PATH = "sensenova_billing.formats"

@@ -20,6 +20,7 @@ from pricing.catalogue.views import prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
 from sensenova_billing.http import errors
 from sensenova_billing.http.home import home
+from sensenova_billing.http.language import choose_language
 from sensenova_billing.monitoring.health import HealthView, ReadyView
 from sensenova_billing.monitoring.metrics import MetricsView
 from usage.clients.api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView, TracesView
@@ -39,6 +40,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("sign-in", SignInView.as_view(), name="sign_in"),
     path("sign-out", LogoutView.as_view(), name="sign_out"),
+    path("language", choose_language, name="set_language"),
     path("prices", prices, name="prices"),
     path("overview", invoices.overview, name="overview"),
     path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),

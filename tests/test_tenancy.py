@@ -75,7 +75,7 @@ KEYED = {
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
 KEYED |= {"api_packages", "api_package_draws"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.
-DEEDS = {"sign_out", "api_estimates", "dismiss_notice", "set_renewal"}
+DEEDS = {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_renewal"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"
 STAFF_PAGES = {

@@ -22,6 +22,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_noop
 
 from accounts.models import Customer, ServiceKey
 from pricing.models import Service
@@ -68,7 +69,7 @@ class Outcome(StrEnum):
     @property
     def label(self) -> str:
         """In words."""
-        return "cut off" if self is Outcome.CUT else self.value
+        return gettext_noop("cut off") if self is Outcome.CUT else gettext_noop("failed")
 
 
 def _quantity() -> "models.BigIntegerField[int, int]":

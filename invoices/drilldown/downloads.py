@@ -9,6 +9,8 @@ from django.db import connection, transaction
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
 from rest_framework.exceptions import APIException
 
 from invoices.drilldown.csv_tables import RECORD_COLUMNS, record_rows
@@ -29,7 +31,7 @@ class Busy(APIException):
 
     status_code = 503
     default_code = "busy"
-    default_detail = (
+    default_detail = gettext_noop(
         "Too many files are being written at the moment. Nothing was done; try again in a minute."
     )
 
@@ -63,7 +65,7 @@ def csv_download_or_page(*, name: str, head: Sequence[str], rows: Rows) -> HttpR
     try:
         return csv_download(name=name, head=head, rows=rows)
     except Busy as busy:
-        return render(None, "error.html", {"status": 503, "message": busy.detail}, status=503)
+        return render(None, "error.html", {"status": 503, "message": gettext(str(busy.detail))}, status=503)
 
 
 def records_file(*, line: ChargeLine) -> Download:
@@ -85,7 +87,9 @@ def _write_in_turn(*, file: "SpooledTemporaryFile[bytes]", head: Sequence[str], 
     if not _TURNS.acquire(timeout=PATIENCE_SECONDS):
         raise Busy
     try:
-        with transaction.atomic():  # which a server-side cursor needs: one snapshot, fetched in batches
+        # A server-side cursor needs a transaction: one snapshot, fetched in batches. Files are for programs
+        # too: their words are English in every language.
+        with transaction.atomic(), translation.override("en"):
             write_csv(to=file, head=head, rows=rows)
     finally:
         _give_the_connection_back()  # Django would keep it until the last byte is sent

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from invoices.drilldown.pagination import (
@@ -61,8 +62,8 @@ class FindCallForm(forms.Form):
     """Which call a customer looks for."""
 
     event_id = EventIdField(
-        label="Request ID",
-        help_text="The id under which the call was reported, exactly as it was sent.",
+        label=_("Request ID"),
+        help_text=_("The id under which the call was reported, exactly as it was sent."),
     )
 
 

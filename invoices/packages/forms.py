@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import gettext
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from invoices.packages.purchase import PurchaseRefused
@@ -19,7 +20,7 @@ from sensenova_billing.lib.api.query_params import CustomerQuery
 
 MOST_ROWS = 1000
 ROWS_A_PAGE = 100
-UNIT_TEXT = f"{TPM_OF_UNIT:,} TPM and {RPM_OF_UNIT} RPM"
+UNIT_TEXT = f"{TPM_OF_UNIT:,} TPM, {RPM_OF_UNIT} RPM"
 _BAD_KEY = {"invalid": "is not what an earlier page named"}
 
 
@@ -57,9 +58,11 @@ class AmountForm(forms.Form):
         if terms.tokens is not None:
             return
         unit = ValidityUnit(terms.validity_unit)
-        self.fields["units"] = _number(f"Units of {UNIT_TEXT}", most=MOST_UNITS)
-        self.fields["periods"] = _number(
-            f"{unit.value.capitalize()}s", most=MOST_DAYS if unit == ValidityUnit.DAY else MOST_MONTHS
+        self.fields["units"] = _number(gettext("Units of %(unit)s") % {"unit": UNIT_TEXT}, most=MOST_UNITS)
+        self.fields["periods"] = (
+            _number(gettext("Days"), most=MOST_DAYS)
+            if unit == ValidityUnit.DAY
+            else _number(gettext("Months"), most=MOST_MONTHS)
         )
 
     def amount(self) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def hidden_fields(*, begins_at: dt.datetime, sent: forms.Form | None) -> dict[st
 
 
 def _number(label: str, *, most: int) -> WholeNumberField:
-    text = f"Give a whole number from 1 to {most:,}."
+    text = gettext("Give a whole number from 1 to %(most)s.") % {"most": f"{most:,}"}
     return WholeNumberField(
         label=label,
         validators=[MinValueValidator(1, text), MaxValueValidator(most, text)],

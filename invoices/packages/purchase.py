@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
@@ -23,6 +24,12 @@ from pricing.rules.methods import MOST_UNITS, RPM_OF_UNIT, TPM_OF_UNIT, BillingM
 from pricing.rules.validity import MOST_DAYS, MOST_MONTHS, ValidityUnit, expiry_of
 from usage.billing_hours import hour_of, lock_hours_for_ingest
 from usage.models import HOUR
+
+# Why a renewal may be refused too, which is stored in English.
+SUSPENDED = gettext_noop("%(customer)s is suspended and cannot buy packages.")
+NOT_ON_THESE_TERMS = gettext_noop("%(product)s is not on sale on these terms now.")
+COVERS_NOTHING = gettext_noop("This product covers no service.")
+OTHER_METHOD = gettext_noop("Another billing method is in force or scheduled for what it covers.")
 
 
 class PurchaseRefused(Exception):
@@ -92,18 +99,18 @@ def plan_purchase(
         _require_units(units=units, periods=periods, unit=unit)
         begins_at, quantity = hour_of(now) + HOUR, (units or 0) * periods
     elif units is not None or periods != 1:
-        raise PurchaseRefused("A Tokens package is bought as it is, one at a time.", field="units")
+        raise PurchaseRefused(gettext("A Tokens package is bought as it is, one at a time."), field="units")
     else:
         begins_at, quantity = hour_of(now), 1
         periods = terms.validity
     services = terms.covered_services
     if not services:
-        raise PurchaseRefused("This product covers no service.")
+        raise PurchaseRefused(gettext(COVERS_NOTHING))
     begins_at = first_hour or begins_at
     other_ends_at = _end_of_other_method(customer=customer, services=services, method=method, after=begins_at)
     waits_for = None
     if other_ends_at is not None and first_hour is not None:
-        raise PurchaseRefused("Another billing method is in force or scheduled for what it covers.")
+        raise PurchaseRefused(gettext(OTHER_METHOD))
     if other_ends_at is not None:
         begins_at = other_ends_at
         waits_for = next(one for one in BillingMethod if one not in (method, BillingMethod.TOKENS_POSTPAID))
@@ -147,7 +154,7 @@ def buy_package(
     if before := PackagePurchase.objects.filter(order_id=order_id).select_related("package").first():
         same = before.package.customer_id, before.package.terms_id, before.package.units
         if same != (customer.pk, terms.pk, units):
-            raise PurchaseRefused("This order id is that of another purchase.", field="order_id")
+            raise PurchaseRefused(gettext("This order id is that of another purchase."), field="order_id")
         return before
     hour = first_hour or hour_of(now)
     open_hour = lock_hours_for_ingest([hour])[hour]
@@ -176,17 +183,23 @@ def buy_package(
 
 def _require_on_sale(*, customer: Customer, terms: PackageTerms, now: dt.datetime) -> None:
     if customer.is_suspended:
-        raise PurchaseRefused(f"{customer.name} is suspended and cannot buy packages.")
+        raise PurchaseRefused(gettext(SUSPENDED) % {"customer": customer.name})
     if not terms.begins_at <= now or (terms.ends_at is not None and terms.ends_at <= now):
-        raise PurchaseRefused(f"{terms.product.name} is not on sale on these terms now.", field="product")
+        raise PurchaseRefused(gettext(NOT_ON_THESE_TERMS) % {"product": terms.product.name}, field="product")
 
 
 def _require_units(*, units: int | None, periods: int, unit: ValidityUnit) -> None:
     if units is None or not 1 <= units <= MOST_UNITS:
-        raise PurchaseRefused(f"Choose from 1 to {MOST_UNITS:,} units.", field="units")
-    most = MOST_DAYS if unit == ValidityUnit.DAY else MOST_MONTHS
+        raise PurchaseRefused(
+            gettext("Choose from 1 to %(most)s units.") % {"most": f"{MOST_UNITS:,}"}, field="units"
+        )
+    most, choose = (
+        (MOST_DAYS, gettext("Choose from 1 to %(most)s days."))
+        if unit == ValidityUnit.DAY
+        else (MOST_MONTHS, gettext("Choose from 1 to %(most)s months."))
+    )
     if not 1 <= periods <= most:
-        raise PurchaseRefused(f"Choose from 1 to {most:,} {unit}s.", field="periods")
+        raise PurchaseRefused(choose % {"most": f"{most:,}"}, field="periods")
 
 
 def _end_of_other_method(

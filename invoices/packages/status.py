@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Case, CharField, DecimalField, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Cast, Coalesce
+from django.utils.translation import gettext_noop
 
 from accounts.models import Customer
 from invoices.models import (
@@ -39,8 +40,8 @@ class PackageState(StrEnum):
 
     @property
     def label(self) -> str:
-        """As pages word it."""
-        return self.value.replace("_", " ")
+        """As pages word it, who translate it."""
+        return _LABELS[self]
 
     @property
     def badge(self) -> str:
@@ -48,6 +49,13 @@ class PackageState(StrEnum):
         return _BADGES.get(self, "")
 
 
+_LABELS = {
+    PackageState.SCHEDULED: gettext_noop("scheduled"),
+    PackageState.IN_FORCE: gettext_noop("in force"),
+    PackageState.USED_UP: gettext_noop("used up"),
+    PackageState.EXPIRED: gettext_noop("expired"),
+    PackageState.REFUNDED: gettext_noop("refunded"),
+}
 _BADGES = {
     PackageState.SCHEDULED: "running",
     PackageState.IN_FORCE: "success",

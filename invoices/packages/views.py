@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -47,7 +48,7 @@ from sensenova_billing.lib import clock
 PACKAGES_A_PAGE = 50
 DRAWS_A_PAGE = 50
 # In local time the page says when it would begin now; the refusal would say it in UTC.
-CHANGED = "Nothing was bought: the package would begin at another hour by now. Check the dates below."
+CHANGED = _("Nothing was bought: the package would begin at another hour by now. Check the dates below.")
 
 
 @never_cache
@@ -140,7 +141,11 @@ def buy(request: HttpRequest, code: str, pk: int) -> HttpResponse:
         order = OrderForm(request.POST, terms=terms)
         bought, status = _ordered(request, order, customer=customer, terms=terms, now=now)
         if bought is not None:
-            messages.success(request, f"Bought: {bought.package.product_name}, number {bought}.")
+            messages.success(
+                request,
+                _("Bought: %(product)s, number %(number)s.")
+                % {"product": bought.package.product_name, "number": bought},
+            )
             return redirect("customer_package", number=bought.package.number)
         return _show_purchase(request, customer=customer, terms=terms, form=order, now=now, status=status)
     is_chosen = "units" in request.GET or terms.tokens is not None

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from invoices.drilldown.bill_lists import Selection
@@ -28,17 +29,17 @@ class HourKeyField(forms.Field):
         try:
             return dt.datetime.strptime(value, KEY_FORMAT).replace(tzinfo=dt.UTC)
         except ValueError as error:
-            raise ValidationError("This is not an hour of a bill.") from error
+            raise ValidationError(_("This is not an hour of a bill.")) from error
 
 
-def _day_field(label: str) -> forms.DateField:
+def _day_field(label: Any) -> forms.DateField:
     return forms.DateField(
         label=label,
         required=False,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         validators=[MinValueValidator(_FIRST), MaxValueValidator(_LAST)],
-        error_messages={"invalid": "Write the day as year-month-day, such as 2026-11-23."},
+        error_messages={"invalid": _("Write the day as year-month-day, such as 2026-11-23.")},
     )
 
 
@@ -51,13 +52,14 @@ class SelectionForm(forms.Form):
         self._services = {service.name: service for service in services}
         by_group = groupby(services, key=lambda service: service.group.name)
         self.fields |= {
-            "from": _day_field("From"),
-            "to": _day_field("To, this day included"),
+            "from": _day_field(_("From")),
+            "to": _day_field(_("To, this day included")),
             "service": forms.ChoiceField(
+                label=_("Service"),
                 required=False,
-                choices=[("", "All services")]
+                choices=[("", _("All services"))]
                 + [(name, [(one.name, one.name) for one in group]) for name, group in by_group],
-                error_messages={"invalid_choice": "There is no service of this name."},
+                error_messages={"invalid_choice": _("There is no service of this name.")},
             ),
         }
 
@@ -66,12 +68,12 @@ class SelectionForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         first, last = cleaned.get("from"), cleaned.get("to")
         if first and last and last < first:
-            self.add_error("to", f"The span ends before it begins, on {first}.")
+            self.add_error("to", _("The span ends before it begins, on %(day)s.") % {"day": first})
         for name, values in self._query.lists():
             if name not in self.fields:
-                raise ValidationError("%(name)s is not known here.", params={"name": name})
+                raise ValidationError(_("%(name)s is not known here."), params={"name": name})
             if len(values) > 1:
-                raise ValidationError("%(name)s is given more than once.", params={"name": name})
+                raise ValidationError(_("%(name)s is given more than once."), params={"name": name})
         return cleaned
 
     def selection(self, customer: Customer) -> Selection:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, Sum
+from django.utils.translation import gettext_noop
 
 from accounts.models import Customer
 from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
@@ -22,7 +23,12 @@ from usage.billing_hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR, UsageRecord
 
 LATEST_BILLS = 5
-UNDER_REVIEW = "under review"
+# The states of an hour; pages translate them.
+RUNNING = gettext_noop("running")
+CLOSING_SOON = gettext_noop("closing soon")
+CLOSED = gettext_noop("closed")
+NO_USAGE = gettext_noop("no usage")
+UNDER_REVIEW = gettext_noop("under review")
 
 
 @dataclass(frozen=True)
@@ -224,10 +230,10 @@ def _row(
     cells: list[Cell],
 ) -> HourRow:
     if open_hour:
-        state, records = ("running" if open_hour.is_running else "closing soon"), open_hour.records
+        state, records = (RUNNING if open_hour.is_running else CLOSING_SOON), open_hour.records
     else:
-        without_bill = UNDER_REVIEW if is_parked else "no usage"
-        state, records = ("closed" if bill else without_bill), (bill.records if bill else 0)
+        without_bill = UNDER_REVIEW if is_parked else NO_USAGE
+        state, records = (CLOSED if bill else without_bill), (bill.records if bill else 0)
     number = bill.number if bill else None
     amount = exact_sum(cell.amount for cell in cells)
     return HourRow(hour=hour, state=state, bill_number=number, records=records, cells=cells, amount=amount)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -245,9 +246,12 @@ def _file_name(what: str, customer: Customer, form: SelectionForm) -> str:
 def _chart(read: Overview) -> dict[str, Any]:
     """Return what overview.js draws, oldest hour first; amounts as text, so that none loses a digit."""
     rows = read.rows[::-1]
+    hours = [hour_text(row.hour) for row in rows]
     return {
-        "hours": [hour_text(row.hour) for row in rows],
+        "hours": hours,
+        "titles": [*hours[:-1], gettext("%(hour)s, so far") % {"hour": hours[-1]}],
         "totals": [exact(row.amount) for row in rows],
+        "words": {"currency": gettext("RMB"), "total": gettext("Total (RMB)")},
         "services": [
             {
                 "name": service.name,

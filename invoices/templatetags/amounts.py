@@ -1,17 +1,21 @@
-"""Amounts, quantities and hours as text. Nothing is rounded but what `rmb` shows of a total."""
+"""Amounts, quantities and hours as text. Nothing is rounded but what `rmb` shows of a total.
+
+English and Chinese group digits and write hours alike: 1,051.60 and 2026-11-23 10:00-11:00.
+"""
 
 import datetime as dt
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from invoices.models import Correction
-from invoices.rating.charges_sql import Charge
-from pricing.models import unit_text
 from pricing.rules.amounts import plain
 from pricing.rules.measures import Measure
+from pricing.words import measure_name, unit_name
 from sensenova_billing.lib import local_time
 from usage.models import UsageRecord
 
@@ -32,9 +36,15 @@ def exact(number: Decimal, decimals: int = 2) -> str:
 def rmb(amount: Decimal) -> str:
     """Return a total to the fen, e.g. `RMB 1,051.60`; less than a fen is shown with all its digits."""
     if amount and -FEN < amount < FEN:
-        return f"RMB {exact(amount)}"
+        return in_rmb(amount)
     with localcontext(prec=_DIGITS):
-        return f"RMB {amount.quantize(FEN, ROUND_HALF_UP):,.2f}"
+        return in_rmb(amount.quantize(FEN, ROUND_HALF_UP))
+
+
+@register.filter
+def in_rmb(amount: Decimal) -> str:
+    """Return every digit of an amount with its currency, e.g. `RMB 0.0415`."""
+    return gettext("RMB %(amount)s") % {"amount": exact(amount)}
 
 
 @register.filter
@@ -46,19 +56,31 @@ def grouped(number: Decimal | int) -> str:
 @register.filter
 def billing_item(measure: str) -> str:
     """Return a billing item's words, e.g. `Input tokens`."""
-    return Measure(measure).label
+    return measure_name(measure)
+
+
+@register.filter
+def in_sentence(name: str) -> str:
+    """Return a name as it stands within a sentence: in English with a small letter."""
+    return name.lower() if name.isascii() else name
 
 
 @register.filter
 def correction_words(correction: str) -> str:
     """Return what a line does to an earlier one, e.g. `credited`."""
-    return Correction(correction).words
+    return gettext(Correction(correction).words)
 
 
 @register.filter
-def unit(charge: Charge) -> str:
-    """Return what a charge's unit price is for, e.g. `thousand tokens`."""
-    return unit_text(measure=Measure(charge.measure), unit_size=charge.unit_size)
+def correction_name(correction: str) -> str:
+    """Return the name of a correction, e.g. `rebilled`."""
+    return gettext(Correction(correction).label)
+
+
+@register.filter
+def unit(charge: Any) -> str:
+    """Return what the unit price of a charge or line is for, e.g. `thousand tokens`."""
+    return unit_name(measure=charge.measure, unit_size=charge.unit_size)
 
 
 @register.filter

@@ -7,11 +7,13 @@ import msgspec
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from pricing.catalogue.estimates import EstimatedUsage
 from pricing.catalogue.offering import Catalog
 from pricing.rules.characters import count_characters
-from pricing.rules.measures import MAX_QUANTITY, Measure
+from pricing.rules.measures import MAX_QUANTITY, WHOLE_OF, Measure, parts_beyond_whole
+from pricing.words import measure_name
 from sensenova_billing.lib.admin.number_fields import WholeNumberField
 from sensenova_billing.lib.api.strict_json import TOO_FINE, Instant
 
@@ -47,7 +49,7 @@ class QuantityField(WholeNumberField):
             required=False,
             max_value=MAX_QUANTITY,
             error_messages={
-                "max_value": "Give %(limit_value)s or less.",
+                "max_value": _("Give %(limit_value)s or less."),
             },
             widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
             **fields,
@@ -58,16 +60,19 @@ class CalculatorForm(forms.Form):
     """A service and what is used of it; what the service does not charge for is ignored."""
 
     service = forms.ChoiceField(
-        error_messages={"invalid_choice": "This service is not on sale. Choose another."}
+        label=_("Service"),
+        error_messages={"invalid_choice": _("This service is not on sale. Choose another.")},
     )
     input_text = forms.CharField(
-        label="Or the text itself",
+        label=_("Or the text itself"),
         required=False,
         strip=False,
         max_length=LONGEST_TEXT,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="Its characters are counted; it is not stored. In SSML, which begins with <speak, tags "
-        "and comments are not charged.",
+        help_text=_(
+            "Its characters are counted; it is not stored. In SSML, which begins with <speak, tags "
+            "and comments are not charged."
+        ),
     )
 
     def __init__(self, data: QueryDict | None, *, catalog: Catalog) -> None:
@@ -82,7 +87,7 @@ class CalculatorForm(forms.Form):
         # A script shows these when another service is chosen; browsers do not send disabled fields.
         for measure in Measure:
             self.fields[measure.value] = QuantityField(
-                label=measure.label, disabled=measure not in self.charged
+                label=measure_name(measure), disabled=measure not in self.charged
             )
         self.fields["input_text"].disabled = not self.takes_text
 
@@ -97,10 +102,15 @@ class CalculatorForm(forms.Form):
         return [self[measure.value] for measure in Measure]
 
     def clean(self) -> dict[str, Any]:
-        """Refuse characters that are given twice."""
+        """Refuse characters that are given twice, and parts that are more than their whole."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("input_text") and cleaned.get("input_characters") is not None:
-            self.add_error("input_text", "Give either the number of characters or the text, not both.")
+            self.add_error("input_text", _("Give either the number of characters or the text, not both."))
+        beyond = parts_beyond_whole({measure: cleaned.get(measure) or 0 for measure in Measure})
+        if beyond:
+            part = Measure(beyond[0])
+            refusal = _("This is part of %(whole)s, and cannot be more.")
+            self.add_error(part, refusal % {"whole": measure_name(WHOLE_OF[part])})
         return cleaned
 
     def usage(self) -> EstimatedUsage | None:

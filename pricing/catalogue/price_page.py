@@ -4,12 +4,13 @@ import datetime as dt
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
 
+from django.utils.translation import gettext
+
 from pricing.catalogue.offering import CallLimit, Catalog, GroupOnSale, ItemOnSale, ServiceOnSale
-from pricing.models import price_text
-from pricing.rules.amounts import plain
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
+from pricing.words import kind_name, list_text, measure_name, price_words
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ def upcoming_changes(catalog: Catalog) -> list[ChangeRow]:
             before = item.price
             for change in item.upcoming:
                 words = _words(before, item.measure), _words(change.price, item.measure)
-                found.setdefault((change.at, service.name, *words), []).append(item.measure.label)
+                found.setdefault((change.at, service.name, *words), []).append(measure_name(item.measure))
                 before = change.price
     rows = [
-        ChangeRow(at, service, ", ".join(items), before, after)
+        ChangeRow(at, service, list_text(items), before, after)
         for (at, service, before, after), items in found.items()
     ]
     return sorted(rows, key=lambda row: row.at)
@@ -129,22 +130,22 @@ def _group(group: GroupOnSale) -> Group:
 
 
 def _together(charges: list[Charged]) -> Charged:
-    return Charged(", ".join(charge.items for charge in charges), charges[0].price)
+    return Charged(list_text(charge.items for charge in charges), charges[0].price)
 
 
 def _charges(service: ServiceOnSale) -> list[Charged]:
-    return [Charged(item.measure.label, _price_text(item)) for item in service.items]
+    return [Charged(measure_name(item.measure), _price_text(item)) for item in service.items]
 
 
 def _price_text(item: ItemOnSale) -> PriceText:
-    words, _, remark = _words(item.price, item.measure).partition(" (")
+    words = price_words(item.price, item.measure)
     following = item.upcoming[0] if item.upcoming else None
     upcoming = Upcoming(following.at, _words(following.price, item.measure)) if following else None
     if item.price.kind == Kind.LIST_PRICE:
         return PriceText(words, next=upcoming)
     return PriceText(
         words=words,
-        remark=remark.removesuffix(")"),
+        remark=_remark(item.price),
         badge=item.price.kind.badge,
         is_free_trial=item.price.kind == Kind.FREE_TRIAL,
         list_price=_words(item.list_price, item.measure) if item.list_price else "",
@@ -155,6 +156,10 @@ def _price_text(item: ItemOnSale) -> PriceText:
 
 
 def _words(price: PriceFact, measure: Measure) -> str:
-    return price_text(
-        kind=price.kind, digits=plain(price.unit_price), unit_size=price.unit_size, measure=measure
-    )
+    words, remark = price_words(price, measure), _remark(price)
+    return gettext("%(price)s (%(kind)s)") % {"price": words, "kind": remark} if remark else words
+
+
+def _remark(price: PriceFact) -> str:
+    """Return the kind beside a price; none of a list price, nor of a free trial, which names itself."""
+    return "" if price.kind in (Kind.LIST_PRICE, Kind.FREE_TRIAL) else kind_name(price.kind)

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -16,15 +17,11 @@ from pricing.catalogue.price_page import call_limits, families_of, upcoming_chan
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.methods import RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
+from pricing.words import kind_name, measure_name, units_in_words
 from sensenova_billing.lib import clock
 
 # The page is public, so it uses the default time zone of customers.
 CLOCK = "Asia/Shanghai"
-# For the calculator's script.
-WORDS = {
-    "measures": {measure.value: measure.label for measure in Measure},
-    "kinds": {kind.value: {"label": kind.label, "badge": kind.badge} for kind in Kind},
-}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,13 +35,33 @@ def prices(request: HttpRequest) -> HttpResponse:
         "changes": upcoming_changes(catalog),
         "call_limits": call_limits(catalog),
         "packages": catalog.packages,
-        "methods": {method.name: method.label for method in BillingMethod},
+        "methods": {method.name: gettext(method.label) for method in BillingMethod},
         "unit": {"tpm": TPM_OF_UNIT, "rpm": RPM_OF_UNIT},
         "clock": CLOCK,
         **_calculation(request, catalog=catalog, now=now),
     }
     with timezone.override(CLOCK):
         return render(request, "prices.html", context)
+
+
+def calculator_words() -> dict[str, Any]:
+    """Return what the calculator's script says, in the language of the page."""
+    return {
+        "measures": {measure.value: measure_name(measure) for measure in Measure},
+        "kinds": {kind.value: {"label": kind_name(kind), "badge": kind.badge} for kind in Kind},
+        "units": units_in_words(),
+        "text": gettext("Text"),
+        "total": gettext("Total: RMB %(amount)s"),
+        "field": gettext("%(field)s: %(reason)s"),
+        "negative": gettext("Give 0 or more."),
+        "not_whole": gettext("Give a whole number, e.g. 1500 or 1,500."),
+        "too_long": gettext("Give a number of at most 18 digits."),
+        "too_large": gettext("Give %(limit_value)s or less."),
+        "twice": gettext("Give either the number of characters or the text, not both."),
+        "unanswered": gettext(
+            "The server did not answer, so nothing was calculated. Press the button to try again."
+        ),
+    }
 
 
 def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) -> dict[str, Any]:
@@ -56,6 +73,6 @@ def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) ->
     return {
         "form": form,
         "services": services,
-        "words": WORDS,
+        "words": calculator_words(),
         "estimate": estimate(usages=[usage], at=now) if usage else None,
     }

@@ -12,7 +12,7 @@ class BillingMethod(StrEnum):
 
     @property
     def label(self) -> str:
-        """As the price page words it."""
+        """As the price page words it; pages translate it."""
         return _LABELS[self]
 
 

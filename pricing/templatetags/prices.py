@@ -1,13 +1,18 @@
 """Words for the price page."""
 
 import datetime as dt
+from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from pricing.catalogue.estimates import EstimateLine
-from pricing.models import unit_text
 from pricing.rules.kinds import Kind
+from pricing.rules.methods import BillingMethod
+from pricing.rules.validity import ValidityUnit
+from pricing.words import unit_name
+from pricing.words import validity_words as words_of_validity
 from sensenova_billing.lib import local_time
 
 register = template.Library()
@@ -28,4 +33,22 @@ def price_kind(kind: str) -> Kind:
 @register.filter
 def priced_per(line: EstimateLine) -> str:
     """Return what a line's unit price is for, e.g. `thousand tokens`."""
-    return unit_text(measure=line.measure, unit_size=line.price.unit_size)
+    return unit_name(measure=line.measure, unit_size=line.price.unit_size)
+
+
+@register.filter
+def method_name(method: str) -> str:
+    """Return a billing method's words, e.g. `Tokens Postpaid`."""
+    return gettext(BillingMethod(method).label)
+
+
+@register.filter
+def validity_words(terms: Any) -> str:
+    """Return how long a package on these terms is valid, e.g. `1 month`."""
+    return words_of_validity(terms.validity, terms.validity_unit)
+
+
+@register.filter
+def per_unit_of_time(unit: str) -> str:
+    """Return what the price of a TPM package is for."""
+    return gettext("a unit per day") if unit == ValidityUnit.DAY else gettext("a unit per month")

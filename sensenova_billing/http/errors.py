@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import translation
+from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -120,34 +122,39 @@ def refuse(request: HttpRequest, refusal: exceptions.APIException | ApiError) ->
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400 outside the API's views, e.g. a host or path that is not valid."""
-    return _page(request, 400, "bad_request", "This request is not valid.")
+    return _page(request, 400, "bad_request", _("This request is not valid."))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403: signed in, but not allowed."""
-    return _page(request, 403, "forbidden", "You may not do this.")
+    return _page(request, 403, "forbidden", _("You may not do this."))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404: it does not exist, or belongs to another customer; both look the same."""
-    return _page(request, 404, "not_found", "Page not found, or you don't have access.")
+    return _page(request, 404, "not_found", _("Page not found, or you don't have access."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: a fault of ours; 503 where the database or Redis does not answer, on whatever page."""
     if outage := outage_of(sys.exception()):
         code, message = outage
-        response = _page(request, 503, code, message if _is_api(request) else "Not available at the moment.")
+        response = _page(
+            request, 503, code, message if _is_api(request) else _("Not available at the moment.")
+        )
         response.headers["Retry-After"] = SOON
         return response
-    return _page(request, 500, "server_error", "Something broke on our side. Nothing was changed; try again.")
+    message = _("Something broke on our side. Nothing was changed; try again.")
+    return _page(request, 500, "server_error", message)
 
 
 def busy(path: str) -> HttpResponse:
     """503: the process works on as many requests as it may."""
     request = HttpRequest()
     request.path = path
-    response = _page(request, 503, "busy", "Too many requests at once. Nothing was done; send it again.")
+    # No middleware has looked at the request, so its language is unknown.
+    with translation.override("en"):
+        response = _page(request, 503, "busy", "Too many requests at once. Nothing was done; send it again.")
     response.headers["Retry-After"] = SOON
     return response
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from sensenova_billing.lib.api.errors import ApiError
 from sensenova_billing.lib.api.retry import retry_moment
 from usage.limits.stores.windows import CallLimits, LimitStatus, Refusal, instant_of
@@ -13,9 +15,9 @@ REFUSAL_CODES = {
     Refusal.NEVER: "never_within_limits",
 }
 REFUSAL_WORDS = {
-    Refusal.RPM: "beyond the RPM",
-    Refusal.TPM: "beyond the TPM",
-    Refusal.NEVER: "larger than the TPM",
+    Refusal.RPM: gettext_noop("beyond the RPM"),
+    Refusal.TPM: gettext_noop("beyond the TPM"),
+    Refusal.NEVER: gettext_noop("larger than the TPM"),
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.utils.translation import gettext, ngettext
 
 from pricing.rules.methods import BillingMethod
 from sensenova_billing.lib.database.statements import load_statement, load_template
@@ -30,10 +31,11 @@ class PackageLimits:
     @property
     def in_words(self) -> str:
         """E.g. `TPM package, 3 units`."""
-        many = "" if self.packages == 1 else "s"
         if self.units is None:
-            return f"Tokens package{many}"
-        return f"TPM package{many}, {self.units:,} unit{'' if self.units == 1 else 's'}"
+            return ngettext("Tokens package", "Tokens packages", self.packages)
+        packages = ngettext("TPM package", "TPM packages", self.packages)
+        units = ngettext("%(number)s unit", "%(number)s units", self.units) % {"number": f"{self.units:,}"}
+        return gettext("%(packages)s, %(units)s") % {"packages": packages, "units": units}
 
 
 def limits_in_force(*, specification: CallLimits | None, packages: PackageLimits | None) -> CallLimits | None:

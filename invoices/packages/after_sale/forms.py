@@ -3,14 +3,15 @@
 import datetime as dt
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from invoices.packages.after_sale.refund import RefundChanged, RefundRefused, order_refund
 from pricing.changes.base_form import UtcInstantField
 from pricing.models import QuotaPackage
 
 # In local time the page says when it would end now; the refusal would say it in UTC.
-CHANGED = "Nothing was refunded: the package would end at another hour by now. Check what follows."
-INCOMPLETE = "Nothing was refunded. The page was sent incomplete. Check it again, then refund."
+CHANGED = _("Nothing was refunded: the package would end at another hour by now. Check what follows.")
+INCOMPLETE = _("Nothing was refunded. The page was sent incomplete. Check it again, then refund.")
 
 
 class RenewalForm(forms.Form):
@@ -35,6 +36,6 @@ class RefundForm(forms.Form):
             self.add_error(None, CHANGED)
             return 409
         except RefundRefused as refusal:
-            self.add_error(None, f"Nothing was refunded. {refusal}")
+            self.add_error(None, _("Nothing was refunded. %(reason)s") % {"reason": refusal})
             return 400
         return 200

@@ -13,6 +13,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.template.loader import render_to_string
+from django.utils.translation import gettext
 
 from accounts.models import Customer, Member, MemberRole
 from invoices.models import PackageNotice
@@ -74,7 +75,8 @@ def _owners() -> QuerySet[Member]:
 def _message(notice: PackageNotice) -> EmailMessage:
     package = notice.package
     return EmailMessage(
-        subject=f"Package {package.number}: {notice.get_kind_display()}",
+        subject=gettext("Package %(number)s: %(notice)s")
+        % {"number": package.number, "notice": gettext(notice.get_kind_display())},
         body=render_to_string(
             "package_notice.txt",
             {"text": notice_text(notice), "package": package, "site": settings.PUBLIC_URL.rstrip("/")},

@@ -5,9 +5,11 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts.models import Customer
 from invoices.models import NoticeKind, PackageNotice
+from invoices.packages.after_sale.renewal import refusal_in_words
 from pricing.rules.methods import BillingMethod
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.local_time import minute_text
@@ -28,9 +30,10 @@ def notices_at(at: dt.datetime) -> QuerySet[PackageNotice]:
 
 
 def notices_of(*, customer: Customer, at: dt.datetime) -> list[PackageNotice]:
-    """Return the notices that the customer still has to see, newest first, each with its `text`."""
+    """Return the notices that the customer still has to see, newest first, each with `heading` and `text`."""
     notices = list(notices_at(at).filter(package__customer=customer))
     for notice in notices:
+        notice.heading = gettext(notice.get_kind_display())  # type: ignore[attr-defined]
         notice.text = notice_text(notice)  # type: ignore[attr-defined]
     return notices
 
@@ -41,30 +44,39 @@ def dismiss_notice(*, notice: PackageNotice, by: str, now: dt.datetime) -> None:
 
 
 def notice_text(notice: PackageNotice) -> str:
-    """Return what the notice says, in the customer's time."""
+    """Return what the notice says, in the customer's time and the language of the page or mail."""
     package = notice.package
-    name = f"Package {package.number} ({package.product_name})"
     zone = ZoneInfo(package.customer.time_zone)
-    expires = minute_text(package.expires_at, zone)
     renewal = getattr(package, "renewal", None)
+    facts = {
+        "package": gettext("Package %(number)s (%(product)s)")
+        % {"number": package.number, "product": package.product_name},
+        "expires": minute_text(package.expires_at, zone),
+    }
     match notice.kind:
         case NoticeKind.USED_80:
-            return f"{name}: 80 % of the tokens are used, or more."
+            text = gettext("%(package)s: 80 %% of the tokens are used, or more.")
         case NoticeKind.USED_100:
-            return f"{name} is used up. What no other package covers is charged as Tokens Postpaid."
+            text = gettext(
+                "%(package)s is used up. What no other package covers is charged as Tokens Postpaid."
+            )
         case NoticeKind.RENEWED if renewal and renewal.renewed_by:
-            begins = minute_text(renewal.renewed_by.begins_at, zone)
-            return f"{name} was renewed: package {renewal.renewed_by.number} is in force from {begins} on."
+            facts["next"] = renewal.renewed_by.number
+            facts["begins"] = minute_text(renewal.renewed_by.begins_at, zone)
+            text = gettext("%(package)s was renewed: package %(next)s is in force from %(begins)s on.")
         case NoticeKind.NOT_RENEWED if renewal:
-            return f"{name} was not renewed, and nothing was bought: {renewal.refused_because}"
+            facts["reason"] = refusal_in_words(renewal)
+            text = gettext("%(package)s was not renewed, and nothing was bought: %(reason)s")
         case _ if renewal and renewal.is_due_later:
-            return f"{name} expires at {expires}, and is renewed then."
+            text = gettext("%(package)s expires at %(expires)s, and is renewed then.")
+        case _ if package.method == BillingMethod.TOKENS_PACKAGE:
+            text = gettext("%(package)s expires at %(expires)s. Tokens that are left then are lost.")
         case _:
-            return f"{name} expires at {expires}. {_AT_EXPIRY[BillingMethod(package.method)]}"
+            text = gettext(
+                "%(package)s expires at %(expires)s. What no other package covers is charged as Tokens "
+                "Postpaid from then on."
+            )
+    return text % facts
 
 
-_AT_EXPIRY = {
-    BillingMethod.TOKENS_PACKAGE: "Tokens that are left then are lost.",
-    BillingMethod.TPM_PACKAGE: "What no other package covers is charged as Tokens Postpaid from then on.",
-}
 _FIND = load_statement("find_notices.sql", beside=__file__)

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
@@ -123,14 +124,15 @@ def order_refund(
 
 def _require_refundable(status: PackageStatus, *, now: dt.datetime) -> None:
     if settings.PACKAGE_REFUNDS != UNUSED:
-        raise RefundRefused("Packages are not refunded.")
+        raise RefundRefused(gettext("Packages are not refunded."))
     if status.refund is not None:
-        raise RefundRefused("This package is refunded already.")
+        raise RefundRefused(gettext("This package is refunded already."))
     if not status.is_current or status.left == 0 or _has_run_out(status):
-        raise RefundRefused("This package has ended: nothing is left of it.")
+        raise RefundRefused(gettext("This package has ended: nothing is left of it."))
     days = settings.PACKAGE_REFUND_DAYS
     if now >= status.purchase.bought_at + dt.timedelta(days=days):
-        raise RefundRefused(f"A package is refunded within {days} days of its purchase, which are over.")
+        reason = gettext("A package is refunded within %(days)s days of its purchase, which are over.")
+        raise RefundRefused(reason % {"days": days})
 
 
 def _has_run_out(status: PackageStatus) -> bool:
@@ -147,9 +149,14 @@ def _plan(status: PackageStatus, *, hour: dt.datetime) -> RefundPlan:
             begun, ends_at = _begun_periods(package, until=ends_at)
         left = Decimal(purchase.quantity - begun * (package.units or 0))
         if not left:
-            unit = package.terms.validity_unit
-            raise RefundRefused(f"The last {unit} of this package has begun: nothing is left of it.")
+            raise RefundRefused(_LAST_HAS_BEGUN[ValidityUnit(package.terms.validity_unit)])
     return RefundPlan(package, ends_at, quantity, left, purchase.amount, has_begun)
+
+
+_LAST_HAS_BEGUN = {
+    ValidityUnit.DAY: gettext_lazy("The last day of this package has begun: nothing is left of it."),
+    ValidityUnit.MONTH: gettext_lazy("The last month of this package has begun: nothing is left of it."),
+}
 
 
 def _begun_periods(package: QuotaPackage, *, until: dt.datetime) -> tuple[int, dt.datetime]:

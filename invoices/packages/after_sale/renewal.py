@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
@@ -27,9 +28,17 @@ from invoices.models import (
     PackageRefund,
     PackageRenewal,
 )
-from invoices.packages.purchase import PurchaseRefused, buy_package
+from invoices.packages.purchase import (
+    COVERS_NOTHING,
+    NOT_ON_THESE_TERMS,
+    OTHER_METHOD,
+    SUSPENDED,
+    PurchaseRefused,
+    buy_package,
+)
 from invoices.packages.status import CURRENT, PackageStatus, packages_at
 from pricing.models import PackageTerms, QuotaPackage
+from pricing.rules.validity import ValidityUnit
 from usage.billing_hours import next_hour_to_close
 from usage.models import HOUR
 
@@ -57,13 +66,40 @@ def renewal_offer(*, package: QuotaPackage, now: dt.datetime) -> RenewalOffer:
     terms = PackageTerms.objects.in_force(at=now).filter(product__terms=package.terms_id)
     offered = terms.select_related("product").first()
     if offered is None:
-        raise PurchaseRefused(f"{package.product_name} is not on sale any more.")
+        raise PurchaseRefused(gettext(_NOT_ON_SALE) % {"product": package.product_name})
     quantity = package.purchase.quantity
     if package.units is None:
         return RenewalOffer(offered, None, 1, offered.price)
     if offered.validity_unit != package.terms.validity_unit:
-        raise PurchaseRefused(f"{package.product_name} is sold by the {offered.validity_unit} now.")
+        sold_by = gettext(_SOLD_BY[ValidityUnit(offered.validity_unit)])
+        raise PurchaseRefused(sold_by % {"product": package.product_name})
     return RenewalOffer(offered, package.units, quantity // package.units, offered.price * quantity)
+
+
+_NOT_ON_SALE = gettext_noop("%(product)s is not on sale any more.")
+_SOLD_BY = {
+    ValidityUnit.DAY: gettext_noop("%(product)s is sold by the day now."),
+    ValidityUnit.MONTH: gettext_noop("%(product)s is sold by the month now."),
+}
+
+
+_REFUSALS = (
+    _NOT_ON_SALE,
+    *_SOLD_BY.values(),
+    SUSPENDED,
+    NOT_ON_THESE_TERMS,
+    COVERS_NOTHING,
+    OTHER_METHOD,
+)
+
+
+def refusal_in_words(renewal: PackageRenewal) -> str:
+    """Return why a renewal was refused, in the language of the page; it is stored in English."""
+    names = {"product": renewal.package.product_name, "customer": renewal.package.customer.name}
+    for refusal in _REFUSALS:
+        if refusal % names == renewal.refused_because:
+            return gettext(refusal) % names
+    return renewal.refused_because
 
 
 def renewal_shown(status: PackageStatus, *, now: dt.datetime) -> dict[str, Any] | None:
@@ -74,6 +110,8 @@ def renewal_shown(status: PackageStatus, *, now: dt.datetime) -> dict[str, Any] 
         status.is_current and status.refund is None and (status.renewal is None or not status.renewal.is_past)
     )
     shown: dict[str, Any] = {"order": status.renewal, "is_on": status.renews, "is_open": is_open}
+    if status.renewal is not None:
+        shown["reason"] = refusal_in_words(status.renewal)
     if is_open:
         try:
             shown["offer"] = renewal_offer(package=status.package, now=now)
@@ -90,11 +128,11 @@ def switch_renewal(*, package: QuotaPackage, is_on: bool, by: str, now: dt.datet
     if renewal is not None and renewal.is_on == is_on:
         return renewal
     if renewal is not None and renewal.is_past:
-        raise RenewalRefused("The renewal of this package was carried out already.")
+        raise RenewalRefused(gettext("The renewal of this package was carried out already."))
     if not packages_at(now).filter(pk=package.pk, ended_at=None, state__in=CURRENT).exists():
-        raise RenewalRefused("This package has ended: buy another one.")
+        raise RenewalRefused(gettext("This package has ended: buy another one."))
     if is_on and PackageRefund.objects.filter(package=package).exists():
-        raise RenewalRefused("This package is refunded.")
+        raise RenewalRefused(gettext("This package is refunded."))
     set_audit_context(by=by, reason=f"Switched the renewal {'on' if is_on else 'off'}.")
     renewal, _ = PackageRenewal.objects.update_or_create(
         package=package, defaults={"is_on": is_on, "ordered_by": by, "ordered_at": now}

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -41,14 +42,19 @@ def set_renewal(request: HttpRequest, number: str) -> HttpResponse:
     package = _package_of_owner(request, number)
     form = RenewalForm(request.POST)
     if not form.is_valid():
-        return HttpResponseBadRequest("Nothing was changed: the page was sent incomplete. Open it again.")
+        return HttpResponseBadRequest(_("Nothing was changed: the page was sent incomplete. Open it again."))
     is_on = form.cleaned_data["renewal"] == "on"
     try:
         switch_renewal(package=package, is_on=is_on, by=request.user.get_username(), now=clock.now())
     except RenewalRefused as refusal:
-        messages.error(request, f"Nothing was changed. {refusal}")
+        messages.error(request, _("Nothing was changed. %(reason)s") % {"reason": refusal})
     else:
-        messages.success(request, f"The renewal of package {package.number} is {'on' if is_on else 'off'}.")
+        switched = (
+            _("The renewal of package %(number)s is on.")
+            if is_on
+            else _("The renewal of package %(number)s is off.")
+        )
+        messages.success(request, switched % {"number": package.number})
     return redirect("customer_package", number=package.number)
 
 
@@ -63,7 +69,7 @@ def refund(request: HttpRequest, number: str) -> HttpResponse:
     if form.is_bound:
         status = form.order(package=package, by=request.user.get_username(), now=now)
         if status == 200:
-            messages.success(request, f"Package {package.number} is refunded.")
+            messages.success(request, _("Package %(number)s is refunded.") % {"number": package.number})
             return redirect("customer_package", number=package.number)
     plan, refusal = refund_shown(package=package, now=now)
     with timezone.override(package.customer.time_zone):

@@ -9,7 +9,9 @@
   const total = document.getElementById("estimate-total");
   const error = document.getElementById("calculator-error");
   const status = document.getElementById("calculator-status");
-  const { measures: MEASURES, kinds: KINDS } = JSON.parse(document.getElementById("calculator-words").textContent);
+  // What is said here, in the language of the page.
+  const WORDS = JSON.parse(document.getElementById("calculator-words").textContent);
+  const { measures: MEASURES, kinds: KINDS } = WORDS;
   const MOST = 2n ** 53n;
   const LONGEST = 18;
   const GROUPED = /^[1-9]\d{0,2}(?:([, \u00a0\u2009\u202f])\d{3})(?:\1\d{3})*$/;
@@ -17,6 +19,7 @@
   let asking = null;
   let timer = 0;
 
+  const filled = (text, values) => text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
   const grouped = (digits) => {
     const [whole, fraction = ""] = digits.split(".");
     const thousands = whole.replace(/\B(?=(\d{3})+$)/g, ",");
@@ -39,8 +42,8 @@
     const field = form.elements[name];
     field?.setAttribute("aria-invalid", "true");
     field?.setAttribute("aria-errormessage", error.id);
-    const label = MEASURES[name] ?? (name === "input_text" ? "Text" : "");
-    error.textContent = label ? `${label}: ${reason}` : reason;
+    const label = MEASURES[name] ?? (name === "input_text" ? WORDS.text : "");
+    error.textContent = label ? filled(WORDS.field, { field: label, reason }) : reason;
     error.hidden = false;
     result.hidden = true;
     status.textContent = "";
@@ -58,11 +61,11 @@
 
   // As sensenova_billing/lib/numbers.py reads it: the digits of a whole number, or why it is none.
   const read = (typed) => {
-    if (/^[-\u2212]\s*\d/.test(typed)) return { reason: "give 0 or more." };
-    if (!/^\d+$/.test(typed) && !GROUPED.test(typed)) return { reason: "give a whole number, e.g. 1500 or 1,500." };
+    if (/^[-\u2212]\s*\d/.test(typed)) return { reason: WORDS.negative };
+    if (!/^\d+$/.test(typed) && !GROUPED.test(typed)) return { reason: WORDS.not_whole };
     const digits = typed.replace(/\D/g, "").replace(/^0+(?=\d)/, "");
-    if (digits.length > LONGEST) return { reason: `give a number of at most ${LONGEST} digits.` };
-    return BigInt(digits) > MOST ? { reason: `give ${MOST} or less.` } : { digits };
+    if (digits.length > LONGEST) return { reason: WORDS.too_long };
+    return BigInt(digits) > MOST ? { reason: filled(WORDS.too_large, { limit_value: MOST }) } : { digits };
   };
 
   // The body as text: digits stay as they were typed and never become a floating-point number.
@@ -80,7 +83,7 @@
     const text = form.elements.input_text;
     if (!text.disabled && text.value) {
       if (form.elements.input_characters.value.trim()) {
-        return { name: "input_text", reason: "give either the number of characters or the text, not both." };
+        return { name: "input_text", reason: WORDS.twice };
       }
       fields.push(`"input_text":${JSON.stringify(text.value)}`);
     }
@@ -107,9 +110,9 @@
       name,
       cell("td", grouped(line.quantity).thousands, "number"),
       cell("td", isFree ? "\u2013" : amount(line.unit_price), "number"),
-      cell("td", line.unit, "unbroken"),
+      cell("td", WORDS.units[line.unit] ?? line.unit, "unbroken"),
       kind,
-      cell("td", isFree ? "free trial" : amount(line.amount), "number"),
+      cell("td", isFree ? label : amount(line.amount), "number"),
     );
     return made;
   };
@@ -117,7 +120,7 @@
     rows.replaceChildren(...estimate.lines.map(row));
     total.textContent = amount(estimate.total);
     result.hidden = false;
-    status.textContent = `Total: RMB ${total.textContent}`;
+    status.textContent = filled(WORDS.total, { amount: total.textContent });
   };
 
   const ask = async () => {
@@ -142,17 +145,16 @@
         credentials: "omit",
         signal: mine.signal,
       });
-      const payload = await answer.json();
-      if (mine.signal.aborted) return;
       if (answer.ok) {
-        show(payload);
+        const estimate = await answer.json();
+        if (!mine.signal.aborted) show(estimate);
       } else {
-        const [detail] = payload.error.details;
-        mark(detail?.field ?? "", detail ? `${detail.reason}.` : payload.error.message);
+        // The API answers in English; the page itself says the same in its language.
+        form.submit();
       }
     } catch (failure) {
       if (failure.name !== "AbortError") {
-        mark("", "The server did not answer, so nothing was calculated. Press the button to try again.");
+        mark("", WORDS.unanswered);
       }
     }
   };

@@ -67,7 +67,7 @@
             grid: { color: line },
             border: { display: false },
             ticks: { color: ink, maxTicksLimit: 6 },
-            title: { display: true, text: "RMB", color: ink },
+            title: { display: true, text: data.words.currency, color: ink },
           },
         },
         plugins: {
@@ -79,9 +79,9 @@
             footerColor: "#ffffff",
             filter: (item) => item.dataset.exact[item.dataIndex] !== "0",
             callbacks: {
-              title: ([item]) => (item ? data.hours[item.dataIndex] + (item.dataIndex === last ? ", so far" : "") : ""),
-              label: (item) => ` ${item.dataset.label}: RMB ${item.dataset.exact[item.dataIndex]}`,
-              footer: ([item]) => (item ? `Total: RMB ${data.totals[item.dataIndex]}` : ""),
+              title: ([item]) => (item ? data.titles[item.dataIndex] : ""),
+              label: (item) => ` ${item.dataset.label}: ${item.dataset.exact[item.dataIndex]}`,
+              footer: ([item]) => (item ? `${data.words.total}: ${data.totals[item.dataIndex]}` : ""),
             },
           },
         },

@@ -9,7 +9,7 @@
   const label = () => {
     for (const button of document.querySelectorAll("[data-theme-switch]")) {
       button.hidden = false;
-      button.textContent = current() === "dark" ? "Light mode" : "Dark mode";
+      button.textContent = current() === "dark" ? button.dataset.light : button.dataset.dark;
     }
   };
   const changed = () => {

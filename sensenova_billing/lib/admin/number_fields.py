@@ -5,9 +5,17 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext, gettext_noop
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sensenova_billing.lib.numbers import read_whole_number
+
+# What it says of other text, for `make translations`.
+REFUSALS = (
+    gettext_noop("Give 0 or more."),
+    gettext_noop("Give a whole number, e.g. 1500 or 1,500."),
+    gettext_noop("Give a number of at most 18 digits."),
+)
 
 
 class WholeNumberField(forms.IntegerField):
@@ -19,7 +27,7 @@ class WholeNumberField(forms.IntegerField):
         try:
             return read_whole_number(text) if text else None
         except ValueError as error:
-            raise ValidationError(str(error), code="invalid") from error
+            raise ValidationError(gettext(str(error)), code="invalid") from error
 
 
 # For a ModelAdmin. `<input type="number">` would send nothing at all for what the browser cannot read.

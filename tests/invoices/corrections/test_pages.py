@@ -67,7 +67,7 @@ def test_a_reversed_line_says_so_and_names_the_bill_that_it_corrects(alice_clien
     assert f"Input tokens reversed corrects bill {THE_HOUR:%Y%m%dT%HZ}-acme used" in shown
     assert "-1 -1,000 0.04 thousand tokens limited-time offer -0.04" in shown
     assert "Calls billed 1 and 1 reversed" in shown
-    assert "Total RMB 0.00 exactly 0.00" in shown
+    assert "Total RMB 0.00" in shown
     assert "are corrected here, by lines that name that bill" in shown
     assert " late " not in shown
 
@@ -113,7 +113,7 @@ def test_a_rerated_line_is_taken_back_and_charged_anew(alice_client, acme):
         r"thousand tokens corrected price 0.03",
         shown,
     )
-    assert "Total RMB -0.01 exactly -0.01" in shown
+    assert "Total RMB -0.01" in shown
 
 
 def test_what_is_reversed_comes_before_what_is_taken_back_and_charged_anew(alice_client, acme):
@@ -207,7 +207,7 @@ def test_the_hour_so_far_shows_a_reversal_in_words(alice_client, acme, at_twenty
 
     assert "0 calls, 1 reversed" in shown
     assert "Input tokens reversed used" in shown
-    assert "RMB -0.09 exactly -0.09" in shown
+    assert "RMB -0.09" in shown
     assert "corrects earlier bills" in shown
     assert " late " not in shown
 
@@ -220,7 +220,7 @@ def test_the_hour_so_far_shows_a_rerating_that_will_be_on_its_bill(alice_client,
     shown = overview_page(alice_client)
 
     assert "rebilled at corrected price" in shown
-    assert "RMB -0.01 exactly -0.01" in shown
+    assert "RMB -0.01" in shown
 
 
 def test_another_customers_hour_so_far_shows_no_rerating(bob_client, acme, globex, at_twenty_past):

@@ -113,7 +113,7 @@ def test_the_page_says_what_it_downloads_and_keeps_the_span_over_its_pages(alice
 
     html = answer.content.decode()
     selected = "?from=2020-01-01&amp;to=2031-12-31&amp;service=SenseChat-5"
-    assert "Download the bills from 2020-01-01 to 2031-12-31, SenseChat-5 only" in text(answer)
+    assert "Download the bills from 2020-01-01 to 2031-12-31 (SenseChat-5)" in text(answer)
     assert f"{reverse('customer_bills_csv', args=['acme'])}{selected}" in html
     assert f"{selected}&amp;older_than=" in html
 

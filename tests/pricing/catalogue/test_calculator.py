@@ -9,8 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from pricing.catalogue.forms import LONGEST_TEXT
+from pricing.models import Service
 from pricing.rules.kinds import Kind
-from tests.builders import price
+from tests.builders import at, price
 
 pytestmark = pytest.mark.django_db
 
@@ -226,3 +227,14 @@ def test_an_offer_in_force_is_what_is_calculated():
 def test_the_page_is_read_and_posted_and_nothing_else():
     assert Client().head(reverse("prices")).status_code == 200
     assert Client().delete(reverse("prices")).status_code == 405
+
+
+def test_more_cached_input_than_input_is_refused_at_its_field():
+    service = Service.objects.get(name="SenseChat-5")
+    service.billing_items.create(measure="cached_input_tokens")
+    price("SenseChat-5", "cached_input_tokens", "0.01", begins_at=at(0))
+
+    html = ask(service="SenseChat-5", input_tokens=5, cached_input_tokens=6)
+
+    assert errors(html)[1:] == ["This is part of Input tokens, and cannot be more."]
+    assert cost(html) == []

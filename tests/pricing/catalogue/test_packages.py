@@ -68,7 +68,7 @@ def test_the_page_lists_what_is_on_sale_with_price_validity_cover_and_limits():
          "SenseChat-5 A token of SenseChat-5 output tokens takes 2.", "10,000,000 tokens", "1 month",
          "60 RPM, 128,000 TPM", "360.00 400.00"],
         ["SenseChat-5 TPM by day TPM Quota Package Prepaid", "SenseChat-5", "Units of 10,000 TPM and 33 RPM",
-         "As many days as you buy", "That of the units", "50.00 a unit and day"],
+         "As many days as you buy", "That of the units", "50.00 a unit per day"],
     ]  # fmt: skip
     assert '<s class="unbroken" title="list price">400.00</s>' in page().content.decode()
 

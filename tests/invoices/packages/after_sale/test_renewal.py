@@ -246,7 +246,7 @@ def test_an_owner_switches_the_renewal_and_the_page_says_what_it_costs(alice_cli
 
     assert "Renew it when it ends, now for RMB 30.00" in before
     assert "the same product is bought again" in on
-    assert "for RMB 30.00 . The price in force then counts" in on
+    assert "The price in force then counts; now it is RMB 30.00" in on
     assert "Switched on by alice@acme.example" in on
     assert "Renewal off" in off
 

@@ -1,0 +1,47 @@
+"""What may stand in Latin letters on a Chinese page, and what is left over as English."""
+
+import re
+
+from accounts.models import Customer, User
+from pricing.models import PackageProduct, Service, ServiceGroup
+from tests.translations.reading import WORD, texts_of
+from usage.models import UsageRecord
+
+# Names that Chinese pages use as they are.
+NAMES = {
+    *("SenseNova", "Billing", "Token", "Tokens", "RPM", "TPM", "API", "CSV", "HTTP", "ID", "SSML", "UTC"),
+    *("Asia", "Shanghai", "Europe", "Berlin", "speak"),
+}
+NUMBERS = re.compile(r"\bP?\d{8}(?:T\d\dZ)?-[a-z]+(?:-\d+)?\b")
+
+
+def is_a_name(text: str) -> bool:
+    """Whether a text is nothing but names that stay as they are."""
+    return set(WORD.findall(text)) <= NAMES
+
+
+def english_on(page: str) -> list[str]:
+    """Return the texts of a page that hold an English word, without names and numbers of documents."""
+    texts = [text for text in texts_of(page) if not is_a_name(text)]
+    names = sorted(_stored_names(), key=len, reverse=True) if texts else []
+    return [text for text in texts if not is_a_name(_without(text, names))]
+
+
+def _without(text: str, names: list[str]) -> str:
+    text = NUMBERS.sub("", text)
+    for name in names:
+        text = text.replace(name, "")
+    return text
+
+
+def _stored_names() -> set[str]:
+    """Return what people and senders have named or written, in whatever language they did."""
+    columns = (
+        ServiceGroup.objects.values_list("family", "name", "description"),
+        Service.objects.values_list("name"),
+        PackageProduct.objects.values_list("name"),
+        Customer.objects.values_list("name", "code"),
+        User.objects.values_list("email"),
+        UsageRecord.objects.values_list("event_id", "metadata__reason"),
+    )
+    return {name for rows in columns for row in rows for name in row if name}

@@ -1,0 +1,283 @@
+"""Every customer's page in Chinese: no English word is left, but names.
+
+A new page needs a line in VISITS, or in NOT_PAGES if it is none; a test finds the one that has neither.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core import mail
+from django.db import OperationalError
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+
+from accounts.models import Customer, Member, MemberRole, User
+from invoices.models import ChargeLine, HourlyBill, NoticeKind, PackageNotice
+from invoices.packages.after_sale.mail import mail_notices
+from invoices.packages.after_sale.refund import order_refund
+from invoices.packages.after_sale.renewal import switch_renewal
+from invoices.packages.after_sale.sweep import sweep_packages
+from pricing.models import PackageTerms, QuotaPackage
+from tests.builders import at, record, report
+from tests.invoices.books.builders import keep_busy_books
+from tests.packages import buy, cover, draw, tokens_product, tpm_product
+from tests.test_tenancy import KEYED, ROUTES, STAFFED
+from tests.translations.pages import english_on
+from tests.usage.limits.builders import NOBODY_LISTENS, ask, limit
+
+pytestmark = pytest.mark.django_db
+
+TURBO = "SenseChat-Turbo"
+DAY = dt.timedelta(days=1)
+CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
+# What is no page: it leads on, is a file, or is for programs, which read English.
+NOT_PAGES = {
+    *("home", "set_language", "sign_out", "dismiss_notice", "set_renewal"),
+    *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
+    *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
+    "admin_sign_in",
+}
+# Each page of a customer to whom everything has happened: its arguments, and the queries that change it.
+# Capitals stand for what the fixture has made.
+VISITS: dict[str, tuple[list[str], list[str]]] = {
+    "prices": ([], ["?service=SenseChat-5&input_tokens=7", "?service=SenseChat-5&input_tokens=x"]),
+    "sign_in": ([], []),
+    "overview": ([], []),
+    "customer_overview": (["acme"], []),
+    "customer_bills": (
+        ["acme"],
+        [
+            *("?from=2020-01-01", "?to=2020-01-01", "?from=2020-01-01&to=2090-01-01&service=SenseChat-5"),
+            *("?from=x", "?from=2026-02-02&to=2026-01-01", "?service=none", "?older_than=x", "?未知=1"),
+            *("?from=2026-02-02&to=2026-02-02", "?older_than=20200101T00Z"),
+        ],
+    ),
+    "bill": (["BILL"], []),
+    "charge_line": (["BILL", "LINE"], ["?older_than=x", "?oldest=1"]),
+    "customer_record": (["acme"], ["?event_id=1", "?event_id=now", "?event_id=none", "?event_id="]),
+    "customer_limits": (["acme"], []),
+    "customer_packages": (["acme"], ["?older_than=x", "?older_than=1"]),
+    "choose_product": (["acme"], []),
+    "buy_package": (["acme", "TERMS"], ["?units=2&periods=3", "?units=0&periods=x"]),
+    "customer_package": (["PACKAGE"], ["?older_than=x", "?older_than=1"]),
+    "refund_package": (["PACKAGE"], []),
+}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[dt.datetime], None]:
+    """Put the clock to an instant."""
+    return lambda instant: monkeypatch.setattr("sensenova_billing.lib.clock.now", lambda: instant)
+
+
+@pytest.fixture
+def chinese(alice: User) -> Client:
+    """Alice's browser, which asks for Chinese."""
+    client = Client(headers=CHINESE)
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def everything(acme: Customer, globex: Customer, alice: User, clock, settings) -> None:
+    """Acme's hours, bills, corrections, limits and packages of each kind, seen from the hour after."""
+    settings.PARK_ABOVE_AMOUNT = 10
+    settings.PACKAGE_REFUNDS = "unused"
+    _keep_packages(acme)
+    keep_busy_books(acme=acme, globex=globex)
+    _cover_lines(acme)
+    record(report("now", occurred_at=at(5, hour=4)), now=at(6, hour=4))
+    limit(acme, 60, 100_000, excludes_cached_input=True)
+    ask(acme, 9, 1, 1, 11)
+    Member.objects.create(customer=globex, user=alice, role=MemberRole.VIEWER)
+    clock(at(40, hour=4))
+
+
+def _keep_packages(acme: Customer) -> None:
+    tpm = tpm_product(service="nova-embedding-stable", offer_price=90, ends_at=at(0) + 30 * DAY)
+    monthly = tokens_product(
+        "1M", services=[TURBO], weights=[(TURBO, "output_tokens", "2")], rpm=100, tpm=9000
+    )
+    for units in (1, 2):
+        buy(acme, tpm, units=units, periods=3)
+    buy(acme, monthly)
+    first, second, third = QuotaPackage.objects.order_by("pk")
+    switch_renewal(package=first, is_on=True, by="alice@acme.example", now=at(31))
+    order_refund(package=second, by="alice@acme.example", now=at(32))
+    for kind in NoticeKind:
+        PackageNotice.objects.create(
+            package=third, kind=kind, created_at=at(33), mail_after=at(33), shown_until=at(0) + 90 * DAY
+        )
+
+
+def _cover_lines(acme: Customer) -> None:
+    package = QuotaPackage.objects.latest("pk")
+    bill = HourlyBill.objects.filter(customer=acme).earliest("hour_id")
+    draw(package, 300, of=bill)
+    draw(package, -100, of=bill)
+    cover(bill.lines.earliest("pk"), package)
+
+
+def addresses(name):
+    """The addresses of a page, for each of what the fixture has made."""
+    arguments, queries = VISITS[name]
+    lines = ChargeLine.objects.filter(bill__customer__code="acme").order_by("pk")
+    of_each: dict[str, list[tuple[Any, ...]]] = {
+        "BILL": list(lines.values_list("bill__number", "pk")),
+        "PACKAGE": [(number,) for number in QuotaPackage.objects.values_list("number", flat=True)],
+        "TERMS": [("acme", pk) for pk in PackageTerms.objects.values_list("pk", flat=True)],
+    }
+    made = next((of_each[one] for one in arguments if one in of_each), [tuple(arguments)])
+    paths = dict.fromkeys(reverse(name, args=one[: len(arguments)]) for one in made)
+    return [*paths, *(path + query for path in [*paths][:1] for query in queries)]
+
+
+def left_over(answer):
+    """The English on a page; it is in Chinese at all."""
+    page = answer.content.decode()
+    assert '<html lang="zh-hans">' in page
+    return english_on(page)
+
+
+def test_every_page_is_visited_here():
+    assert sorted(set(ROUTES) - {*STAFFED} - {*VISITS} - KEYED - NOT_PAGES) == []
+
+
+def test_no_english_is_left_on_a_page_of_a_customer_to_whom_everything_has_happened(everything, chinese):
+    visitor = Client(headers=CHINESE)
+    english = {}
+    for name in VISITS:
+        client = visitor if name == "sign_in" else chinese
+        for address in addresses(name):
+            answer = client.get(address)
+            assert answer.status_code in {200, 400, 404}, address
+            if left := left_over(answer):
+                english[address] = left
+
+    assert english == {}
+
+
+def test_no_english_is_left_where_nothing_has_happened(acme, alice, chinese):
+    tokens_product()
+    english = {
+        address: left
+        for name in VISITS
+        for address in addresses(name)
+        if (left := left_over(chinese.get(address, follow=True)))
+    }
+
+    assert english == {}
+
+
+def test_nor_where_nothing_is_on_sale_yet_and_for_a_person_without_a_customer(chinese, alice, clock):
+    Member.objects.all().delete()
+    clock(dt.datetime(2001, 1, 1, tzinfo=dt.UTC))
+
+    pages = [chinese.get(reverse(name)) for name in ("prices", "overview")]
+
+    assert [left_over(page) for page in pages] == [[], []]
+
+
+def test_nor_of_limits_while_nobody_counts_calls_and_the_customer_is_suspended(acme, chinese, settings):
+    Customer.objects.update(is_suspended=True)
+    settings.REDIS_URL = NOBODY_LISTENS
+
+    assert left_over(chinese.get(reverse("customer_limits", args=["acme"]))) == []
+
+
+def test_nor_of_purchases_and_refunds_that_are_refused(acme, chinese, clock):
+    clock(at(40))
+    tpm, tokens = tpm_product(), tokens_product()
+    other = buy(acme, tokens)
+    shown = {"order_id": str(uuid4()), "begins_at": at(0, hour=9).isoformat()}
+    pages = [
+        chinese.post(reverse("buy_package", args=["acme", tpm.pk]), shown | {"units": 1, "periods": 1}),
+        chinese.post(reverse("buy_package", args=["acme", tpm.pk]), shown | {"units": "x", "periods": 0}),
+        chinese.post(reverse("buy_package", args=["acme", tokens.pk]), {}),
+        chinese.post(reverse("refund_package", args=[other.number]), {}),
+        chinese.post(reverse("refund_package", args=[other.number]), {"ends_at": at(0).isoformat()}),
+        chinese.post(reverse("set_renewal", args=[other.number]), {"renewal": "on"}, follow=True),
+        chinese.post(reverse("set_renewal", args=[other.number]), {"renewal": "off"}, follow=True),
+    ]
+
+    assert [left_over(page) for page in pages] == [[]] * len(pages)
+
+
+def test_a_package_that_is_bought_and_refunded_says_so_in_chinese(acme, chinese, clock, settings):
+    settings.PACKAGE_REFUNDS = "unused"
+    clock(at(40))
+    terms = tokens_product()
+    order = {"order_id": str(uuid4()), "begins_at": at(0).isoformat()}
+    bought = chinese.post(reverse("buy_package", args=["acme", terms.pk]), order, follow=True)
+    number = QuotaPackage.objects.get().number
+    refunded = chinese.post(
+        reverse("refund_package", args=[number]), {"ends_at": at(60).isoformat()}, follow=True
+    )
+
+    assert [left_over(bought), left_over(refunded)] == [[], []]
+    assert "已购买：SenseChat-5 1M" in bought.content.decode()
+    assert f"资源包 {number} 已退款。" in refunded.content.decode()
+
+
+def test_why_a_package_was_not_renewed_is_said_in_chinese(acme, alice, chinese, clock):
+    package = buy(acme)
+    switch_renewal(package=package, is_on=True, by=alice.email, now=at(40))
+    PackageTerms.objects.update(ends_at=at(0) + DAY)
+    clock(package.expires_at - dt.timedelta(minutes=30))
+    sweep_packages(now=package.expires_at - dt.timedelta(minutes=30))
+
+    page = chinese.get(reverse("customer_package", args=[package.number]))
+
+    assert left_over(page) == []
+    assert "SenseChat-5 1M 已停止销售。" in page.content.decode()
+
+
+def test_wrong_passwords_and_a_lock_are_said_in_chinese(alice, settings):
+    settings.AXES_ENABLED = True
+    settings.AXES_FAILURE_LIMIT = 2
+    visitor = Client(headers=CHINESE)
+    wrong = {"username": alice.email, "password": "x"}
+    pages = [visitor.post(reverse("sign_in"), sent) for sent in ({}, {"username": "x"}, wrong, wrong)]
+
+    assert [page.status_code for page in pages] == [200, 200, 200, 429]
+    assert [left_over(page) for page in pages] == [[]] * 4
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500, 503])
+def test_an_error_is_said_in_chinese(status, acme, alice, chinese, monkeypatch, clock):
+    chinese.raise_request_exception = False
+    Member.objects.update(role=MemberRole.VIEWER)
+    faults = {500: RuntimeError, 503: OperationalError}
+    if status in faults:
+        monkeypatch.setattr("pricing.catalogue.views.catalog_at", _raise(faults[status]))
+    path = {400: "/prices\x00", 403: "/customers/acme/packages/buy", 404: "/nothing"}.get(status, "/prices")
+    page = chinese.get(path, headers={"Host": "elsewhere.example"} if status == 400 else {})
+
+    assert page.status_code == status
+    assert left_over(page) == []
+
+
+def _raise(fault):
+    def raising(**named):
+        raise fault
+
+    return raising
+
+
+def test_a_mail_about_a_package_is_in_the_language_that_is_active(acme, alice, settings):
+    settings.PUBLIC_URL = ""
+    third = buy(acme, tokens_product("1M"))
+    for kind in NoticeKind:
+        PackageNotice.objects.create(
+            package=third, kind=kind, created_at=at(33), mail_after=at(33), shown_until=at(0) + DAY
+        )
+
+    with translation.override("zh-hans"):
+        mail_notices(now=at(40))
+
+    assert len(mail.outbox) == len(NoticeKind)
+    assert [text for sent in mail.outbox for text in english_on(f"{sent.subject}<br>{sent.body}")] == []
