@@ -15,7 +15,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 
 .DEFAULT_GOAL := help
 .PHONY: help run gateway test test-clients test-browser fault hammer fuzz mutants check format lock openapi translations \
-	bench-ingest bench-close bench-effect bench-admission bench-edges
+	bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -76,6 +76,9 @@ bench-admission: .venv/requirements-dev ## measure how fast calls are admitted, 
 
 bench-edges: .venv/requirements-dev ## measure what slow and large requests do to others, with the proxy and without
 	$(BIN)/python -m benchmarks.edges $(ARGS)
+
+bench-pages: .venv/requirements-dev ## measure how long pages take over a year of closed hours
+	$(BIN)/python -m benchmarks.pages $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml

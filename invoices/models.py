@@ -4,6 +4,7 @@ An *hourly bill* is what one customer owes for one billing hour: the exact sum o
 is a quantity of one billing item at one price; its amount is quantity x unit price / unit size, exactly.
 Both are copies, made when an hour closes and never edited: names, prices and kinds are written into them.
 An *hour seal* is the SHA-256 over all that was made when an hour closed and over the seal of the hour before.
+A *customer total* is the sum of a customer's bills of a day or a month, for pages that could not add them up.
 
 A customer's hour that looks wrong is *parked*: the hour closes, but without a bill for it. A *release* lets
 the next closing issue that bill. What was billed wrongly is corrected by lines on a later bill that refer to
@@ -668,6 +669,40 @@ class HourSeal(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.sha256).hex()
+
+
+class TotalPeriod(models.TextChoices):
+    """The span of a customer's total."""
+
+    DAY = "day", "day"
+    MONTH = "month", "month"
+
+
+class CustomerTotal(models.Model):
+    """What a customer was billed in a day or a month: the sum of the bills issued with its closings.
+
+    Kept by each closing in its own transaction, so that no page sums bills. Days and months are those of
+    Asia/Shanghai; an hour belongs to the day in which it begins.
+    """
+
+    pk = models.CompositePrimaryKey("period", "begins_on", "customer_id")
+    period = models.CharField(max_length=5, choices=TotalPeriod.choices)
+    begins_on = models.DateField()
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    bills = models.BigIntegerField()
+    amount = _amount()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(period__in=TotalPeriod.values), name="a_total_is_of_a_day_or_a_month"
+            ),
+            models.CheckConstraint(condition=Q(bills__gte=1), name="a_total_sums_at_least_one_bill"),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_total_amount_is_a_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.customer}, {self.get_period_display()} from {self.begins_on}"
 
 
 class Verification(models.Model):

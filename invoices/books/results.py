@@ -1,16 +1,12 @@
 """Stored results of verifying the books, on demand and each night for the last day."""
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 from django.db.models import Max, Min
 
-from invoices.books.verify import Verified, verify_books
+from invoices.books.verify import CHINA, Verified, verify_books
 from invoices.models import Verification
 from usage.models import HOUR, BillingHour
-
-# Days are those of the customers.
-CHINA = ZoneInfo("Asia/Shanghai")
 
 
 def store_verification(*, verified: Verified, now: dt.datetime) -> Verification | None:

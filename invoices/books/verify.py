@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
@@ -55,6 +56,9 @@ from invoices.books.read import (
     read_usage,
 )
 from sensenova_billing.lib.database.statements import load_statement
+
+# In which customers' totals are kept.
+CHINA = ZoneInfo("Asia/Shanghai")
 
 Bills = list[tuple[Bill, list[Line]]]
 Watch = Callable[[list[Seal]], Iterable[Seal]]
@@ -134,6 +138,7 @@ def verify_books(
                 _verify_hour(seal, books)
                 if besides is not None:
                     besides(hour=seal.hour, found=verified.findings)
+        _verify_totals(books)
     verified.took = dt.timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
     return verified
 
@@ -149,6 +154,19 @@ def _verify_purchases(found: Findings) -> None:
     for purchase in read_purchases():
         for text in check_purchase(purchase):
             found.add("purchase", text)
+
+
+def _verify_totals(books: Books) -> None:
+    """Compare customers' totals of the days that the span touches, and of their months, with the bills."""
+    verified = books.verified
+    if verified.from_hour is None or verified.until_hour is None:
+        return
+    span = [hour.astimezone(CHINA).date() for hour in (verified.from_hour, verified.until_hour - HOUR)]
+    for period, begins_on, customer, kept, due in read_all(_DIFFERING_TOTALS, *span * 4):
+        text = f"says {decimal(kept)} RMB, not {decimal(due)} RMB"
+        verified.findings.add(
+            "total", f"the total of the {period} from {begins_on} {text}", customer=books.code(customer)
+        )
 
 
 def _find_gaps(*, seals: list[Seal], open_begin: bool, found: Findings) -> None:
@@ -364,6 +382,7 @@ def _verify_seal(seal: Seal, *, total: _Total, parked: dict[int, Parked], found:
 
 
 _OTHER_SEALS = load_statement("read_other_seals.sql", beside=__file__)
+_DIFFERING_TOTALS = load_statement("differing_totals.sql", beside=__file__)
 _RELEASED = """
 SELECT FROM invoices_parkedhour AS parked JOIN invoices_release AS release ON release.parked_id = parked.id
  WHERE parked.customer_id = %s AND parked.hour_id = %s AND release.billing_hour <= %s

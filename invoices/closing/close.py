@@ -18,6 +18,7 @@ from accounts.models import Customer
 from invoices.closing.bill import Billed, bill_hour
 from invoices.closing.refunds import credit_refunds
 from invoices.closing.seal import seal_hour
+from invoices.closing.totals import add_to_totals
 from invoices.models import ParkedHour, Release
 from invoices.rating.usage_sql import allow_memory
 from usage.billing_hours import BEGINNING, last_closed_hour, lock_hour_for_closing, next_hour_to_close
@@ -83,6 +84,7 @@ def close_hour(*, hour: dt.datetime, now: dt.datetime) -> ClosedHour | None:
     allow_memory()
     billed = [*_bill_released(hour=hour, now=now), bill_hour(hour=hour, sealed_in=hour, now=now)]
     credit_refunds(hour=hour, now=now)
+    add_to_totals(hour=hour)
     seal = seal_hour(hour=hour, previous=previous, billed=billed)
     return ClosedHour(
         hour=hour,

@@ -30,6 +30,7 @@ class Level(StrEnum):
     """The urgency of an alarm."""
 
     OK = "ok"
+    UNKNOWN = "unknown"  # nothing was looked at yet; it does not ring
     WARNING = "warning"
     ALARM = "alarm"
 
@@ -123,12 +124,10 @@ def _unclosed(*, hour: dt.datetime | None, ended_for: dt.timedelta) -> Alarm:
         return Alarm("unclosed", Level.OK, "There is no usage yet.")
     if not ended_for:
         return Alarm("unclosed", Level.OK, "Every hour that has ended is closed.")
-    level = Level.ALARM if ended_for > settings.ALARM_UNCLOSED_AFTER else Level.OK
-    return Alarm(
-        "unclosed",
-        level,
-        f"The hour {hour:%Y-%m-%d %H:%M} UTC ended {duration_text(ended_for)} ago and is not closed.",
-    )
+    text = f"The hour {hour:%Y-%m-%d %H:%M} UTC ended {duration_text(ended_for)} ago and is"
+    if ended_for <= settings.ALARM_UNCLOSED_AFTER:
+        return Alarm("unclosed", Level.OK, f"{text} about to close.")
+    return Alarm("unclosed", Level.ALARM, f"{text} not closed.")
 
 
 def _parked(*, waiting: int, oldest: dt.datetime | None) -> Alarm:
@@ -197,10 +196,12 @@ def _verified(*, latest: Verification | None, failed: Verification | None, now: 
     first = BillingHour.objects.order_by("hour").values_list("closed_at", flat=True).first()
     since = latest.verified_at if latest else first
     if since is None:
-        return Alarm("verification", Level.OK, "No hour is closed yet.")
-    level = Level.WARNING if now - since > settings.ALARM_NOT_VERIFIED_FOR else Level.OK
+        return Alarm("verification", Level.UNKNOWN, "No hour is closed yet.")
+    is_overdue = now - since > settings.ALARM_NOT_VERIFIED_FOR
     if latest is None:
+        level = Level.WARNING if is_overdue else Level.UNKNOWN
         return Alarm("verification", level, "The books have not been verified yet.")
+    level = Level.WARNING if is_overdue else Level.OK
     return Alarm(
         "verification", level, f"The books of {latest} were found in order {duration_text(now - since)} ago."
     )

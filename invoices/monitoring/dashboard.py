@@ -1,16 +1,28 @@
-"""The admin's first page: whether anything needs looking at, before the lists of everything."""
+"""The admin's first page: what is billed, whether anything needs attention, and what lies ahead."""
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from invoices.closing.totals import DAY_ZONE
 from invoices.models import HourlyBill, ParkedHour, QuotaOverrun, Verification
-from invoices.monitoring.alarms import Alarm, Level, state_of_closing
-from pricing.models import Decision, Proposal
+from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
+from invoices.monitoring.customer_revenue import sudden_rises, top_of_month
+from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of, read_waiting
+from invoices.monitoring.prices_ahead import PricesChange, offers_that_end, prices_that_begin
+from invoices.monitoring.revenue import Bar, Revenue, Span, read_amounts, revenue_of
+from invoices.templatetags.amounts import exact, rmb
+from pricing.models import Decision, Price, Proposal
+from pricing.rules.amounts import plain
+from sensenova_billing.lib.local_time import hour_text, minute_text
 from usage.billing_hours import database_now
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import StoreUnavailable
@@ -29,8 +41,18 @@ _CARDS: dict[str, tuple[str, type[Model]]] = {
 # A colour, and never it alone: the words and the sign say the same.
 _SIGNS = {
     Level.OK: ("success", "OK", "check_circle"),
+    Level.UNKNOWN: ("default", "Not yet known", "help"),
     Level.WARNING: ("warning", "Needs attention", "warning"),
     Level.ALARM: ("danger", "Alarm", "error"),
+}
+# What a cell of the calendar shows; the words are read out and shown when it is pointed at.
+_HOUR_SIGNS = {
+    HourState.CLOSED: ("✓", "closed"),
+    HourState.PARKED: ("!", "parked"),
+    HourState.OPEN: ("○", "ended, not closed yet"),
+    HourState.RUNNING: ("…", "running"),
+    HourState.UNUSED: ("", "before the first closed hour"),
+    HourState.AHEAD: ("", "ahead"),
 }
 
 
@@ -47,13 +69,133 @@ class Card:
 
 
 def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add to the page's context how the closing, the books and the call limits stand."""
-    state = state_of_closing(now=database_now())
-    return context | {
+    """Add to the page's context what is billed, how everything stands and which prices change."""
+    now = database_now()
+    state = state_of_closing(now=now)
+    return {
+        **context,
         "closing_cards": [*(_card(alarm, request) for alarm in state.alarms), _refusals(request)],
         "proposals": Proposal.objects.filter(decision=Decision.NONE).count(),
         "proposals_href": _list(Proposal, request),
+        "zone": DAY_ZONE.key,
+        **(_revenue(state, now=now) if request.user.has_perm("invoices.view_hourlybill") else {}),
+        **(_prices(now=now) if request.user.has_perm("pricing.view_price") else {}),
     }
+
+
+def _revenue(state: ClosingState, *, now: dt.datetime) -> dict[str, Any]:
+    amounts = read_amounts(now=now)
+    revenue = revenue_of(amounts, now=now)
+    calendar = calendar_of(
+        closed=amounts, waiting=read_waiting(now=now), next_hour=state.unclosed_hour, now=now
+    )
+    closed_until = revenue.closed_until
+    return {
+        "revenue": revenue,
+        "closed_until": minute_text(closed_until, DAY_ZONE) if closed_until else "",
+        "figures": _figures(revenue),
+        "charts": [
+            _chart("hours", "Last 48 closed hours", "48 hours before", revenue.hours),
+            _chart("days", "Last 30 days", "30 days before", revenue.days),
+        ],
+        "calendar": [_calendar_row(row) for row in calendar],
+        "top": top_of_month(now=now),
+        "rises": sudden_rises(closed_until=closed_until) if closed_until else [],
+    }
+
+
+def _figures(revenue: Revenue) -> list[dict[str, str]]:
+    """Return the key figures, each with what it is compared with."""
+    compared = (
+        ("This month so far", revenue.month, "the month before to the same hour"),
+        ("Last 30 days", revenue.days, "the 30 days before"),
+        ("Last 48 closed hours", revenue.hours, "the 48 hours before"),
+    )
+    today = {
+        "title": "Today so far",
+        "amount": rmb(revenue.today),
+        "exact": exact(revenue.today),
+        "before": "",
+    }
+    return [today, *(_figure(*one) for one in compared)]
+
+
+def _figure(title: str, span: Span, before: str) -> dict[str, str]:
+    return {
+        "title": title,
+        "amount": rmb(span.amount),
+        "exact": exact(span.amount),
+        "before": f"{_change(span.amount, span.before)}{before}: {rmb(span.before)}",
+    }
+
+
+def _change(amount: Decimal, before: Decimal) -> str:
+    """Return e.g. `+12 %, `; nothing where there is nothing to compare with."""
+    return f"{(amount - before) / before:+.0%}, ".replace("%", " %") if before > 0 else ""
+
+
+def _chart(name: str, title: str, before: str, span: Span) -> dict[str, Any]:
+    rows = [(_bar_text(name, bar), bar) for bar in span.bars]
+    return {
+        "name": name,
+        "title": title,
+        "before": before,
+        "rows": [
+            {"text": text, "is_open": bar.is_open, "amount": rmb(bar.amount), "before": rmb(bar.before)}
+            for text, bar in reversed(rows)
+        ],
+        "data": {
+            "labels": [text for text, _ in rows],
+            "amounts": [plain(bar.amount) for _, bar in rows],
+            "before": [plain(bar.before) for _, bar in rows],
+            "open": [bar.is_open for _, bar in rows],
+            "titles": [title, before],
+        },
+    }
+
+
+def _bar_text(name: str, bar: Bar) -> str:
+    return (
+        hour_text(bar.begins, DAY_ZONE) if name == "hours" else f"{bar.begins.astimezone(DAY_ZONE):%Y-%m-%d}"
+    )
+
+
+def _calendar_row(row: DayRow) -> dict[str, Any]:
+    return {"day": row.day, "hours": [_calendar_cell(cell) for cell in row.hours]}
+
+
+def _calendar_cell(cell: HourCell) -> dict[str, str]:
+    sign, words = _HOUR_SIGNS[cell.state]
+    href = ""
+    if cell.state == HourState.PARKED:
+        words = f"{cell.parked:,} parked"
+        query = urlencode({"hour__hour": cell.hour.isoformat()})
+        href = f"{reverse('admin:invoices_parkedhour_changelist')}?{query}"
+    elif cell.state == HourState.CLOSED:
+        href = reverse("admin:usage_billinghour_change", args=[cell.hour])
+    text = f"{hour_text(cell.hour, DAY_ZONE)}: {words}"
+    return {"state": str(cell.state), "sign": sign, "text": text, "href": href}
+
+
+def _prices(*, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "prices_begin": _price_rows(prices_that_begin(now=now)),
+        "offers_end": _price_rows(offers_that_end(now=now)),
+        "prices_href": reverse(f"admin:{Price._meta.app_label}_{Price._meta.model_name}_changelist"),
+    }
+
+
+def _price_rows(changes: Sequence[PricesChange]) -> list[dict[str, str]]:
+    return [
+        {
+            "at": f"{minute_text(one.at, DAY_ZONE)}" if one.at else "no end",
+            "kind": one.kind.label,
+            "what": one.services,
+            "prices": f"{one.prices:,} price{'' if one.prices == 1 else 's'}",
+            "customer": one.customer or "everybody",
+        }
+        for one in changes
+    ]
 
 
 def _card(alarm: Alarm, request: HttpRequest) -> Card:

@@ -51,7 +51,7 @@ class ClosingCollector(Collector):
         yield _gauge("verification_findings", value=failed.findings if failed else 0)
         rings = GaugeMetricFamily(f"{PREFIX}_alarm", HELP["alarm"], labels=["alarm"])
         for alarm in state.alarms:
-            rings.add_metric([alarm.name], int(alarm.level != Level.OK))
+            rings.add_metric([alarm.name], int(alarm.level in (Level.WARNING, Level.ALARM)))
         yield rings
         counter = CounterMetricFamily(
             f"{PREFIX}_refused_usage", HELP["refused_usage_total"], labels=["reason"]

@@ -85,7 +85,7 @@ def test_an_amount_that_was_altered_with_its_bill_and_all_seals_is_found(plain):
     seal_anew()
 
     first = f"{THE_HOUR:%Y%m%dT%HZ}-acme"
-    assert found() == [
+    assert [one for one in found() if one[0] != "total"] == [
         ("billed twice", first, "bills 1 records with 2000 input_tokens, there are 1 with 1000"),
         ("amount", first, "charges 0.08 RMB, but 1000 x 0.04 / 1000 is 0.04 RMB"),
     ]
