@@ -182,6 +182,36 @@ class Member(models.Model):
         return f"{self.user} for {self.customer}"
 
 
+class CustomerView(models.Model):
+    """A time in which a person of the staff sees a customer's pages as the customer does, read only.
+
+    Under audit: the trail says who looked at which customer, when and why.
+    """
+
+    person = models.ForeignKey(User, on_delete=models.PROTECT, db_index=False, related_name="+")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    began_at = models.DateTimeField()
+    expires_at = models.DateTimeField(help_text="When it ends by itself.")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-began_at",)
+        permissions = (("view_as_customer", "Can see what a customer sees"),)
+        constraints = (
+            models.UniqueConstraint(
+                "person", condition=Q(ended_at=None), name="a_person_views_as_one_customer_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(began_at__lt=F("expires_at"))
+                & (Q(ended_at=None) | Q(ended_at__gte=F("began_at"))),
+                name="a_view_ends_after_it_begins",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.person} as {self.customer}"
+
+
 class Scope(models.TextChoices):
     """What a service key may be used for."""
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from accounts.models import Customer
 from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
@@ -24,6 +25,7 @@ from invoices.models import (
 from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
 from invoices.packages.admin import QuotaPackageAdmin
 from invoices.packages.after_sale.credit_admin import PackageCreditAdmin
+from invoices.portal.view_as_admin import ViewedCustomerAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
@@ -43,8 +45,13 @@ admin.site.register(QuotaOverrun, QuotaOverrunAdmin)
 admin.site.register(QuotaPackage, QuotaPackageAdmin)
 admin.site.register(Rerating, ReratingAdmin)
 admin.site.register(Verification, VerificationAdmin)
-# In place of those of the catalogue, which do not know the pages on which prices change.
-for model, with_buttons in ((Service, ServiceAdmin), (BillingItem, BillingItemAdmin), (Price, PriceAdmin)):
+# In place of those of lower apps, which do not know the pages on which prices change and those of customers.
+for model, with_buttons in (
+    (Service, ServiceAdmin),
+    (BillingItem, BillingItemAdmin),
+    (Price, PriceAdmin),
+    (Customer, ViewedCustomerAdmin),
+):
     admin.site.unregister(model)
     admin.site.register(model, with_buttons)
 

@@ -14,6 +14,7 @@ from invoices.packages import views as packages
 from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
 from invoices.portal import views as invoices
+from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import prices
@@ -90,6 +91,7 @@ urlpatterns = [
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
+    path("admin/end-customer-view", admin.site.admin_view(end_customer_view), name="end_customer_view"),
     path("admin/login/", admin_sign_in, name="admin_sign_in"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),
     path("admin/prices/change", admin.site.admin_view(price_admin.change_price), name="change_price"),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.api_keys.customer_access import customer_of_person
+from accounts.api_keys.customer_access import customer_of_person, customers_of_person
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindCallForm, RecordsForm
 from invoices.drilldown.trace import records_of, trace_record
@@ -75,5 +75,7 @@ def _status(form: FindCallForm, is_found: bool) -> int:
 
 
 def _own_line(request: HttpRequest, number: str, pk: int) -> ChargeLine:
-    lines = ChargeLine.objects.filter(bill__customer__members__user=request.user.pk, bill__number=number)
+    lines = ChargeLine.objects.filter(
+        bill__customer__in=customers_of_person(person=request.user), bill__number=number
+    )
     return get_object_or_404(lines.select_related("bill__customer", "corrects__bill", "package"), pk=pk)

@@ -16,7 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.api_keys.customer_access import customer_of_owner, customer_of_person, is_owner
+from accounts.api_keys.customer_access import (
+    customer_of_owner,
+    customer_of_person,
+    customers_of_person,
+    is_owner,
+)
 from accounts.models import Customer
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import PackagePurchase
@@ -218,6 +223,6 @@ def _planned(
 
 
 def _own_package(request: HttpRequest, number: str, now: dt.datetime) -> PackageStatus:
-    found = packages_at(now).filter(customer__members__user=request.user.pk)
+    found = packages_at(now).filter(customer__in=customers_of_person(person=request.user))
     # No number holds a NUL, and PostgreSQL takes no parameter with one.
     return status_of(get_object_or_404(found, number=number.replace("\0", "")))

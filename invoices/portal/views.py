@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.api_keys.customer_access import customer_of_person
+from accounts.api_keys.customer_access import customer_of_person, customers_of_person
 from accounts.models import Customer
 from invoices.drilldown.bill_lists import BillRow, Selection, in_order_of_page
 from invoices.drilldown.csv_tables import (
@@ -148,7 +148,7 @@ def bill_csv(request: HttpRequest, number: str) -> HttpResponseBase:
 
 
 def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
-    bills = HourlyBill.objects.filter(customer__members__user=request.user.pk)
+    bills = HourlyBill.objects.filter(customer__in=customers_of_person(person=request.user))
     return get_object_or_404(bills.select_related("customer"), number=number)
 
 

@@ -235,7 +235,7 @@ def _show_refusal(request: HttpRequest, refused: Exception) -> None:
 class CustomerWithLimitsAdmin(CustomerAdmin):
     """Customers with their members, and a button for call limits."""
 
-    actions_detail = ("give_own_limits",)
+    actions_detail: tuple[str, ...] = ("give_own_limits",)
 
     @action(description="Give own limits", permissions=["limits"])
     def give_own_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.api_keys.customer_access import customer_of_owner, is_owner
+from accounts.api_keys.customer_access import customer_of_owner, customers_of_person, is_owner
 from invoices.models import PackageNotice
 from invoices.packages.after_sale.forms import RefundForm, RenewalForm
 from invoices.packages.after_sale.notices import dismiss_notice
@@ -85,7 +85,7 @@ def refund(request: HttpRequest, number: str) -> HttpResponse:
 
 def _package_of_owner(request: HttpRequest, number: str) -> QuotaPackage:
     # No number holds a NUL, and PostgreSQL takes no parameter with one.
-    found = QuotaPackage.objects.filter(customer__members__user=request.user.pk)
+    found = QuotaPackage.objects.filter(customer__in=customers_of_person(person=request.user))
     package = get_object_or_404(found.select_related("customer"), number=number.replace("\0", ""))
     if not is_owner(person=request.user, customer=package.customer):
         raise PermissionDenied
