@@ -68,8 +68,9 @@ from django.conf import settings
 from django.test import Client
 from accounts.models import User
 client = Client()
-client.force_login(User.objects.create_superuser("admin@sensenova.example", "only for this benchmark"),
-                   backend="django.contrib.auth.backends.ModelBackend")
+admin = (User.objects.filter(is_superuser=True).first()
+         or User.objects.create_superuser("admin@sensenova.example", "only for this benchmark"))
+client.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
 print(client.cookies[settings.SESSION_COOKIE_NAME].value)
 """
 

@@ -21,6 +21,7 @@ from xdist.scheduler import LoadFileScheduling
 from accounts.api_keys import keys
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Member, MemberRole, User
+from invoices.monitoring import customer_revenue
 from pricing.catalogue.initial import load_catalogue
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
@@ -68,7 +69,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test has read of customers and limits, the next one reads anew."""
+    """What one test has read of customers, limits and bills, the next one reads anew."""
     _forget(monkeypatch)
 
 
@@ -258,6 +259,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "_KEY_CACHE", {})
     monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
     choice._redis_or_postgres.cache_clear()
+    customer_revenue._as_of.cache_clear()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from django.urls import reverse
 from invoices.closing.totals import DAY_ZONE
 from invoices.models import HourlyBill, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
-from invoices.monitoring.customer_revenue import sudden_rises, top_of_month
+from invoices.monitoring.customer_revenue import customer_revenue
 from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of, read_waiting
 from invoices.monitoring.prices_ahead import PricesChange, offers_that_end, prices_that_begin
 from invoices.monitoring.revenue import Bar, Revenue, Span, read_amounts, revenue_of
@@ -99,8 +99,7 @@ def _revenue(state: ClosingState, *, now: dt.datetime) -> dict[str, Any]:
             _chart("days", "Last 30 days", "30 days before", revenue.days),
         ],
         "calendar": [_calendar_row(row) for row in calendar],
-        "top": top_of_month(now=now),
-        "rises": sudden_rises(closed_until=closed_until) if closed_until else [],
+        "customers": customer_revenue(now=now),
     }
 
 
