@@ -16,12 +16,14 @@ from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import (
     ChargeLine,
     HourlyBill,
+    OpenHourAlarm,
     PackageCredit,
     ParkedHour,
     QuotaOverrun,
     Rerating,
     Verification,
 )
+from invoices.monitoring.open_hour_admin import OpenHourAlarmAdmin
 from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
 from invoices.packages.admin import QuotaPackageAdmin
 from invoices.packages.after_sale.credit_admin import PackageCreditAdmin
@@ -39,6 +41,7 @@ from usage.models import BillingHour
 
 admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)
+admin.site.register(OpenHourAlarm, OpenHourAlarmAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
 admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(QuotaOverrun, QuotaOverrunAdmin)

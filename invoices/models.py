@@ -6,6 +6,8 @@ Both are copies, made when an hour closes and never edited: names, prices and ki
 An *hour seal* is the SHA-256 over all that was made when an hour closed and over the seal of the hour before.
 A *customer total* is the sum of a customer's bills of a day or a month, for pages that could not add them up.
 
+A customer's open hour that would be parked as it stands has an *alarm* while it runs.
+
 A customer's hour that looks wrong is *parked*: the hour closes, but without a bill for it. A *release* lets
 the next closing issue that bill. What was billed wrongly is corrected by lines on a later bill that refer to
 the lines they correct: a *reversal* credits records; a *re-rating* credits quantities at the price that was
@@ -647,6 +649,45 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return f"{self.parked}, released"
+
+
+class OpenHourLook(models.Model):
+    """When an open hour was last rated for its alarms, and how long that took."""
+
+    hour = models.DateTimeField(primary_key=True)
+    looked_at = models.DateTimeField()
+    took = models.DurationField()
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M} UTC"
+
+
+class OpenHourAlarm(models.Model):
+    """A customer's open hour that would be parked as it stands; raised and mailed once."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    hour = models.DateTimeField()
+    reason = models.TextField(help_text="What looked wrong when it was raised.")
+    amount = models.DecimalField(
+        "amount so far (RMB)", max_digits=50, decimal_places=AMOUNT_DECIMALS, help_text="At the last look."
+    )
+    raised_at = models.DateTimeField()
+    mail_after = models.DateTimeField(help_text="Later than it was raised where the mail could not be sent.")
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-hour", "-amount", "customer_id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("hour", "customer"), name="an_open_hour_of_a_customer_alarms_once"
+            ),
+            models.CheckConstraint(condition=Q(whole_hour("hour")), name="an_alarm_is_of_a_whole_hour"),
+            models.CheckConstraint(condition=~Q(reason=""), name="an_open_hour_alarms_for_a_reason"),
+            models.CheckConstraint(condition=_is_an_amount(), name="an_alarms_amount_is_a_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.customer}, {self.hour:%Y-%m-%d %H:%M} UTC"
 
 
 class HourSeal(models.Model):

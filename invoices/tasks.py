@@ -7,6 +7,7 @@ from celery import shared_task
 from invoices.books import results
 from invoices.closing import close
 from invoices.models import Verification
+from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
 from usage.billing_hours import database_now
@@ -26,6 +27,13 @@ def close_due_hours() -> None:
         closed = close.close_due_hours(now=database_now(), on_closed=_closed)
     if closed:
         sweep_packages()
+
+
+@shared_task
+def watch_open_hours() -> None:
+    """Raise alarms for open hours far beyond the usual."""
+    for alarm in open_hours.watch_open_hours(now=database_now()):
+        logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
 
 
 @shared_task

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.db import DatabaseError, connections
 
 from invoices.packages.after_sale.refund_rule import REFUNDS
@@ -86,6 +87,24 @@ def check_refunds(**kwargs: Any) -> list[CheckMessage]:
             id="billing.E008",
         )
     ]
+
+
+@register()
+def check_alarm_mail(**kwargs: Any) -> list[CheckMessage]:
+    """An address that is none would keep every alarm from being mailed."""
+    wrong = [address for address in settings.ALARM_MAIL if not _is_address(address)]
+    if not wrong:
+        return []
+    hint = "Write e-mail addresses with commas between."
+    return [Error(f"ALARM_MAIL holds {', '.join(map(repr, wrong))}.", hint=hint, id="billing.E009")]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 @register()

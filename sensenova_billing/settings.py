@@ -327,6 +327,8 @@ ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTE
 ALARM_LATE_SHARE = env.decimal("ALARM_LATE_SHARE", default=Decimal("0.05"))
 ALARM_REFUSED_RECORDS = env.int("ALARM_REFUSED_RECORDS", default=5)
 ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
+# To whom a customer's open hour that is far beyond the usual is mailed, once; none: it is on pages only.
+ALARM_MAIL = env.list("ALARM_MAIL", default=[])
 
 # For tests (lib/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
 # CLOCK_OFFSET_SECONDS is by how much this process is wrong about it. A system check refuses them elsewhere.
@@ -365,6 +367,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
         "options": {"expires": 55},  # a late ring is of no use: the next one does the same
+    },
+    "watch open hours": {
+        "task": "invoices.tasks.watch_open_hours",
+        "schedule": 60.0,
+        "options": {"expires": 55},
     },
     "sweep packages": {
         "task": "invoices.tasks.sweep_packages",
@@ -462,6 +469,7 @@ UNFOLD = {
             ),
             _admin_section(
                 "Billing",
+                ("Open hours beyond the usual", "notification_important", "invoices_openhouralarm"),
                 ("Parked hours", "front_hand", "invoices_parkedhour"),
                 ("Billing hours", "schedule", "usage_billinghour"),
                 ("Hourly bills", "receipt", "invoices_hourlybill"),

@@ -1,8 +1,8 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Seven alarms: an hour that is not closed long after its end, parked hours without a release, a share of late
-usage out of the ordinary, usage that is refused, usage in quarantine, usage above the TPM bought, and a
-verification that found something or has not run.
+Eight alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
+without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
+usage above the TPM bought, and a verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key.
 """
 
@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 
 from invoices.closing.parking import parked_hours
-from invoices.models import HourSeal, QuotaOverrun, Verification
+from invoices.models import HourSeal, OpenHourAlarm, QuotaOverrun, Verification
 from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour, next_hour_to_close
 from usage.models import HOUR, BillingHour, QuarantinedUsage, QuarantineState, RefusedUsage
@@ -50,6 +50,7 @@ class ClosingState:
 
     unclosed_hour: dt.datetime | None
     unclosed_for: dt.timedelta
+    open_hours: int
     parked: int
     late_share: Decimal | None
     verification: Verification | None
@@ -61,10 +62,11 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
     """Return the state of the closing; cheap enough to read every few seconds."""
     hour = next_hour_to_close()
     ended_for = dt.timedelta(0) if hour is None else max(now - hour - HOUR, dt.timedelta(0))
+    last = last_closed_hour() or EPOCH
+    beyond = OpenHourAlarm.objects.filter(hour__gt=last).order_by()
+    open_hours = beyond.aggregate(hours=Count("pk"), since=Min("raised_at"))
     # A release whose closing has come and that is not billed did not help.
-    parked = parked_hours().filter(
-        Q(release=None) | Q(release__billing_hour__lte=last_closed_hour() or EPOCH)
-    )
+    parked = parked_hours().filter(Q(release=None) | Q(release__billing_hour__lte=last))
     oldest = parked.values_list("hour_id", flat=True).first()
     waiting = parked.count()
     share = late_share()
@@ -72,12 +74,14 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
     return ClosingState(
         unclosed_hour=hour,
         unclosed_for=ended_for,
+        open_hours=open_hours["hours"],
         parked=waiting,
         late_share=share,
         verification=latest,
         failed_verification=failed,
         alarms=(
             _unclosed(hour=hour, ended_for=ended_for),
+            _open_hours(**open_hours),
             _parked(waiting=waiting, oldest=oldest),
             _late(share),
             _refused(now=now),
@@ -128,6 +132,14 @@ def _unclosed(*, hour: dt.datetime | None, ended_for: dt.timedelta) -> Alarm:
     if ended_for <= settings.ALARM_UNCLOSED_AFTER:
         return Alarm("unclosed", Level.OK, f"{text} about to close.")
     return Alarm("unclosed", Level.ALARM, f"{text} not closed.")
+
+
+def _open_hours(*, hours: int, since: dt.datetime | None) -> Alarm:
+    if since is None:
+        return Alarm("open_hour", Level.OK, "No open hour is far beyond the usual.")
+    who = "1 customer's open hour is" if hours == 1 else f"{hours:,} customers' open hours are"
+    text = f"{who} far beyond the usual, the first since {since:%Y-%m-%d %H:%M} UTC."
+    return Alarm("open_hour", Level.ALARM, text)
 
 
 def _parked(*, waiting: int, oldest: dt.datetime | None) -> Alarm:

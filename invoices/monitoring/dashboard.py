@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import HourlyBill, ParkedHour, QuotaOverrun, Verification
+from invoices.models import HourlyBill, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
 from invoices.monitoring.customer_revenue import customer_revenue
 from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of, read_waiting
@@ -31,6 +31,7 @@ from usage.models import BillingHour, QuarantinedUsage, RefusedUsage
 # Of each alarm the heading of its card and the list that tells more.
 _CARDS: dict[str, tuple[str, type[Model]]] = {
     "unclosed": ("Closing", BillingHour),
+    "open_hour": ("Open hours", OpenHourAlarm),
     "parked": ("Parked hours", ParkedHour),
     "late": ("Late usage", HourlyBill),
     "refused": ("Refused usage", RefusedUsage),

@@ -38,7 +38,7 @@ def levels(*, now):
     return {one.name: str(one.level) for one in state_of_closing(now=now).alarms}
 
 
-WATCHED = ("unclosed", "parked", "late", "refused", "quarantine", "above_quota", "verification")
+WATCHED = ("unclosed", "open_hour", "parked", "late", "refused", "quarantine", "above_quota", "verification")
 ALL_WELL = dict.fromkeys(WATCHED, "ok") | {"verification": "unknown"}
 
 

@@ -1,0 +1,48 @@
+"""Open hours far beyond the usual in the admin: to read."""
+
+from django.urls import reverse
+from django.utils.html import format_html
+
+from invoices.models import OpenHourAlarm
+from invoices.templatetags.amounts import exact, instant_text
+from sensenova_billing.lib.admin.base import ModelAdmin
+from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+
+class OpenHourAlarmAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
+    """Every alarm, of the newest hour first."""
+
+    list_display = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")
+    list_display_links = None
+    list_select_related = ("customer",)
+    list_per_page = 50
+    show_full_result_count = False
+    fields = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")
+
+    @display(description="hour (UTC)", ordering="hour")
+    def hour_utc(self, alarm: OpenHourAlarm) -> str:
+        """In UTC, as billing hours are."""
+        return f"{alarm.hour:%Y-%m-%d %H:%M}"
+
+    @display(description="customer", ordering="customer__code")
+    def customer_link(self, alarm: OpenHourAlarm) -> str:
+        """With a link."""
+        url = reverse("admin:accounts_customer_change", args=[alarm.customer_id])
+        return format_html('<a class="underline" href="{}">{}</a>', url, alarm.customer)
+
+    @display(description="amount so far (RMB)", ordering="amount")
+    def amount_text(self, alarm: OpenHourAlarm) -> str:
+        """Every digit, as of the last look."""
+        return exact(alarm.amount)
+
+    @display(description="raised (UTC)", ordering="raised_at")
+    def raised_text(self, alarm: OpenHourAlarm) -> str:
+        """To the second."""
+        return instant_text(alarm.raised_at)
+
+    @display(description="mailed (UTC)")
+    def mailed_text(self, alarm: OpenHourAlarm) -> str:
+        """Empty if it was not."""
+        return instant_text(alarm.mailed_at) if alarm.mailed_at else ""
