@@ -17,7 +17,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
@@ -303,6 +303,20 @@ class ExactDecoder(json.JSONDecoder):
         super().__init__(**(options | {"parse_float": str}))
 
 
+class AuditReference(Func):
+    """The row to which a column of an entry refers, as text; null where the row has no such column."""
+
+    template = "(COALESCE(after, before) ->> '%(column)s')"
+    output_field = models.TextField()
+
+    def __init__(self, column: str) -> None:
+        super().__init__(column=column)
+
+
+# Columns by which entries are found that are about a row of another table.
+REFERENCES = ("customer_id", "service_id", "billing_item_id")
+
+
 class AuditEntry(models.Model):
     """One change of one row: author, time, reason, before and after. Written by triggers, never changed."""
 
@@ -328,6 +342,16 @@ class AuditEntry(models.Model):
             models.Index(F("by"), F("id").desc(), name="entries_of_a_person"),
             models.Index(F("transaction"), name="entries_of_a_transaction"),
             models.Index(F("deed"), F("id").desc(), name="entries_of_a_deed"),
+            *(
+                models.Index(
+                    AuditReference(column),
+                    F("id").desc(),
+                    condition=Q(models.lookups.IsNull(AuditReference(column), False)),
+                    name=f"entries_by_{column}",
+                )
+                for column in REFERENCES
+            ),
+            models.Index(F("at").desc(), name="entries_of_a_time"),
         )
         constraints = (
             models.CheckConstraint(condition=~Q(by=""), name="an_audit_entry_says_who"),

@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
-from accounts.models import Customer
+from accounts.models import AuditEntry, Customer
 from pricing.admin_filters import STATES, ForWhomFilter, state_of
+from pricing.audit_admin import CatalogueAuditAdmin
 from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
 from pricing.catalogue.offering import facts_of
 from pricing.changes.approval_admin import RequiresApproval
@@ -41,6 +42,8 @@ KINDS = {kind.label: kind.badge for kind in Kind}
 # In place of that of accounts, which does not know limits.
 admin.site.unregister(Customer)
 admin.site.register(Customer, CustomerWithLimitsAdmin)
+admin.site.unregister(AuditEntry)
+admin.site.register(AuditEntry, CatalogueAuditAdmin)
 admin.site.register(CallSpecification, CallSpecificationAdmin)
 
 

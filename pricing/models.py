@@ -232,6 +232,8 @@ class Price(models.Model):
     )
 
     objects: ClassVar[PriceQuerySet] = PriceQuerySet.as_manager()  # type: ignore[assignment]
+    # How the audit trail words what was done to a price: one that had not begun is taken back, not removed.
+    audit_actions: ClassVar[dict[str, str]] = {"removed": "taken back"}
 
     class Meta:
         ordering = ("billing_item", "begins_at", "id")

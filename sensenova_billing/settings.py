@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "pricing",
     "accounts",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -393,8 +394,9 @@ CELERY_BEAT_SCHEDULE = {
 # --- The admin's look ----------------------------------------------------------------------------
 
 
-# Not lists: there are far too many usage records, refusals have no rows, and a file is none.
+# Not lists: a search, far too many usage records, refusals, which have no rows, and a file.
 _ADMIN_PAGES = {
+    "Search": "admin_search",
     "Usage records": "usage_record",
     "Refused calls": "refused_calls",
     "Import and export": "catalogue_import",
@@ -450,6 +452,7 @@ UNFOLD = {
         "navigation": [
             _admin_section(
                 "Customers",
+                ("Search", "search", "accounts_customer"),
                 ("Customers", "apartment", "accounts_customer"),
                 ("People", "group", "accounts_user"),
                 ("Service keys", "key", "accounts_servicekey"),

@@ -16,6 +16,7 @@ from invoices.packages.api import PackageDrawsView, PackagesView
 from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
+from invoices.search_admin import admin_search
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
@@ -91,6 +92,7 @@ urlpatterns = [
     # The admin
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
+    path("admin/search", admin.site.admin_view(admin_search), name="admin_search"),
     path("admin/end-customer-view", admin.site.admin_view(end_customer_view), name="end_customer_view"),
     path("admin/login/", admin_sign_in, name="admin_sign_in"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),

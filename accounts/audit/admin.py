@@ -14,12 +14,21 @@ from unfold.paginator import InfinitePaginator
 from accounts.audit.audited_admin import history_url
 from accounts.audit.entries import (
     ColumnChange,
-    audited_tables,
+    action_in_words,
     changes_in_short,
     changes_of,
     model_of,
     rows_in_words,
     table_in_words,
+)
+from accounts.audit.filters import (
+    AboutFilter,
+    ActionFilter,
+    CustomerFilter,
+    FromDayFilter,
+    PersonFilter,
+    TableFilter,
+    UntilDayFilter,
 )
 from accounts.models import AuditAction, AuditEntry
 from sensenova_billing.lib.admin.base import ModelAdmin
@@ -32,38 +41,24 @@ ACTION_LABELS = {
     AuditAction.CHANGED.label: "info",
     AuditAction.REMOVED.label: "danger",
 }
+TRAIL_FILTERS: tuple[Any, ...] = (
+    AboutFilter,
+    CustomerFilter,
+    PersonFilter,
+    FromDayFilter,
+    UntilDayFilter,
+    TableFilter,
+    ("deed", ActionFilter),
+)
 SHOWN = 3  # changed columns in the list
-
-
-class TableFilter(admin.SimpleListFilter):
-    """What was changed, in words."""
-
-    title = "what"
-    parameter_name = "table"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Every table under audit."""
-        return list(audited_tables().items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        """Those of the table that was chosen."""
-        known = self.value() in dict(self.lookup_choices)
-        return queryset.filter(table=self.value()) if known else queryset
-
-
-class ActionFilter(admin.ChoicesFieldListFilter):
-    """Added, changed or removed, under the word that pages use for the column `deed`."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.title = "action"
 
 
 class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every change of customers, people, keys and the catalogue, the newest first. Nothing is counted."""
 
     list_display = ("at_text", "what", "row_text", "action_label", "changed", "by_link", "reason")
-    list_filter = (TableFilter, ("deed", ActionFilter))
+    list_filter = TRAIL_FILTERS
+    list_filter_submit = True
     search_fields = ("row", "by")
     search_help_text = "The number of a row, or the whole e-mail address of its author."
     list_per_page = 50
@@ -123,9 +118,9 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         return str(entry.called)
 
     @display(description="action", label=ACTION_LABELS)
-    def action_label(self, entry: AuditEntry) -> str:
-        """Added, changed or removed."""
-        return entry.get_deed_display()
+    def action_label(self, entry: AuditEntry) -> tuple[str, str]:
+        """Added, changed or removed, or what that means for such a row."""
+        return entry.get_deed_display(), action_in_words(entry)
 
     @display(description="changes")
     def changed(self, entry: AuditEntry) -> str:

@@ -13,12 +13,14 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.audit.context import LONGEST_REASON, set_audit_context
 from accounts.audit.edit_conflicts import VersionedAdmin
+from accounts.audit.references import has_references
 from accounts.key_fields import KEY_FIELDS
 from sensenova_billing.lib.admin.base import AdminMixin, ModelAdmin
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.number_fields import NUMBER_FIELDS
 
 REASON = "reason"
+ABOUT = "about"  # of the trail's list: a table and a row of it
 
 
 def reason_field(*, required: bool = False) -> forms.CharField:
@@ -51,11 +53,14 @@ class ReasonForm(forms.Form):
 
 
 class AuditHistoryAdmin(AdminMixin):
-    """Mixin of a ModelAdmin: the history of a row is its part of the audit trail."""
+    """Mixin of a ModelAdmin: the history of a row is its part of the trail, and that of what refers to it."""
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Lead to the row's entries in the audit trail."""
-        return redirect(history_url(table=self.opts.db_table, row=unquote(object_id)))
+        table, row = self.opts.db_table, unquote(object_id)
+        return redirect(
+            history_of(table, row) if has_references(self.model) else history_url(table=table, row=row)
+        )
 
 
 class AuditedAdmin(VersionedAdmin, RobustUrlAdmin, AuditHistoryAdmin):
@@ -103,6 +108,11 @@ class UndeletableAdmin(AuditedAdmin, ModelAdmin):
 def history_url(*, table: str, row: str) -> str:
     """Return where the audit trail of one row is shown."""
     return f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({'table': table, 'q': row})}"
+
+
+def history_of(table: str, row: str) -> str:
+    """Return where the trail of a row is shown together with that of the rows that refer to it."""
+    return f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({ABOUT: f'{table}:{row}'})}"
 
 
 def _without_reason(options: Any) -> tuple[Any, ...]:

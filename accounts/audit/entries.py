@@ -1,11 +1,12 @@
 """The audit trail in words: which tables are under audit, what an entry is about, what it changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, models
 from django.utils.text import capfirst
 
@@ -63,14 +64,21 @@ def model_of(table: str) -> type[models.Model] | None:
     return _models().get(table)
 
 
-def rows_in_words(entries: Iterable[AuditEntry]) -> dict[int, str]:
+def rows_in_words(entries: Collection[AuditEntry]) -> dict[int, str]:
     """Return for each entry what its row is called now, or was called; reads each table once."""
     keys = {entry.pk: _keys(entry) for entry in entries}
     names = _names([key for several in keys.values() for key in several])
+    gone = _names_of_gone([entry for entry in entries if not any(key in names for key in keys[entry.pk])])
     return {
-        entry.pk: " - ".join(names[key] for key in keys[entry.pk] if key in names) or _called(entry)
+        entry.pk: " - ".join(names[key] for key in keys[entry.pk] if key in names) or gone[entry.pk]
         for entry in entries
     }
+
+
+def action_in_words(entry: AuditEntry) -> str:
+    """Return what was done, e.g. `added`; of a model that has words of its own, such as a price's, those."""
+    words: dict[str, str] = getattr(model_of(entry.table), "audit_actions", {})
+    return str(words.get(entry.deed, entry.get_deed_display()))
 
 
 def changes_of(entry: AuditEntry) -> list[ColumnChange]:
@@ -175,6 +183,32 @@ def _paths(model: type[models.Model], depth: int = 2) -> list[str]:
     if depth > 1:
         paths += [f"{one.name}__{path}" for one in foreign for path in _paths(one.related_model, depth - 1)]
     return paths
+
+
+def _names_of_gone(entries: list[AuditEntry]) -> dict[int, str]:
+    """Return what rows that are gone were called: the name that the row's last values give."""
+    rebuilt: dict[type[models.Model], list[models.Model]] = defaultdict(list)
+    rows = {entry.pk: row for entry in entries if (row := _rebuilt(entry)) is not None}
+    for row in rows.values():
+        rebuilt[type(row)].append(row)
+    for model, several in rebuilt.items():
+        models.prefetch_related_objects(several, *_paths(model))
+    return {entry.pk: _name_of_gone(rows.get(entry.pk)) or _called(entry) for entry in entries}
+
+
+def _rebuilt(entry: AuditEntry) -> models.Model | None:
+    model, held = model_of(entry.table), entry.after or entry.before or {}
+    fields = [field for field in model._meta.concrete_fields if field.column in held] if model else []
+    if model is None or model._meta.auto_created or len(fields) < len(model._meta.concrete_fields):
+        return None  # a table that has changed since, or columns that the trail does not keep
+    return model(**{field.attname: field.to_python(held[field.column]) for field in fields})
+
+
+def _name_of_gone(row: models.Model | None) -> str:
+    try:
+        return str(row) if row is not None else ""
+    except ObjectDoesNotExist:
+        return ""  # what it referred to is gone as well
 
 
 def _called(entry: AuditEntry) -> str:

@@ -12,6 +12,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.audit.entries import action_in_words, rows_in_words, table_in_words
+from accounts.models import AuditEntry
 from invoices.closing.totals import DAY_ZONE
 from invoices.models import HourlyBill, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
@@ -28,6 +30,7 @@ from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import StoreUnavailable
 from usage.models import BillingHour, QuarantinedUsage, RefusedUsage
 
+RECENT = 10
 # Of each alarm the heading of its card and the list that tells more.
 _CARDS: dict[str, tuple[str, type[Model]]] = {
     "unclosed": ("Closing", BillingHour),
@@ -80,6 +83,7 @@ def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "proposals_href": _list(Proposal, request),
         "zone": DAY_ZONE.key,
         **(_revenue(state, now=now) if request.user.has_perm("invoices.view_hourlybill") else {}),
+        **(_changes() if request.user.has_perm("accounts.view_auditentry") else {}),
         **(_prices(now=now) if request.user.has_perm("pricing.view_price") else {}),
     }
 
@@ -175,6 +179,26 @@ def _calendar_cell(cell: HourCell) -> dict[str, str]:
         href = reverse("admin:usage_billinghour_change", args=[cell.hour])
     text = f"{hour_text(cell.hour, DAY_ZONE)}: {words}"
     return {"state": str(cell.state), "sign": sign, "text": text, "href": href}
+
+
+def _changes() -> dict[str, Any]:
+    """Return the newest entries of the audit trail in words; those of prices are among them."""
+    entries = list(AuditEntry.objects.all()[:RECENT])
+    names = rows_in_words(entries)
+    return {
+        "changes": [
+            {
+                "what": table_in_words(entry.table),
+                "which": names[entry.pk],
+                "action": action_in_words(entry),
+                "by": entry.by,
+                "at": minute_text(entry.at.replace(second=0, microsecond=0), DAY_ZONE),
+                "href": reverse("admin:accounts_auditentry_change", args=[entry.pk]),
+            }
+            for entry in entries
+        ],
+        "changes_href": reverse("admin:accounts_auditentry_changelist"),
+    }
 
 
 def _prices(*, now: dt.datetime) -> dict[str, Any]:
