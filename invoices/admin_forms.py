@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.audit.context import LONGEST_REASON
+from accounts.models import Customer
 from invoices.models import Rerating
 from pricing.changes.base_form import UtcInstantField, is_key, unit_price_field
 from pricing.models import Price
@@ -34,8 +35,8 @@ class ReasonForm(forms.Form):
     )
 
 
-class PriceSelect(AutocompleteSelect):
-    """A choice of price, initial value from the query string."""
+class RowSelect(AutocompleteSelect):
+    """A choice of a price or customer, initial value from the query string."""
 
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         """Select only values that can be a primary key: Django would query for anything."""
@@ -58,7 +59,14 @@ class ReratingForm(forms.Form):
         Price.objects.with_names(),
         label="Price that was wrong",
         help_text="Find it by its service, its billing item or the customer with whom it was agreed.",
-        widget=PriceSelect(Rerating._meta.get_field("price"), admin.site),
+        widget=RowSelect(Rerating._meta.get_field("price"), admin.site),
+    )
+    customer = forms.ModelChoiceField(
+        Customer.objects.all(),
+        required=False,
+        label="Only for",
+        help_text="One customer; empty: everybody who was charged at the price.",
+        widget=RowSelect(Rerating._meta.get_field("customer"), admin.site),
     )
     from_hour = _hour("Used from", "UTC; the first hour of usage that was charged wrongly.")
     until_hour = _hour("Used until", "UTC; end (exclusive). Only closed hours.")
@@ -73,6 +81,9 @@ class ReratingForm(forms.Form):
         begin, end = cleaned.get("from_hour"), cleaned.get("until_hour")
         if begin and end and begin >= end:
             self.add_error("until_hour", "The span must end after it begins.")
+        price, customer = cleaned.get("price"), cleaned.get("customer")
+        if price and customer and price.customer not in (None, customer):
+            self.add_error("customer", f"This price was agreed with {price.customer}.")
         last = last_closed_hour()
         if end and (last is None or end > last + HOUR):
             closed = f"those before {last + HOUR:%Y-%m-%d %H:%M} UTC are" if last else "none is yet"

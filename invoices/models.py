@@ -254,6 +254,15 @@ class Rerating(models.Model):
         decimal_places=PRICE_DECIMALS,
         validators=[validate_unit_price],
     )
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text="Only for this customer; empty: for everybody who was charged at the price.",
+    )
     reason = models.CharField(max_length=LONGEST_REASON)
     ordered_by = models.CharField(max_length=254)
     ordered_at = models.DateTimeField()
@@ -292,13 +301,25 @@ class Rerating(models.Model):
                     ),
                     (_range("billing_hour", "billing_hour", "[]"), RangeOperators.OVERLAPS),
                     (_range("from_hour", "until_hour"), RangeOperators.OVERLAPS),
+                    # Without a customer it is the range of all numbers, which overlaps every customer's.
+                    (
+                        Func(
+                            F("customer"),
+                            F("customer"),
+                            Value("[]"),
+                            function="INT8RANGE",
+                            output_field=BigIntegerRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
                 ],
                 violation_error_message="Another re-rating of this price waits for the same bills.",
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.price}, re-rated at {self.unit_price.normalize():f} RMB"
+        for_whom = f" for {self.customer}" if self.customer else ""
+        return f"{self.price}, re-rated at {self.unit_price.normalize():f} RMB{for_whom}"
 
 
 class PackagePurchase(models.Model):

@@ -70,13 +70,17 @@ class Line(NamedTuple):
 
 
 class Order(NamedTuple):
-    """A re-rating: usage of these hours that was charged at this price is charged at another."""
+    """A re-rating: usage of these hours that was charged at this price is charged at another.
+
+    With a customer, only that one's.
+    """
 
     id: int
     price: int
     from_hour: dt.datetime
     until_hour: dt.datetime
     unit_price: Decimal
+    customer: int | None = None
 
 
 class LineKey(NamedTuple):
@@ -233,6 +237,8 @@ def recompute(
         due[key] = part if same is None else _added(same, part)
     reversed_now = {key.corrects: part.quantity for key, part in due.items() if key.corrects is not None}
     for order in orders:
+        if order.customer not in (None, customer):
+            continue
         for line in affected:
             if line.package is not None:
                 continue  # what a package covers costs nothing at any price

@@ -293,7 +293,7 @@ _OVERRUNS = load_statement("read_overruns.sql", beside=__file__)
 _LAST_DRAWS = load_statement("read_last_draws.sql", beside=__file__, draw=_DRAW)
 _DRAWN = load_statement("read_drawn.sql", beside=__file__, draw=_DRAW)
 _ORDERS = """
-SELECT id, price_id, from_hour, until_hour, unit_price
+SELECT id, price_id, from_hour, until_hour, unit_price, customer_id
   FROM invoices_rerating
  WHERE billing_hour = %s
  ORDER BY id

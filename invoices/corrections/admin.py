@@ -27,13 +27,23 @@ CUSTOMERS_SHOWN = 100
 class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Ordered re-ratings with their reason and effect."""
 
-    list_display = ("ordered_text", "price", "span", "corrected", "reason", "ordered_by", "effect")
-    list_select_related = ("price__billing_item__service", "price__customer")
+    list_display = (
+        "ordered_text",
+        "price",
+        "span",
+        "corrected",
+        "for_whom",
+        "reason",
+        "ordered_by",
+        "effect",
+    )
+    list_select_related = ("price__billing_item__service", "price__customer", "customer")
     search_fields = ("price__billing_item__service__name", "reason", "ordered_by")
     list_per_page = 20  # each sums the corrections of an hour's bills
     show_full_result_count = False
     fields = (
-        "price", "span", "corrected", "reason", "ordered_by", "ordered_text", "billing_hour_text", "effect",
+        "price", "span", "corrected", "for_whom", "reason", "ordered_by", "ordered_text", "billing_hour_text",
+        "effect",
     )  # fmt: skip
     change_form_outer_after_template = "admin/rerating_effect.html"
 
@@ -61,6 +71,11 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     def corrected(self, rerating: Rerating) -> str:
         """With its unit."""
         return f"{exact(rerating.unit_price)} / {rerating.price.unit}"
+
+    @display(description="for", ordering="customer__code")
+    def for_whom(self, rerating: Rerating) -> str:
+        """One customer, or everybody who was charged at the price."""
+        return str(rerating.customer or "everybody")
 
     @display(description="on the bills of (UTC)")
     def billing_hour_text(self, rerating: Rerating) -> str:
@@ -144,6 +159,7 @@ def _previewed(rerating: Rerating) -> list[ReratingEffect]:
         from_hour=rerating.from_hour,
         until_hour=rerating.until_hour,
         unit_price=rerating.unit_price,
+        customer=rerating.customer,
     )
 
 

@@ -1,6 +1,7 @@
 WITH ordered AS (
     SELECT NULL::bigint AS id, %(price)s::bigint AS price_id, %(from_hour)s::timestamptz AS from_hour,
-           %(until_hour)s::timestamptz AS until_hour, %(unit_price)s::numeric AS unit_price
+           %(until_hour)s::timestamptz AS until_hour, %(unit_price)s::numeric AS unit_price,
+           %(customer)s::bigint AS customer_id
 ), reversals AS (
     SELECT NULL::bigint AS line_id, NULL::numeric AS quantity WHERE false
 ), reworked AS ($rerated_lines

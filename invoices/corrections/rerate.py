@@ -1,7 +1,7 @@
 """Re-rating: what was charged at a wrong price for usage in a span of hours is charged at the right one.
 
 The correction is on the bills of the earliest open hour: each line at the wrong price is credited, except for
-its reversed part, and rebilled. The preview shows what that comes to for each customer.
+its reversed part, and rebilled: of every customer, or of one. The preview shows what that comes to for each.
 """
 
 import datetime as dt
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from accounts.models import Customer
 from invoices.closing.parking import parked_hours
 from invoices.models import Rerating
 from invoices.rating.charges_sql import RERATED
@@ -33,7 +34,12 @@ class ReratingEffect(NamedTuple):
 
 
 def preview_rerating(
-    *, price: Price, from_hour: dt.datetime, until_hour: dt.datetime, unit_price: Decimal
+    *,
+    price: Price,
+    from_hour: dt.datetime,
+    until_hour: dt.datetime,
+    unit_price: Decimal,
+    customer: Customer | None = None,
 ) -> list[ReratingEffect]:
     """Return the effect for each customer as of now, the largest first; nothing is stored."""
     last = last_closed_hour()
@@ -47,6 +53,7 @@ def preview_rerating(
                 "from_hour": from_hour,
                 "until_hour": until_hour,
                 "unit_price": unit_price,
+                "customer": customer.pk if customer else None,
                 "hour": last + HOUR,
                 "sealed_in": last + HOUR,
             },
@@ -61,6 +68,7 @@ def order_rerating(
     from_hour: dt.datetime,
     until_hour: dt.datetime,
     unit_price: Decimal,
+    customer: Customer | None = None,
     reason: str,
     by: str,
     now: dt.datetime,
@@ -71,6 +79,7 @@ def order_rerating(
         from_hour=from_hour,
         until_hour=until_hour,
         unit_price=unit_price,
+        customer=customer,
         reason=reason.strip(),
         ordered_by=by,
         ordered_at=now,
@@ -78,18 +87,21 @@ def order_rerating(
     )
     if until_hour > rerating.billing_hour:
         raise ValidationError({"until_hour": "Only closed hours can be re-rated."})
-    _refuse_while_parked(from_hour=from_hour)
+    _refuse_while_parked(from_hour=from_hour, customer=customer)
     rerating.full_clean()
     rerating.save(force_insert=True)
     return rerating
 
 
-def _refuse_while_parked(*, from_hour: dt.datetime) -> None:
+def _refuse_while_parked(*, from_hour: dt.datetime, customer: Customer | None) -> None:
     """Raise ValidationError while a bill of these hours, or a correction of them, has still to be issued.
 
     What is parked would be left out, and billed at the wrong price or in the wrong order once it is released.
     """
-    if parked := parked_hours().filter(hour_id__gte=from_hour).first():
+    waiting = parked_hours().filter(hour_id__gte=from_hour)
+    if customer is not None:
+        waiting = waiting.filter(customer_id=customer.pk)
+    if parked := waiting.first():
         raise ValidationError(
             f"The hour {parked.hour_id:%Y-%m-%d %H:%M} UTC of a customer is parked: have it billed first, so"
             " that the re-rating finds all that was charged."

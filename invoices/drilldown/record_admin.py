@@ -14,8 +14,9 @@ from django.views.decorators.cache import never_cache
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.drilldown.forms import FindRecordForm
+from invoices.drilldown.trace import BillingState, trace_record
 from invoices.models import HourlyBill, ParkedHour
-from invoices.templatetags.amounts import grouped, instant_text, quantities
+from invoices.templatetags.amounts import exact, grouped, instant_text, quantities
 from pricing.models import Service
 from sensenova_billing.lib import clock
 from usage.billing_hours import last_closed_hour
@@ -48,6 +49,7 @@ def usage_record(request: HttpRequest) -> HttpResponse:
         "form": form,
         "may_reverse": may_reverse,
         **(_facts_of(record) if record else {}),
+        **(_credit_of(record) if record and may_reverse and record.reverses is None else {}),
     }
     return render(request, "admin/usage_record.html", context)
 
@@ -99,6 +101,14 @@ def _facts_of(record: UsageRecord) -> dict[str, Any]:
         "reversal": reversal,
         "reversal_facts": _facts(reversal) if reversal else [],
     }
+
+
+def _credit_of(record: UsageRecord) -> dict[str, str]:
+    """Return what a reversal would credit, where that is known: the record is on a bill."""
+    trace = trace_record(customer=record.customer, event_id=record.event_id)
+    if trace is None or trace.billing_state != BillingState.BILLED:
+        return {}
+    return {"credit": exact(-trace.amount)}
 
 
 def _facts(record: UsageRecord) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ $rated_usage, reversals AS MATERIALIZED (
        AND line.package_id IS NOT DISTINCT FROM rated.package_id
       $effective_price
 ), ordered AS (
-    SELECT id, price_id, from_hour, until_hour, unit_price
+    SELECT id, price_id, from_hour, until_hour, unit_price, customer_id
       FROM invoices_rerating WHERE billing_hour = %(hour)s
 ), reworked AS MATERIALIZED ($rerated_lines
      WHERE %(customers)s::bigint[] IS NULL OR bill.customer_id = ANY (%(customers)s::bigint[])

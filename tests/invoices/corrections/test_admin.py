@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from invoices.models import HourlyBill, Rerating
 from pricing.models import Price
-from tests.builders import THE_HOUR, at, close, item, record, report
+from tests.builders import THE_HOUR, at, close, item, price, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
 from tests.querying import get_within
 from usage.ingest.reversals import reverse_record
@@ -202,3 +202,21 @@ def test_the_sidebar_leads_to_what_a_person_may_see(page, permission):
 
     found = {address for address in PAGES if f'href="{address}"' in shown}
     assert found == {page}
+
+
+def test_a_rerating_is_limited_to_one_customer(operator_client, used, globex):
+    shown = text(preview(operator_client, customer=globex.pk))
+    order(operator_client, customer=globex.pk)
+
+    assert "Re-rate: -0.01 RMB for 1 customer" in shown
+    assert Rerating.objects.get().customer == globex
+    assert "globex" in text(operator_client.get(reverse(f"{RERATINGS}_changelist")))
+
+
+def test_a_price_that_was_agreed_with_one_customer_is_not_rerated_for_another(operator_client, acme, globex):
+    own = price("SenseChat-5", "input_tokens", "0.02", begins_at=at(0), customer=acme)
+
+    page = text(preview(operator_client, price=own.pk, customer=globex.pk))
+
+    assert "This price was agreed with acme." in page
+    assert Rerating.objects.count() == 0

@@ -6,13 +6,16 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
+from invoices.books.rerun import repeat_rating
+from invoices.books.verify import verify_books
 from invoices.closing.seal import seal_of
 from invoices.corrections.rerate import order_rerating, preview_rerating
-from invoices.models import ChargeLine, HourlyBill, HourSeal, ParkedHour
+from invoices.models import ChargeLine, Correction, HourlyBill, HourSeal, ParkedHour
 from invoices.rating.charges_sql import charges_so_far
 from pricing.models import Price
 from pricing.rules.measures import Measure
-from tests.builders import THE_HOUR, at, close, item, record, report
+from tests.builders import THE_HOUR, at, close, commit, item, record, report
+from tests.invoices.books.builders import alter
 from usage.ingest.errors import AlreadyReversed, NotReversible
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
@@ -33,13 +36,14 @@ def wrong_price(measure=IN):
     return Price.objects.get(billing_item=item("SenseChat-5", measure), customer=None, ends_at=None)
 
 
-def rerate(unit_price, *, hour=1, hours=1, measure=IN, from_hour=THE_HOUR):
+def rerate(unit_price, *, hour=1, hours=1, measure=IN, from_hour=THE_HOUR, customer=None):
     """Order another price for usage of these hours, while a later hour runs."""
     return order_rerating(
         price=wrong_price(measure),
         from_hour=from_hour,
         until_hour=from_hour + dt.timedelta(hours=hours),
         unit_price=Decimal(unit_price),
+        customer=customer,
         reason="The price list said so.",
         by=BY,
         now=at(30, hour=hour),
@@ -361,3 +365,78 @@ def test_the_seals_hold_for_corrections(acme):
     seal = HourSeal.objects.get(hour=at(60))
 
     assert bytes(seal.sha256) == seal_of(hour=at(60), previous=THE_HOUR)
+
+
+# --- A re-rating for one customer ------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(acme, globex):
+    """Acme and Globex were charged at the same price; the hour is closed."""
+    record(report(), report(customer="globex"))
+    close()
+
+
+def test_a_rerating_for_one_customer_leaves_all_others_alone(both, acme):
+    rerate("0.03", customer=acme)
+    close(hour=1)
+
+    lines = ChargeLine.objects.filter(bill__hour=at(60), rerating__isnull=False)
+    assert {line.bill.customer_code for line in lines} == {"acme"}
+    commit()
+    assert verify_books(besides=repeat_rating).findings.count == 0
+
+
+def test_the_preview_for_one_customer_is_what_is_then_billed(both, globex):
+    span = {"from_hour": THE_HOUR, "until_hour": at(60), "unit_price": Decimal("0.03")}
+    (preview,) = preview_rerating(price=wrong_price(), customer=globex, **span)
+    rerate("0.03", customer=globex)
+    close(hour=1)
+
+    lines = ChargeLine.objects.filter(bill__hour=at(60), bill__customer=globex, rerating__isnull=False)
+    assert preview.customer_code == "globex"
+    assert preview.difference == sum(line.amount for line in lines) == Decimal("-0.01")
+
+
+def test_two_customers_are_rerated_at_different_prices_on_the_same_bills(both, acme, globex):
+    rerate("0.03", customer=acme)
+    rerate("0.02", customer=globex)
+    close(hour=1)
+
+    rebilled = ChargeLine.objects.filter(correction=Correction.REBILLED).order_by("bill__customer_code")
+    assert [(line.bill.customer_code, line.unit_price) for line in rebilled] == [
+        ("acme", Decimal("0.03")),
+        ("globex", Decimal("0.02")),
+    ]
+    commit()
+    assert verify_books(besides=repeat_rating).findings.count == 0
+
+
+@pytest.mark.parametrize("is_for_everybody_first", [True, False])
+def test_one_for_everybody_and_one_for_a_customer_do_not_meet(both, acme, is_for_everybody_first):
+    first, second = (None, acme) if is_for_everybody_first else (acme, None)
+    rerate("0.03", customer=first)
+
+    with pytest.raises(ValidationError, match="waits for the same bills"):
+        rerate("0.02", customer=second)
+
+
+def test_a_parked_hour_of_another_customer_does_not_hold_a_rerating_up(acme, globex, settings):
+    settings.PARK_ABOVE_AMOUNT = Decimal(1)
+    record(report(), report(customer="globex", input_tokens=50_000))
+    close()
+
+    rerate("0.03", customer=acme)
+    with pytest.raises(ValidationError, match="is parked"):
+        rerate("0.02", customer=globex)
+
+
+def test_books_tell_a_rerating_for_one_customer_that_was_billed_to_another(both, acme, globex):
+    rerate("0.03", customer=acme)
+    close(hour=1)
+    commit()
+    alter("invoices_rerating", f"customer_id = {globex.pk}")
+
+    found = {(one.what, one.customer) for one in verify_books().findings.first}
+
+    assert {("not due", "acme"), ("unbilled", "globex")} <= found

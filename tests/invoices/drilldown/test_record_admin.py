@@ -5,8 +5,10 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from invoices.corrections.rerate import order_rerating
 from invoices.models import HourlyBill
-from tests.builders import at, close, record, report
+from pricing.models import Price
+from tests.builders import at, close, item, record, report
 from tests.invoices.browsing import OPERATOR, staff_client, text
 from tests.querying import get_within
 from usage.ingest.reversals import reverse_record
@@ -148,3 +150,44 @@ def test_staff_without_the_right_see_no_record(acme):
     assert record_page(client).status_code == 403
     assert take_back(client).status_code == 403
     assert UsageRecord.objects.count() == 1
+
+
+def test_a_reversal_says_what_it_comes_to_before_it_is_made(operator_client, acme):
+    record()
+    close()
+
+    page = text(record_page(operator_client))
+    take_back(operator_client)
+    close(hour=1)
+
+    assert "It comes to -0.09 RMB" in page
+    assert "Reverse record call-1: -0.09 RMB" in page
+    assert HourlyBill.objects.get(hour=at(60)).amount == Decimal("-0.09")
+
+
+def test_what_the_reversal_of_an_open_hour_comes_to_is_not_known_yet(operator_client, acme):
+    record()
+
+    page = text(record_page(operator_client))
+
+    assert "What it comes to is not known yet" in page
+    assert "Reverse record call-1:" not in page
+
+
+def test_the_amount_of_a_reversal_is_at_the_price_that_counts_after_a_rerating(operator_client, acme):
+    record()
+    close()
+    order_rerating(
+        price=Price.objects.get(
+            billing_item=item("SenseChat-5", "input_tokens"), customer=None, ends_at=None
+        ),
+        from_hour=at(0),
+        until_hour=at(60),
+        unit_price=Decimal("0.03"),
+        reason="Wrong.",
+        by=OPERATOR,
+        now=at(70),
+    )
+    close(hour=1)
+
+    assert "It comes to -0.08 RMB" in text(record_page(operator_client))
