@@ -14,7 +14,7 @@ from invoices.models import HourlyBill
 from tests.browsing import Browser
 from tests.builders import close, record, report
 from tests.invoices.browsing import text
-from tests.invoices.packages.builders import buy, on_sale
+from tests.packages import buy, tokens_product
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def test_people_of_customers_see_no_banner_and_cannot_view_others(alice_client, 
 
 
 def test_nothing_is_bought_in_a_view(carol, acme):
-    terms = on_sale()
+    terms = tokens_product()
     view(carol, acme)
     address = reverse("buy_package", args=["acme", terms.pk])
 
@@ -125,7 +125,7 @@ def test_every_post_to_a_customers_pages_is_refused_in_a_view(carol, acme):
 
 
 def test_a_package_of_the_customer_is_not_refunded_or_renewed_in_a_view(carol, acme):
-    number = buy(acme).package.number
+    number = buy(acme).number
     view(carol, acme)
     client = client_of(carol)
 

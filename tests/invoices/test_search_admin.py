@@ -8,7 +8,7 @@ from accounts.models import ServiceKey
 from invoices.models import HourlyBill
 from tests.builders import close, record, report
 from tests.invoices.browsing import staff_client, text
-from tests.invoices.packages.builders import buy
+from tests.packages import buy
 from tests.querying import get_within
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def test_a_person_is_found_by_a_part_of_the_address(operator_client, alice):
 
 
 def test_a_bill_a_package_and_a_record_are_found_by_all_of_their_number(operator_client, acme):
-    package = buy(acme).package.number
+    package = buy(acme).number
     record(report("call-77", service="SenseChat-Turbo"))
     close()
     number = HourlyBill.objects.get().number

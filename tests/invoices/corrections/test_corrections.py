@@ -388,8 +388,13 @@ def test_a_rerating_for_one_customer_leaves_all_others_alone(both, acme):
 
 
 def test_the_preview_for_one_customer_is_what_is_then_billed(both, globex):
-    span = {"from_hour": THE_HOUR, "until_hour": at(60), "unit_price": Decimal("0.03")}
-    (preview,) = preview_rerating(price=wrong_price(), customer=globex, **span)
+    (preview,) = preview_rerating(
+        price=wrong_price(),
+        from_hour=THE_HOUR,
+        until_hour=at(60),
+        unit_price=Decimal("0.03"),
+        customer=globex,
+    )
     rerate("0.03", customer=globex)
     close(hour=1)
 

@@ -38,9 +38,11 @@ def metrics(client):
 def test_metrics_of_an_empty_product(client):
     assert metrics(client) == {
         ("unclosed_seconds",): 0,
+        ("open_hours_beyond_usual",): 0,
         ("parked_hours",): 0,
         ("verification_findings",): 0,
         ("alarm", "unclosed"): 0,
+        ("alarm", "open_hour"): 0,
         ("alarm", "parked"): 0,
         ("alarm", "late"): 0,
         ("alarm", "refused"): 0,
