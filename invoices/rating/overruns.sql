@@ -7,6 +7,7 @@ WITH used AS (
       FROM usage_usagerecord
      WHERE billing_hour = %(hour)s AND reverses IS NULL AND is_charged IS NOT FALSE
        AND (%(customers)s::bigint[] IS NULL OR customer_id = ANY (%(customers)s::bigint[]))
+       AND EXISTS (SELECT FROM pricing_methodperiod WHERE method = '$method' AND begins_at <= %(hour)s)
        AND (customer_id, service_id) IN (
            SELECT period.customer_id, period.service_id FROM pricing_methodperiod AS period
             WHERE period.method = '$method' AND period.begins_at <= %(hour)s)
