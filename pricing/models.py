@@ -689,8 +689,13 @@ class MethodPeriodQuerySet(models.QuerySet["MethodPeriod"]):
 class MethodPeriod(models.Model):
     """The hours in which a package decides the billing method of its customer for a service."""
 
-    package = models.ForeignKey(QuotaPackage, on_delete=models.PROTECT, related_name="periods")
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="method_periods")
+    # Package and customer come first in the unique constraint and the index below.
+    package = models.ForeignKey(
+        QuotaPackage, on_delete=models.PROTECT, db_index=False, related_name="periods"
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="method_periods"
+    )
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="method_periods")
     method = _method()
     begins_at = models.DateTimeField("from")
