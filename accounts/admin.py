@@ -121,21 +121,43 @@ class ServiceKeyAdmin(UndeletableAdmin):
     """Service keys; the whole key is shown once, when it is made."""
 
     form = ServiceKeyForm
-    list_display = ("name", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at")
-    search_fields = ("name", "public_id")
+    list_display = (
+        "name",
+        "prefix",
+        "state",
+        "customer",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
+    search_fields = ("name", "public_id", "customer__code")
     autocomplete_fields = ("customers",)
     actions_detail = ("rotate", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
         """Ask for the scopes of a new key; show the parts of an existing one."""
         chosen = ("name", "scopes", "is_limited", "customers", "expires_at")
-        shown = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
+        shown = ("customer", "prefix", "state", "created_at", "last_used_at", "revoked_at")
         return (*chosen, *shown) if obj else (*chosen, "new_id")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
-        """What a key is cannot be changed, and nothing of a revoked one."""
-        fixed = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
+        """What a key is cannot be changed, nothing of a revoked one, and for whom a customer's own acts."""
+        fixed: tuple[str, ...] = (
+            "customer",
+            "prefix",
+            "state",
+            "created_at",
+            "last_used_at",
+            "revoked_at",
+        )
+        if obj and obj.customer_id:
+            fixed = (*fixed, "is_limited", "customers")
         return (*fixed, "expires_at") if obj and obj.revoked_at else fixed
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the customer of each, read at once."""
+        return super().get_queryset(request).select_related("customer")
 
     @display(description="key begins with")
     def prefix(self, key: ServiceKey) -> str:

@@ -9,15 +9,9 @@ from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 from unfold.forms import UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
-from accounts.api_keys.keys import new_public_id
+from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
 from accounts.audit.audited_admin import OptionalReasonForm, ReasonForm, reason_field
 from accounts.models import Scope, ServiceKey, User
-
-PUBLIC_ID_FORM = r"^[a-z0-9]{8,16}\Z"
-ALREADY_MADE = (
-    "This page made the key sk_live_{} before. Its text was shown then and cannot be shown again: if it is "
-    "lost, revoke that key. For another key, reload this page."
-)
 
 
 class SignInForm(AuthenticationForm):
@@ -62,20 +56,6 @@ class PersonForm(UserChangeForm):  # type: ignore[misc]
     """A person as they are."""
 
     reason = reason_field()
-
-
-def new_id_field() -> forms.RegexField:
-    """Return the hidden field that gives each page its own new key: sent again, it makes no second one."""
-    return forms.RegexField(
-        PUBLIC_ID_FORM, required=False, initial=new_public_id, widget=forms.HiddenInput, strip=False
-    )
-
-
-def refuse_if_used(form: forms.BaseForm) -> None:
-    """Add an error to a form that made a key before."""
-    public_id = form.cleaned_data.get("new_id")
-    if public_id and ServiceKey.objects.filter(public_id=public_id).exists():
-        form.add_error(None, ALREADY_MADE.format(public_id))
 
 
 class ServiceKeyForm(OptionalReasonForm):

@@ -21,6 +21,7 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from sensenova_billing.lib.names import validate_name
 
@@ -215,9 +216,9 @@ class CustomerView(models.Model):
 class Scope(models.TextChoices):
     """What a service key may be used for."""
 
-    USAGE_WRITE = "usage:write", "report usage"
-    CALLS_ADMIT = "calls:admit", "ask whether a call is admitted"
-    BILLING_READ = "billing:read", "read bills and usage"
+    USAGE_WRITE = "usage:write", _("report usage")
+    CALLS_ADMIT = "calls:admit", _("ask whether a call is admitted")
+    BILLING_READ = "billing:read", _("read bills and usage")
 
 
 def default_scopes() -> list[str]:
@@ -252,6 +253,16 @@ class ServiceKey(models.Model):
     customers = models.ManyToManyField(
         Customer, blank=True, related_name="+", help_text="For whom a limited key may act."
     )
+    # Never changes, and is the only one of `customers`: a trigger (sql/keep_own_key_to_its_customer.sql).
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="own_keys",
+        help_text="Whose owners made the key and manage it; empty: staff do.",
+    )
 
     class Meta:
         ordering = ("name", "-created_at")
@@ -262,6 +273,9 @@ class ServiceKey(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(scopes__contained_by=Scope.values), name="a_service_key_has_known_scopes"
+            ),
+            models.CheckConstraint(
+                condition=Q(customer=None) | Q(is_limited=True), name="a_customers_own_key_is_limited"
             ),
         )
 

@@ -6,6 +6,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin import own_password
+from accounts.customer_keys import views as customer_keys
 from accounts.views import SignInView, admin_sign_in
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -54,6 +55,18 @@ urlpatterns = [
     path("customers/<str:code>/packages/buy", packages.choose_product, name="choose_product"),
     path("customers/<str:code>/packages/buy/<int:pk>", packages.buy, name="buy_package"),
     path("customers/<str:code>/packages/notices/<int:pk>/dismiss", after_sale.dismiss, name="dismiss_notice"),
+    path("customers/<str:code>/keys", customer_keys.customer_keys, name="customer_keys"),
+    path("customers/<str:code>/keys/new", customer_keys.make_customer_key, name="make_customer_key"),
+    path(
+        "customers/<str:code>/keys/<str:public_id>/rotate",
+        customer_keys.rotate_customer_key,
+        name="rotate_customer_key",
+    ),
+    path(
+        "customers/<str:code>/keys/<str:public_id>/revoke",
+        customer_keys.revoke_customer_key,
+        name="revoke_customer_key",
+    ),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),

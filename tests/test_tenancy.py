@@ -24,6 +24,7 @@ GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
 BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 FIRST = "the first line of this bill"
 PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
+KEY = "keyofglobex"  # the public id of its own key
 TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
@@ -59,6 +60,10 @@ OWNED = {
     "customer_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "refund_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
+    "customer_keys": ({"code": "globex"}, {"code": "nobody"}),
+    "make_customer_key": ({"code": "globex"}, {"code": "nobody"}),
+    "rotate_customer_key": ({"code": "globex", "public_id": KEY}, {"code": "nobody", "public_id": KEY}),
+    "revoke_customer_key": ({"code": "globex", "public_id": KEY}, {"code": "nobody", "public_id": KEY}),
 }
 # Takes a service key, never a session.
 KEYED = {
@@ -135,6 +140,7 @@ def use_in_a_closed_hour_and_now():
     terms, customers = tokens_product(), (make_acme(), make_globex())
     for one in customers:
         buy(one, terms, now=at(0))
+        issue_service_key(name="gateway", owner=one, public_id=f"keyof{one.code}")
         record(report(customer=one.code, service=UNCOVERED))
     close()
     for one in customers:

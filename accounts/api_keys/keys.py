@@ -33,13 +33,16 @@ def issue_service_key(
     expires_at: dt.datetime | None = None,
     scopes: Iterable[str] = (Scope.USAGE_WRITE,),
     customers: Iterable[Customer] | None = None,
+    owner: Customer | None = None,
     public_id: str = "",
 ) -> tuple[ServiceKey, str]:
     """Make a key and return its row with the full text, which cannot be shown again.
 
-    Without `customers` the key may act for every customer. Raise IntegrityError where another key has this
-    `public_id`; without one it is random.
+    Without `customers` the key may act for every customer; one of an `owner` acts for that
+    customer. Raise IntegrityError where another key has this `public_id`; without one it is random.
     """
+    if owner is not None:
+        customers = [owner]
     secret = secrets.token_urlsafe(32)
     key = ServiceKey.objects.create(
         name=name,
@@ -48,6 +51,7 @@ def issue_service_key(
         expires_at=expires_at,
         scopes=list(scopes),
         is_limited=customers is not None,
+        customer=owner,
     )
     key.customers.set(customers or ())
     return key, f"{key.prefix}_{secret}"
@@ -66,6 +70,7 @@ def rotate_service_key(*, key: ServiceKey, public_id: str = "") -> tuple[Service
         expires_at=key.expires_at,
         scopes=key.scopes,
         customers=customers,
+        owner=key.customer,
         public_id=public_id,
     )
 

@@ -1,0 +1,3 @@
+DROP TRIGGER a_key_keeps_its_owner ON accounts_servicekey;
+DROP TRIGGER a_customers_own_key_acts_for_it_only ON accounts_servicekey_customers;
+DROP FUNCTION keep_own_key_to_its_customer();
