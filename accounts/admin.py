@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,8 +16,9 @@ from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate
 from accounts.audit.admin import AuditEntryAdmin
 from accounts.audit.audited_admin import ReasonForm, UndeletableAdmin
 from accounts.audit.context import audit_context, set_audit_context
-from accounts.forms import NewPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
+from accounts.forms import InvitedPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
+from accounts.people.invitations import InvitationRefused, invite, link_of
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import TabularInline
 from sensenova_billing.lib.admin.decorators import action, display
@@ -63,7 +65,6 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
     """People who sign in, whether for a customer or for the admin."""
 
     form = PersonForm
-    add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "role", "customers")
@@ -75,16 +76,6 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         (None, {"fields": ("email", "name", "password", "is_active")}),
         ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
         ("Since", {"fields": ("date_joined", "last_login")}),
-    )
-    add_fieldsets = (
-        (
-            None,
-            {
-                "fields": ("email", "name", "password1", "password2"),
-                "description": "Give the password to the person by a safe way. To let them see a customer's "
-                "usage and bills, add them to that customer's members afterwards.",
-            },
-        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -107,6 +98,23 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         if request.user.is_superuser:
             return fields
         return (*fields, "is_staff", "role", "is_superuser", "user_permissions")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Invite a person, who chooses a password: nobody invents one and carries it."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = InvitedPersonForm(request.POST or None, initial={"customer": request.GET.get("customer")})
+        context = {"form": form, "title": "Invite a person", "opts": self.opts}
+        if request.method == "POST" and form.is_valid():
+            cleaned = form.cleaned_data
+            try:
+                context["invitation"], token = invite(
+                    **cleaned, by=request.user.get_username(), now=clock.now()
+                )
+                context["link"] = link_of(request, token) if token else ""
+            except InvitationRefused as refusal:
+                form.add_error(None, str(refusal))
+        return render(request, "admin/invite.html", {**self.admin_site.each_context(request), **context})
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:

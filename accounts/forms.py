@@ -6,12 +6,18 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
-from unfold.forms import UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.forms import UserChangeForm
+from unfold.widgets import (
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
 from accounts.audit.audited_admin import OptionalReasonForm, ReasonForm, reason_field
-from accounts.models import Scope, ServiceKey, User
+from accounts.key_fields import RowField
+from accounts.models import Customer, MemberRole, Scope, ServiceKey
+from sensenova_billing.lib.names import validate_name
 
 
 class SignInForm(AuthenticationForm):
@@ -42,14 +48,33 @@ class AdminSignInForm(UnfoldAuthenticationForm):  # type: ignore[misc]
         return str(self.cleaned_data["username"]).lower()
 
 
-class NewPersonForm(UserCreationForm):  # type: ignore[misc]
-    """A new person: e-mail, name and a first password."""
+class InvitedPersonForm(ReasonForm):
+    """Who gets a link to sign up with; for a customer in a role, or for none."""
 
-    reason = reason_field()
+    email = forms.EmailField(
+        label="E-mail", max_length=254, validators=[validate_name], widget=UnfoldAdminTextInputWidget
+    )
+    customer = RowField(
+        Customer.objects.all(),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Whose usage and bills the person sees; empty for people who use the admin only.",
+    )
+    role = forms.ChoiceField(
+        label="Role",
+        choices=[("", "none"), *MemberRole.choices],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
 
-    class Meta:
-        model = User
-        fields = ("email", "name")
+    def clean(self) -> dict[str, Any]:
+        """A customer's people have a role there, and others none."""
+        cleaned = super().clean() or {}
+        if cleaned.get("customer") and not cleaned.get("role"):
+            self.add_error("role", "Choose what the person may do for the customer.")
+        if cleaned.get("role") and not cleaned.get("customer") and "customer" not in self.errors:
+            self.add_error("customer", "Choose for which customer.")
+        return cleaned
 
 
 class PersonForm(UserChangeForm):  # type: ignore[misc]

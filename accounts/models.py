@@ -150,10 +150,23 @@ class Customer(models.Model):
 
 
 class MemberRole(models.TextChoices):
-    """What a person may do for a customer."""
+    """What a person may do for a customer; docs/roles.md has the table."""
 
-    VIEWER = "viewer", "viewer: sees usage, bills and packages"
-    OWNER = "owner", "owner: buys packages too"
+    VIEWER = "viewer", _("viewer: sees usage, bills and packages")
+    FINANCE = "finance", _("finance: as a viewer; edits the billing contact, gets notices by mail")
+    OWNER = "owner", _("owner: everything; buys packages, manages keys and people")
+
+    @property
+    def word(self) -> str:
+        """The role in one word."""
+        return str(_ROLE_WORDS[self])
+
+
+_ROLE_WORDS = {
+    MemberRole.VIEWER: _("viewer"),
+    MemberRole.FINANCE: _("finance"),
+    MemberRole.OWNER: _("owner"),
+}
 
 
 class Member(models.Model):
@@ -164,7 +177,7 @@ class Member(models.Model):
         User, on_delete=models.PROTECT, related_name="memberships", verbose_name="person"
     )
     role = models.CharField(
-        max_length=6,
+        max_length=7,
         choices=MemberRole.choices,
         default=MemberRole.VIEWER,
         db_default=MemberRole.VIEWER.value,
@@ -174,13 +187,77 @@ class Member(models.Model):
         ordering = ("customer", "user")
         constraints = (
             models.UniqueConstraint("customer", "user", name="a_person_is_a_member_of_a_customer_once"),
-            models.CheckConstraint(
-                condition=Q(role__in=MemberRole.values), name="a_member_is_a_viewer_or_an_owner"
-            ),
+            models.CheckConstraint(condition=Q(role__in=MemberRole.values), name="a_member_has_a_known_role"),
         )
 
     def __str__(self) -> str:
         return f"{self.user} for {self.customer}"
+
+    @property
+    def role_word(self) -> str:
+        """The role in one word."""
+        return MemberRole(self.role).word
+
+
+class Invitation(models.Model):
+    """A link by which a person becomes a member of a customer, or without one a person who signs in.
+
+    Only the SHA-256 of the link's secret is stored; there is none until a link was made for the mail.
+    """
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="invitations"
+    )
+    email = models.EmailField("e-mail", validators=[validate_name])
+    role = models.CharField(max_length=7, choices=MemberRole.choices, blank=True, default="")
+    invited_by = models.TextField()
+    invited_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    secret_sha256 = models.BinaryField(max_length=32, null=True, editable=False)
+    mail_after = models.DateTimeField(null=True, help_text="When it is to be mailed; empty: not, or done.")
+    mailed_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                "customer",
+                Lower("email"),
+                condition=Q(accepted_at=None, withdrawn_at=None),
+                nulls_distinct=False,
+                name="an_address_has_one_open_invitation_of_a_customer",
+            ),
+            models.UniqueConstraint("secret_sha256", name="an_invitation_has_its_own_secret"),
+            models.CheckConstraint(
+                condition=Q(secret_sha256=None) | Q(Exact(Length("secret_sha256"), 32)),
+                name="an_invitation_keeps_a_sha_256_only",
+            ),
+            models.CheckConstraint(
+                condition=Q(customer=None, role="") | Q(customer__isnull=False, role__in=MemberRole.values),
+                name="an_invitation_of_a_customer_has_a_role",
+            ),
+            models.CheckConstraint(
+                condition=Q(accepted_at=None) | Q(withdrawn_at=None),
+                name="an_invitation_is_accepted_or_withdrawn",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("invited_at")), name="an_invitation_ends_after_it_began"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.email} for {self.customer}" if self.customer else self.email
+
+    @property
+    def role_word(self) -> str:
+        """The role in one word; nothing without a customer."""
+        return MemberRole(self.role).word if self.role else ""
+
+    def is_open(self, *, at: dt.datetime) -> bool:
+        """Whether it can be accepted at this instant."""
+        return self.accepted_at is None and self.withdrawn_at is None and at < self.expires_at
 
 
 class CustomerView(models.Model):

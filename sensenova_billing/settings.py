@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -364,6 +365,11 @@ CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE = {
+    "send mail": {
+        "task": "accounts.tasks.send_mail",
+        "schedule": 15.0,
+        "options": {"expires": 10},
+    },
     "close due hours": {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
@@ -498,14 +504,26 @@ def _is_counted(record: logging.LogRecord) -> bool:
     return getattr(record, "status_code", None) == 429 or hasattr(request, "is_counted_as_refused")
 
 
+def _hide_link_secrets(record: logging.LogRecord) -> bool:
+    """Write links that are as good as a password without their secret; every record is kept."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _LINK_SECRET.sub(r"\1...", one) if isinstance(one, str) else one for one in record.args
+        )
+    return True
+
+
+_LINK_SECRET = re.compile(r"(/invitations/)[^/\s]+")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
+        "without_link_secrets": {"()": "django.utils.log.CallbackFilter", "callback": _hide_link_secrets},
         "not_counted": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not _is_counted(record),
-        }
+        },
     },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -516,6 +534,6 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
-        "django.request": {"filters": ["not_counted"]},
+        "django.request": {"filters": ["not_counted", "without_link_secrets"]},
     },
 }

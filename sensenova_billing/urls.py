@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.admin import own_password
 from accounts.customer_keys import views as customer_keys
+from accounts.people import views as people
 from accounts.views import SignInView, admin_sign_in
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -44,6 +45,7 @@ urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign_in"),
     path("sign-out", LogoutView.as_view(), name="sign_out"),
     path("language", choose_language, name="set_language"),
+    path("invitations/<str:token>", people.accept_invitation, name="accept_invitation"),
     path("prices", prices, name="prices"),
     path("overview", invoices.overview, name="overview"),
     path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
@@ -66,6 +68,22 @@ urlpatterns = [
         "customers/<str:code>/keys/<str:public_id>/revoke",
         customer_keys.revoke_customer_key,
         name="revoke_customer_key",
+    ),
+    path("customers/<str:code>/people", people.customer_people, name="customer_people"),
+    path("customers/<str:code>/people/invite", people.invite_person, name="invite_person"),
+    path("customers/<str:code>/people/<int:pk>", people.change_member, name="change_member"),
+    path(
+        "customers/<str:code>/people/<int:pk>/remove",
+        people.remove_from_customer,
+        name="remove_from_customer",
+    ),
+    path(
+        "customers/<str:code>/invitations/<int:pk>/resend", people.resend_invitation, name="resend_invitation"
+    ),
+    path(
+        "customers/<str:code>/invitations/<int:pk>/withdraw",
+        people.withdraw_invitation,
+        name="withdraw_invitation",
     ),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),

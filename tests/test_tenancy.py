@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.keys import issue_service_key
-from accounts.models import Scope
+from accounts.models import Member, Scope, User
 from invoices.models import ChargeLine
 from pricing.models import PackageTerms
 from tests.builders import THE_HOUR, at, close, customer, record, report
@@ -25,6 +25,7 @@ BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 FIRST = "the first line of this bill"
 PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
 KEY = "keyofglobex"  # the public id of its own key
+MEMBER = "colleague@globex.example"
 TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
@@ -60,6 +61,9 @@ OWNED = {
     "customer_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "refund_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
+    "customer_people": ({"code": "globex"}, {"code": "nobody"}),
+    "invite_person": ({"code": "globex"}, {"code": "nobody"}),
+    "change_member": ({"code": "globex", "pk": MEMBER}, {"code": "nobody", "pk": MEMBER}),
     "customer_keys": ({"code": "globex"}, {"code": "nobody"}),
     "make_customer_key": ({"code": "globex"}, {"code": "nobody"}),
     "rotate_customer_key": ({"code": "globex", "public_id": KEY}, {"code": "nobody", "public_id": KEY}),
@@ -80,7 +84,8 @@ KEYED = {
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
 KEYED |= {"api_packages", "api_package_draws"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.
-DEEDS = {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_renewal"}
+DEEDS = {"resend_invitation", "withdraw_invitation", "remove_from_customer", "accept_invitation"}
+DEEDS |= {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_renewal"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"
 STAFF_PAGES = {
@@ -122,6 +127,8 @@ def address(name, arguments):
     if arguments.get("pk") == FIRST:
         line = ChargeLine.objects.filter(bill__number=arguments["number"]).earliest("pk")
         arguments = arguments | {"pk": line.pk}
+    if "@" in str(arguments.get("pk")):
+        arguments = arguments | {"pk": Member.objects.get(user__email=arguments["pk"]).pk}
     if arguments.get("pk") == TERMS:
         arguments = arguments | {"pk": PackageTerms.objects.get().pk}
     return reverse(name, kwargs=arguments)
@@ -140,6 +147,8 @@ def use_in_a_closed_hour_and_now():
     terms, customers = tokens_product(), (make_acme(), make_globex())
     for one in customers:
         buy(one, terms, now=at(0))
+        colleague = User.objects.create_user(f"colleague@{one.code}.example")
+        Member.objects.create(customer=one, user=colleague)
         issue_service_key(name="gateway", owner=one, public_id=f"keyof{one.code}")
         record(report(customer=one.code, service=UNCOVERED))
     close()

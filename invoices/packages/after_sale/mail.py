@@ -1,4 +1,4 @@
-"""Mail about packages: each notice goes once to the owners of its customer.
+"""Mail about packages: each notice goes once to the owners and the finance people of its customer.
 
 A notice is mailed after it was written and committed, one in a transaction, by whichever worker has locked
 its row. One that was not sent is tried again: nothing is lost while the mail server is unavailable.
@@ -62,14 +62,14 @@ def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
 
 
 def _waiting(now: dt.datetime) -> QuerySet[PackageNotice]:
-    owners = _owners().filter(customer=OuterRef("package__customer"))
+    readers = _readers().filter(customer=OuterRef("package__customer"))
     return notices_at(now).filter(
-        Exists(owners), mailed_at=None, mail_after__lte=now, created_at__gt=now - MAILED_WITHIN
+        Exists(readers), mailed_at=None, mail_after__lte=now, created_at__gt=now - MAILED_WITHIN
     )
 
 
-def _owners() -> QuerySet[Member]:
-    return Member.objects.filter(role=MemberRole.OWNER, user__is_active=True)
+def _readers() -> QuerySet[Member]:
+    return Member.objects.filter(role__in=[MemberRole.OWNER, MemberRole.FINANCE], user__is_active=True)
 
 
 def _message(notice: PackageNotice) -> EmailMessage:
@@ -87,5 +87,5 @@ def _message(notice: PackageNotice) -> EmailMessage:
 
 def _addresses(customer: Customer) -> list[str]:
     return list(
-        _owners().filter(customer=customer).order_by("user__email").values_list("user__email", flat=True)
+        _readers().filter(customer=customer).order_by("user__email").values_list("user__email", flat=True)
     )

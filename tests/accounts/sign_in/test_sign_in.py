@@ -162,19 +162,6 @@ def test_revoking_a_key_asks_first_and_names_the_key(operator_client, service_ke
     assert key.revoked_at is not None
 
 
-def test_a_person_is_added_with_e_mail_and_password(operator_client):
-    fields = {
-        "email": "new@acme.example",
-        "password1": PASSWORD,
-        "password2": PASSWORD,
-        "usable_password": "true",
-    }
-    answer = operator_client.post(reverse("admin:accounts_user_add"), fields)
-
-    assert answer.status_code == 302
-    assert sign_in(Client(), "new@acme.example").status_code == 302
-
-
 @pytest.mark.parametrize("model", ["customer", "user", "servicekey"])
 def test_nothing_of_accounts_can_be_deleted(operator_client, acme, service_key, model):
     rows = {"customer": acme.pk, "user": User.objects.get().pk, "servicekey": ServiceKey.objects.get().pk}

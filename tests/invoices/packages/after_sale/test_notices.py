@@ -125,6 +125,16 @@ def test_the_closing_that_uses_a_package_up_is_followed_by_the_notice(acme, alic
 # --- By mail ---------------------------------------------------------------------------------------
 
 
+def test_finance_is_mailed_as_owners_are(acme, alice):
+    user = User.objects.create_user("finance@acme.example", PASSWORD)
+    Member.objects.create(customer=acme, user=user, role=MemberRole.FINANCE)
+    buy(acme)
+
+    sweep_packages(now=before_expiry(acme, days=7))
+
+    assert [sent.to for sent in mail.outbox] == [["alice@acme.example", "finance@acme.example"]]
+
+
 def test_owners_are_mailed_once_and_viewers_and_others_are_not(acme, alice, bob, settings):
     settings.PUBLIC_URL = "https://billing.example.com/"
     for email, fields in (("view@acme.example", {}), ("gone@acme.example", {"is_active": False})):
