@@ -52,7 +52,10 @@ class CustomerAdmin(UndeletableAdmin):
     list_display = ("code", "name", "time_zone", "is_suspended", "created_at")
     list_filter = ("is_suspended",)
     search_fields = ("code", "name")
-    fields = ("code", "name", "time_zone", "is_suspended")
+    fieldsets = (
+        (None, {"fields": ("code", "name", "time_zone", "is_suspended")}),
+        ("Buyer on documents", {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
+    )
     inlines = (MemberInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
@@ -73,7 +76,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("email", "name", "password", "is_active")}),
+        (None, {"fields": ("email", "name", "language", "password", "is_active")}),
         ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
         ("Since", {"fields": ("date_joined", "last_login")}),
     )

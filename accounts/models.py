@@ -61,6 +61,13 @@ class Role(models.TextChoices):
     BILLING_ADMIN = "billing_admin", "billing admin"
 
 
+class Language(models.TextChoices):
+    """A language of the pages, by its name in itself."""
+
+    ENGLISH = "en", "English"
+    CHINESE = "zh-hans", "简体中文"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in with an e-mail address."""
 
@@ -74,6 +81,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         default="",
         help_text="What the person may do in the admin; empty: only what is permitted below, if anything.",
+    )
+    language = models.CharField(
+        max_length=7,
+        choices=Language.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of pages and mail; empty: what the browser asks for.",
     )
     date_joined = models.DateTimeField("joined", default=timezone.now)
 
@@ -93,6 +108,9 @@ class User(AbstractBaseUser, PermissionsMixin):
                 violation_error_message="A person with this e-mail address exists already.",
             ),
             models.CheckConstraint(condition=Q(role__in=["", *Role.values]), name="a_role_is_a_known_one"),
+            models.CheckConstraint(
+                condition=Q(language__in=["", *Language.values]), name="a_person_reads_a_known_language"
+            ),
             models.CheckConstraint(
                 condition=Q(role="") | Q(is_staff=True),
                 name="a_role_is_for_people_who_may_use_the_admin",
@@ -131,6 +149,17 @@ class Customer(models.Model):
         "suspended",
         default=False,
         help_text="If set, no call is admitted. Usage that is reported is billed all the same.",
+    )
+    # What stands on documents as the buyer; the code and the name above are ours.
+    legal_name = models.CharField(
+        "company name", max_length=200, blank=True, default="", db_default="", validators=[validate_name]
+    )
+    tax_id = models.CharField(
+        "tax number", max_length=50, blank=True, default="", db_default="", validators=[validate_name]
+    )
+    address = models.TextField(max_length=500, blank=True, default="", db_default="")
+    billing_email = models.EmailField(
+        "e-mail for bills", blank=True, default="", db_default="", validators=[validate_name]
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from accounts.admin import own_password
 from accounts.customer_keys import views as customer_keys
 from accounts.people import views as people
+from accounts.preferences import views as preferences
 from accounts.views import SignInView, admin_sign_in
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -45,6 +46,7 @@ urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign_in"),
     path("sign-out", LogoutView.as_view(), name="sign_out"),
     path("language", choose_language, name="set_language"),
+    path("account", preferences.account, name="account"),
     path("invitations/<str:token>", people.accept_invitation, name="accept_invitation"),
     path("prices", prices, name="prices"),
     path("overview", invoices.overview, name="overview"),
@@ -85,6 +87,7 @@ urlpatterns = [
         people.withdraw_invitation,
         name="withdraw_invitation",
     ),
+    path("customers/<str:code>/settings", preferences.customer_settings, name="customer_settings"),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),

@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 
 VERSION = "version"
-_EDITS = re.compile(r"/(change|delete|take-back)/?$")
+_EDITS = re.compile(r"/(change|delete|take-back|settings|account)/?$")
 
 
 class Browser(Client):

@@ -42,7 +42,7 @@ PUBLIC = {
 }
 PUBLIC |= {"api_catalog"}
 # Shows people what is theirs; takes no argument.
-PERSONAL = {"overview"}
+PERSONAL = {"overview", "account"}
 # Shows one customer's; the arguments name what is Globex's, the others what does not exist.
 OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),
@@ -62,6 +62,7 @@ OWNED = {
     "refund_package": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "customer_people": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_settings": ({"code": "globex"}, {"code": "nobody"}),
     "invite_person": ({"code": "globex"}, {"code": "nobody"}),
     "change_member": ({"code": "globex", "pk": MEMBER}, {"code": "nobody", "pk": MEMBER}),
     "customer_keys": ({"code": "globex"}, {"code": "nobody"}),

@@ -36,8 +36,17 @@ def is_owner(*, person: Any, customer: Customer) -> bool:
     return Member.objects.filter(user=person.pk, customer=customer, role=MemberRole.OWNER).exists()
 
 
+def customer_of_finance(*, person: Any, code: str) -> Customer:
+    """Return the customer of this code for owners and finance; raise Http404 or PermissionDenied as below."""
+    customer = customer_of_person(person=person, code=code)
+    members = Member.objects.filter(user=person.pk, customer=customer)
+    if not members.filter(role__in=[MemberRole.OWNER, MemberRole.FINANCE]).exists():
+        raise PermissionDenied
+    return customer
+
+
 def customer_of_owner(*, person: Any, code: str) -> Customer:
-    """Return the customer of this code; raise Http404 as above, PermissionDenied for viewers."""
+    """Return the customer of this code; raise Http404 as above, PermissionDenied for all but owners."""
     customer = customer_of_person(person=person, code=code)
     if not is_owner(person=person, customer=customer):
         raise PermissionDenied

@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import changes_since, is_of_this_server, unseen_entries
 from accounts.audit.entries import changes_of, rows_in_words, table_in_words
@@ -27,9 +28,9 @@ from accounts.models import AuditAction, AuditEntry
 from sensenova_billing.lib.admin.base import AdminMixin
 
 VERSION = "version"
-CHANGED = "This was changed after you opened it, so nothing was saved or deleted."
-UNKNOWN = "It is not known what was changed after you opened this page, so nothing was saved or deleted."
-LOOK_AGAIN = (
+CHANGED = _("This was changed after you opened it, so nothing was saved or deleted.")
+UNKNOWN = _("It is not known what was changed after you opened this page, so nothing was saved or deleted.")
+LOOK_AGAIN = _(
     "What you entered is still there; fields that you left alone now show what is stored. "
     "Check it and save again."
 )
@@ -71,9 +72,10 @@ def entries_about(model: type[models.Model], keys: Iterable[Any], parts: Mapping
 def conflict_in_words(entries: list[AuditEntry] | None) -> list[str]:
     """Return why nothing is saved, and by whom, when and how the row was changed meanwhile."""
     if entries is None:
-        return [UNKNOWN, LOOK_AGAIN]
+        return [str(UNKNOWN), str(LOOK_AGAIN)]
     names = rows_in_words(entries)
-    return [CHANGED, *(_entry_in_words(entry, names[entry.pk]) for entry in entries), LOOK_AGAIN]
+    changes = [_entry_in_words(entry, names[entry.pk]) for entry in entries]
+    return [str(CHANGED), *changes, str(LOOK_AGAIN)]
 
 
 def _entry_in_words(entry: AuditEntry, name: str) -> str:
@@ -141,6 +143,24 @@ def _put(data: QueryDict, name: str, widget: Any, value: Any) -> None:
         data.pop(name, None)
     else:
         data[name] = "" if value is None else str(value)
+
+
+def versioned_form(form: Any, row: models.Model, *, data: QueryDict | None = None) -> Any:
+    """Return a form for a row that does not save over unseen changes; within the transaction that saves.
+
+    What is sent locks the row first.
+    """
+    model = row._meta.model  # not type(row): the person of a request is a lazy object
+    rows = model._base_manager
+    if data is not None:
+        rows.select_for_update(no_key=True).get(pk=row.pk)
+    version = current_version()  # before the row is read: what changes in between counts as changed since
+    conflict: list[str] = []
+    if data is not None:
+        entries = entries_since(data.get(VERSION, ""), about=entries_about(model, [row.pk], {}))
+        conflict = [] if entries == [] else conflict_in_words(entries)
+    its = {"present_version": version, "conflict": conflict}
+    return type("EditForm", (VersionedForm, form), its)(data, instance=rows.get(pk=row.pk))
 
 
 class VersionedAdmin(AdminMixin):

@@ -4,8 +4,9 @@ import datetime as dt
 from typing import Any
 
 from django import template
+from django.db.models import F
 
-from accounts.models import Customer, User
+from accounts.models import Customer, MemberRole, User
 
 register = template.Library()
 
@@ -15,7 +16,15 @@ def customers_of(person: Any) -> list[Customer]:
     """Return the customers for which this person acts; none without a sign-in."""
     if not isinstance(person, User):  # not signed in, or the page is rendered without a request
         return []
-    return list(Customer.objects.filter(members__user=person))
+    own = Customer.objects.filter(members__user=person)
+    return list(own.annotate(own_role=F("members__role")))
+
+
+@register.filter
+def is_set_up_by(customer: Customer, own_customers: list[Customer]) -> bool:
+    """Whether the person whose customers these are may change the settings of this one."""
+    roles = {one.pk: vars(one)["own_role"] for one in own_customers}
+    return roles.get(customer.pk) in {MemberRole.OWNER, MemberRole.FINANCE}
 
 
 @register.filter

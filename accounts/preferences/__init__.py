@@ -1,0 +1,1 @@
+"""What people set for themselves, and owners and finance for their customer."""
