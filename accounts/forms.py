@@ -24,8 +24,8 @@ class SignInForm(AuthenticationForm):
     """E-mail and password."""
 
     error_messages = {
-        "invalid_login": _("Incorrect e-mail or password."),
-        "inactive": _("This account is inactive. Ask the operator of this billing system."),
+        "invalid_login": _("Incorrect email or password."),
+        "inactive": _("This account is inactive. Ask your SenseNova contact."),
     }
     username = forms.EmailField(
         label=_("E-mail"),

@@ -122,6 +122,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
+class PasswordReset(models.Model):
+    """A request for a link to set a new password, whether or not anybody has this address.
+
+    So the answer, and how long it takes, is the same; a worker finds out and mails.
+    """
+
+    email = models.EmailField()
+    address = models.GenericIPAddressField(null=True, help_text="That asked; of IPv6 the network.")
+    asked_at = models.DateTimeField()
+    mail_after = models.DateTimeField(null=True, help_text="When it is to be mailed; empty: done.")
+
+    class Meta:
+        indexes = (
+            models.Index(Lower("email"), "asked_at", name="resets_of_an_email"),
+            models.Index("address", "asked_at", name="resets_of_an_address"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.asked_at:%Y-%m-%d %H:%M:%S}"
+
+
 class CustomerQuerySet(models.QuerySet["Customer"]):
     def of(self, user: User) -> "CustomerQuerySet":
         """The customers for which this person acts."""

@@ -196,6 +196,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_RESET_ON_SUCCESS = True
+PASSWORD_RESET_TIMEOUT = 3600  # seconds that a mailed link works
 AXES_ENABLE_ADMIN = False  # a lock ends by itself; its rows are of no use to a billing admin
 
 # --- Mail ----------------------------------------------------------------------------------------
@@ -513,7 +514,7 @@ def _hide_link_secrets(record: logging.LogRecord) -> bool:
     return True
 
 
-_LINK_SECRET = re.compile(r"(/invitations/)[^/\s]+")
+_LINK_SECRET = re.compile(r"(/invitations/|/password/reset/)\S+")
 
 LOGGING = {
     "version": 1,

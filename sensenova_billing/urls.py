@@ -9,6 +9,7 @@ from accounts.admin import own_password
 from accounts.customer_keys import views as customer_keys
 from accounts.people import views as people
 from accounts.preferences import views as preferences
+from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -46,6 +47,9 @@ urlpatterns = [
     path("sign-in", SignInView.as_view(), name="sign_in"),
     path("sign-out", LogoutView.as_view(), name="sign_out"),
     path("language", choose_language, name="set_language"),
+    path("password/forgotten", sign_in.forgot_password, name="forgot_password"),
+    path("password/reset/<str:uid>/<str:token>", sign_in.reset_password, name="reset_password"),
+    path("account/password", sign_in.change_password, name="change_password"),
     path("account", preferences.account, name="account"),
     path("invitations/<str:token>", people.accept_invitation, name="accept_invitation"),
     path("prices", prices, name="prices"),

@@ -40,9 +40,9 @@ PUBLIC = {
     "api_schema",
     "api_docs",
 }
-PUBLIC |= {"api_catalog"}
+PUBLIC |= {"api_catalog", "forgot_password"}
 # Shows people what is theirs; takes no argument.
-PERSONAL = {"overview", "account"}
+PERSONAL = {"overview", "account", "change_password"}
 # Shows one customer's; the arguments name what is Globex's, the others what does not exist.
 OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),
@@ -86,6 +86,7 @@ KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"
 KEYED |= {"api_packages", "api_package_draws"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.
 DEEDS = {"resend_invitation", "withdraw_invitation", "remove_from_customer", "accept_invitation"}
+DEEDS |= {"reset_password"}
 DEEDS |= {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_renewal"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"

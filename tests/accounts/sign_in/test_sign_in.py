@@ -97,7 +97,7 @@ def test_a_wrong_password_is_an_error_of_the_form(alice):
     answer = sign_in(Client(), alice.email, "wrong")
 
     assert answer.status_code == 200
-    assert b"Incorrect e-mail or password." in answer.content
+    assert b"Incorrect email or password." in answer.content
 
 
 def test_a_missing_e_mail_is_an_error_of_the_field():
