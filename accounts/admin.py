@@ -10,6 +10,8 @@ from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django_otp.plugins.otp_static.admin import StaticDevice
+from django_otp.plugins.otp_totp.admin import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate_service_key
@@ -19,6 +21,7 @@ from accounts.audit.context import audit_context, set_audit_context
 from accounts.forms import InvitedPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from accounts.people.invitations import InvitationRefused, invite, link_of
+from accounts.sign_in.second_factor import has_second_factor, remove_second_factor
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import TabularInline
 from sensenova_billing.lib.admin.decorators import action, display
@@ -26,6 +29,9 @@ from sensenova_billing.lib.admin.decorators import action, display
 KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.index_title = "Admin"
+admin.site.unregister(
+    [StaticDevice, TOTPDevice]
+)  # people manage their own; staff remove them on a person's page
 admin.site.unregister(Group)  # permissions are given to people: by a role, or one by one
 admin.site.register(AuditEntry, AuditEntryAdmin)
 
@@ -75,6 +81,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
     search_fields = ("email", "name")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
+    actions_detail = ("remove_second_factor",)
     fieldsets = (
         (None, {"fields": ("email", "name", "language", "password", "is_active")}),
         ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
@@ -94,6 +101,10 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         """Only superusers change people who use the admin: a new password would give their permissions."""
         may: bool = super().has_change_permission(request, obj)
         return may and (request.user.is_superuser or obj is None or not (obj.is_staff or obj.is_superuser))
+
+    def has_change_them_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """The same for actions on a person's page, which know the person by number only."""
+        return self.has_change_permission(request, self.get_object(request, object_id) if object_id else None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers give permissions, so that people cannot give them to themselves."""
@@ -118,6 +129,31 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
             except InvitationRefused as refusal:
                 form.add_error(None, str(refusal))
         return render(request, "admin/invite.html", {**self.admin_site.each_context(request), **context})
+
+    @action(description="Remove the second factor", url_path="second-factor", permissions=["change_them"])
+    def remove_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first; then let a person who has lost phone and codes sign in with the password alone."""
+        person = self.get_object(request, object_id)
+        if person is None:
+            raise Http404
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        change_url = reverse("admin:accounts_user_change", args=[person.pk])
+        if request.method == "POST" and form.is_valid():
+            remove_second_factor(person, by=request.user.get_username(), reason=form.cleaned_data["reason"])
+            messages.success(request, f"{person} signs in with the password alone.")
+            return redirect(change_url)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Remove the second factor of {person}",
+            "person": person,
+            "is_on": has_second_factor(person),
+            "form": form,
+            "change_url": change_url,
+            "opts": self.opts,
+        }
+        return render(request, "admin/remove_second_factor.html", context)
 
     @transaction.atomic
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:

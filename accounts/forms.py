@@ -17,6 +17,8 @@ from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
 from accounts.audit.audited_admin import OptionalReasonForm, ReasonForm, reason_field
 from accounts.key_fields import RowField
 from accounts.models import Customer, MemberRole, Scope, ServiceKey
+from accounts.sign_in.second_factor import has_second_factor
+from accounts.sign_in.steps import SecondFactorDue
 from sensenova_billing.lib.names import validate_name
 
 
@@ -42,6 +44,12 @@ class AdminSignInForm(UnfoldAuthenticationForm):  # type: ignore[misc]
     """The same for the admin; its page wears the admin's look."""
 
     username = UsernameField(max_length=254, widget=forms.TextInput(attrs={"autofocus": True}))
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Raise SecondFactorDue where a code is asked for: the page signs in whoever passes here."""
+        super().confirm_login_allowed(user)
+        if has_second_factor(user):
+            raise SecondFactorDue(user)
 
     def clean_username(self) -> str:
         """Write the address in one case, so that wrong passwords are counted together whatever was typed."""

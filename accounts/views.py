@@ -4,21 +4,40 @@ from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
 from django.contrib import admin
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
-from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
 
 from accounts.forms import SignInForm
+from accounts.sign_in.forms import CodeForm
 from accounts.sign_in.known_devices import remember_device
+from accounts.sign_in.language import remember_language
+from accounts.sign_in.second_factor import has_second_factor
+from accounts.sign_in.steps import (
+    SecondFactorDue,
+    ask_for_code,
+    check_code,
+    finish_sign_in,
+    waiting_for_code,
+)
+from sensenova_billing.lib import clock
 
 # Pages that lead on to others, or end the session: no destination after a sign-in.
-_NO_DESTINATIONS = {"sign_in", "sign_out", "admin_sign_in", "admin:login", "admin:logout"}
+_NO_DESTINATIONS = {"sign_in", "second_factor", "sign_out", "admin_sign_in", "admin:login", "admin:logout"}
 _LONGEST_DESTINATION = 2000
 
 
 class SignInView(LoginView):
-    """Asks for e-mail and password; a person who is signed in already goes on to the overview."""
+    """Asks for e-mail and password, then for a code; who is signed in already goes on to the overview."""
 
     template_name = "sign_in.html"
     authentication_form = SignInForm
@@ -29,18 +48,44 @@ class SignInView(LoginView):
         url = super().get_redirect_url()
         return url if _is_destination(url) else ""
 
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign the person in, and know this browser from now on."""
-        response = super().form_valid(form)
-        remember_device(self.request, response, email=form.get_user().get_username())
-        return response
+    def form_valid(self, form: AuthenticationForm) -> HttpResponseBase:  # type: ignore[override]
+        """Ask for the second factor where there is one; else sign the person in."""
+        person = form.get_user()
+        if has_second_factor(person):
+            destination = self.get_success_url()
+            return ask_for_code(self.request, person=person, destination=destination, now=clock.now())
+        return finish_sign_in(self.request, redirect(self.get_success_url()), person=person)
 
 
-def admin_sign_in(request: HttpRequest) -> HttpResponse:
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor(request: HttpRequest) -> HttpResponseBase:
+    """Ask for the code after the password, on whichever page that was entered; then sign the person in."""
+    waiting = waiting_for_code(request, now=clock.now())
+    if waiting is None:
+        return redirect("sign_in")
+    person, destination = waiting
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        if check_code(request, person=person, code=form.cleaned_data["code"]):
+            return finish_sign_in(request, redirect(destination), person=person)
+        form.add_error("code", gettext("Incorrect code."))
+    return render(request, "second_factor_code.html", {"form": form, "person": person})
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponseBase:
     """The admin's own page for it; it stands before that page in urls.py."""
-    response: HttpResponse = admin.site.login(request)
+    try:
+        response: HttpResponseBase = admin.site.login(request)
+    except SecondFactorDue as due:
+        wanted = request.POST.get(REDIRECT_FIELD_NAME, "")
+        is_safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
+        destination = wanted if is_safe and _is_destination(wanted) else reverse("admin:index")
+        return ask_for_code(request, person=due.person, destination=destination, now=clock.now())
     if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
         remember_device(request, response, email=request.user.get_username())
+        remember_language(response, request.user)
     return response
 
 

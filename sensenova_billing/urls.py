@@ -10,7 +10,7 @@ from accounts.customer_keys import views as customer_keys
 from accounts.people import views as people
 from accounts.preferences import views as preferences
 from accounts.sign_in import views as sign_in
-from accounts.views import SignInView, admin_sign_in
+from accounts.views import SignInView, admin_sign_in, second_factor
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
@@ -49,6 +49,9 @@ urlpatterns = [
     path("language", choose_language, name="set_language"),
     path("password/forgotten", sign_in.forgot_password, name="forgot_password"),
     path("password/reset/<str:uid>/<str:token>", sign_in.reset_password, name="reset_password"),
+    path("sign-in/code", second_factor, name="second_factor"),
+    path("account/second-factor", sign_in.second_factor_settings, name="second_factor_settings"),
+    path("account/second-factor/new", sign_in.confirm_second_factor, name="confirm_second_factor"),
     path("account/password", sign_in.change_password, name="change_password"),
     path("account", preferences.account, name="account"),
     path("invitations/<str:token>", people.accept_invitation, name="accept_invitation"),

@@ -40,9 +40,9 @@ PUBLIC = {
     "api_schema",
     "api_docs",
 }
-PUBLIC |= {"api_catalog", "forgot_password"}
+PUBLIC |= {"api_catalog", "forgot_password", "second_factor"}
 # Shows people what is theirs; takes no argument.
-PERSONAL = {"overview", "account", "change_password"}
+PERSONAL = {"overview", "account", "change_password", "second_factor_settings", "confirm_second_factor"}
 # Shows one customer's; the arguments name what is Globex's, the others what does not exist.
 OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -28,9 +28,8 @@ from accounts.people.invitations import (
     withdraw,
 )
 from accounts.people.members import LastOwner, change_role, remove_member
+from accounts.sign_in.steps import finish_sign_in
 from sensenova_billing.lib import clock
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @never_cache
@@ -129,7 +128,7 @@ def remove_from_customer(request: HttpRequest, code: str, pk: int) -> HttpRespon
 @never_cache
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
-def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
+def accept_invitation(request: HttpRequest, token: str) -> HttpResponseBase:
     """Let the invited person join: with the account that there is, or with a new one."""
     invitation = find_invitation(token=token, now=clock.now())
     if invitation is None:
@@ -148,7 +147,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "invitation.html", context)
 
 
-def _accept_as_new(request: HttpRequest, token: str, invitation: Invitation) -> HttpResponse:
+def _accept_as_new(request: HttpRequest, token: str, invitation: Invitation) -> HttpResponseBase:
     form = NewAccountForm(request.POST if request.method == "POST" else None, email=invitation.email)
     if form.is_valid():
         cleaned = form.cleaned_data
@@ -159,8 +158,7 @@ def _accept_as_new(request: HttpRequest, token: str, invitation: Invitation) -> 
         except InvitationRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            login(request, person, backend=BACKEND)
-            return redirect(settings.LOGIN_REDIRECT_URL)
+            return finish_sign_in(request, redirect(settings.LOGIN_REDIRECT_URL), person=person)
     return render(request, "invitation.html", {"invitation": invitation, "form": form})
 
 

@@ -66,3 +66,13 @@ class ChangePasswordForm(PasswordForm, NewPasswordForm):
     def __init__(self, data: Any = None, *, request: HttpRequest, person: User) -> None:
         NewPasswordForm.__init__(self, data, person=person)
         self._request = request
+
+
+class CodeForm(forms.Form):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=30,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )

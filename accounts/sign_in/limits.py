@@ -5,6 +5,7 @@
 | of one account from one address | AXES_FAILURE_LIMIT |
 | from one address, over all accounts | SIGN_IN_FAILURES_OF_ADDRESS |
 | of one account, from all addresses | SIGN_IN_FAILURES_OF_ACCOUNT |
+| wrong codes of the second factor of one account, from anywhere | AXES_FAILURE_LIMIT |
 | of one account on one of its known devices | AXES_FAILURE_LIMIT, and none of the above |
 
 So guessing is stopped, and a person who has signed in before in the same browser is not locked out by it.
@@ -27,6 +28,7 @@ from sensenova_billing.lib.client_address import client_address
 # Axes records failures by account, address and user agent; the header of that name can be anything.
 STRANGER = "stranger"
 DEVICE = "device {}"
+_CODES = " (codes)"  # no address ends like this
 IPV6_PREFIX = 64  # what one customer of a provider has at the least
 
 
@@ -41,6 +43,8 @@ class SignInLimits(AxesDatabaseHandler):  # type: ignore[misc]
         )
         of_account, of_address = {"username": account}, {"ip_address": request.axes_ip_address}
         limit: int = settings.AXES_FAILURE_LIMIT
+        if account.endswith(_CODES):
+            return _failures(recent.filter(**of_account))
         if request.axes_user_agent != STRANGER:
             return _failures(recent.filter(**of_account))
         return max(
@@ -66,6 +70,11 @@ class SignInLimits(AxesDatabaseHandler):  # type: ignore[misc]
         if request.axes_user_agent == STRANGER:
             attempts = attempts.filter(ip_address=request.axes_ip_address)
         return [attempts]
+
+
+def account_of_codes(email: str) -> str:
+    """Return the account under which wrong codes of this person's second factor are counted."""
+    return email.lower() + _CODES
 
 
 def counted_address(request: HttpRequest) -> str | None:

@@ -1,4 +1,4 @@
-"""Pages of a person's password: changing it, and a new one by mail."""
+"""Pages of a person's sign-in: the password, a new one by mail, and the second factor."""
 
 from typing import cast
 
@@ -13,11 +13,28 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.sign_in.forms import ChangePasswordForm, ForgottenForm, NewPasswordForm
+from accounts.sign_in.forms import (
+    ChangePasswordForm,
+    CodeForm,
+    ForgottenForm,
+    NewPasswordForm,
+    PasswordForm,
+)
 from accounts.sign_in.limits import counted_address
 from accounts.sign_in.mail import is_mail_set_up
 from accounts.sign_in.passwords import set_password
 from accounts.sign_in.resets import ask_for_reset, person_of_link
+from accounts.sign_in.second_factor import (
+    begin,
+    begun,
+    codes_left,
+    confirm,
+    has_second_factor,
+    qr_code,
+    remove_second_factor,
+    renew_codes,
+    typed_key,
+)
 from sensenova_billing.lib import clock
 
 
@@ -71,3 +88,46 @@ def reset_password(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         messages.success(request, gettext("Your password is changed. Sign in with it."))
         return redirect("sign_in")
     return render(request, "reset_password.html", {"form": form, "person": person})
+
+
+@never_cache
+@sensitive_post_parameters()
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_factor_settings(request: HttpRequest) -> HttpResponse:
+    """Whether a code is asked for at sign-in; with the password, what the pressed button says."""
+    person = cast(User, request.user)
+    form = PasswordForm(request.POST if request.method == "POST" else None, request=request, person=person)
+    if form.is_valid():
+        match request.POST.get("action"):
+            case "begin":
+                begin(person)
+                return redirect("confirm_second_factor")
+            case "codes" if has_second_factor(person):
+                return render(request, "recovery_codes.html", {"codes": renew_codes(person)})
+            case "remove":
+                remove_second_factor(person, by=person.email)
+                messages.success(request, gettext("No code is asked for any more."))
+                return redirect("second_factor_settings")
+    context = {"form": form, "is_on": has_second_factor(person), "codes_left": codes_left(person)}
+    return render(request, "second_factor.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@sensitive_post_parameters()
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm_second_factor(request: HttpRequest) -> HttpResponse:
+    """Show the key to the authenticator app; with its first code, switch the second factor on."""
+    person = cast(User, request.user)
+    device = begun(person)
+    if device is None:
+        return redirect("second_factor_settings")
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        codes = confirm(person, form.cleaned_data["code"])
+        if codes:
+            return render(request, "recovery_codes.html", {"codes": codes, "is_new": True})
+        form.add_error("code", gettext("Incorrect code. Check the clock of the device."))
+    context = {"form": form, "qr": qr_code(device), "key": typed_key(device)}
+    return render(request, "confirm_second_factor.html", context, status=400 if form.errors else 200)

@@ -49,7 +49,7 @@ def test_after_a_change_the_new_password_counts_and_other_sessions_are_over(alic
     assert [one.get(reverse("account")).status_code for one in (here, elsewhere)] == [200, 302]
     assert [signed_in(alice.email, one)[1] for one in (PASSWORD, NEW)] == [False, True]
     entry = AuditEntry.objects.filter(table="accounts_user").latest("pk")
-    assert (entry.by, entry.after) == (alice.email, entry.after | {"password": "(changed)"})
+    assert (entry.by, (entry.after or {})["password"]) == (alice.email, "(changed)")
 
 
 @pytest.mark.parametrize(
