@@ -9,11 +9,14 @@ Triggers write every change of them, and of the catalogue, into the *audit trail
 
 import datetime as dt
 import json
+from importlib import import_module
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -120,6 +123,27 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+
+class Session(AbstractBaseSession):
+    """A browser's session, with the person who is signed in there (sensenova_billing/http/sessions.py)."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    signed_in_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(help_text="To some minutes.")
+    browser = models.CharField(max_length=200, blank=True, default="", help_text="As it calls itself.")
+    address = models.GenericIPAddressField(null=True, help_text="From which the person signed in.")
+
+    class Meta(AbstractBaseSession.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return f"session of {self.user_id}"
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        """The store of settings.SESSION_ENGINE."""
+        return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 class PasswordReset(models.Model):

@@ -22,6 +22,7 @@ from accounts.sign_in.forms import CodeForm
 from accounts.sign_in.known_devices import remember_device
 from accounts.sign_in.language import remember_language
 from accounts.sign_in.second_factor import has_second_factor
+from accounts.sign_in.sessions import note_origin
 from accounts.sign_in.steps import (
     SecondFactorDue,
     ask_for_code,
@@ -54,7 +55,7 @@ class SignInView(LoginView):
         if has_second_factor(person):
             destination = self.get_success_url()
             return ask_for_code(self.request, person=person, destination=destination, now=clock.now())
-        return finish_sign_in(self.request, redirect(self.get_success_url()), person=person)
+        return finish_sign_in(self.request, redirect(self.get_success_url()), person=person, now=clock.now())
 
 
 @never_cache
@@ -69,7 +70,7 @@ def second_factor(request: HttpRequest) -> HttpResponseBase:
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         if check_code(request, person=person, code=form.cleaned_data["code"]):
-            return finish_sign_in(request, redirect(destination), person=person)
+            return finish_sign_in(request, redirect(destination), person=person, now=clock.now())
         form.add_error("code", gettext("Incorrect code."))
     return render(request, "second_factor_code.html", {"form": form, "person": person})
 
@@ -86,6 +87,7 @@ def admin_sign_in(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
         remember_device(request, response, email=request.user.get_username())
         remember_language(response, request.user)
+        note_origin(request, now=clock.now())
     return response
 
 

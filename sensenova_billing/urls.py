@@ -52,6 +52,7 @@ urlpatterns = [
     path("sign-in/code", second_factor, name="second_factor"),
     path("account/second-factor", sign_in.second_factor_settings, name="second_factor_settings"),
     path("account/second-factor/new", sign_in.confirm_second_factor, name="confirm_second_factor"),
+    path("account/sessions", sign_in.sessions, name="sessions"),
     path("account/password", sign_in.change_password, name="change_password"),
     path("account", preferences.account, name="account"),
     path("invitations/<str:token>", people.accept_invitation, name="accept_invitation"),

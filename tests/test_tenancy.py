@@ -43,6 +43,7 @@ PUBLIC = {
 PUBLIC |= {"api_catalog", "forgot_password", "second_factor"}
 # Shows people what is theirs; takes no argument.
 PERSONAL = {"overview", "account", "change_password", "second_factor_settings", "confirm_second_factor"}
+PERSONAL |= {"sessions"}
 # Shows one customer's; the arguments name what is Globex's, the others what does not exist.
 OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),

@@ -158,7 +158,9 @@ def _accept_as_new(request: HttpRequest, token: str, invitation: Invitation) -> 
         except InvitationRefused as refusal:
             form.add_error(None, str(refusal))
         else:
-            return finish_sign_in(request, redirect(settings.LOGIN_REDIRECT_URL), person=person)
+            return finish_sign_in(
+                request, redirect(settings.LOGIN_REDIRECT_URL), person=person, now=clock.now()
+            )
     return render(request, "invitation.html", {"invitation": invitation, "form": form})
 
 

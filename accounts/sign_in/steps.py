@@ -17,6 +17,7 @@ from accounts.sign_in.known_devices import remember_device
 from accounts.sign_in.language import remember_language
 from accounts.sign_in.limits import account_of_codes
 from accounts.sign_in.second_factor import is_right_code
+from accounts.sign_in.sessions import note_origin
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 WAITS = dt.timedelta(minutes=10)
@@ -69,10 +70,13 @@ def check_code(request: HttpRequest, *, person: User, code: str) -> bool:
     return False
 
 
-def finish_sign_in(request: HttpRequest, response: HttpResponseBase, *, person: User) -> HttpResponseBase:
+def finish_sign_in(
+    request: HttpRequest, response: HttpResponseBase, *, person: User, now: dt.datetime
+) -> HttpResponseBase:
     """Sign the person in, and know this browser from now on."""
     login(request, person, backend=BACKEND)
     request.session.pop(_PENDING, None)
+    note_origin(request, now=now)
     remember_device(request, response, email=person.email)
     remember_language(response, person)
     return response

@@ -1,4 +1,6 @@
-"""Pages of a person's sign-in: the password, a new one by mail, and the second factor."""
+"""Pages of a person's sign-in: the password, a new one by mail, the second factor and
+the sessions.
+"""
 
 from typing import cast
 
@@ -7,7 +9,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -35,6 +37,7 @@ from accounts.sign_in.second_factor import (
     renew_codes,
     typed_key,
 )
+from accounts.sign_in.sessions import end_other_sessions, end_session, sessions_of
 from sensenova_billing.lib import clock
 
 
@@ -49,7 +52,12 @@ def change_password(request: HttpRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, request=request, person=person
     )
     if form.is_valid():
-        set_password(person=person, password=form.cleaned_data["password1"], by=person.email)
+        set_password(
+            person=person,
+            password=form.cleaned_data["password1"],
+            by=person.email,
+            here=request.session.session_key,
+        )
         update_session_auth_hash(request, person)
         messages.success(request, gettext("Your password is changed. Other sessions are ended."))
         return redirect("account")
@@ -127,7 +135,30 @@ def confirm_second_factor(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         codes = confirm(person, form.cleaned_data["code"])
         if codes:
+            end_other_sessions(person=person, here=request.session.session_key)
             return render(request, "recovery_codes.html", {"codes": codes, "is_new": True})
         form.add_error("code", gettext("Incorrect code. Check the clock of the device."))
     context = {"form": form, "qr": qr_code(device), "key": typed_key(device)}
     return render(request, "confirm_second_factor.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def sessions(request: HttpRequest) -> HttpResponse:
+    """Where a person is signed in; end one of these sessions, or all others."""
+    person = cast(User, request.user)
+    here = request.session.session_key
+    if request.method == "POST":
+        if "session" in request.POST:
+            ended = end_session(person=person, here=here, handle=request.POST["session"])
+        else:
+            ended = end_other_sessions(person=person, here=here)
+        messages.success(
+            request,
+            ngettext("%(ended)s session is ended.", "%(ended)s sessions are ended.", ended)
+            % {"ended": ended},
+        )
+        return redirect("sessions")
+    context = {"sessions": sessions_of(person=person, here=here, now=clock.now())}
+    return render(request, "sessions.html", context)

@@ -1,11 +1,11 @@
 """A database that breaks off while a session is stored."""
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import Session
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
