@@ -24,6 +24,7 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from sensenova_billing.lib.names import validate_name
@@ -226,9 +227,9 @@ class Customer(models.Model):
 class MemberRole(models.TextChoices):
     """What a person may do for a customer; docs/roles.md has the table."""
 
-    VIEWER = "viewer", _("viewer: sees usage, bills and packages")
-    FINANCE = "finance", _("finance: as a viewer; edits the billing contact, gets notices by mail")
-    OWNER = "owner", _("owner: everything; buys packages, manages keys and people")
+    VIEWER = "viewer", gettext_noop("viewer: sees usage, bills and packages")
+    FINANCE = "finance", gettext_noop("finance: as a viewer; edits the billing contact, gets notices by mail")
+    OWNER = "owner", gettext_noop("owner: everything; buys packages, manages keys and people")
 
     @property
     def word(self) -> str:
@@ -367,9 +368,9 @@ class CustomerView(models.Model):
 class Scope(models.TextChoices):
     """What a service key may be used for."""
 
-    USAGE_WRITE = "usage:write", _("report usage")
-    CALLS_ADMIT = "calls:admit", _("ask whether a call is admitted")
-    BILLING_READ = "billing:read", _("read bills and usage")
+    USAGE_WRITE = "usage:write", gettext_noop("report usage")
+    CALLS_ADMIT = "calls:admit", gettext_noop("ask whether a call is admitted")
+    BILLING_READ = "billing:read", gettext_noop("read bills and usage")
 
 
 def default_scopes() -> list[str]:
@@ -440,7 +441,7 @@ class ServiceKey(models.Model):
     @property
     def scopes_in_words(self) -> list[str]:
         """What the key may be used for."""
-        return [str(Scope(scope).label) for scope in self.scopes]
+        return [gettext(Scope(scope).label) for scope in self.scopes]
 
     @property
     def prefix(self) -> str:

@@ -31,7 +31,7 @@ class MakeKeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label=_("The key may"),
-        choices=Scope.choices,
+        choices=[(scope.value, _(scope.label)) for scope in Scope],
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose what the key may be used for.")},
     )

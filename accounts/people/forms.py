@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import MemberRole, User
 from sensenova_billing.lib.names import validate_name
 
+ROLES = [(role.value, _(role.label)) for role in MemberRole]
+
 
 class InviteForm(forms.Form):
     """Who is invited, as what."""
@@ -20,14 +22,14 @@ class InviteForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(
-        label=_("Role"), choices=MemberRole.choices, initial=MemberRole.VIEWER, widget=forms.RadioSelect
+        label=_("Role"), choices=ROLES, initial=MemberRole.VIEWER, widget=forms.RadioSelect
     )
 
 
 class RoleForm(forms.Form):
     """What a member may do."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=MemberRole.choices, widget=forms.RadioSelect)
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, widget=forms.RadioSelect)
 
 
 class NewAccountForm(SetPasswordMixin, forms.Form):  # type: ignore[type-arg]
