@@ -2,7 +2,7 @@
 
 import re
 
-from accounts.models import Customer, User
+from accounts.models import Customer, Invitation, ServiceKey, User
 from pricing.models import PackageProduct, Service, ServiceGroup
 from tests.translations.reading import WORD, texts_of
 from usage.models import UsageRecord
@@ -42,6 +42,8 @@ def _stored_names() -> set[str]:
         PackageProduct.objects.values_list("name"),
         Customer.objects.values_list("name", "code"),
         User.objects.values_list("email"),
+        Invitation.objects.values_list("email"),
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
     )
-    return {name for rows in columns for row in rows for name in row if name}
+    keys = {key.prefix for key in ServiceKey.objects.all()}
+    return keys | {name for rows in columns for row in rows for name in row if name}

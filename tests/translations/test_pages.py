@@ -15,7 +15,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from accounts.models import Customer, Member, MemberRole, User
+from accounts.api_keys.keys import issue_service_key, revoke_service_key
+from accounts.models import Customer, Invitation, Member, MemberRole, Scope, ServiceKey, User
+from accounts.people.invitations import invite, new_link_token
+from accounts.sign_in.second_factor import begin
 from invoices.models import ChargeLine, HourlyBill, NoticeKind, PackageNotice
 from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.refund import order_refund
@@ -38,6 +41,7 @@ CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 NOT_PAGES = {
     *("home", "set_language", "sign_out", "dismiss_notice", "set_renewal"),
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
+    *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
     "admin_sign_in",
 }
@@ -65,7 +69,28 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     "buy_package": (["acme", "TERMS"], ["?units=2&periods=3", "?units=0&periods=x"]),
     "customer_package": (["PACKAGE"], ["?older_than=x", "?older_than=1"]),
     "refund_package": (["PACKAGE"], []),
+    "customer_keys": (["acme"], ["?older_than=1", "?older_than=x"]),
+    "make_customer_key": (["acme"], []),
+    "rotate_customer_key": (["acme", "KEY"], []),
+    "revoke_customer_key": (["acme", "KEY"], []),
+    "customer_people": (["acme"], []),
+    "invite_person": (["acme"], []),
+    "change_member": (["acme", "MEMBER"], []),
+    "customer_settings": (["acme"], []),
+    "account": ([], []),
+    "change_password": ([], []),
+    "second_factor_settings": ([], []),
+    "confirm_second_factor": ([], []),
+    "sessions": ([], []),
+    "second_factor": ([], []),
+    "forgot_password": ([], []),
+    "accept_invitation": (["INVITATION"], []),
+    "reset_password": (["Mg", "no-token"], []),
 }
+
+
+# A page that leads on to another where nothing waits for it.
+LEAD_ON = {"second_factor"}
 
 
 @pytest.fixture
@@ -93,6 +118,7 @@ def everything(acme: Customer, globex: Customer, alice: User, clock, settings) -
     record(report("now", occurred_at=at(5, hour=4)), now=at(6, hour=4))
     limit(acme, 60, 100_000, excludes_cached_input=True)
     ask(acme, 9, 1, 1, 11)
+    _have_keys_and_people(acme, alice)
     Member.objects.create(customer=globex, user=alice, role=MemberRole.VIEWER)
     clock(at(40, hour=4))
 
@@ -114,6 +140,22 @@ def _keep_packages(acme: Customer) -> None:
         )
 
 
+def _have_keys_and_people(acme: Customer, alice: User) -> None:
+    key, _ = issue_service_key(name="网关", scopes=Scope.values, owner=acme)
+    issue_service_key(name="网关", owner=acme, expires_at=at(0) + 9 * DAY)
+    revoke_service_key(key=key, now=at(34))
+    for email in ("dave@acme.example", alice.email.replace("alice", "erin")):
+        invite(customer=acme, email=email, role="finance", by=alice.email, now=at(35))
+    begin(alice)
+
+
+def new_link_token_of(invitation: Invitation) -> str:
+    """Give an invitation a link that works."""
+    token = new_link_token(invitation)
+    invitation.save()
+    return token
+
+
 def _cover_lines(acme: Customer) -> None:
     package = QuotaPackage.objects.latest("pk")
     bill = HourlyBill.objects.filter(customer=acme).earliest("hour_id")
@@ -129,6 +171,11 @@ def addresses(name):
     of_each: dict[str, list[tuple[Any, ...]]] = {
         "BILL": list(lines.values_list("bill__number", "pk")),
         "PACKAGE": [(number,) for number in QuotaPackage.objects.values_list("number", flat=True)],
+        "KEY": [("acme", key) for key in ServiceKey.objects.values_list("public_id", flat=True)],
+        "MEMBER": [
+            ("acme", pk) for pk in Member.objects.filter(customer__code="acme").values_list("pk", flat=True)
+        ],
+        "INVITATION": [("void",), *((new_link_token_of(one),) for one in Invitation.objects.all())],
         "TERMS": [("acme", pk) for pk in PackageTerms.objects.values_list("pk", flat=True)],
     }
     made = next((of_each[one] for one in arguments if one in of_each), [tuple(arguments)])
@@ -153,7 +200,7 @@ def test_no_english_is_left_on_a_page_of_a_customer_to_whom_everything_has_happe
     for name in VISITS:
         client = visitor if name == "sign_in" else chinese
         for address in addresses(name):
-            answer = client.get(address)
+            answer = client.get(address, follow=name in LEAD_ON)
             assert answer.status_code in {200, 400, 404}, address
             if left := left_over(answer):
                 english[address] = left

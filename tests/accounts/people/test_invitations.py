@@ -4,7 +4,6 @@ import datetime as dt
 
 import pytest
 from django.core import mail
-from django.core.signing import Signer
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -124,7 +123,7 @@ def test_an_account_has_so_many_people_and_no_more(acme, alice, now, monkeypatch
     invite_carol(acme, now)  # Carol is counted already
 
 
-@pytest.mark.parametrize("token", ["", "x", "a:b", Signer().sign("a"), "\0", "é" * 50])
+@pytest.mark.parametrize("token", ["", "x", "a:b", "a:" + "x" * 43, "\0", "é" * 50])
 def test_a_link_that_was_not_made_here_finds_nothing(acme, now, token):
     invite_carol(acme, now)
 
