@@ -33,7 +33,7 @@ from sensenova_billing.lib.names import validate_name
 def validate_time_zone(name: str) -> None:
     """Refuse a name that the time zone database does not know."""
     if name not in available_timezones():
-        raise ValidationError("%(name)s is not a time zone, such as Asia/Shanghai.", params={"name": name})
+        raise ValidationError(_("%(name)s is not a time zone, such as Asia/Shanghai."), params={"name": name})
 
 
 class UserManager(BaseUserManager["User"]):

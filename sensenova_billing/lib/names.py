@@ -3,6 +3,7 @@
 import unicodedata
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 # Control characters, line and paragraph separators, and half of a surrogate pair: a path cannot carry a line
 # break, logs and files would be broken by it, and the others are invisible.
@@ -23,6 +24,6 @@ def is_fit_for_a_path(text: str) -> bool:
 def validate_name(text: str) -> None:
     """Raise ValidationError for what no name may hold, or for blanks around it."""
     if not is_fit_for_a_name(text):
-        raise ValidationError(f"This {UNFIT}.")
+        raise ValidationError(_("This must not hold control characters or line breaks."))
     if text != text.strip():
-        raise ValidationError("This must not begin or end with a blank.")
+        raise ValidationError(_("This must not begin or end with a blank."))

@@ -10,7 +10,7 @@ from usage.models import UsageRecord
 # Names that Chinese pages use as they are.
 NAMES = {
     *("SenseNova", "Billing", "Token", "Tokens", "RPM", "TPM", "API", "CSV", "HTTP", "ID", "SSML", "UTC"),
-    *("Asia", "Shanghai", "Europe", "Berlin", "speak"),
+    *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English"),
 }
 NUMBERS = re.compile(r"\bP?\d{8}(?:T\d\dZ)?-[a-z]+(?:-\d+)?\b")
 
