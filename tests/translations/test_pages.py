@@ -4,6 +4,7 @@ A new page needs a line in VISITS, or in NOT_PAGES if it is none; a test finds t
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from django.utils import translation
 from accounts.api_keys.keys import issue_service_key, revoke_service_key
 from accounts.models import Customer, Invitation, Member, MemberRole, Scope, ServiceKey, User
 from accounts.people.invitations import invite, new_link_token
+from accounts.sign_in.resets import mail_resets
 from accounts.sign_in.second_factor import begin
 from invoices.models import ChargeLine, HourlyBill, NoticeKind, PackageNotice
 from invoices.packages.after_sale.mail import mail_notices
@@ -328,3 +330,38 @@ def test_a_mail_about_a_package_is_in_the_language_that_is_active(acme, alice, s
 
     assert len(mail.outbox) == len(NoticeKind)
     assert [text for sent in mail.outbox for text in english_on(f"{sent.subject}<br>{sent.body}")] == []
+
+
+def test_nor_after_keys_people_and_settings_are_changed_or_refused(acme, alice, chinese):
+    address = "%s@acme.example".__mod__
+    sent = {
+        "make_customer_key": [{}, {"name": " x\t"}, {"name": "网关", "scopes": Scope.values, "new_id": "x"}],
+        "invite_person": [{}, {"email": "x"}, {"email": alice.email, "role": "owner"}]
+        + [{"email": address("dave"), "role": "finance"}] * 2,
+        "customer_settings": [{"time_zone": "x", "address": "\0", "billing_email": "x"}],
+        "account": [{"name": "x" * 999, "language": "x"}],
+        "change_password": [{}, {"old_password": "x", "new_password1": "1", "new_password2": "2"}],
+        "second_factor_settings": [{}, {"password": "x", "action": "begin"}],
+        "forgot_password": [{}, {"email": "x"}, {"email": alice.email}],
+    }
+    pages = [
+        (name, one, chinese.post(reverse(name, args=VISITS[name][0]), one, follow=True))
+        for name, bodies in sent.items()
+        for one in bodies
+    ]
+
+    assert {(name, str(one)): left for name, one, page in pages if (left := left_over(page))} == {}
+    assert {page.status_code for _, _, page in pages} == {200, 400}
+
+
+def test_a_mailed_link_to_a_new_password_is_in_the_language_of_its_reader(alice, chinese, settings):
+    settings.PUBLIC_URL = "https://billing.example"
+    User.objects.update(language="zh-hans")
+
+    chinese.post(reverse("forgot_password"), {"email": alice.email})
+    mail_resets(now=dt.datetime.now(dt.UTC))
+
+    (sent,) = mail.outbox
+    words = re.sub(r"https://\S+", "", f"{sent.subject} {sent.body}")
+    assert english_on(words) == []
+    assert "请在一小时内通过以下链接设置新密码" in words
