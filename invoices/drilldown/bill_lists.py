@@ -6,12 +6,19 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import Case, Exists, F, Func, OuterRef, QuerySet, Subquery, Sum, TextField, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from accounts.models import Customer
-from invoices.models import ChargeLine, HourlyBill
+from invoices.models import ChargeLine, Correction, HourlyBill
 from pricing.models import Service
 from sensenova_billing.lib.local_time import start_of_day
+from usage.models import HOUR, UsageRecord
+
+_TEXTS = ArrayField(TextField())
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Selection:
             "shown_amount",
         )
 
-    def lines(self) -> QuerySet[ChargeLine]:
+    def lines(self) -> QuerySet[Any]:
         """Return the bills' charge lines, newest bill first, each bill's in the order of its page."""
         lines = ChargeLine.objects.filter(bill__in=self.bills().order_by())
         if self.service:
@@ -78,14 +85,54 @@ class BillRow(NamedTuple):
     amount: Decimal
 
 
-def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[ChargeLine]:
+def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[Any]:
     """Return charge lines by service, hour and item; of one item usage, then what is corrected."""
-    return lines.select_related("bill", "corrects__bill", "package").order_by(
-        *before,
-        *("service__group__position", "service__position", "service_id"),
-        *("-usage_hour", "billing_item_id", "price_id"),
-        # Reversals, then credits, then rebilled lines.
-        *(F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True), "-correction"),
-        # What a package covers, then what none does.
-        *(F("package").asc(nulls_last=True), "pk"),
+    return (
+        explained(lines)
+        .select_related("bill", "corrects__bill", "package")
+        .order_by(
+            *before,
+            *("service__group__position", "service__position", "service_id"),
+            *("-usage_hour", "billing_item_id", "price_id"),
+            # Reversals, then credits, then rebilled lines.
+            *(F("corrects").asc(nulls_first=True), F("rerating").asc(nulls_first=True), "-correction"),
+            # What a package covers, then what none does.
+            *(F("package").asc(nulls_last=True), "pk"),
+        )
     )
+
+
+def explained(lines: QuerySet[ChargeLine]) -> QuerySet[Any]:
+    """Add to each line the bills that correct it, as `corrected_on`, and why it corrects one, as `reasons`."""
+    correcting = ChargeLine.objects.filter(corrects=OuterRef("pk")).order_by("bill__number")
+    reason = Func(
+        Cast("rerating__reason", TextField()), template="ARRAY[%(expressions)s]", output_field=_TEXTS
+    )
+    return lines.annotate(
+        corrected_on=ArraySubquery(correcting.values("bill__number").distinct()),
+        reasons=Case(
+            When(rerating__isnull=False, then=reason),
+            When(correction=Correction.REVERSAL, then=ArraySubquery(_reasons_of_reversals())),
+            default=Value([], output_field=_TEXTS),
+        ),
+    )
+
+
+def _reasons_of_reversals() -> QuerySet[Any, Any]:
+    """Return why the records of a line with reversals were reversed, each reason once."""
+    originals = UsageRecord.objects.filter(
+        customer=OuterRef("customer_id"),
+        event_id=OuterRef("reverses"),
+        billing_hour=OuterRef(OuterRef("corrects__bill__hour")),
+    )
+    reversals = UsageRecord.objects.filter(
+        Exists(originals),
+        customer=OuterRef("bill__customer"),
+        billing_hour=OuterRef("bill__hour"),
+        service=OuterRef("service"),
+        occurred_at__gte=OuterRef("usage_hour"),
+        occurred_at__lt=OuterRef("usage_hour") + HOUR,
+        reverses__isnull=False,
+    )
+    reasons = reversals.annotate(reason=KeyTextTransform("reason", "metadata"))
+    return reasons.order_by("reason").values("reason").distinct()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from invoices.drilldown.bill_lists import BillRow, Selection
@@ -18,8 +19,9 @@ BILL_COLUMNS = (
 )
 LINE_COLUMNS = (
     *("bill", "customer", "customer_name", "hour_local", "hour_utc", "used_local", "used_utc", "time_zone"),
-    *("service", "billing_item", "state", "corrects_bill", "calls", "quantity", "unit_price_rmb"),
-    *("unit", "unit_size", "price_kind", "agreed_with_you", "amount_rmb", "covered_by"),
+    *("service", "billing_item", "state", "corrects_bill", "corrected_on_bills", "reason"),
+    *("calls", "quantity", "unit_price_rmb", "unit", "unit_size", "price_kind", "your_contract_price"),
+    *("amount_rmb", "covered_by"),
 )
 RECORD_COLUMNS = (
     *("bill", "customer", "charge_line", "service", "billing_item", "event_id", "occurred_local"),
@@ -42,8 +44,8 @@ def bill_rows(selection: Selection) -> Iterator[list[Cell]]:
         ]
 
 
-def line_rows(lines: Iterable[ChargeLine], *, time_zone: str) -> Iterator[list[Cell]]:
-    """Yield a row for each charge line."""
+def line_rows(lines: Iterable[Any], *, time_zone: str) -> Iterator[list[Cell]]:
+    """Yield a row for each charge line, which is `explained`."""
     zone = ZoneInfo(time_zone)
     for line in lines:
         bill: HourlyBill = line.bill
@@ -52,7 +54,8 @@ def line_rows(lines: Iterable[ChargeLine], *, time_zone: str) -> Iterator[list[C
             *(hour_text(bill.hour_id, zone), hour_utc(bill.hour_id)),
             *(hour_text(line.usage_hour, zone), hour_utc(line.usage_hour), zone.key),
             *(line.service_name, line.get_measure_display(), _state(line)),
-            *(line.corrects.bill.number if line.corrects else None, _calls(line), line.quantity),
+            *(line.corrects.bill.number if line.corrects else None, " ".join(line.corrected_on)),
+            *("; ".join(line.reasons), _calls(line), line.quantity),
             *(line.unit_price, line.unit, line.unit_size, _price_kind(line)),
             *("yes" if line.is_own_price else "no", line.amount, _covered_by(line)),
         ]

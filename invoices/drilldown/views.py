@@ -1,5 +1,7 @@
 """A customer's pages that explain an amount: the calls behind a charge line, and the lines of a call."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -9,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customer_of_person, customers_of_person
+from invoices.drilldown.bill_lists import explained
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindCallForm, RecordsForm
 from invoices.drilldown.trace import records_of, trace_record
@@ -74,8 +77,9 @@ def _status(form: FindCallForm, is_found: bool) -> int:
     return 404 if form.is_valid() else 400
 
 
-def _own_line(request: HttpRequest, number: str, pk: int) -> ChargeLine:
+def _own_line(request: HttpRequest, number: str, pk: int) -> Any:
     lines = ChargeLine.objects.filter(
         bill__customer__in=customers_of_person(person=request.user), bill__number=number
     )
-    return get_object_or_404(lines.select_related("bill__customer", "corrects__bill", "package"), pk=pk)
+    shown = explained(lines).select_related("bill__customer", "corrects__bill", "package")
+    return get_object_or_404(shown, pk=pk)

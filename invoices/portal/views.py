@@ -131,6 +131,7 @@ def bill(request: HttpRequest, number: str) -> HttpResponse:
             "has_late_lines": any(line.is_late for line in lines),
             "has_covered_lines": any(line.package_id for line in lines),
             "has_corrections": any(line.correction for line in lines),
+            "corrected_on": sorted({number for line in lines for number in line.corrected_on}),
             "reversals": reversals,
             "calls": found.records - reversals,
         }
@@ -152,7 +153,7 @@ def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
     return get_object_or_404(bills.select_related("customer"), number=number)
 
 
-def _lines(found: HourlyBill) -> list[ChargeLine]:
+def _lines(found: HourlyBill) -> list[Any]:
     return list(in_order_of_page(found.lines.all()))
 
 

@@ -14,7 +14,7 @@ from invoices.templatetags.amounts import rmb
 from pricing.models import Price
 from tests.builders import THE_HOUR, at, close, item, record, report
 from tests.invoices.browsing import OPERATOR as BY
-from tests.invoices.browsing import text
+from tests.invoices.browsing import csv_rows, text
 from tests.querying import get_within
 from usage.ingest.reversals import reverse_record
 
@@ -99,6 +99,57 @@ def test_a_correction_links_to_the_bill_that_it_corrects(alice_client, acme):
     assert f'href="{reverse("bill", args=[corrected.number])}"' in page
 
 
+def test_a_corrected_bill_names_the_bill_that_corrects_it_on_the_page_and_in_its_file(alice_client, acme):
+    record(report(), report("right"))
+    close()
+    corrected = latest_bill()
+    take_back(acme)
+    rerate("0.03")
+    close(hour=1)
+
+    page = bill_page_of(alice_client, corrected)
+    rows = csv_rows(alice_client.get(reverse("bill_csv", args=[corrected.number])))
+
+    correcting = latest_bill().number
+    assert f"Corrected on {correcting} Line items" in text(page)
+    assert text(page).count(f"corrected on bill {correcting}") == 2  # for each item, not for each correction
+    assert f'href="{reverse("bill", args=[correcting])}"' in page.content.decode()
+    assert {row["corrected_on_bills"] for row in rows} == {correcting}
+
+
+def test_a_customer_reads_why_a_bill_was_corrected_on_the_page_and_in_its_file(alice_client, acme):
+    record(report(output_tokens=0), report("right", output_tokens=0))
+    close()
+    take_back(acme)
+    rerate("0.03")
+    close(hour=1)
+    number = latest_bill().number
+
+    rows = csv_rows(alice_client.get(reverse("bill_csv", args=[number])))
+    page = text(bill_page(alice_client))
+
+    told = {row["state"]: row["reason"] for row in rows if row["quantity"] != "0"}
+    assert told.pop("reversed") == "Sent twice."
+    assert set(told.values()) == {"The price list said so."}
+    assert all(f"Reason: {row['reason']}" in page for row in rows)
+    assert BY not in page
+
+
+def test_a_reversed_line_has_the_reasons_of_its_own_calls_only(alice_client, acme):
+    record(report(), report("more"), report("other", service="SenseChat"))
+    close()
+    for event_id, reason in (("call-1", "Sent twice."), ("more", "Refused by the model.")):
+        reverse_record(customer=acme, event_id=event_id, reason=reason, by=BY, now=at(70))
+    reverse_record(customer=acme, event_id="other", reason="Another model.", by=BY, now=at(70))
+    close(hour=1)
+    line = latest_bill().lines.filter(service__name="SenseChat-5").first()
+
+    page = text(alice_client.get(reverse("charge_line", args=[line.bill.number, line.pk])))
+
+    assert "Reason Refused by the model. Sent twice." in page
+    assert "Another model." not in page
+
+
 def test_a_rerated_line_is_taken_back_and_charged_anew(alice_client, acme):
     record(report())
     close()
@@ -107,9 +158,11 @@ def test_a_rerated_line_is_taken_back_and_charged_anew(alice_client, acme):
 
     shown = text(bill_page(alice_client))
 
-    assert re.search(r"credited corrects bill \S+ used \S+ \S+ – -1,000 0.04 .{,60} -0.04", shown)
     assert re.search(
-        r"rebilled at corrected price corrects bill \S+ used \S+ \S+ – 1,000 0.03 "
+        r"credited corrects bill \S+ used \S+ \S+ Reason: .{,30} – -1,000 0.04 .{,60} -0.04", shown
+    )
+    assert re.search(
+        r"rebilled at corrected price corrects bill \S+ used \S+ \S+ Reason: .{,30} – 1,000 0.03 "
         r"thousand tokens corrected price 0.03",
         shown,
     )

@@ -191,9 +191,10 @@ def test_a_row_of_a_bills_lines(alice_client, acme):
         **hours,
         **{name.replace("hour", "used"): hour for name, hour in hours.items()},
         **{"time_zone": "Asia/Shanghai", "service": "SenseChat-5", "billing_item": "Input tokens"},
-        **{"state": "", "corrects_bill": "", "calls": "1", "quantity": "7", "unit_price_rmb": "0.04"},
+        **{"state": "", "corrects_bill": "", "corrected_on_bills": "", "reason": ""},
+        **{"calls": "1", "quantity": "7", "unit_price_rmb": "0.04"},
         **{"unit": "thousand tokens", "unit_size": "1000", "price_kind": "limited-time offer"},
-        **{"agreed_with_you": "no", "amount_rmb": "0.00028", "covered_by": ""},
+        **{"your_contract_price": "no", "amount_rmb": "0.00028", "covered_by": ""},
     }
 
 
@@ -207,7 +208,7 @@ def test_lines_say_late_agreed_and_free_trial_as_the_bill_does(alice_client, acm
 
     rows = csv_rows(download(alice_client, "customer_lines_csv"))
 
-    own = next(row for row in rows if row["agreed_with_you"] == "yes")
+    own = next(row for row in rows if row["your_contract_price"] == "yes")
     free = next(row for row in rows if row["price_kind"] == "free trial")
     assert (own["state"], own["used_utc"]) == ("late", f"{THE_HOUR:%Y-%m-%dT%H:00:00Z}")
     assert (free["state"], free["amount_rmb"]) == ("", "0")
