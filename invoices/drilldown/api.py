@@ -15,13 +15,14 @@ from accounts.api_keys.customer_access import customer_of_key
 from accounts.api_keys.keys import customer_codes
 from accounts.api_keys.permissions import MayReadBilling
 from invoices.drilldown.downloads import records_file
-from invoices.drilldown.forms import RECORDS_A_PAGE, RecordQuery, RecordsQuery
-from invoices.drilldown.pagination import oldest_records
+from invoices.drilldown.forms import BY_AMOUNT, RECORDS_A_PAGE, OrderQuery, RecordQuery, RecordsQuery
+from invoices.drilldown.pagination import AmountCursor, RecordCursor, dearest_records, oldest_records
 from invoices.drilldown.schemas import (
     AFTER,
     EVENT_ID,
     LIMIT,
     LINE_ID,
+    ORDER,
     answers,
     records_payload,
     trace_payload,
@@ -29,7 +30,7 @@ from invoices.drilldown.schemas import (
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
 from sensenova_billing.lib.api.endpoint import Endpoint
-from sensenova_billing.lib.api.query_params import NoQuery, read_query
+from sensenova_billing.lib.api.query_params import read_query
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 
 
@@ -47,23 +48,19 @@ class LineRecordsView(TraceView):
         summary="Records of a charge line",
         tags=["tracing"],
         description=(
-            "The usage records whose quantities and amounts add up to the line's, oldest first. A re-rating "
+            "The usage records whose quantities and amounts add up to the line's, oldest first, or the "
+            "largest amounts first (of a line that credits, those that credit the most). A re-rating "
             "has those of the line that it corrects, without the reversed ones."
         ),
-        parameters=[LINE_ID, AFTER, LIMIT],
+        parameters=[LINE_ID, ORDER, AFTER, LIMIT],
         responses=answers(answer("A page.", schema_ref("LineRecords"))),
     )
     def get(self, request: Request, id: int) -> Response:
         """Authenticate, read the query, answer one page."""
         params = read_query(RecordsQuery, request.query_params)
         line = _line_for(request, id)
-        page = oldest_records(
-            records=records_of(line=line),
-            size=int(params["limit"] or RECORDS_A_PAGE),
-            newer_than=params["after"],
-        )
-        next_after = page.newest if page.has_newer else None
-        return Response(records_payload(line=line, records=page.records, next_after=next_after))
+        found, next_after = _page(line, params)
+        return Response(records_payload(line=line, records=found, next_after=next_after))
 
 
 class LineRecordsFileView(TraceView):
@@ -74,18 +71,18 @@ class LineRecordsFileView(TraceView):
         summary="Records of a charge line, as CSV",
         tags=["tracing"],
         description=(
-            "All of them, oldest first, with a head, in UTF-8 with a byte order mark. Local times are those "
+            "All of them, oldest first or the largest amounts first, with a head, in UTF-8 with a byte order mark. Local times are those "
             "of the customer's clock. Text that a spreadsheet would take for a formula has an apostrophe in "
             "front; so has text that would be one without the apostrophes with which it begins. Taking one "
             "off is the reverse."
         ),
-        parameters=[LINE_ID],
+        parameters=[LINE_ID, ORDER],
         responses=answers(OpenApiResponse(cast(Any, OpenApiTypes.STR), "The file."), media_type="text/csv"),
     )
     def get(self, request: Request, id: int) -> HttpResponseBase:
         """Authenticate, answer the file."""
-        read_query(NoQuery, request.query_params)
-        return records_file(line=_line_for(request, id))
+        params = read_query(OrderQuery, request.query_params)
+        return records_file(line=_line_for(request, id), is_by_amount=params["order"] == BY_AMOUNT)
 
 
 class RecordView(TraceView):
@@ -107,6 +104,16 @@ class RecordView(TraceView):
         if found is None:
             raise Http404
         return Response(trace_payload(customer=customer.code, found=found))
+
+
+def _page(line: ChargeLine, params: dict[str, Any]) -> tuple[list[Any], RecordCursor | AmountCursor | None]:
+    """Return a page of the line's records, and the key of the next page."""
+    records, size = records_of(line=line), int(params["limit"] or RECORDS_A_PAGE)
+    if params["order"] == BY_AMOUNT:
+        dearest = dearest_records(records=records, size=size, after=params["after"])
+        return dearest.records, dearest.after
+    oldest = oldest_records(records=records, size=size, newer_than=params["after"])
+    return oldest.records, oldest.newest if oldest.has_newer else None
 
 
 def _line_for(request: Request, pk: int) -> ChargeLine:

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from invoices.drilldown.bill_lists import BillRow, Selection
+from invoices.drilldown.pagination import by_amount
 from invoices.drilldown.trace import records_of
 from invoices.models import ChargeLine, Correction, HourlyBill
 from pricing.files.csv import Cell
@@ -67,12 +68,14 @@ def selected_line_rows(selection: Selection) -> Iterator[list[Cell]]:
     return line_rows(lines, time_zone=selection.customer.time_zone)
 
 
-def record_rows(line: ChargeLine) -> Iterator[list[Cell]]:
-    """Yield a row for each usage record behind the line, oldest first."""
+def record_rows(line: ChargeLine, *, is_by_amount: bool = False) -> Iterator[list[Cell]]:
+    """Yield a row for each usage record behind the line, oldest first or the largest amounts first."""
     bill = line.bill
     zone = ZoneInfo(bill.customer.time_zone)
     columns = ("event_id", "occurred_at", "received_at", "reverses", "quantity", "amount")
-    records = records_of(line=line).order_by("occurred_at", "event_id").values_list(*columns)
+    found = records_of(line=line)
+    ordered = by_amount(found) if is_by_amount else found.order_by("occurred_at", "event_id")
+    records = ordered.values_list(*columns)
     covered_by = _covered_by(line)
     head = (bill.number, bill.customer_code, line.pk, line.service_name, line.get_measure_display())
     for event_id, occurred_at, received_at, reverses, quantity, amount in records.iterator(_BATCH):

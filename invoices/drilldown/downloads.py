@@ -68,14 +68,16 @@ def csv_download_or_page(*, name: str, head: Sequence[str], rows: Rows) -> HttpR
         return render(None, "error.html", {"status": 503, "message": gettext(str(busy.detail))}, status=503)
 
 
-def records_file(*, line: ChargeLine) -> Download:
+def records_file(*, line: ChargeLine, is_by_amount: bool) -> Download:
     """Answer with the line's records as a CSV file, or raise Busy."""
-    return csv_download(name=_records_name(line), head=RECORD_COLUMNS, rows=record_rows(line))
+    rows = record_rows(line, is_by_amount=is_by_amount)
+    return csv_download(name=_records_name(line), head=RECORD_COLUMNS, rows=rows)
 
 
-def records_file_or_page(*, line: ChargeLine) -> HttpResponseBase:
+def records_file_or_page(*, line: ChargeLine, is_by_amount: bool = False) -> HttpResponseBase:
     """Answer a browser with the line's records."""
-    return csv_download_or_page(name=_records_name(line), head=RECORD_COLUMNS, rows=record_rows(line))
+    rows = record_rows(line, is_by_amount=is_by_amount)
+    return csv_download_or_page(name=_records_name(line), head=RECORD_COLUMNS, rows=rows)
 
 
 def _records_name(line: ChargeLine) -> str:

@@ -11,13 +11,17 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from invoices.drilldown.pagination import (
     LONGEST_EVENT_ID,
+    AmountCursor,
+    DearestPage,
     RecordCursor,
     RecordsPage,
+    dearest_records,
     newest_records,
     oldest_records,
 )
 from sensenova_billing.lib.api.query_params import CustomerQuery
 
+BY_TIME, BY_AMOUNT = "time", "amount"
 MOST_RECORDS = 1000
 RECORDS_A_PAGE = 100
 
@@ -25,14 +29,22 @@ RECORDS_A_PAGE = 100
 class RecordCursorField(forms.Field):
     """A place in the records of a line, as an earlier page named it."""
 
-    def to_python(self, value: str | None) -> RecordCursor | None:
+    cursor: type[RecordCursor | AmountCursor] = RecordCursor
+
+    def to_python(self, value: str | None) -> RecordCursor | AmountCursor | None:
         """Read it, or refuse it."""
         if not value:
             return None
         try:
-            return RecordCursor.read(value)
+            return self.cursor.read(value)
         except ValueError as error:
             raise ValidationError("is not what an earlier page named") from error
+
+
+class AmountCursorField(RecordCursorField):
+    """The same for pages that go by amount."""
+
+    cursor = AmountCursor
 
 
 class RecordsForm(forms.Form):
@@ -41,6 +53,7 @@ class RecordsForm(forms.Form):
     older_than = RecordCursorField(required=False)
     newer_than = RecordCursorField(required=False)
     oldest = forms.RegexField(regex=r"^1\Z", required=False)
+    order = forms.RegexField(regex=rf"^{BY_TIME}\Z", required=False)
 
     def read(self, records: QuerySet[Any]) -> RecordsPage:
         """Return the page, newest first; the newest one if the parameters cannot be read."""
@@ -49,6 +62,20 @@ class RecordsForm(forms.Form):
             found = oldest_records(records=records, size=RECORDS_A_PAGE, newer_than=params["newer_than"])
             return replace(found, records=found.records[::-1])
         return newest_records(records=records, size=RECORDS_A_PAGE, older_than=params.get("older_than"))
+
+
+class DearestForm(forms.Form):
+    """A page of a line's records by amount: the largest, or those after or before a record."""
+
+    after = AmountCursorField(required=False)
+    before = AmountCursorField(required=False)
+
+    def read(self, records: QuerySet[Any]) -> DearestPage:
+        """Return the page, the largest amounts first; the first one if the parameters cannot be read."""
+        params = self.cleaned_data if self.is_valid() else {}
+        return dearest_records(
+            records=records, size=RECORDS_A_PAGE, after=params.get("after"), before=params.get("before")
+        )
 
 
 class EventIdField(forms.CharField):
@@ -78,15 +105,31 @@ class FindRecordForm(forms.Form):
     )
 
 
-class RecordsQuery(forms.Form):
-    """Records of a line, oldest first, after the place that the page before named."""
+class OrderQuery(forms.Form):
+    """Records of a line, oldest first or the largest amounts first."""
 
-    after = RecordCursorField(required=False)
+    order = forms.RegexField(
+        regex=rf"^({BY_TIME}|{BY_AMOUNT})\Z",
+        required=False,
+        error_messages={"invalid": f"must be {BY_TIME} or {BY_AMOUNT}"},
+    )
+
+
+class RecordsQuery(OrderQuery):
+    """A page of them, after the place that the page before named."""
+
+    after = forms.CharField(required=False, strip=False)
     limit = forms.RegexField(
         regex=r"^([1-9][0-9]{0,2}|1000)\Z",
         required=False,
         error_messages={"invalid": f"must be a whole number from 1 to {MOST_RECORDS}"},
     )
+
+    def clean_after(self) -> Any:
+        """Read the key that pages of this order have."""
+        is_by_amount = self.cleaned_data.get("order") == BY_AMOUNT
+        field = AmountCursorField() if is_by_amount else RecordCursorField()
+        return field.to_python(self.cleaned_data["after"])
 
 
 class RecordQuery(CustomerQuery):

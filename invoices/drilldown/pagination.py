@@ -1,4 +1,8 @@
-"""Pages of a line's records, by key: the instant of the call, then its event id. No page counts or skips."""
+"""Pages of a line's records, by key. No page counts or skips.
+
+By time the key is the instant of the call, then its event id. By amount the quantity on the line comes before
+both: all records of a line have one price, so the largest quantity is the largest amount.
+"""
 
 import base64
 import binascii
@@ -6,10 +10,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Abs
+
+from sensenova_billing.lib.numbers import read_whole_number
 
 _OLDEST_FIRST = ("occurred_at", "event_id")
 _NEWEST_FIRST = ("-occurred_at", "-event_id")
+_DEAREST_FIRST = ("-size", "occurred_at", "event_id")
 LONGEST_EVENT_ID = 255
 
 
@@ -21,25 +29,54 @@ class RecordCursor(NamedTuple):
 
     def __str__(self) -> str:
         """Write it so that it can stand in an address, whatever the event id holds."""
-        text = f"{self.occurred_at.astimezone(dt.UTC).replace(tzinfo=None).isoformat()}Z{self.event_id}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return _encoded(self._text)
+
+    @property
+    def _text(self) -> str:
+        return f"{self.occurred_at.astimezone(dt.UTC).replace(tzinfo=None).isoformat()}Z{self.event_id}"
 
     @classmethod
     def read(cls, text: str) -> "RecordCursor":
         """Read what `str` wrote; raise ValueError for anything else."""
-        try:
-            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-            instant, _, event_id = (
-                base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition("Z")
-            )
-        except (binascii.Error, UnicodeError) as error:
-            raise ValueError("This is no key of a record.") from error
+        instant, _, event_id = _decoded(text).partition("Z")
         if not 0 < len(event_id) <= LONGEST_EVENT_ID or "\0" in event_id:
             raise ValueError("This is no key of a record.")
         key = cls(dt.datetime.fromisoformat(instant).replace(tzinfo=dt.UTC), event_id)
         if str(key) != text:
             raise ValueError("This is no key of a record.")
         return key
+
+
+class AmountCursor(NamedTuple):
+    """The place of a record among others of its line by amount; size is its quantity without a sign."""
+
+    size: int
+    record: RecordCursor
+
+    def __str__(self) -> str:
+        """Write it so that it can stand in an address."""
+        return _encoded(f"{self.size}@{self.record}")
+
+    @classmethod
+    def read(cls, text: str) -> "AmountCursor":
+        """Read what `str` wrote; raise ValueError for anything else."""
+        size, _, record = _decoded(text).partition("@")
+        key = cls(read_whole_number(size), RecordCursor.read(record))
+        if str(key) != text:
+            raise ValueError("This is no key of a record.")
+        return key
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> str:
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise ValueError("This is no key of a record.") from error
 
 
 @dataclass(frozen=True)
@@ -79,6 +116,58 @@ def oldest_records(
         records = records.filter(_beyond("gt", newer_than))
     found = list(records.order_by(*_OLDEST_FIRST)[: size + 1])
     return RecordsPage(found[:size], has_older=newer_than is not None, has_newer=len(found) > size)
+
+
+@dataclass(frozen=True)
+class DearestPage:
+    """Some of a line's records, the largest amounts first, and the keys of the pages next to them."""
+
+    records: list[Any]
+    before: AmountCursor | None
+    after: AmountCursor | None
+
+
+def by_amount(records: QuerySet[Any]) -> QuerySet[Any]:
+    """Return records of a line, the largest amounts first; of a credit those that credit the most."""
+    return records.annotate(size=Abs(F("quantity"))).order_by(*_DEAREST_FIRST)
+
+
+def dearest_records(
+    *,
+    records: QuerySet[Any],
+    size: int,
+    after: AmountCursor | None = None,
+    before: AmountCursor | None = None,
+) -> DearestPage:
+    """Return the records of the largest amounts, or those next to a key; the largest first."""
+    ordered = by_amount(records)
+    if before:
+        ordered = ordered.filter(_dearer(before)).reverse()
+    elif after:
+        ordered = ordered.filter(_cheaper(after))
+    found = list(ordered[: size + 1])
+    shown, is_more = found[:size], len(found) > size
+    if before:
+        shown.reverse()
+    has_before = is_more if before else bool(after and shown)
+    has_after = bool(before and shown) or (is_more and not before)
+    return DearestPage(
+        shown,
+        before=_amount_key(shown[0]) if has_before else None,
+        after=_amount_key(shown[-1]) if has_after else None,
+    )
+
+
+def _cheaper(key: AmountCursor) -> Q:
+    return Q(size__lt=key.size) | Q(size=key.size) & _beyond("gt", key.record)
+
+
+def _dearer(key: AmountCursor) -> Q:
+    return Q(size__gt=key.size) | Q(size=key.size) & _beyond("lt", key.record)
+
+
+def _amount_key(record: Any) -> AmountCursor:
+    return AmountCursor(record.size, _key(record))
 
 
 def _beyond(lookup: str, key: RecordCursor) -> Q:

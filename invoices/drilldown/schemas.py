@@ -6,8 +6,8 @@ import msgspec
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from msgspec import Meta
 
-from invoices.drilldown.forms import MOST_RECORDS, RECORDS_A_PAGE
-from invoices.drilldown.pagination import LONGEST_EVENT_ID, RecordCursor
+from invoices.drilldown.forms import BY_AMOUNT, BY_TIME, MOST_RECORDS, RECORDS_A_PAGE
+from invoices.drilldown.pagination import LONGEST_EVENT_ID, AmountCursor, RecordCursor
 from invoices.drilldown.trace import BillingState, RecordTrace, Share
 from invoices.models import ChargeLine, Correction
 from pricing.rules.amounts import plain
@@ -127,7 +127,7 @@ def line_payload(line: ChargeLine) -> ChargeLinePayload:
 
 
 def records_payload(
-    *, line: ChargeLine, records: list[Any], next_after: RecordCursor | None
+    *, line: ChargeLine, records: list[Any], next_after: RecordCursor | AmountCursor | None
 ) -> LineRecordsPayload:
     """Return the payload of a page of a line's records."""
     rows = [
@@ -175,6 +175,11 @@ def _share_payload(share: Share) -> SharePayload:
 
 AFTER = OpenApiParameter(
     "after", {"type": "string"}, description="`next` of the page before; without it, the first page."
+)
+ORDER = OpenApiParameter(
+    "order",
+    {"type": "string", "enum": [BY_TIME, BY_AMOUNT], "default": BY_TIME},
+    description="`time`: the oldest first; `amount`: the largest amounts first.",
 )
 LIMIT = OpenApiParameter(
     "limit",

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.api_keys.customer_access import customer_of_person, customers_of_person
 from invoices.drilldown.bill_lists import explained
 from invoices.drilldown.downloads import records_file_or_page
-from invoices.drilldown.forms import FindCallForm, RecordsForm
+from invoices.drilldown.forms import BY_AMOUNT, DearestForm, FindCallForm, RecordsForm
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import decimals_of
@@ -24,9 +24,9 @@ from usage.ingest.reversals import reason_of
 @login_required
 @require_safe
 def charge_line(request: HttpRequest, number: str, pk: int) -> HttpResponse:
-    """A charge line with the calls behind it, newest first."""
+    """A charge line with the calls behind it: the newest first, or the dearest."""
     line = _own_line(request, number, pk)
-    form = RecordsForm(request.GET)
+    form = DearestForm(request.GET) if _is_by_amount(request) else RecordsForm(request.GET)
     page = form.read(records_of(line=line))
     customer = line.bill.customer
     with timezone.override(customer.time_zone):
@@ -35,6 +35,7 @@ def charge_line(request: HttpRequest, number: str, pk: int) -> HttpResponse:
             "line": line,
             "form": form,
             "page": page,
+            "is_by_amount": _is_by_amount(request),
             "corrections": line.corrections.select_related("bill").order_by("pk"),
             "amount_decimals": decimals_of(record.amount for record in page.records),
         }
@@ -45,8 +46,8 @@ def charge_line(request: HttpRequest, number: str, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def charge_line_csv(request: HttpRequest, number: str, pk: int) -> HttpResponseBase:
-    """All calls behind a charge line."""
-    return records_file_or_page(line=_own_line(request, number, pk))
+    """All calls behind a charge line, in the order of the page."""
+    return records_file_or_page(line=_own_line(request, number, pk), is_by_amount=_is_by_amount(request))
 
 
 @never_cache
@@ -75,6 +76,10 @@ def _status(form: FindCallForm, is_found: bool) -> int:
     if not form.is_bound or is_found:
         return 200
     return 404 if form.is_valid() else 400
+
+
+def _is_by_amount(request: HttpRequest) -> bool:
+    return request.GET.get("order") == BY_AMOUNT
 
 
 def _own_line(request: HttpRequest, number: str, pk: int) -> Any:

@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from invoices.drilldown import downloads
-from invoices.drilldown.pagination import RecordCursor
+from invoices.drilldown.pagination import AmountCursor, RecordCursor
 from invoices.models import ChargeLine
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, record, report
@@ -87,6 +87,25 @@ def test_pages_follow_each_other_without_a_gap(get, acme):
     assert pages == [["A", "B"], ["C", "D"], ["E"]]
 
 
+def test_pages_by_amount_and_the_file_begin_with_the_dearest_call(get, acme):
+    record(
+        *(
+            report(name, occurred_at=at(10), input_tokens=size)
+            for name, size in zip("ABC", (5, 9, 7), strict=True)
+        )
+    )
+    close()
+    query = {"limit": 2, "order": "amount"}
+
+    first = get(records(line()), query).json()
+    last = get(records(line()), query | {"after": first["next"]}).json()
+    file = csv_rows(get(READS[1].format(line().pk), {"order": "amount"}))
+
+    found = [one["event_id"] for one in first["records"] + last["records"]]
+    assert found == [row["event_id"] for row in file] == ["B", "C", "A"]
+    assert last["next"] is None
+
+
 def test_a_reversals_records_name_what_they_take_back(get, acme):
     record()
     close()
@@ -130,6 +149,9 @@ def test_the_file_holds_every_record(get, acme):
         ("after=%00", "after"),
         ("after=%ff", "after"),
         ("before=x", "before"),
+        ("order=dearest", "order"),
+        (f"order=amount&after={RecordCursor(THE_HOUR, 'A')}", "after"),
+        (f"after={AmountCursor(5, RecordCursor(THE_HOUR, 'A'))}", "after"),
     ],
 )
 def test_a_query_that_cannot_be_read_is_refused_by_name(get, acme, query, field):
@@ -141,7 +163,7 @@ def test_a_query_that_cannot_be_read_is_refused_by_name(get, acme, query, field)
     assert (status, code, set(fields)) == (400, "invalid_query", {field})
 
 
-def test_the_file_takes_no_parameter(get, acme):
+def test_the_file_takes_no_parameter_but_its_order(get, acme):
     record()
     close()
 

@@ -113,6 +113,57 @@ def test_calls_are_paged_by_key_from_newest_to_oldest_and_back(alice_client, acm
     assert "Older" not in text(pages[2]) + text(pages[5])
 
 
+@pytest.fixture
+def unlike_calls(acme):
+    """Five calls on one line, two of them as dear as each other."""
+    sizes = {"A": 5, "B": 9, "C": 1, "D": 9, "E": 7}
+    record(*(report(name, occurred_at=at(10), input_tokens=size) for name, size in sizes.items()))
+    close()
+
+
+def test_calls_are_paged_by_amount_from_the_dearest_to_the_cheapest_and_back(
+    alice_client, unlike_calls, pages_of_two
+):
+    url = path(line())
+
+    pages = [alice_client.get(url)]
+    for words in ("Largest amount first", "Smaller", "Smaller", "Larger", "Larger", "Smaller", "Largest"):
+        pages.append(alice_client.get(url + link(pages[-1], words)))
+
+    assert [shown(page) for page in pages[1:]] == [
+        ["B", "D"], ["E", "A"], ["C"], ["E", "A"], ["B", "D"], ["E", "A"], ["B", "D"]
+    ]  # fmt: skip
+    assert "Larger" not in text(pages[5]) + text(pages[7])
+    assert "Smaller" not in text(pages[3])
+
+
+def test_a_bill_leads_to_the_dearest_calls_of_a_line_and_they_to_their_file(alice_client, unlike_calls):
+    bill = alice_client.get(reverse("bill", args=[HourlyBill.objects.get().number]))
+
+    page = alice_client.get(path(line()) + "?order=amount")
+    rows = csv_rows(alice_client.get(link(page, "Download the records .CSV.")))
+
+    assert f'href="{path(line())}?order=amount"' in bill.content.decode()
+    assert [row["event_id"] for row in rows] == shown(page) == ["B", "D", "E", "A", "C"]
+
+
+def test_of_a_credit_the_calls_that_credit_the_most_come_first(alice_client, acme, unlike_calls):
+    for event_id in "ABC":
+        reverse_call(acme, event_id)
+    close(hour=1)
+
+    answer = alice_client.get(path(line("reversal")) + "?order=amount")
+
+    assert [record.reverses for record in answer.context["page"].records] == ["B", "A", "C"]
+
+
+def test_a_page_by_amount_neither_counts_nor_skips(alice_client, unlike_calls, django_assert_max_num_queries):
+    with django_assert_max_num_queries(9) as asked:
+        alice_client.get(path(line()) + "?order=amount")
+
+    assert not any("OFFSET" in query["sql"] or "COUNT(" in query["sql"] for query in asked.captured_queries)
+
+
 def test_no_page_counts_or_skips(alice_client, acme, django_assert_max_num_queries):
     record(*(report(f"{n}", occurred_at=at(n % 60)) for n in range(250)))
     close()
@@ -124,7 +175,20 @@ def test_no_page_counts_or_skips(alice_client, acme, django_assert_max_num_queri
     assert not any("OFFSET" in query["sql"] or "COUNT(" in query["sql"] for query in asked.captured_queries)
 
 
-@pytest.mark.parametrize("asked", ["older_than=x", "newer_than=MjAyNg", "older_than=%00", "oldest=2"])
+@pytest.mark.parametrize("asked", ["after=x", "before=MjAyNg", "after=%00"])
+def test_a_page_by_amount_that_does_not_exist_is_said_so(alice_client, acme, asked):
+    record()
+    close()
+
+    answer = alice_client.get(f"{path(line())}?order=amount&{asked}")
+
+    assert answer.status_code == 400
+    assert "the calls with the largest amounts" in text(answer)
+
+
+@pytest.mark.parametrize(
+    "asked", ["older_than=x", "newer_than=MjAyNg", "older_than=%00", "oldest=2", "order=x"]
+)
 def test_a_page_that_does_not_exist_is_said_so(alice_client, acme, asked):
     record()
     close()
@@ -154,7 +218,7 @@ def test_a_correction_and_the_line_that_it_corrects_link_to_each_other(alice_cli
     correction = alice_client.get(path(line("reversal")))
     corrected = alice_client.get(link(correction, line().bill.number))
 
-    assert "Calls 1 Quantity -1,000 Amount (RMB) -0.04" in text(correction)
+    assert "Calls -1 Quantity -1,000 Amount (RMB) -0.04" in text(correction)
     assert "call-1" in text(correction)
     assert link(corrected, line("reversal").bill.number) == path(line("reversal"))
 
