@@ -76,6 +76,20 @@ def check_clock(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_tax(**kwargs: Any) -> list[CheckMessage]:
+    """A rate in per cent would divide a bill into a seventh and six sevenths of tax."""
+    if 0 <= settings.TAX_RATE < 1:
+        return []
+    return [
+        Error(
+            "TAX_RATE is not between 0 and 1.",
+            hint="Write 6 % as 0.06; 0 shows no tax.",
+            id="billing.E009",
+        )
+    ]
+
+
+@register()
 def check_refunds(**kwargs: Any) -> list[CheckMessage]:
     """A word that is not known would refund nothing, in silence."""
     if settings.PACKAGE_REFUNDS in REFUNDS and settings.PACKAGE_REFUND_DAYS >= 0:

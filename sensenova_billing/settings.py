@@ -316,6 +316,13 @@ CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 PACKAGE_REFUNDS = env.str("PACKAGE_REFUNDS", default="none")
 PACKAGE_REFUND_DAYS = env.int("PACKAGE_REFUND_DAYS", default=7)
 
+# Who sells, as documents name the seller; prices include the tax, at this rate; at 0 documents show none.
+SELLER_NAME = env.str("SELLER_NAME", default="SenseNova")
+SELLER_TAX_ID = env.str("SELLER_TAX_ID", default="")
+SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="")
+SELLER_EMAIL = env.str("SELLER_EMAIL", default="")
+TAX_RATE = env.decimal("TAX_RATE", default=Decimal("0.06"))
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 
@@ -541,6 +548,8 @@ LOGGING = {
         # Each task logs what it did, if it did anything; Celery would add "received" and "succeeded".
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+        # What it leaves out of a font.
+        "fontTools": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "django.request": {"filters": ["not_counted", "without_link_secrets"]},
     },

@@ -11,6 +11,7 @@ from accounts.people import views as people
 from accounts.preferences import views as preferences
 from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in, second_factor
+from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
@@ -62,6 +63,18 @@ urlpatterns = [
     path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
     path("customers/<str:code>/lines.csv", invoices.customer_lines_csv, name="customer_lines_csv"),
+    path(
+        "customers/<str:code>/bills/<str:month>.csv", documents.customer_month_csv, name="customer_month_csv"
+    ),
+    path(
+        "customers/<str:code>/bills/<str:month>.xlsx",
+        documents.customer_month_xlsx,
+        name="customer_month_xlsx",
+    ),
+    path(
+        "customers/<str:code>/bills/<str:month>.pdf", documents.customer_month_pdf, name="customer_month_pdf"
+    ),
+    path("customers/<str:code>/bills/<str:month>", documents.customer_month, name="customer_month"),
     path("customers/<str:code>/limits", customer_limits, name="customer_limits"),
     path("customers/<str:code>/packages", packages.customer_packages, name="customer_packages"),
     path("customers/<str:code>/packages/buy", packages.choose_product, name="choose_product"),
@@ -100,6 +113,7 @@ urlpatterns = [
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),
     path("bills/<str:number>/lines.csv", invoices.bill_csv, name="bill_csv"),
+    path("bills/<str:number>/print", documents.bill_print, name="bill_print"),
     path("bills/<str:number>", invoices.bill, name="bill"),
     path("packages/<str:number>/draws.csv", packages.package_draws_csv, name="package_draws_csv"),
     path("packages/<str:number>/refund", after_sale.refund, name="refund_package"),

@@ -17,7 +17,9 @@ def stated_licence(name):
     """What the metadata state: an SPDX expression, else words, else the classifiers."""
     stated = metadata.metadata(name)
     classifiers = [one.rpartition(" :: ")[2] for one in stated.get_all("Classifier", []) if "License" in one]
-    words = [*stated.get_all("License-Expression", []), *stated.get_all("License", [])]
+    # Some put the whole text there.
+    named = [one for one in stated.get_all("License", []) if "\n" not in one]
+    words = [*stated.get_all("License-Expression", []), *named]
     return next(filter(None, words), ", ".join(classifiers))
 
 

@@ -71,10 +71,10 @@ class LineRecordsFileView(TraceView):
         summary="Records of a charge line, as CSV",
         tags=["tracing"],
         description=(
-            "All of them, oldest first or the largest amounts first, with a head, in UTF-8 with a byte order mark. Local times are those "
-            "of the customer's clock. Text that a spreadsheet would take for a formula has an apostrophe in "
-            "front; so has text that would be one without the apostrophes with which it begins. Taking one "
-            "off is the reverse."
+            "All of them, oldest first or the largest amounts first, with a head, in UTF-8 with a byte order "
+            "mark. Local times are those of the customer's clock. Text that a spreadsheet would take for a "
+            "formula has an apostrophe in front; so has text that would be one without the apostrophes with "
+            "which it begins. Taking one off is the reverse."
         ),
         parameters=[LINE_ID, ORDER],
         responses=answers(OpenApiResponse(cast(Any, OpenApiTypes.STR), "The file."), media_type="text/csv"),

@@ -103,7 +103,7 @@ def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[Any]
 
 
 def explained(lines: QuerySet[ChargeLine]) -> QuerySet[Any]:
-    """Add to each line the bills that correct it, as `corrected_on`, and why it corrects one, as `reasons`."""
+    """Add to each line the bills that correct it, `corrected_on`, and why it corrects one, `reasons`."""
     correcting = ChargeLine.objects.filter(corrects=OuterRef("pk")).order_by("bill__number")
     reason = Func(
         Cast("rerating__reason", TextField()), template="ARRAY[%(expressions)s]", output_field=_TEXTS

@@ -2,14 +2,17 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from invoices.drilldown.bill_lists import BillRow, Selection
+from invoices.drilldown.bill_lists import BillRow, Selection, in_order_of_page
 from invoices.drilldown.pagination import by_amount
 from invoices.drilldown.trace import records_of
 from invoices.models import ChargeLine, Correction, HourlyBill
 from pricing.files.csv import Cell
+from pricing.rules.kinds import Kind
+from pricing.rules.measures import Measure
 from sensenova_billing.lib.local_time import hour_text, instant_text
 
 _BATCH = 2000  # rows of a server-side cursor
@@ -36,30 +39,42 @@ def bill_rows(selection: Selection) -> Iterator[list[Cell]]:
     zone = ZoneInfo(selection.customer.time_zone)
     service = selection.service.name if selection.service else "all"
     for row in selection.rows(selection.bills()).iterator(chunk_size=_BATCH):
-        bill = BillRow(*row)
-        yield [
-            *(bill.number, bill.customer_code, bill.customer_name),
-            *(hour_text(bill.hour_id, zone), hour_utc(bill.hour_id)),
-            *(instant_text(bill.issued_at, zone), _instant_utc(bill.issued_at)),
-            *(zone.key, service, bill.records, bill.amount),
-        ]
+        yield bill_row(BillRow(*row), zone=zone, service=service)
+
+
+def bill_row(bill: BillRow | HourlyBill, *, zone: ZoneInfo, service: str = "all") -> list[Cell]:
+    """Return the row of a bill, as far as it charges for this service."""
+    return [
+        *(bill.number, bill.customer_code, bill.customer_name),
+        *(hour_text(bill.hour_id, zone), hour_utc(bill.hour_id)),
+        *(instant_text(bill.issued_at, zone), _instant_utc(bill.issued_at)),
+        *(zone.key, service, bill.records, bill.amount),
+    ]
 
 
 def line_rows(lines: Iterable[Any], *, time_zone: str) -> Iterator[list[Cell]]:
     """Yield a row for each charge line, which is `explained`."""
     zone = ZoneInfo(time_zone)
+    hour_texts = lru_cache(maxsize=64)(lambda hour: (hour_text(hour, zone), hour_utc(hour)))
     for line in lines:
         bill: HourlyBill = line.bill
         yield [
             *(bill.number, bill.customer_code, bill.customer_name),
-            *(hour_text(bill.hour_id, zone), hour_utc(bill.hour_id)),
-            *(hour_text(line.usage_hour, zone), hour_utc(line.usage_hour), zone.key),
-            *(line.service_name, line.get_measure_display(), _state(line)),
+            *hour_texts(bill.hour_id),
+            *(*hour_texts(line.usage_hour), zone.key),
+            *(line.service_name, Measure(line.measure).label, _state(line)),
             *(line.corrects.bill.number if line.corrects else None, " ".join(line.corrected_on)),
             *("; ".join(line.reasons), _calls(line), line.quantity),
             *(line.unit_price, line.unit, line.unit_size, _price_kind(line)),
             *("yes" if line.is_own_price else "no", line.amount, _covered_by(line)),
         ]
+
+
+def lines_of_bills(bills: Iterable[HourlyBill], *, time_zone: str) -> Iterator[list[Cell]]:
+    """Yield a row for each charge line of these bills, newest bill first."""
+    lines = ChargeLine.objects.filter(bill__in=[bill.pk for bill in bills])
+    ordered = in_order_of_page(lines, "-bill__hour_id").iterator(chunk_size=_BATCH)
+    return line_rows(ordered, time_zone=time_zone)
 
 
 def selected_line_rows(selection: Selection) -> Iterator[list[Cell]]:
@@ -100,7 +115,7 @@ def _calls(line: ChargeLine) -> int | None:
 
 
 def _price_kind(line: ChargeLine) -> str:
-    return "corrected price" if line.correction == Correction.REBILLED else line.get_price_kind_display()
+    return "corrected price" if line.correction == Correction.REBILLED else Kind(line.price_kind).label
 
 
 def _covered_by(line: ChargeLine) -> str | None:

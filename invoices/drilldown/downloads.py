@@ -1,9 +1,10 @@
 """Answers that are files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from threading import BoundedSemaphore
+from typing import IO
 
 from django.db import connection, transaction
 from django.http import FileResponse
@@ -22,8 +23,10 @@ _IN_MEMORY = 1024 * 1024
 AT_A_TIME = 2
 PATIENCE_SECONDS = 20
 _TURNS = BoundedSemaphore(AT_A_TIME)
+_CSV = "text/csv; charset=utf-8"
 
 Rows = Iterable[Sequence[Cell]]
+Write = Callable[[IO[bytes]], None]
 
 
 class Busy(APIException):
@@ -42,8 +45,8 @@ class Download(FileResponse):
     block_size = 64 * 1024
 
 
-def csv_download(*, name: str, head: Sequence[str], rows: Rows) -> Download:
-    """Answer with a CSV file of this name, or raise Busy; the rows are read while it is written.
+def download(*, name: str, content_type: str, write: Write) -> Download:
+    """Answer with a file of this name, or raise Busy; what it holds is read while it is written.
 
     It is written to a temporary file first. So a failure on the way is answered as one, where a stream that
     breaks off would look whole; and a slow reader, or one that goes away, holds no connection. Memory holds
@@ -51,21 +54,38 @@ def csv_download(*, name: str, head: Sequence[str], rows: Rows) -> Download:
     """
     with ExitStack() as unless_sent:
         file = unless_sent.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY))
-        _write_in_turn(file=file, head=head, rows=rows)
+        _write_in_turn(file=file, write=write)
         file.seek(0)
-        answer = Download(
-            file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8"
-        )
+        answer = Download(file, as_attachment=True, filename=name, content_type=content_type)
         unless_sent.pop_all()
     return answer
 
 
-def csv_download_or_page(*, name: str, head: Sequence[str], rows: Rows) -> HttpResponseBase:
+def download_or_page(*, name: str, content_type: str, write: Write) -> HttpResponseBase:
     """Answer a browser: with the file, or with a page that says to try again."""
     try:
-        return csv_download(name=name, head=head, rows=rows)
+        return download(name=name, content_type=content_type, write=write)
     except Busy as busy:
         return render(None, "error.html", {"status": 503, "message": gettext(str(busy.detail))}, status=503)
+
+
+def csv_download(*, name: str, head: Sequence[str], rows: Rows) -> Download:
+    """Answer with a CSV file, or raise Busy."""
+    return download(name=f"{name}.csv", content_type=_CSV, write=_csv(head, rows))
+
+
+def csv_download_or_page(*, name: str, head: Sequence[str], rows: Rows) -> HttpResponseBase:
+    """Answer a browser with a CSV file."""
+    return download_or_page(name=f"{name}.csv", content_type=_CSV, write=_csv(head, rows))
+
+
+def _csv(head: Sequence[str], rows: Rows) -> Write:
+    def write(to: IO[bytes]) -> None:
+        # Files are for programs too: their words are English in every language.
+        with translation.override("en"):
+            write_csv(to=to, head=head, rows=rows)
+
+    return write
 
 
 def records_file(*, line: ChargeLine, is_by_amount: bool) -> Download:
@@ -84,15 +104,14 @@ def _records_name(line: ChargeLine) -> str:
     return f"{line.bill.number}-line-{line.pk}"
 
 
-def _write_in_turn(*, file: "SpooledTemporaryFile[bytes]", head: Sequence[str], rows: Rows) -> None:
+def _write_in_turn(*, file: IO[bytes], write: Write) -> None:
     _give_the_connection_back()  # a request that waits for a turn holds none
     if not _TURNS.acquire(timeout=PATIENCE_SECONDS):
         raise Busy
     try:
-        # A server-side cursor needs a transaction: one snapshot, fetched in batches. Files are for programs
-        # too: their words are English in every language.
-        with transaction.atomic(), translation.override("en"):
-            write_csv(to=file, head=head, rows=rows)
+        # A server-side cursor needs a transaction: one snapshot, fetched in batches.
+        with transaction.atomic():
+            write(file)
     finally:
         _give_the_connection_back()  # Django would keep it until the last byte is sent
         _TURNS.release()

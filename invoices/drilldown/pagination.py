@@ -129,7 +129,8 @@ class DearestPage:
 
 def by_amount(records: QuerySet[Any]) -> QuerySet[Any]:
     """Return records of a line, the largest amounts first; of a credit those that credit the most."""
-    return records.annotate(size=Abs(F("quantity"))).order_by(*_DEAREST_FIRST)
+    ordered: QuerySet[Any] = records.annotate(size=Abs(F("quantity"))).order_by(*_DEAREST_FIRST)
+    return ordered
 
 
 def dearest_records(

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
+from invoices.documents.months import read_month
 from invoices.drilldown.bill_lists import Selection
 from pricing.models import Service
 
@@ -30,6 +31,19 @@ class HourKeyField(forms.Field):
             return dt.datetime.strptime(value, KEY_FORMAT).replace(tzinfo=dt.UTC)
         except ValueError as error:
             raise ValidationError(_("This is not an hour of a bill.")) from error
+
+
+class MonthKeyField(forms.Field):
+    """A month, e.g. `2026-11`."""
+
+    def to_python(self, value: str | None) -> dt.date | None:
+        """Read its first day."""
+        if not value:
+            return None
+        try:
+            return read_month(value)
+        except ValueError as error:
+            raise ValidationError(_("This is not a month.")) from error
 
 
 def _day_field(label: Any) -> forms.DateField:
@@ -95,3 +109,4 @@ class BillsForm(SelectionForm):
 
     older_than = HourKeyField(required=False, widget=forms.HiddenInput)
     newer_than = HourKeyField(required=False, widget=forms.HiddenInput)
+    months_before = MonthKeyField(required=False, widget=forms.HiddenInput)

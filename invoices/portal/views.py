@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customer_of_person, customers_of_person
 from accounts.models import Customer
+from invoices.documents.months import months_of
 from invoices.drilldown.bill_lists import BillRow, Selection, in_order_of_page
 from invoices.drilldown.csv_tables import (
     BILL_COLUMNS,
@@ -206,11 +207,14 @@ def _bills_response(request: HttpRequest, *, customer: Customer, form: Selection
     """Answer with the page of bills for this query; 400 with what is wrong with it."""
     is_valid = form.is_valid()
     page = _bills_page(form=form, selection=form.selection(customer)) if is_valid else BillsPage([])
+    months = months_of(customer=customer, before=form.cleaned_data.get("months_before"))
     with timezone.override(customer.time_zone):
         context = {
             "customer": customer,
             "form": form,
             "page": page,
+            "months": months,
+            "month_decimals": decimals_of(month.amount for month in months.months),
             "amount_decimals": decimals_of(bill.amount for bill in page.bills),
             "selected": urlencode(form.selected()),
         }

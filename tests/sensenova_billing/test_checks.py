@@ -1,6 +1,7 @@
 """Settings with which a promise would not hold are named before anything runs."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from django.core.checks import run_checks
@@ -78,3 +79,10 @@ def test_no_patience_with_redis_and_too_much_are_named(settings):
         settings.REDIS_TIMEOUT = dt.timedelta(milliseconds=milliseconds)
 
         assert ids() == {"billing.E007"}
+
+
+@pytest.mark.parametrize("rate", ["6", "1", "-0.01"])
+def test_a_tax_rate_in_per_cent_is_refused(settings, rate):
+    settings.TAX_RATE = Decimal(rate)
+
+    assert ids() == {"billing.E009"}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core import mail
@@ -27,7 +28,7 @@ from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import switch_renewal
 from invoices.packages.after_sale.sweep import sweep_packages
 from pricing.models import PackageTerms, QuotaPackage
-from tests.builders import at, record, report
+from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.books.builders import keep_busy_books
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
 from tests.test_tenancy import KEYED, ROUTES, STAFFED
@@ -42,6 +43,7 @@ CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 # What is no page: it leads on, is a file, or is for programs, which read English.
 NOT_PAGES = {
     *("home", "set_language", "sign_out", "dismiss_notice", "set_renewal"),
+    *("customer_month_csv", "customer_month_xlsx", "customer_month_pdf"),
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
     *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
@@ -62,8 +64,13 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
             *("?from=2026-02-02&to=2026-02-02", "?older_than=20200101T00Z"),
         ],
     ),
+    "customer_month": (["acme", "MONTH"], []),
+    "bill_print": (["BILL"], []),
     "bill": (["BILL"], []),
-    "charge_line": (["BILL", "LINE"], ["?older_than=x", "?oldest=1"]),
+    "charge_line": (
+        ["BILL", "LINE"],
+        ["?older_than=x", "?oldest=1", "?order=amount", "?order=amount&after=x"],
+    ),
     "customer_record": (["acme"], ["?event_id=1", "?event_id=now", "?event_id=none", "?event_id="]),
     "customer_limits": (["acme"], []),
     "customer_packages": (["acme"], ["?older_than=x", "?older_than=1"]),
@@ -171,6 +178,7 @@ def addresses(name):
     arguments, queries = VISITS[name]
     lines = ChargeLine.objects.filter(bill__customer__code="acme").order_by("pk")
     of_each: dict[str, list[tuple[Any, ...]]] = {
+        "MONTH": [("acme", f"{THE_HOUR.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}")],
         "BILL": list(lines.values_list("bill__number", "pk")),
         "PACKAGE": [(number,) for number in QuotaPackage.objects.values_list("number", flat=True)],
         "KEY": [("acme", key) for key in ServiceKey.objects.values_list("public_id", flat=True)],
