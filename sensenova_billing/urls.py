@@ -23,7 +23,7 @@ from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
 from invoices.search_admin import admin_search
 from pricing.catalogue.api import CatalogView, EstimatesView
-from pricing.catalogue.views import prices
+from pricing.catalogue.views import customer_prices, prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
 from sensenova_billing.http import errors
 from sensenova_billing.http.home import home
@@ -109,6 +109,7 @@ urlpatterns = [
         name="withdraw_invitation",
     ),
     path("customers/<str:code>/settings", preferences.customer_settings, name="customer_settings"),
+    path("customers/<str:code>/prices", customer_prices, name="customer_prices"),
     path("customers/<str:code>/records", drilldown.customer_record, name="customer_record"),
     path("bills/<str:number>/lines/<int:pk>", drilldown.charge_line, name="charge_line"),
     path("bills/<str:number>/lines/<int:pk>/records.csv", drilldown.charge_line_csv, name="charge_line_csv"),

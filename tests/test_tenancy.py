@@ -63,6 +63,7 @@ OWNED = {
     "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
     "customer_limits": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_prices": ({"code": "globex"}, {"code": "nobody"}),
     "customer_packages": ({"code": "globex"}, {"code": "nobody"}),
     "choose_product": ({"code": "globex"}, {"code": "nobody"}),
     "buy_package": ({"code": "globex", "pk": TERMS}, {"code": "nobody", "pk": TERMS}),

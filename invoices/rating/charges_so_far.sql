@@ -8,7 +8,8 @@ WITH $consumed, $charged_lines, $weights, drawn AS (
      GROUP BY consumed.package_id
 )
 SELECT charged.usage_hour, service.name, measure, kind, unit_price, unit_size, records, quantity, amount,
-       correction, coalesce(package.number, '') AS package, package.id AS package_id, package.tokens, drawn.tokens
+       correction, coalesce(package.number, '') AS package, is_own_price,
+       package.id AS package_id, package.tokens, drawn.tokens
   FROM charged
   JOIN pricing_service AS service ON service.id = charged.service_id
   JOIN pricing_servicegroup AS section ON section.id = service.group_id

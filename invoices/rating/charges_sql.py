@@ -79,6 +79,7 @@ class Charge(NamedTuple):
     amount: Decimal
     correction: str
     package: str = ""  # the number of the package that covers it
+    is_own_price: bool = False  # agreed with the customer
     draw: DrawSoFar | None = None  # what the hour draws from that, if it is a Tokens package
 
     @property

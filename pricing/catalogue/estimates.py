@@ -1,4 +1,4 @@
-"""Estimates: what a given usage would cost at the prices for everybody, line by line; nothing is stored."""
+"""Estimates: what a given usage would cost, for everybody or one customer, by line; nothing is stored."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pricing.catalogue.offering import facts_of, items_for_everybody
+from accounts.models import Customer
+from pricing.catalogue.offering import facts_of, items_with_prices
 from pricing.models import Service
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.characters import count_characters
@@ -130,14 +131,20 @@ def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsa
     return usages, at
 
 
-def estimate(*, usages: Sequence[EstimatedUsage], at: dt.datetime) -> Estimate:
-    """Return what this usage costs at the prices for everybody in force at this instant; or BadEstimate."""
-    services = _named({usage.service for usage in usages})
+def estimate(
+    *, usages: Sequence[EstimatedUsage], at: dt.datetime, customer: Customer | None = None
+) -> Estimate:
+    """Return what this usage costs at the prices in force at this instant, or raise BadEstimate.
+
+    They are those for everybody, or those that the customer pays.
+    """
+    services = _named({usage.service for usage in usages}, customer)
+    payer = customer.pk if customer else None
     lines: list[EstimateLine] = []
     problems: list[ItemProblem] = []
     for index, usage in enumerate(usages):
         try:
-            lines += _lines(index, usage, services.get(usage.service), at)
+            lines += _lines(index, usage, services.get(usage.service), at, payer)
         except BadItem as error:
             problems.append(ItemProblem(index, error.field, error.reason))
     if problems:
@@ -170,9 +177,9 @@ def _quantities(usage: EstimatedUsage) -> dict[Measure, int]:
     return {measure: quantity for measure, quantity in quantities.items() if quantity is not UNSET}
 
 
-def _named(names: set[str]) -> dict[str, Service]:
+def _named(names: set[str], customer: Customer | None) -> dict[str, Service]:
     """Return the services of these names; a service of that very name comes before an alias."""
-    services = Service.objects.prefetch_related(items_for_everybody())
+    services = Service.objects.prefetch_related(items_with_prices(customer))
     named = {service.name: service for service in services.filter(name__in=names)}
     aliases = names - named.keys()
     aliased = services.filter(aliases__alias__in=aliases).prefetch_related("aliases") if aliases else ()
@@ -185,7 +192,7 @@ def _named(names: set[str]) -> dict[str, Service]:
 
 
 def _lines(
-    index: int, usage: EstimatedUsage, service: Service | None, at: dt.datetime
+    index: int, usage: EstimatedUsage, service: Service | None, at: dt.datetime, payer: int | None
 ) -> Iterable[EstimateLine]:
     """Make a line of each quantity that is named; raise BadItem for one that is not sold."""
     if service is None:
@@ -193,7 +200,7 @@ def _lines(
     items = {item.measure: item for item in service.billing_items.all()}
     quantities = _quantities(usage)
     prices = {
-        measure: price_in_force(facts_of(items[measure]), customer=None, at=at) if measure in items else None
+        measure: price_in_force(facts_of(items[measure]), customer=payer, at=at) if measure in items else None
         for measure in quantities
     }
     for measure, quantity in _without_priced_parts(quantities, prices).items():

@@ -1,13 +1,14 @@
-"""What is on sale at an instant, at the prices for everybody, and when that changes."""
+"""What is on sale at an instant, at the prices for everybody or for one customer, and when that changes."""
 
 import datetime as dt
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
+from accounts.models import Customer
 from pricing.catalogue.packages import PackageOnSale, instants_of_terms, packages_at, stored_terms
-from pricing.models import BillingItem, CallSpecification, Price, Service, ServiceGroup
+from pricing.models import BillingItem, CallSpecification, PackageTerms, Price, Service, ServiceGroup
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import ORDER, Measure
 from pricing.rules.precedence import PriceChange, PriceFact, changes_after, instants_of, price_in_force
@@ -64,13 +65,28 @@ class Catalog:
 
 def catalog_at(*, at: dt.datetime) -> Catalog:
     """Return everything on sale at this instant, in the page's order; no price of one customer is in it."""
-    sections = list(ServiceGroup.objects.prefetch_related(Prefetch("services", queryset=_services())))
+    return _catalog(_sections(None), stored_terms(), at=at, customer=None)
+
+
+def catalogs_of(*, customer: Customer, at: dt.datetime) -> tuple[Catalog, Catalog]:
+    """Return what is on sale to a customer at its own prices, and the same to everybody, from one reading."""
+    sections, terms = _sections(customer), stored_terms()
+    own = _catalog(sections, terms, at=at, customer=customer.pk)
+    return own, _catalog(sections, terms, at=at, customer=None)
+
+
+def _catalog(
+    sections: list[ServiceGroup], terms: list[PackageTerms], *, at: dt.datetime, customer: int | None
+) -> Catalog:
     groups = [
         GroupOnSale(section.family, section.name, section.description, services)
         for section in sections
-        if (services := [sold for one in section.services.all() if (sold := _service(one, at)).items])
+        if (
+            services := [
+                sold for one in section.services.all() if (sold := _service(one, at, customer)).items
+            ]
+        )
     ]
-    terms = stored_terms()
     instants = sorted(_instants(sections) | instants_of_terms(terms))
     place = bisect_right(instants, at)
     return Catalog(
@@ -100,43 +116,46 @@ def fact_of(price: Price) -> PriceFact:
     )
 
 
-def items_for_everybody() -> "Prefetch[str, QuerySet[BillingItem], str]":
-    """Read services with their billing items, and those with all their prices for everybody."""
-    items = BillingItem.objects.order_by("id").prefetch_related(
-        Prefetch("prices", queryset=Price.objects.for_everybody())
-    )
+def items_with_prices(customer: Customer | None) -> "Prefetch[str, QuerySet[BillingItem], str]":
+    """Read services with their billing items, and those with all their prices for everybody.
+
+    With a customer, its own prices come with them; never those of another.
+    """
+    prices = Price.objects.filter(Q(customer=None) | Q(customer=customer))
+    items = BillingItem.objects.order_by("id").prefetch_related(Prefetch("prices", queryset=prices))
     return Prefetch("billing_items", queryset=items)
 
 
-def _services() -> QuerySet[Service]:
+def _sections(customer: Customer | None) -> list[ServiceGroup]:
     defaults = CallSpecification.objects.filter(customer=None)
-    return Service.objects.order_by("position", "name").prefetch_related(
-        items_for_everybody(), Prefetch("call_specifications", queryset=defaults)
+    services = Service.objects.order_by("position", "name").prefetch_related(
+        items_with_prices(customer), Prefetch("call_specifications", queryset=defaults)
     )
+    return list(ServiceGroup.objects.prefetch_related(Prefetch("services", queryset=services)))
 
 
-def _service(service: Service, at: dt.datetime) -> ServiceOnSale:
+def _service(service: Service, at: dt.datetime, customer: int | None) -> ServiceOnSale:
     items = sorted(service.billing_items.all(), key=lambda item: ORDER[Measure(item.measure)])
     return ServiceOnSale(
         id=service.pk,
         name=service.name,
-        items=[sold for item in items if (sold := _item(item, at))],
+        items=[sold for item in items if (sold := _item(item, at, customer))],
         call_limit=_call_limit(service, at),
     )
 
 
-def _item(item: BillingItem, at: dt.datetime) -> ItemOnSale | None:
+def _item(item: BillingItem, at: dt.datetime, customer: int | None) -> ItemOnSale | None:
     prices = facts_of(item)
-    price = price_in_force(prices, customer=None, at=at)
+    price = price_in_force(prices, customer=customer, at=at)
     if price is None:
         return None
     list_prices = [one for one in prices if one.kind == Kind.LIST_PRICE]
-    beneath = price_in_force(list_prices, customer=None, at=at)
+    beneath = price_in_force(list_prices, customer=customer, at=at)
     return ItemOnSale(
         measure=Measure(item.measure),
         price=price,
         list_price=None if beneath == price else beneath,
-        upcoming=changes_after(prices, customer=None, at=at),
+        upcoming=changes_after(prices, customer=customer, at=at),
     )
 
 

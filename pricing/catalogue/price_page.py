@@ -134,10 +134,11 @@ def _together(charges: list[Charged]) -> Charged:
 
 
 def _charges(service: ServiceOnSale) -> list[Charged]:
-    return [Charged(measure_name(item.measure), _price_text(item)) for item in service.items]
+    return [Charged(measure_name(item.measure), shown_price(item)) for item in service.items]
 
 
-def _price_text(item: ItemOnSale) -> PriceText:
+def shown_price(item: ItemOnSale) -> PriceText:
+    """Return the price in force as the page shows it, and what follows."""
     words = price_words(item.price, item.measure)
     following = item.upcoming[0] if item.upcoming else None
     upcoming = Upcoming(following.at, _words(following.price, item.measure)) if following else None

@@ -1,18 +1,24 @@
-"""The public price page, with its calculator."""
+"""The public price page and a customer's own, with their calculator. Another customer's page is 404."""
 
 import datetime as dt
 from typing import Any
 
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from accounts.api_keys.customer_access import customer_of_person
+from accounts.models import Customer
 from pricing.catalogue.estimates import estimate
 from pricing.catalogue.forms import CalculatorForm
-from pricing.catalogue.offering import Catalog, catalog_at
+from pricing.catalogue.offering import Catalog, catalog_at, catalogs_of
+from pricing.catalogue.own_prices import own_prices, planned_changes
 from pricing.catalogue.price_page import call_limits, families_of, upcoming_changes
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
@@ -44,6 +50,28 @@ def prices(request: HttpRequest) -> HttpResponse:
         return render(request, "prices.html", context)
 
 
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("input_text")
+def customer_prices(request: HttpRequest, code: str) -> HttpResponse:
+    """Show what a customer pays beside what everybody pays, what will change, and what some usage costs."""
+    customer = customer_of_person(person=request.user, code=code)
+    now = clock.now()
+    own, general = catalogs_of(customer=customer, at=now)
+    groups = own_prices(own=own, general=general)
+    context = {
+        "customer": customer,
+        "groups": groups,
+        "has_contract_prices": any(price.is_contract for group in groups for price in group.prices),
+        "changes": planned_changes(own=own, general=general),
+        "packages": own.packages,
+        **_calculation(request, catalog=own, now=now, customer=customer),
+    }
+    with timezone.override(customer.time_zone):
+        return render(request, "customer_prices.html", context)
+
+
 def calculator_words() -> dict[str, Any]:
     """Return what the calculator's script says, in the language of the page."""
     return {
@@ -64,7 +92,9 @@ def calculator_words() -> dict[str, Any]:
     }
 
 
-def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) -> dict[str, Any]:
+def _calculation(
+    request: HttpRequest, *, catalog: Catalog, now: dt.datetime, customer: Customer | None = None
+) -> dict[str, Any]:
     """Return the calculator's form and, where it says what is used, what that costs."""
     data = request.POST if request.method == "POST" else request.GET
     form = CalculatorForm(data if "service" in data else None, catalog=catalog)
@@ -74,5 +104,6 @@ def _calculation(request: HttpRequest, *, catalog: Catalog, now: dt.datetime) ->
         "form": form,
         "services": services,
         "words": calculator_words(),
-        "estimate": estimate(usages=[usage], at=now) if usage else None,
+        "estimate": estimate(usages=[usage], at=now, customer=customer) if usage else None,
+        "calculator_url": reverse("customer_prices", args=[customer.code]) if customer else reverse("prices"),
     }

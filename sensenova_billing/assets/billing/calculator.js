@@ -163,12 +163,14 @@
     timer = setTimeout(ask, WAIT);
   };
 
-  form.addEventListener("input", soon);
   form.elements.service.addEventListener("change", fit);
+  fit();
+  // At a customer's own prices the page itself answers.
+  if (!form.dataset.estimates) return;
+  form.addEventListener("input", soon);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
     ask();
   });
-  fit();
 })();

@@ -55,6 +55,7 @@ def test_the_charges_so_far_are_what_the_closing_bills(acme):
             quantity=line.quantity,
             amount=line.amount,
             correction=line.correction,
+            is_own_price=line.is_own_price,
         )
         for line in ChargeLine.objects.filter(bill__hour=at(60))
     ]
