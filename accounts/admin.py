@@ -83,7 +83,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
     readonly_fields = ("last_login", "date_joined")
     actions_detail = ("remove_second_factor",)
     fieldsets = (
-        (None, {"fields": ("email", "name", "language", "password", "is_active")}),
+        (None, {"fields": ("email", "name", "language", "time_zone", "password", "is_active")}),
         ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
         ("Since", {"fields": ("date_joined", "last_login")}),
     )

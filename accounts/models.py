@@ -94,6 +94,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         db_default="",
         help_text="Of pages and mail; empty: what the browser asks for.",
     )
+    time_zone = models.CharField(
+        max_length=64,
+        default="Asia/Shanghai",
+        db_default="Asia/Shanghai",
+        validators=[validate_time_zone],
+        help_text="The clock by which this person enters and reads times of prices in the admin.",
+    )
     date_joined = models.DateTimeField("joined", default=timezone.now)
 
     objects: ClassVar[UserManager] = UserManager()

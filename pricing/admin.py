@@ -6,7 +6,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
@@ -25,6 +27,7 @@ from pricing.models import (
     ServiceAlias,
     ServiceGroup,
     in_force,
+    moment_text,
 )
 from pricing.rules.kinds import Kind
 from pricing.rules.precedence import changes_after, price_in_force
@@ -45,6 +48,40 @@ admin.site.register(Customer, CustomerWithLimitsAdmin)
 admin.site.unregister(AuditEntry)
 admin.site.register(AuditEntry, CatalogueAuditAdmin)
 admin.site.register(CallSpecification, CallSpecificationAdmin)
+
+
+class OwnClock:
+    """For a ModelAdmin whose pages have the clock of the person who reads them."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Rendered by that clock."""
+        with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
+            return _rendered(super().changelist_view(request, extra_context))  # type: ignore[misc]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Rendered by that clock."""
+        with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
+            return _rendered(super().change_view(request, object_id, form_url, extra_context))  # type: ignore[misc]
+
+
+def _rendered(answer: Any) -> HttpResponse:
+    return answer.render() if isinstance(answer, TemplateResponse) else answer
+
+
+class Period:
+    """The columns of a price's period, by the clock in use with UTC beside it."""
+
+    @display(description="from", ordering="begins_at")
+    def from_text(self, price: Price) -> str:
+        """The first instant at which it is in force."""
+        return moment_text(price.begins_at)
+
+    @display(description="until", ordering="ends_at")
+    def until_text(self, price: Price) -> str:
+        """The first instant at which it is not."""
+        return moment_text(price.ends_at) if price.ends_at else "no end"
 
 
 class WhatFilter(admin.SimpleListFilter):
@@ -117,11 +154,11 @@ class ServiceAdmin(RequiresApproval, UndeletableAdmin):
         return ("name",) if obj else ()
 
 
-class PricesInline(TabularInline):
+class PricesInline(Period, TabularInline):
     """The prices of an item as they are; each is changed on its own page."""
 
     model = Price
-    fields = readonly_fields = ("words", "kind", "customer", "begins_at", "ends_at", "state")
+    fields = readonly_fields = ("words", "kind", "customer", "from_text", "until_text", "state")
     extra = 0
     hide_title = True
     can_delete = False
@@ -148,7 +185,7 @@ class PricesInline(TabularInline):
 
 
 @admin.register(BillingItem)
-class BillingItemAdmin(CatalogueViewAdmin):
+class BillingItemAdmin(OwnClock, CatalogueViewAdmin):
     """What services charge for: what it costs now, and what changes next."""
 
     list_display = ("service", "measure", "price_now", "next_change")
@@ -168,11 +205,11 @@ class BillingItemAdmin(CatalogueViewAdmin):
         price = price_in_force(facts_of(item), customer=None, at=clock.now())
         return _text_of(item, price.id) if price else "none"
 
-    @display(description="next change (UTC)")
+    @display(description="next change")
     def next_change(self, item: BillingItem) -> str:
         """What counts for everybody after that, and from when on."""
         for change in changes_after(facts_of(item), customer=None, at=clock.now()):
-            return f"{change.at:%Y-%m-%d %H:%M}: {_text_of(item, change.price.id)}"
+            return f"{moment_text(change.at)}: {_text_of(item, change.price.id)}"
         return "none planned"
 
     def change_view(
@@ -180,7 +217,8 @@ class BillingItemAdmin(CatalogueViewAdmin):
     ) -> HttpResponse:
         """With its prices over time."""
         item = self.get_object(request, object_id)
-        context = {"outlook": outlook_now(item=item, now=clock.now())} if item else {}
+        with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
+            context = {"outlook": outlook_now(item=item, now=clock.now())} if item else {}
         answer: HttpResponse = super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -188,14 +226,14 @@ class BillingItemAdmin(CatalogueViewAdmin):
 
 
 @admin.register(Price)
-class PriceAdmin(CatalogueViewAdmin):
+class PriceAdmin(Period, OwnClock, CatalogueViewAdmin):
     """Every price there was, is and will be."""
 
-    list_display = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
+    list_display = ("billing_item", "words", "kind_label", "for_whom", "from_text", "until_text", "state")
     list_filter = (WhatFilter, "kind", ForWhomFilter, "billing_item__service")
     list_select_related = ("billing_item__service", "customer")
     search_fields = ("billing_item__service__name", "billing_item__measure", "customer__code")
-    fields = ("billing_item", "words", "kind_label", "for_whom", "begins_at", "ends_at", "state")
+    fields = ("billing_item", "words", "kind_label", "for_whom", "from_text", "until_text", "state")
     ordering = (
         "billing_item__service__group__position",
         "billing_item__service__position",

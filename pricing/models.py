@@ -43,6 +43,7 @@ from pricing.rules.methods import MOST_UNITS, PACKAGE_METHODS, RPM_OF_UNIT, TPM_
 from pricing.rules.periods import END, FIRST, OUTSIDE
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 from pricing.rules.validity import MOST_DAYS, ValidityUnit, validity_text
+from sensenova_billing.lib import local_time
 from sensenova_billing.lib.database.conditions import whole_hour
 from sensenova_billing.lib.names import validate_name
 
@@ -310,10 +311,21 @@ def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> s
     return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{_REMARKS.get(kind, '')}"
 
 
+def moment_text(instant: dt.datetime) -> str:
+    """Return an instant by the clock in use, UTC beside it where that is another."""
+    return local_time.text_beside_utc(instant, timezone.get_current_timezone())
+
+
 def period_text(begins_at: dt.datetime, ends_at: dt.datetime | None) -> str:
-    """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`."""
-    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
-    return f"from {begins_at:%Y-%m-%d %H:%M}{until} UTC"
+    """E.g. `from 2026-12-01 00:00 until 2027-01-01 00:00 UTC`; in another clock, with UTC beside it."""
+    zone = timezone.get_current_timezone()
+    local, utc = (
+        [local_time.minute_text(one, clock) for one in (begins_at, ends_at) if one]
+        for clock in (zone, dt.UTC)
+    )
+    if str(zone) == "UTC":
+        return f"from {' until '.join(utc)} UTC"
+    return f"from {' until '.join(local)} {zone} ({' until '.join(utc)} UTC)"
 
 
 def unit_text(*, measure: Measure, unit_size: int) -> str:

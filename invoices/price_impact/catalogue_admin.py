@@ -1,6 +1,7 @@
 """The catalogue in the admin, with buttons that lead to the pages on which prices change."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -117,5 +118,8 @@ class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Open the form that ends it where it would begin."""
         price = self.get_object_or_404(request, object_id)
-        ends_at = price.begins_at.isoformat().replace("+00:00", "")
-        return redirect(reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "show": 1}))
+        zone = ZoneInfo(request.user.time_zone)  # type: ignore[union-attr]
+        ends_at = price.begins_at.astimezone(zone).replace(tzinfo=None).isoformat()
+        return redirect(
+            reverse("end_price", query={"prices": price.pk, "ends_at": ends_at, "zone": zone.key, "show": 1})
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -11,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 
@@ -56,9 +58,16 @@ def view_of(page: PriceActionPage) -> Callable[[HttpRequest], HttpResponse]:
     @never_cache
     @permission_required(page.permission, raise_exception=True)
     def view(request: HttpRequest) -> HttpResponse:
-        return _show(request, page)
+        with timezone.override(_zone(request)):
+            return _show(request, page)
 
     return view
+
+
+def _zone(request: HttpRequest) -> str:
+    """Return the clock in which the query was written, so that a colleague sees the same instants."""
+    wanted = request.GET.get("zone", "")
+    return wanted if wanted in available_timezones() else request.user.time_zone  # type: ignore[union-attr]
 
 
 def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
@@ -67,6 +76,8 @@ def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
     price_form = page.form(request.GET, now=now)
     reason = ReasonForm(request.POST if request.method == "POST" else None)
     rows = _rows(price_form) if price_form.is_bound and price_form.is_valid() else []
+    if rows:
+        price_form.show_utc()
     if rows and request.method == "POST" and reason.is_valid():
         done = _do(request, page, price_form, rows, reason)
         if done is not None:
@@ -84,6 +95,7 @@ def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
         "effects": [effect_tables(effect) for effect in preview.effects] if preview else [],
         "summary": price_form.summary() if rows else "",
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
+        "zone": timezone.get_current_timezone_name(),
         "current": _current(price_form),
         "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
         "back": reverse(page.back),
@@ -94,7 +106,7 @@ def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
 def _rows(price_form: PriceActionForm) -> Sequence[Row]:
     """Return the form's rows; on ValidationError none, with the error on the form."""
     try:
-        return price_form.rows()
+        return price_form.rows_to_apply()
     except ValidationError as error:
         price_form.add_error(None, error)
         return []

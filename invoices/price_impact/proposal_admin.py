@@ -1,5 +1,6 @@
 """Proposals in the admin: the proposed change, a preview of it, and the decision."""
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,11 +8,12 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from invoices.price_impact.preview import STALE, ChangePreview, preview_of
 from invoices.price_impact.tables import effect_tables
-from invoices.templatetags.amounts import instant_text
 from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import decide_proposal, rows_of
 from pricing.changes.approval_admin import MAY_APPROVE
@@ -22,6 +24,7 @@ from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+from sensenova_billing.lib.local_time import instant_text
 
 DECISION_COLOURS = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
 
@@ -70,17 +73,24 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description="proposed (UTC)", ordering="proposed_at")
     def proposed_text(self, proposal: Proposal) -> str:
         """To the second."""
-        return instant_text(proposal.proposed_at)
+        return instant_text(proposal.proposed_at, dt.UTC)
 
     @display(description="decided (UTC)")
     def decided_text(self, proposal: Proposal) -> str:
         """To the second."""
-        return instant_text(proposal.decided_at) if proposal.decided_at else "-"
+        return instant_text(proposal.decided_at, dt.UTC) if proposal.decided_at else "-"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """With a preview, and buttons for a person who may decide."""
+        with timezone.override(request.user.time_zone):  # type: ignore[union-attr]
+            answer = self._change_view(request, object_id, form_url, extra_context)
+            return answer.render() if isinstance(answer, TemplateResponse) else answer
+
+    def _change_view(
+        self, request: HttpRequest, object_id: str, form_url: str, extra_context: Any
+    ) -> HttpResponse:
         proposal = self.get_object(request, object_id)
         context: dict[str, Any] = {}
         if proposal is not None and self.has_view_permission(request, proposal):

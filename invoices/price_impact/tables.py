@@ -5,7 +5,7 @@ from typing import Any
 
 from invoices.price_impact.simulate import Costs, CustomerEffect, ItemEffect, PriceEffect
 from invoices.templatetags.amounts import exact, grouped
-from pricing.models import price_text
+from pricing.models import period_text, price_text
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
 
@@ -17,8 +17,7 @@ def effect_tables(effect: PriceEffect) -> dict[str, Any]:
     """Return what the page shows of one interval: totals, the items, the customers with most difference."""
     costs = effect.costs
     return {
-        "begins_at": effect.interval.begins_at,
-        "ends_at": effect.interval.ends_at,
+        "period": period_text(effect.interval.begins_at, effect.interval.ends_at),
         "cost": exact(costs.cost),
         "without": exact(costs.without),
         "changed": exact(costs.changed),

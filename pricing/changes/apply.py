@@ -29,7 +29,7 @@ from pricing.changes.rows import (
     key_of,
 )
 from pricing.changes.stored import StoredCatalogue
-from pricing.models import PackageTerms, Price
+from pricing.models import PackageTerms, Price, moment_text
 
 _PLACES = {sheet: place for place, sheet in enumerate(SHEETS)}
 
@@ -100,7 +100,7 @@ def catalogue_locked() -> Iterator[None]:
 
 
 def database_time() -> dt.datetime:
-    """Return the database's time, at which limits or package terms end and others begin at once.
+    """Return the database's time, at which prices, limits or terms end and others begin at once.
 
     Not the view's: a request that waited for another change must come after it, and the database refuses an
     end before the instant at which the transaction began.
@@ -161,15 +161,15 @@ def _write(rows: Sequence[Row], now: dt.datetime) -> DryRun:
         if key_of(row) in written:
             changes[place] = RowChange(row, RowState.REFUSED, reason="This row is given twice.")
         else:
-            changes[place] = _write_row(row, stored, instant if isinstance(row, PackageRow) else now)
+            changes[place] = _write_row(row, stored, now, instant)
         written.add(key_of(row))
     in_order = _without_gaps([changes[place] for place in range(len(rows))])
     return DryRun(in_order, _fingerprint(in_order, stored, instant))
 
 
 def _moved(row: Row, of: dt.datetime, to: dt.datetime) -> Row:
-    """Return the row with package terms that begin or end at the one instant doing so at the other."""
-    if not isinstance(row, PackageRow):
+    """Return the row with a price or terms that begin or end at the one instant doing so at the other."""
+    if not isinstance(row, PackageRow | PriceRow):
         return row
     return replace(
         row,
@@ -203,11 +203,11 @@ def _turn(row: Row, stored: StoredCatalogue) -> tuple[int, int]:
     return _PLACES[row.sheet], turn
 
 
-def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime) -> RowChange:
+def _write_row(row: Row, stored: StoredCatalogue, now: dt.datetime, instant: dt.datetime) -> RowChange:
     before = stored.row(row)
     if row == before:
         return RowChange(row, RowState.UNCHANGED, before)
-    if problem := _problem(row, before, stored, now):
+    if problem := _problem(row, before, stored, now, instant):
         return RowChange(row, RowState.REFUSED, before, problem)
     instance: models.Model | None = None
     try:
@@ -248,18 +248,28 @@ def _remove(instance: models.Model) -> None:
         instance.delete()
 
 
-def _problem(row: Row, before: Row | None, stored: StoredCatalogue, now: dt.datetime) -> str:
-    """Return what is wrong with a row that the database could not know, or nothing."""
+def _problem(
+    row: Row, before: Row | None, stored: StoredCatalogue, now: dt.datetime, instant: dt.datetime
+) -> str:
+    """Return what is wrong with a row that the database could not know, or nothing.
+
+    What begins at once begins at this instant of the database's time.
+    """
     if isinstance(row, DATED) and row.remove and before is None:
         return "There is no such row to remove."
     if before is not None:
         return ""
-    if isinstance(row, PackageRow) and row.begins_at < now and stored.was_on_sale(row):
-        return f"Terms begin in the future, or at once; it is {now:%Y-%m-%d %H:%M} UTC now."
-    if isinstance(row, PriceRow) and row.begins_at <= now and stored.was_on_sale(row):
+    if isinstance(row, PackageRow) and row.begins_at < instant and stored.was_on_sale(row):
+        return f"Terms begin in the future, or at once; it is {moment_text(now)} now."
+    if (
+        isinstance(row, PriceRow)
+        and row.begins_at <= now
+        and row.begins_at != instant
+        and stored.was_on_sale(row)
+    ):
         return (
-            f"A price begins in the future; it is {now:%Y-%m-%d %H:%M} UTC now. What was used until then "
-            "keeps the price it had: choose a later instant."
+            f"A price begins in the future, or at once; it is {moment_text(now)} now. What was used until "
+            "then keeps the price it had: choose a later instant."
         )
     return ""
 

@@ -1,18 +1,20 @@
 """What the forms that change prices have in common: their fields, and initial values from the query."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import pretty_name
+from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from accounts.models import Customer
-from pricing.changes.rows import Row
-from pricing.models import UNIT_SIZES
+from pricing.changes.rows import PriceRow, Row, at_once
+from pricing.models import UNIT_SIZES, moment_text
 from pricing.rules.amounts import read_decimal
 from pricing.rules.kinds import Kind
 from pricing.rules.periods import OUTSIDE, is_within
@@ -48,7 +50,7 @@ class UtcInstantField(forms.DateTimeField):
 def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
     """Ask for an instant."""
     return UtcInstantField(
-        label=f"{label} (UTC)",
+        label=label,
         help_text=help_text,
         required=required,
         validators=[require_within],
@@ -56,9 +58,21 @@ def instant_field(label: str, help_text: str, *, required: bool = True) -> forms
     )
 
 
-def begins_field(help_text: str = "The first instant at which it is in force; in the future.") -> Any:
-    """Ask from when on."""
-    return instant_field("From", help_text)
+def begins_field(
+    help_text: str = "The first instant at which it is in force; in the future.", *, required: bool = False
+) -> Any:
+    """Ask from when on; not needed where a form asks for *now* as well."""
+    return instant_field("From", help_text, required=required)
+
+
+def now_field(label: str) -> forms.BooleanField:
+    """Ask whether it happens at once, whatever instant is given."""
+    return forms.BooleanField(
+        label=label,
+        required=False,
+        help_text="At the next possible instant: when the change is applied.",
+        widget=UnfoldBooleanWidget,
+    )
 
 
 def ends_field(help_text: str = "End (exclusive); empty: no end.") -> Any:
@@ -127,8 +141,12 @@ def customer_field(label: str, *, required: bool = True, help_text: str = "The c
 
 
 class PriceActionForm(forms.Form):
-    """Bound to the query string if it has `show`; otherwise the query gives initial values."""
+    """Bound to the query string if it has `show`; otherwise the query gives initial values.
 
+    Instants are entered by the clock in use. What happens now has the form's `now` as its instant.
+    """
+
+    at_once: ClassVar[Mapping[str, str]] = {"begins_now": "begins_at", "ends_now": "ends_at"}
     several: ClassVar[tuple[str, ...]] = ()  # fields of which more than one may be chosen
 
     def __init__(self, params: MultiValueDict[str, str] | None = None, *, now: dt.datetime) -> None:
@@ -138,8 +156,57 @@ class PriceActionForm(forms.Form):
         self.now = now
         super().__init__(
             params if "show" in params else None,
-            initial={"begins_at": f"{next_hour:%Y-%m-%dT%H:%M}"} | known,
+            initial={"begins_at": f"{timezone.localtime(next_hour):%Y-%m-%dT%H:%M}"} | known,
         )
+        for field in self.fields.values():
+            if isinstance(field, UtcInstantField):
+                field.label = f"{field.label} ({timezone.get_current_timezone_name()})"
+
+    def clean(self) -> dict[str, Any]:
+        """Put now for what happens at once; refuse what lies in the past, and an end before the beginning."""
+        data = super().clean() or self.cleaned_data
+        for choice, name in self.at_once.items():
+            if choice in self.fields:
+                self._choose_instant(data, choice, name)
+        begins_at, ends_at = data.get("begins_at"), data.get("ends_at")
+        if begins_at and ends_at and ends_at <= begins_at:
+            self.add_error("ends_at", f"Until is {'before' if ends_at < begins_at else 'the same as'} From.")
+        return data
+
+    def _choose_instant(self, data: dict[str, Any], choice: str, name: str) -> None:
+        if data.get(choice):
+            data[name] = self.now
+            self.errors.pop(name, None)
+        elif data.get(name) is None:
+            if name not in self.errors:
+                self.add_error(name, "Give an instant, or tick that it happens now.")
+        elif data[name] <= self.now:
+            self.add_error(name, f"This is in the past: it is {moment_text(self.now)} now.")
+
+    def problems(self) -> list[str]:
+        """Return every error with the label of its field, those of the whole form first."""
+        general = [str(error) for error in self.non_field_errors()]
+        named = {name: errors for name, errors in self.errors.items() if name in self.fields}
+        return general + [
+            f"{self.fields[name].label or pretty_name(name)}: {error}"
+            for name, errors in named.items()
+            for error in errors
+        ]
+
+    def show_utc(self) -> None:
+        """Say at each instant that was read what it is in UTC."""
+        for name, field in self.fields.items():
+            instant = self.cleaned_data.get(name)
+            if isinstance(field, UtcInstantField) and instant:
+                bound = self[name]
+                bound.help_text = f"{moment_text(instant)}. {bound.help_text}"
+
+    def rows_to_apply(self) -> Sequence[Row]:
+        """Return the rows, in which what happens now happens when they are applied."""
+        is_at_once = any(self.cleaned_data.get(choice) for choice in self.at_once)
+        return [
+            at_once(row, self.now) if is_at_once and isinstance(row, PriceRow) else row for row in self.rows()
+        ]
 
     def rows(self) -> Sequence[Row]:
         """Return the rows to apply; may raise ValidationError."""

@@ -19,6 +19,7 @@ from pricing.changes.base_form import (
     instant_field,
     is_key,
     kind_field,
+    now_field,
     unit_price_field,
     unit_size_field,
 )
@@ -30,7 +31,16 @@ from pricing.changes.price_commands import (
     start_trial,
 )
 from pricing.changes.rows import PriceRow
-from pricing.models import ITEM_ORDER, BillingItem, Price, Service, ServiceGroup, price_text
+from pricing.models import (
+    ITEM_ORDER,
+    BillingItem,
+    Price,
+    Service,
+    ServiceGroup,
+    moment_text,
+    period_text,
+    price_text,
+)
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 
@@ -49,12 +59,14 @@ class ChangePriceForm(PriceActionForm):
         "New unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0."
     )
     unit_size = unit_size_field()
+    begins_now = now_field("Begin now")
     begins_at = begins_field()
     ends_at = ends_field("End (exclusive); then the price that it superseded resumes. Empty: no end.")
 
     def rows(self) -> list[PriceRow]:
         """The price, and the changes to those that it supersedes."""
-        return change_price(**self.cleaned_data)
+        names = ("item", "customer", "kind", "unit_price", "unit_size", "begins_at", "ends_at")
+        return change_price(**{name: self.cleaned_data[name] for name in names})
 
     def summary(self) -> str:
         """E.g. `Change SenseChat input tokens to 0.01 RMB/thousand tokens from 2026-12-01 00:00 UTC`."""
@@ -73,7 +85,9 @@ class NewItemForm(PriceActionForm):
     kind = kind_field()
     unit_price = unit_price_field("Unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
     unit_size = unit_size_field()
-    begins_at = begins_field("From then on it is on sale; a first price may begin in the past.")
+    begins_at = begins_field(
+        "From then on it is on sale; a first price may begin in the past.", required=True
+    )
 
     def clean(self) -> dict[str, Any]:
         """Refuse an item that is on sale already."""
@@ -170,9 +184,11 @@ class OfferForm(ItemsForm):
         max_digits=10,
         decimal_places=6,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="Off the list price at the beginning; for items without a new price of their own.",
+        help_text="Off the list price at the beginning; of an item without one, off the offer that stands "
+        "then. For items without a new price of their own.",
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
+    begins_now = now_field("Begin now")
     begins_at = begins_field()
     ends_at = ends_field()
 
@@ -217,6 +233,7 @@ class OfferForm(ItemsForm):
 class TrialForm(ItemsForm):
     """Several items free for everybody for a time."""
 
+    begins_now = now_field("Begin now")
     begins_at = begins_field()
     ends_at = ends_field()
 
@@ -239,10 +256,12 @@ class EndPriceForm(PriceActionForm):
         Price.objects.with_names(),
         error_messages={"required": "Choose what ends."},
     )
+    ends_now = now_field("End now")
     ends_at = instant_field(
         "Ends",
         "End (exclusive). A price that is scheduled to begin then or later is cancelled, and the price that "
         "it would have replaced continues.",
+        required=False,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -290,12 +309,12 @@ class EndPriceForm(PriceActionForm):
         """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited-time offer) at ...`."""
         prices = list(self.cleaned_data["prices"])
         cancelled = [price for price in prices if self._is_cancelled(price)]
-        ends = f"{self.cleaned_data['ends_at']:%Y-%m-%d %H:%M} UTC"
+        ends = "now" if self.cleaned_data["ends_now"] else f"at {moment_text(self.cleaned_data['ends_at'])}"
         if len(prices) > 1:
             back = f", {len(cancelled)} of them cancelled before they begin" if cancelled else ""
-            return f"End {len(prices)} prices at {ends}{back}"
+            return f"End {len(prices)} prices {ends}{back}"
         what = f"{_item_name(prices[0].billing_item)}: {prices[0].text}"
-        return f"Cancel {what}, {prices[0].period_text}" if cancelled else f"End {what} at {ends}"
+        return f"Cancel {what}, {prices[0].period_text}" if cancelled else f"End {what} {ends}"
 
     def _is_cancelled(self, price: Price) -> bool:
         return price.begins_at > self.now and price.begins_at >= self.cleaned_data["ends_at"]
@@ -319,6 +338,7 @@ class CopyPricesForm(PriceActionForm):
 
     source = customer_field("Copy the own prices of")
     target = customer_field("To")
+    begins_now = now_field("Begin now")
     begins_at = begins_field("From then on; what the other customer pays until then stays.")
 
     def clean(self) -> dict[str, Any]:
@@ -333,7 +353,8 @@ class CopyPricesForm(PriceActionForm):
 
     def rows(self) -> list[PriceRow]:
         """The other customer's prices."""
-        return copy_prices(**self.cleaned_data)
+        data = self.cleaned_data
+        return copy_prices(source=data["source"], target=data["target"], begins_at=data["begins_at"])
 
     def summary(self) -> str:
         """E.g. `Copy the prices of acme to globex from ...`."""
@@ -353,6 +374,7 @@ def _price_words(data: Mapping[str, Any], measure: str) -> str:
 
 
 def _period(data: Mapping[str, Any]) -> str:
-    ends_at = data.get("ends_at")
-    until = f" until {ends_at:%Y-%m-%d %H:%M}" if ends_at else ""
-    return f"from {data['begins_at']:%Y-%m-%d %H:%M}{until} UTC"
+    begins_at, ends_at = data["begins_at"], data.get("ends_at")
+    if not data.get("begins_now"):
+        return period_text(begins_at, ends_at)
+    return f"from now until {moment_text(ends_at)}" if ends_at else "from now on"

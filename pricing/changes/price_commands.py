@@ -15,7 +15,7 @@ from accounts.models import Customer
 from pricing.changes.rows import PackageRow, PriceRow, SpecificationRow, key_of
 from pricing.changes.stored import price_row
 from pricing.changes.undo import RemovedRow, Superseded, superseded_by
-from pricing.models import BillingItem, Price
+from pricing.models import BillingItem, Price, moment_text
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_DECIMALS
@@ -293,7 +293,7 @@ def _base_price(item: BillingItem, at: dt.datetime) -> Price:
     prices = {price.kind: price for price in reversed(counting)}
     base = prices.get(Kind.LIST_PRICE) or next(reversed(prices.values()), None)
     if base is None:
-        raise ValidationError(f"{item} has no price at {at:%Y-%m-%d %H:%M} UTC.")
+        raise ValidationError(f"{item} has no price at {moment_text(at)}.")
     return base
 
 

@@ -10,7 +10,7 @@ nothing as nothing.
 import csv
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, fields, replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -22,7 +22,7 @@ from pricing.rules.validity import ValidityUnit
 from sensenova_billing.lib.numbers import read_whole_number
 
 LONGEST_QUOTED = 100
-# Package terms may begin or end when the row is applied: no row means the first instant there is.
+# Prices and package terms may begin or end when the row is applied: no row means the first instant there is.
 AT_ONCE = dt.datetime.min.replace(tzinfo=dt.UTC)
 AT_ONCE_TEXT = "at once"
 OrAtOnce = Annotated[dt.datetime, "an instant, or at once"]
@@ -94,8 +94,8 @@ class PriceRow:
     kind: str
     unit_price: Decimal
     unit_size: int
-    begins_at: dt.datetime
-    ends_at: dt.datetime | None = None
+    begins_at: OrAtOnce
+    ends_at: OrAtOnce | None = None
     remove: bool = False
 
 
@@ -164,6 +164,15 @@ SHEETS: dict[str, type[Row]] = {kind.sheet: kind for kind in (GroupRow, ServiceR
 def key_of(row: Row) -> tuple[Any, ...]:
     """Return the key of the row: its sheet and the values that identify it."""
     return (row.sheet, *(getattr(row, name) for name in row.names))
+
+
+def at_once(row: PriceRow, now: dt.datetime) -> PriceRow:
+    """Return the row with what begins or ends now doing so when it is applied."""
+    return replace(
+        row,
+        begins_at=AT_ONCE if row.begins_at == now else row.begins_at,
+        ends_at=AT_ONCE if row.ends_at == now else row.ends_at,
+    )
 
 
 def columns_of(sheet: str) -> list[str]:

@@ -4,8 +4,10 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from pricing.catalogue.offering import fact_of
-from pricing.models import BillingItem, Price
+from pricing.models import BillingItem, Price, moment_text, period_text
 from pricing.rules.kinds import Kind
 from pricing.timeline.geometry import Bar, Lane, Span, counting_prices, span_of, timeline_of
 
@@ -42,6 +44,7 @@ class Outlook:
     now: str
     lanes: list[DrawnLane]
     sentences: list[str]
+    zone: str
 
 
 def prices_of(items: Collection[BillingItem]) -> dict[int, list[Price]]:
@@ -76,12 +79,13 @@ def outlook_of(*, item: BillingItem, prices: Sequence[Price], now: dt.datetime, 
         now=f"{drawn.now:f}",
         lanes=[_lane(lane, by_key) for lane in drawn.lanes],
         sentences=_sentences(counting),
+        zone=timezone.get_current_timezone_name(),
     )
 
 
 def _sentences(counting: list[tuple[dt.datetime, Price]]) -> list[str]:
     sentences = [
-        f"{when}: {price.text}, {'since' if when == 'Now' else 'from'} {at:%Y-%m-%d %H:%M} UTC."
+        f"{when}: {price.text}, {'since' if when == 'Now' else 'from'} {moment_text(at)}."
         for when, (at, price) in zip(WHEN, counting, strict=False)
     ]
     if len(counting) == 1:
@@ -105,6 +109,6 @@ def _bar(bar: Bar, price: Price) -> DrawnBar:
     if (bar.begins_at, bar.ends_at) == (price.begins_at, price.ends_at):
         part = ""
     else:
-        part = f" from {bar.begins_at:%Y-%m-%d %H:%M} until {bar.ends_at:%Y-%m-%d %H:%M}"
+        part = f" {period_text(bar.begins_at, bar.ends_at)}"
     title = f"{price.text}, {price.period_text};{part} {counts}"
     return DrawnBar(text, title, f"{bar.offset:f}", f"{bar.width:f}", bar.counts)

@@ -25,6 +25,12 @@ def minute_text(instant: dt.datetime, zone: dt.tzinfo) -> str:
     return instant_text(instant, zone, timespec="minutes" if is_whole else "seconds")
 
 
+def text_beside_utc(instant: dt.datetime, zone: dt.tzinfo) -> str:
+    """Return e.g. `2026-12-01 00:00 Asia/Shanghai (2026-11-30 16:00 UTC)`; in UTC the latter alone."""
+    utc = f"{minute_text(instant, dt.UTC)} UTC"
+    return utc if str(zone) == "UTC" else f"{minute_text(instant, zone)} {zone} ({utc})"
+
+
 def hour_text(hour: dt.datetime, zone: dt.tzinfo) -> str:
     """Return e.g. `2026-11-23 10:00-11:00`, the hour that begins at this instant.
 

@@ -16,7 +16,15 @@ from pricing.changes.base_form import PlainDecimalField, PriceActionForm, instan
 from pricing.changes.packages.commands import cancel_terms, end_terms, sell_package
 from pricing.changes.packages.rows import A_UNIT, terms_row, with_parts
 from pricing.changes.rows import AT_ONCE, PackageRow, cells_of, read_weights
-from pricing.models import AMOUNT_DIGITS, AMOUNT_PLACES, PackageTerms, Service, ServiceGroup, in_force
+from pricing.models import (
+    AMOUNT_DIGITS,
+    AMOUNT_PLACES,
+    PackageTerms,
+    Service,
+    ServiceGroup,
+    in_force,
+    moment_text,
+)
 from pricing.rules.amounts import package_price_text
 from pricing.rules.methods import PACKAGE_METHODS, BillingMethod
 from pricing.rules.validity import ValidityUnit
@@ -161,7 +169,7 @@ class SellPackageForm(PriceActionForm):
         is_tpm = data["method"] == BillingMethod.TPM_PACKAGE
         unit = f" a unit and {data['validity_unit']}" if is_tpm else ""
         price = package_price_text(data["list_price"], data["offer_price"])
-        until = f" until {data['ends_at']:%Y-%m-%d %H:%M} UTC" if data["ends_at"] else ""
+        until = f" until {moment_text(data['ends_at'])}" if data["ends_at"] else ""
         return f"Sell {data['product']} for {price}{unit} {_begin(data['begins_at'])}{until}"
 
 
@@ -190,7 +198,7 @@ class EndTermsForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `End the sale of SenseChat-5 10M at 2026-12-01 00:00 UTC`."""
         ends_at = self.cleaned_data["ends_at"]
-        when = f"at {ends_at:%Y-%m-%d %H:%M} UTC" if ends_at else "at once"
+        when = f"at {moment_text(ends_at)}" if ends_at else "at once"
         return f"End the sale of {self.cleaned_data['terms'].product} {when}"
 
 
@@ -213,7 +221,7 @@ class CancelTermsForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `Cancel the terms of SenseChat-5 10M from 2026-12-01 00:00 UTC on`."""
         terms = self.cleaned_data["terms"]
-        return f"Cancel the terms of {terms.product} from {terms.begins_at:%Y-%m-%d %H:%M} UTC on"
+        return f"Cancel the terms of {terms.product} from {moment_text(terms.begins_at)} on"
 
 
 def _field(form: forms.Form, name: str) -> Any:
@@ -221,7 +229,7 @@ def _field(form: forms.Form, name: str) -> Any:
 
 
 def _begin(begins_at: Any) -> str:
-    return f"from {begins_at:%Y-%m-%d %H:%M} UTC" if begins_at else "at once"
+    return f"from {moment_text(begins_at)}" if begins_at else "at once"
 
 
 def _known(terms: PackageTerms) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def package(**fields):
 
 
 def show(client, page, sent):
-    return client.get(reverse(page, query={"show": 1, **sent}))
+    return client.get(reverse(page, query={"show": 1, "zone": "UTC", **sent}))
 
 
 def do(client, page, sent, reason="The board decided it."):
@@ -57,7 +57,7 @@ def do(client, page, sent, reason="The board decided it."):
     shown = show(client, page, sent)
     assert shown.context["preview"], text(shown)
     posted = {"reason": reason, "preview": shown.context["preview"].fingerprint}
-    return client.post(reverse(page, query={"show": 1, **sent}), posted, follow=True)
+    return client.post(reverse(page, query={"show": 1, "zone": "UTC", **sent}), posted, follow=True)
 
 
 def on_sale():

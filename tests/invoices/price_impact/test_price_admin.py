@@ -20,7 +20,7 @@ from tests.invoices.browsing import OPERATOR, staff_client, text
 
 pytestmark = pytest.mark.django_db
 
-DAY = dt.timedelta(days=1)
+DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 TODAY = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
 WEEK, LATER = TODAY + 7 * DAY, TODAY + 14 * DAY
 PRICE_ACTIONS = ("change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale")
@@ -49,8 +49,12 @@ def cheaper(**fields):
     return asked | fields
 
 
+def address(deed, asked):
+    return reverse(deed, query={"show": 1, "zone": "UTC", **asked})
+
+
 def show(client, deed, asked):
-    return client.get(reverse(deed, query={"show": 1, **asked}))
+    return client.get(address(deed, asked))
 
 
 def do(client, deed, asked, reason="The board decided it."):
@@ -58,7 +62,7 @@ def do(client, deed, asked, reason="The board decided it."):
     shown = show(client, deed, asked)
     assert shown.context["preview"], text(shown)
     sent = {"reason": reason, "preview": shown.context["preview"].fingerprint}
-    return client.post(reverse(deed, query={"show": 1, **asked}), sent, follow=True)
+    return client.post(address(deed, asked), sent, follow=True)
 
 
 def states(answer):
@@ -189,7 +193,7 @@ def test_of_several_customers_own_prices_the_page_says_so(operator_client, acme,
         "ends_at": written(WEEK),
     }
 
-    shown = operator_client.get(reverse("end_price"), {"show": 1, **asked})
+    shown = operator_client.get(reverse("end_price"), {"show": 1, "zone": "UTC", **asked})
 
     assert "Only the own prices of 2 customers change, and everybody's are shown" in text(shown)
 
@@ -356,8 +360,95 @@ def test_an_end_that_runs_into_a_successor_is_refused_with_the_price_in_the_way(
 def test_a_price_does_not_begin_in_the_past(operator_client):
     shown = show(operator_client, "change_price", cheaper(begins_at=written(TODAY - DAY)))
 
-    assert "A price begins in the future" in reasons(shown)
-    assert shown.context["preview"].effects == []
+    assert "From (UTC): This is in the past: it is" in text(shown)
+    assert shown.context["preview"] is None
+
+
+@pytest.mark.parametrize("deed", ["change_price", "announce_offer", "start_trial"])
+def test_an_end_before_the_beginning_is_the_first_error(operator_client, deed):
+    asked = cheaper(begins_at=written(LATER), ends_at=written(WEEK))
+    asked |= {"items": asked["item"], "percent_off": "20"}
+
+    shown = show(operator_client, deed, asked)
+
+    assert "Nothing was previewed Until (UTC): Until is before From." in text(shown)
+    assert shown.context["preview"] is None
+
+
+def test_times_are_entered_by_the_clock_of_the_person_with_utc_beside(operator_client):
+    local = (WEEK + 8 * HOUR).replace(tzinfo=None)
+
+    shown = text(show(operator_client, "change_price", cheaper(begins_at=written(local), zone="")))
+    do(operator_client, "change_price", cheaper(begins_at=written(local), zone=""))
+
+    both = f"{said(local)} Asia/Shanghai ({said(WEEK)} UTC)"
+    assert "All times are Asia/Shanghai, with UTC beside them." in shown
+    assert f"Change SenseChat input tokens to 0.01 RMB/thousand tokens from {both}" in shown
+    assert prices()[1].begins_at == WEEK
+
+
+def test_a_link_keeps_its_instants_for_a_colleague_with_another_clock(operator_client, operator):
+    local = (WEEK + 8 * HOUR).replace(tzinfo=None)
+    operator.time_zone = "Europe/Berlin"
+    operator.save()
+
+    do(operator_client, "change_price", cheaper(begins_at=written(local), zone="Asia/Shanghai"))
+
+    assert prices()[1].begins_at == WEEK
+
+
+def test_the_list_of_prices_has_the_clock_of_the_person_and_utc(operator_client):
+    price("SenseChat", "input_tokens", "0.001", begins_at=WEEK, kind="limited_time_offer")
+
+    page = text(operator_client.get(reverse("admin:pricing_price_changelist"), {"what": "next"}))
+
+    assert f"{said(WEEK + 8 * HOUR)} Asia/Shanghai ({said(WEEK)} UTC)" in page
+
+
+def test_a_price_begins_now_when_it_is_applied_and_not_when_it_was_shown(operator_client):
+    asked = cheaper(begins_at="", begins_now="on")
+    shown = timezone.now()
+
+    done = do(operator_client, "change_price", asked)
+
+    before, after = prices()
+    assert "Done: Change SenseChat input tokens to 0.01 RMB/thousand tokens from now on." in text(done)
+    assert shown < after.begins_at < timezone.now()
+    assert before.ends_at == after.begins_at
+
+
+def test_an_offer_ends_now_and_a_scheduled_one_is_cancelled(operator_client):
+    kind = Kind.LIMITED_TIME_OFFER
+    begun = price("SenseChat", "input_tokens", "0.001", begins_at=TODAY - DAY, kind=kind)
+    scheduled = price("SenseChat", "output_tokens", "0.001", begins_at=WEEK, kind=kind)
+
+    done = do(operator_client, "end_price", {"prices": [begun.pk, scheduled.pk], "ends_now": "on"})
+
+    begun.refresh_from_db()
+    assert "Done: End 2 prices now, 1 of them cancelled before they begin." in text(done)
+    assert begun.ends_at
+    assert TODAY < begun.ends_at < timezone.now()
+    assert not Price.objects.filter(pk=scheduled.pk).exists()
+
+
+def test_a_price_that_begins_now_is_proposed_and_begins_when_it_is_approved(
+    operator_client, approver, settings
+):
+    settings.PRICE_CHANGES_NEED_APPROVAL = True
+    do(operator_client, "change_price", cheaper(begins_now="on"))
+    proposed = timezone.now()
+
+    decide(approver, Proposal.objects.get(), "approved")
+
+    assert proposed < prices()[1].begins_at < timezone.now()
+
+
+def test_showing_the_effect_jumps_to_it_and_to_a_refusal(operator_client):
+    page = show(operator_client, "change_price", cheaper()).content.decode()
+    refused = show(operator_client, "change_price", cheaper(unit_price="")).content.decode()
+
+    assert 'action="#effect"' in page
+    assert page.count('id="effect"') == refused.count('id="effect"') == 1
 
 
 WRONG = {
@@ -396,7 +487,7 @@ def test_what_was_not_shown_is_not_done(operator_client):
     do(operator_client, "change_price", cheaper(unit_price="0.011", begins_at=written(WEEK - DAY)))
     sent = {"reason": "Late.", "preview": shown.context["preview"].fingerprint}
 
-    answer = operator_client.post(reverse("change_price", query={"show": 1, **cheaper()}), sent)
+    answer = operator_client.post(address("change_price", cheaper()), sent)
 
     assert "Prices have changed since the preview, so nothing was changed." in text(answer)
     assert Decimal("0.01") not in {one.unit_price.normalize() for one in prices()}
@@ -409,9 +500,7 @@ def test_what_would_have_another_effect_than_was_shown_is_not_done(operator_clie
     Price.objects.filter(pk=offer.pk).update(ends_at=WEEK + DAY)
     sent = {"reason": "Dearer.", "preview": shown.context["preview"].fingerprint}
 
-    answer = operator_client.post(
-        reverse("change_price", query={"show": 1, **cheaper(unit_price="99")}), sent
-    )
+    answer = operator_client.post(address("change_price", cheaper(unit_price="99")), sent)
 
     assert "Prices have changed since the preview, so nothing was changed." in text(answer)
     assert Decimal(99) not in {one.unit_price for one in prices()}
@@ -422,7 +511,7 @@ def test_that_prices_have_changed_is_said_also_where_the_reason_is_missing(opera
     do(operator_client, "change_price", cheaper(unit_price="0.011", begins_at=written(WEEK - DAY)))
     sent = {"reason": "", "preview": shown.context["preview"].fingerprint}
 
-    answer = operator_client.post(reverse("change_price", query={"show": 1, **cheaper()}), sent)
+    answer = operator_client.post(address("change_price", cheaper()), sent)
 
     assert "Prices have changed since the preview" in text(answer)
 
@@ -430,10 +519,10 @@ def test_that_prices_have_changed_is_said_also_where_the_reason_is_missing(opera
 @pytest.mark.parametrize("deed", PRICE_ACTIONS)
 def test_who_may_only_look_opens_no_deed_and_changes_nothing(deed):
     client = staff_client("view_price")
-    address = reverse(deed, query={"show": 1, **cheaper()})
+    page = reverse(deed, query={"show": 1, **cheaper()})
 
-    assert client.get(address).status_code == 403
-    assert client.post(address, {"reason": "Why not.", "preview": ""}).status_code == 403
+    assert client.get(page).status_code == 403
+    assert client.post(page, {"reason": "Why not.", "preview": ""}).status_code == 403
     assert len(prices()) == 1
 
 

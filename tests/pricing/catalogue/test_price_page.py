@@ -314,7 +314,9 @@ def test_a_billing_item_tells_its_price_its_next_change_and_its_timeline(operato
         reverse("admin:pricing_billingitem_change", args=[item("SenseChat", "input_tokens").pk])
     )
 
-    next_one = f"{later:%Y-%m-%d %H:%M}: 0.001 RMB/thousand tokens (limited-time offer)"
+    local = later.astimezone(MIDNIGHT.tzinfo)
+    both = f"{local:%Y-%m-%d %H:%M} Asia/Shanghai ({later:%Y-%m-%d %H:%M} UTC)"
+    next_one = f"{both}: 0.001 RMB/thousand tokens (limited-time offer)"
     assert next_one in words(listed.content.decode())
     assert "Now: 0.012 RMB/thousand tokens" in words(shown.content.decode())
     assert "Next: 0.001 RMB/thousand tokens (limited-time offer)" in words(shown.content.decode())
