@@ -325,6 +325,10 @@ TAX_RATE = env.decimal("TAX_RATE", default=Decimal("0.06"))
 
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
+# By more than how many percent up or down a price may change only after a second confirmation; a list price
+# of 0 always needs one.
+PRICE_CONFIRM_ABOVE_PERCENT = env.int("PRICE_CONFIRM_ABOVE_PERCENT", default=100)
+PRICE_CONFIRM_BELOW_PERCENT = env.int("PRICE_CONFIRM_BELOW_PERCENT", default=50)
 
 # The store of the windows of call limits (usage/limits/stores/choice.py): PostgreSQL unless a Redis is named;
 # while that Redis is unavailable, no call is admitted ("refuse") or PostgreSQL takes over ("postgresql").

@@ -165,7 +165,11 @@ def test_a_catalogue_file_carries_it_out_and_in(acme, kind):
 
     reading = read_rows(data=csv_file([*all_rows(), row]), name="prices.csv")
     apply_rows(
-        rows=[stated.row for stated in reading.stated], by="operator", reason="A test.", now=timezone.now()
+        rows=[stated.row for stated in reading.stated],
+        by="operator",
+        reason="A test.",
+        now=timezone.now(),
+        confirmed=True,
     )
 
     assert reading.problems == []

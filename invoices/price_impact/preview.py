@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from invoices.price_impact.simulate import PriceEffect, price_effects
+from invoices.price_impact.warnings import warnings_of
 from pricing.catalogue.offering import fact_of
 from pricing.changes.apply import WRITTEN, RowChange, RowState, catalogue_locked, dry_run, is_refused
+from pricing.changes.checks.steep import SteepChange
 from pricing.changes.rows import DATED, AliasRow, PackageRow, PriceRow, Row
 from pricing.models import ITEM_ORDER, BillingItem, Price
 from pricing.rules.measures import whole_and_parts
@@ -32,6 +34,7 @@ class ChangePreview:
     """The result of each row and, unless one is refused, the effect on the usage of the last 30 days.
 
     There is an effect for each of the first intervals with other prices; `later_effects` counts the rest.
+    `steep` needs a second confirmation, `warnings` may not be meant.
     """
 
     changes: list[RowChange]
@@ -39,6 +42,8 @@ class ChangePreview:
     effects: list[PriceEffect]
     later_effects: int
     outlooks: list[ItemOutlook]
+    steep: list[SteepChange]
+    warnings: list[str]
 
     @property
     def days(self) -> int:
@@ -88,6 +93,8 @@ def preview_of(*, rows: Sequence[Row], now: dt.datetime) -> ChangePreview:
             _outlook(item, before.get(item.pk, []), None if is_refused(changes) else after[item.pk], now)
             for item in items
         ],
+        steep=[] if is_refused(changes) else outcome.steep,
+        warnings=[] if is_refused(changes) else warnings_of(before=before, after=after, now=now),
     )
 
 

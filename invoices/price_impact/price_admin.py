@@ -23,6 +23,7 @@ from invoices.price_impact.tables import effect_tables
 from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import submit_rows
 from pricing.changes.base_form import LONGEST_ACTION, PriceActionForm, is_key
+from pricing.changes.checks.steep import NOT_CONFIRMED, Unconfirmed
 from pricing.changes.forms import (
     ChangePriceForm,
     CopyPricesForm,
@@ -129,7 +130,11 @@ def _do(
             by=request.user.get_username(),
             reason=reason.cleaned_data["reason"],
             now=price_form.now,
+            confirmed=request.POST.get("confirmed") == "yes",
         )
+    except Unconfirmed:
+        reason.add_error(None, NOT_CONFIRMED)
+        return None
     except StalePreview:
         return None  # the page shows a new preview and says why
     except ChangesRefused as refused:

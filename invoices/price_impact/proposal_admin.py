@@ -17,6 +17,7 @@ from invoices.price_impact.tables import effect_tables
 from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import decide_proposal, rows_of
 from pricing.changes.approval_admin import MAY_APPROVE
+from pricing.changes.checks.steep import NOT_CONFIRMED, Unconfirmed
 from pricing.changes.rows import BadCell
 from pricing.models import Decision, Proposal
 from sensenova_billing.lib import clock
@@ -118,7 +119,10 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
                 by=request.user.get_username(),
                 now=clock.now(),
                 seen=request.POST.get("preview", ""),
+                confirmed=request.POST.get("confirmed") == "yes",
             )
+        except Unconfirmed:
+            messages.error(request, NOT_CONFIRMED)
         except ValidationError as error:
             messages.error(request, f"Nothing was changed. {' '.join(error.messages)}")
         except StalePreview:

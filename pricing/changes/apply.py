@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
 
 from accounts.audit.context import set_audit_context
+from pricing.changes.checks.steep import SteepChange, Unconfirmed, steep_changes
 from pricing.changes.constraint_messages import constraint_of, refusal_text
 from pricing.changes.packages.rows import check_terms, remove_terms, save_terms
 from pricing.changes.rows import (
@@ -59,7 +60,7 @@ class RowChange:
 
 @dataclass(frozen=True)
 class DryRun:
-    """The result of a dry run, with a fingerprint of it.
+    """The result of a dry run, with a fingerprint of it, and the changes that need a second confirmation.
 
     Two runs have the same fingerprint only if they would do the same to the same prices and package terms: it
     covers the other prices of the same billing items, and the other terms of the same products, too.
@@ -67,6 +68,7 @@ class DryRun:
 
     changes: list[RowChange]
     fingerprint: str
+    steep: list[SteepChange]
 
 
 class ChangesRefused(Exception):
@@ -120,11 +122,18 @@ def dry_run(*, rows: Sequence[Row], now: dt.datetime) -> Iterator[DryRun]:
 
 
 def apply_rows(
-    *, rows: Sequence[Row], by: str, reason: str, now: dt.datetime, seen: str | None = None
+    *,
+    rows: Sequence[Row],
+    by: str,
+    reason: str,
+    now: dt.datetime,
+    seen: str | None = None,
+    confirmed: bool = False,
 ) -> list[RowChange]:
     """Change the catalogue by all of these rows and return what each did; or raise ChangesRefused.
 
-    Raises StalePreview if `seen`, the fingerprint of the approved preview, is not that of these rows now.
+    Raises StalePreview if `seen`, the fingerprint of the approved preview, is not that of these rows now, and
+    Unconfirmed if steep changes of prices are among them that were not `confirmed`.
     """
     with catalogue_locked():
         set_audit_context(by=by, reason=reason)
@@ -133,6 +142,8 @@ def apply_rows(
             raise StalePreview
         if is_refused(outcome.changes):
             raise ChangesRefused(outcome.changes)
+        if outcome.steep and not confirmed:
+            raise Unconfirmed(outcome.steep)
         _check_constraints(outcome.changes)
     return outcome.changes
 
@@ -164,7 +175,23 @@ def _write(rows: Sequence[Row], now: dt.datetime) -> DryRun:
             changes[place] = _write_row(row, stored, now, instant)
         written.add(key_of(row))
     in_order = _without_gaps([changes[place] for place in range(len(rows))])
-    return DryRun(in_order, _fingerprint(in_order, stored, instant))
+    return DryRun(in_order, _fingerprint(in_order, stored, instant), _steep(in_order, stored))
+
+
+def _steep(changes: Sequence[RowChange], stored: StoredCatalogue) -> list[SteepChange]:
+    written = [
+        one.row
+        for one in changes
+        if one.state in WRITTEN and isinstance(one.row, PriceRow) and not _keeps_terms(one.row, one.before)
+    ]
+    return steep_changes(
+        written=written, before=stored.prices_of({(row.service, row.measure) for row in written})
+    )
+
+
+def _keeps_terms(row: PriceRow, before: Row | None) -> bool:
+    """Whether a stored price costs the same as before, and only its end moves."""
+    return isinstance(before, PriceRow) and row == replace(before, ends_at=row.ends_at)
 
 
 def _moved(row: Row, of: dt.datetime, to: dt.datetime) -> Row:

@@ -9,20 +9,28 @@ from django.db import transaction
 
 from accounts.audit.context import audit_context, set_audit_context
 from pricing.changes.apply import ChangesRefused, StalePreview, apply_rows, dry_run, is_refused
+from pricing.changes.checks.steep import Unconfirmed
 from pricing.changes.rows import Row, cells_of, row_of
 from pricing.models import Decision, Proposal
 
 
 def submit_rows(
-    *, action: str, rows: Sequence[Row], seen: str, by: str, reason: str, now: dt.datetime
+    *,
+    action: str,
+    rows: Sequence[Row],
+    seen: str,
+    by: str,
+    reason: str,
+    now: dt.datetime,
+    confirmed: bool = False,
 ) -> Proposal | None:
     """Change the catalogue by these rows, or propose it where a second person has to approve.
 
-    Returns the proposal, or None if the change was made. Raises ChangesRefused, and StalePreview if the
-    fingerprint `seen` is not that of these rows now.
+    Returns the proposal, or None if the change was made. Raises ChangesRefused, StalePreview if the
+    fingerprint `seen` is not that of these rows now, and Unconfirmed for steep changes not `confirmed`.
     """
     if not settings.PRICE_CHANGES_NEED_APPROVAL:
-        apply_rows(rows=rows, by=by, reason=reason, now=now, seen=seen)
+        apply_rows(rows=rows, by=by, reason=reason, now=now, seen=seen, confirmed=confirmed)
         return None
     with dry_run(rows=rows, now=now) as outcome:
         pass
@@ -30,6 +38,8 @@ def submit_rows(
         raise StalePreview
     if is_refused(outcome.changes):
         raise ChangesRefused(outcome.changes)
+    if outcome.steep and not confirmed:
+        raise Unconfirmed(outcome.steep)
     with audit_context(by=by, reason=reason):
         return Proposal.objects.create(
             deed=action,
@@ -47,12 +57,19 @@ def rows_of(proposal: Proposal) -> list[Row]:
 
 @transaction.atomic
 def decide_proposal(
-    *, proposal: Proposal, decision: Decision, by: str, now: dt.datetime, seen: str = ""
+    *,
+    proposal: Proposal,
+    decision: Decision,
+    by: str,
+    now: dt.datetime,
+    seen: str = "",
+    confirmed: bool = False,
 ) -> Proposal:
     """Approve, refuse or withdraw a proposal that waits; approving it applies it as it was seen.
 
     Raises ValidationError if this person may not decide or it was decided already, StalePreview if an
-    approval would have another result than the one seen, and ChangesRefused if the rows no longer fit.
+    approval would have another result than the one seen, ChangesRefused if the rows no longer fit, and
+    Unconfirmed if the approval confirms no steep changes.
     """
     held = Proposal.objects.select_for_update().get(pk=proposal.pk)
     if held.decision:
@@ -62,7 +79,7 @@ def decide_proposal(
     set_audit_context(by=by, reason=held.reason)
     if decision == Decision.APPROVED:
         why = f"{held.reason} (proposed by {held.proposed_by})"
-        apply_rows(rows=rows_of(held), by=by, reason=why, now=now, seen=seen)
+        apply_rows(rows=rows_of(held), by=by, reason=why, now=now, seen=seen, confirmed=confirmed)
     held.decision, held.decided_by, held.decided_at = decision, by, now
     held.save()
     return held

@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
 
 from pricing.changes.apply import WRITTEN, ChangesRefused, RowChange, RowState, StalePreview
+from pricing.changes.checks.steep import NOT_CONFIRMED, Unconfirmed
 from pricing.changes.rows import Row, cells_of
 from pricing.changes.stored import all_rows
 from pricing.files.formats import Reading, csv_file, xlsx_file
@@ -116,9 +117,20 @@ def _confirm(request: HttpRequest, now: dt.datetime) -> dict[str, Any] | None:
     if form_is_valid:
         reason = form.cleaned_data["reason"]
         try:
-            proposal = import_rows(name=name, reading=reading, seen=seen, by=person, reason=reason, now=now)
+            proposal = import_rows(
+                name=name,
+                reading=reading,
+                seen=seen,
+                by=person,
+                reason=reason,
+                now=now,
+                confirmed=request.POST.get("confirmed") == "yes",
+            )
         except (StalePreview, ChangesRefused):
             pass  # the page shows a new preview and says that it differs
+        except Unconfirmed:
+            form.add_error(None, NOT_CONFIRMED)
+            return _previewed(request, name, reading, now, form)
         else:
             messages.success(request, _done(name, proposal))
             return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pricing.changes.apply import WRITTEN, ChangesRefused, DryRun, RowChange, RowState, dry_run
 from pricing.changes.approval import submit_rows
+from pricing.changes.checks.steep import SteepChange
 from pricing.changes.rows import cells_of
 from pricing.files.formats import Reading
 from pricing.models import Proposal
@@ -29,6 +30,7 @@ class Preview:
     refusals: list[RefusedLine]
     counts: dict[RowState, int]
     fingerprint: str
+    steep: list[SteepChange]
 
     @property
     def is_applicable(self) -> bool:
@@ -43,17 +45,27 @@ def preview_import(*, reading: Reading, now: dt.datetime) -> Preview:
 
 
 def import_rows(
-    *, name: str, reading: Reading, seen: str, by: str, reason: str, now: dt.datetime
+    *,
+    name: str,
+    reading: Reading,
+    seen: str,
+    by: str,
+    reason: str,
+    now: dt.datetime,
+    confirmed: bool = False,
 ) -> Proposal | None:
     """Change the catalogue by what was read, or propose it, as the preview with this fingerprint showed it.
 
-    Raises ChangesRefused, or StalePreview if the result would now be another.
+    Raises ChangesRefused, StalePreview if the result would now be another, and Unconfirmed for steep changes
+    of prices that were not `confirmed`.
     """
     if reading.problems:
         raise ChangesRefused([])
     rows = [stated.row for stated in reading.stated]
     action = f"Import of {name}"[: Proposal._meta.get_field("deed").max_length]
-    return submit_rows(action=action, rows=rows, seen=seen, by=by, reason=reason, now=now)
+    return submit_rows(
+        action=action, rows=rows, seen=seen, by=by, reason=reason, now=now, confirmed=confirmed
+    )
 
 
 def _preview(reading: Reading, outcome: DryRun) -> Preview:
@@ -72,6 +84,7 @@ def _preview(reading: Reading, outcome: DryRun) -> Preview:
         refusals=unreadable + refused,
         counts={state: counts[state] for state in RowState},
         fingerprint=outcome.fingerprint,
+        steep=outcome.steep,
     )
 
 

@@ -50,7 +50,9 @@ class Outlook:
 def prices_of(items: Collection[BillingItem]) -> dict[int, list[Price]]:
     """Read all prices of these items by the item's key, everybody's and customers' own."""
     prices: dict[int, list[Price]] = {item.pk: [] for item in items}
-    for price in Price.objects.filter(billing_item__in=items).select_related("billing_item", "customer"):
+    for price in Price.objects.filter(billing_item__in=items).select_related(
+        "billing_item__service", "customer"
+    ):
         prices[price.billing_item_id].append(price)
     return prices
 

@@ -46,7 +46,7 @@ def offer():
 
 
 def apply(rows, seen=None):
-    return apply_rows(rows=rows, by="operator", reason="to test", now=NOW, seen=seen)
+    return apply_rows(rows=rows, by="operator", reason="to test", now=NOW, seen=seen, confirmed=True)
 
 
 def end_of_offer(offer, ends_at):

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.audit.context import LONGEST_REASON
 from pricing.changes.apply import WRITTEN, ChangesRefused, StalePreview
+from pricing.changes.checks.steep import Unconfirmed
 from pricing.files.formats import BadFile, Reading, read_rows
 from pricing.files.imports import Preview, import_rows, preview_import, row_name
 from sensenova_billing.lib import clock
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="CSV or XLSX.")
         parser.add_argument("--apply", action="store_true", help="Make the changes, all or none.")
+        parser.add_argument("--confirm", action="store_true", help="Steep changes of prices are meant.")
         parser.add_argument("--reason", default="", help="Why; kept in the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,8 +38,18 @@ class Command(BaseCommand):
             return
         try:
             proposal = import_rows(
-                name=file.name, reading=reading, seen=preview.fingerprint, by=BY, reason=reason, now=now
+                name=file.name,
+                reading=reading,
+                seen=preview.fingerprint,
+                by=BY,
+                reason=reason,
+                now=now,
+                confirmed=options["confirm"],
             )
+        except Unconfirmed as error:
+            raise CommandError(
+                f"Nothing was changed. Is this meant: {error}? If so, give --confirm as well."
+            ) from error
         except StalePreview as error:
             raise CommandError(MOVED) from error
         except ChangesRefused as refused:

@@ -61,7 +61,7 @@ def do(client, deed, asked, reason="The board decided it."):
     """Look at the plan, give the reason and press the button."""
     shown = show(client, deed, asked)
     assert shown.context["preview"], text(shown)
-    sent = {"reason": reason, "preview": shown.context["preview"].fingerprint}
+    sent = {"reason": reason, "preview": shown.context["preview"].fingerprint, "confirmed": "yes"}
     return client.post(address(deed, asked), sent, follow=True)
 
 

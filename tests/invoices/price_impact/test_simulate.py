@@ -68,7 +68,7 @@ def costs(cost, without, changed):
 
 
 def do(rows):
-    apply_rows(rows=rows, by="operator", reason="to test", now=NOW)
+    apply_rows(rows=rows, by="operator", reason="to test", now=NOW, confirmed=True)
 
 
 def used(event_id="call-1", **fields):

@@ -561,7 +561,7 @@ class History(RuleBasedStateMachine):
         self.deeds += 1
         try:
             # All of a history is one transaction: by the reason one deed is told from the next.
-            apply_rows(rows=deed(), by="test", reason=f"deed {self.deeds}", now=self.now)
+            apply_rows(rows=deed(), by="test", reason=f"deed {self.deeds}", now=self.now, confirmed=True)
             with connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
                 cursor.execute("SET CONSTRAINTS ALL DEFERRED")

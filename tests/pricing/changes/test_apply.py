@@ -34,7 +34,7 @@ CHANGE = [replace(IN_FORCE, ends_at=SOON), CHEAPER]
 
 
 def apply(rows, reason="to test"):
-    return apply_rows(rows=rows, by="operator", reason=reason, now=NOW)
+    return apply_rows(rows=rows, by="operator", reason=reason, now=NOW, confirmed=True)
 
 
 def preview(rows):

@@ -113,7 +113,8 @@ def test_what_is_approved_is_what_was_seen(approval):
     """Another price has come meanwhile: what the proposal would do now, nobody has seen."""
     proposal = submit()
     seen = plan_of(rows_of(proposal))
-    apply_rows(rows=[replace(CHEAPER, unit_price=Decimal(9)), CHANGE[0]], by="x", reason="", now=NOW)
+    other = [replace(CHEAPER, unit_price=Decimal("0.02")), CHANGE[0]]
+    apply_rows(rows=other, by="x", reason="", now=NOW)
 
     with pytest.raises(StalePreview):
         decide_proposal(proposal=proposal, decision=Decision.APPROVED, by="kim", now=NOW, seen=seen)

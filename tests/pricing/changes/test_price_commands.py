@@ -39,7 +39,7 @@ def day(number):
 
 
 def do(rows, reason="to test"):
-    changes = apply_rows(rows=rows, by="operator", reason=reason, now=NOW)
+    changes = apply_rows(rows=rows, by="operator", reason=reason, now=NOW, confirmed=True)
     commit()
     return changes
 

@@ -432,3 +432,28 @@ def test_the_worked_example_of_the_documentation_does_what_it_says(operator_clie
 
     assert document.partition("The preview says: ")[2].partition(".")[0] in text(shown)
     assert shown.context["refusals"] == []
+
+
+def test_a_steep_change_in_a_file_needs_a_second_confirmation(tmp_path):
+    steep = replace(CHANGE[1], unit_price=Decimal(12))
+    file = tmp_path / "steep.csv"
+    file.write_bytes(csv_file([CHANGE[0], steep]))
+
+    with pytest.raises(CommandError, match=r"from 0.012 to 12 RMB/thousand tokens, \+99,900 %"):
+        call_command("import_catalogue", file, apply=True)
+    assert steep not in all_rows()
+
+    call_command("import_catalogue", file, apply=True, confirm=True)
+    assert steep in all_rows()
+
+
+def test_a_steep_change_in_an_uploaded_file_is_asked_about(operator_client):
+    steep = [CHANGE[0], replace(CHANGE[1], unit_price=Decimal(12))]
+    shown = upload(operator_client, csv_file(steep))
+
+    refused = confirm(operator_client, shown)
+    assert "Yes: SenseChat input tokens from 0.012 to 12 RMB/thousand tokens, +99,900 %." in text(refused)
+    assert "Nothing was changed. Tick that the figures" in text(refused)
+
+    confirm(operator_client, shown, confirmed="yes")
+    assert steep[1] in all_rows()
