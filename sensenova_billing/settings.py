@@ -452,7 +452,7 @@ UNFOLD = {
     "SITE_SYMBOL": "receipt_long",
     "SITE_URL": reverse_lazy("overview"),
     "SHOW_VIEW_ON_SITE": False,
-    "SITE_SUBHEADER": "All times are UTC",
+    "SITE_SUBHEADER": "Times are UTC unless named",
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("billing/icon.svg")}
     ],

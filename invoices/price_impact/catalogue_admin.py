@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from pricing import admin as catalogue
 from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, state_of
+from pricing.rules.kinds import Kind
 from sensenova_billing.lib.admin.decorators import action
 
 # Not the permission itself: unfold would look for it in a database that is still empty.
@@ -43,6 +44,7 @@ class PriceListButtons(PriceButtons):
         "announce_offer",
         "start_trial",
         "end_price",
+        "take_back",
         "copy_prices",
         "put_on_sale",
     )
@@ -51,6 +53,7 @@ class PriceListButtons(PriceButtons):
     announce_offer = button_to("announce_offer", "Announce an offer")
     start_trial = button_to("start_trial", "Start a free trial")
     end_price = button_to("end_price", "End or cancel")
+    take_back = button_to("take_back", "Take back an announcement")
     copy_prices = button_to("copy_prices", "Copy a customer's prices")
     put_on_sale = button_to("put_on_sale", "Put an item on sale")
 
@@ -78,7 +81,7 @@ class BillingItemAdmin(PriceListButtons, catalogue.BillingItemAdmin):
 class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
     """Every price, with what can still be done to it."""
 
-    actions_detail = ("change_this", "end_this", "cancel_this")
+    actions_detail = ("change_this", "end_this", "cancel_this", "take_back_this")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """End what is in force, cancel what is scheduled; what has ended is history."""
@@ -86,8 +89,10 @@ class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
         useless = {
             IN_FORCE: {"cancel_this"},
             SCHEDULED: {"end_this"},
-            ENDED: {"end_this", "cancel_this"},
+            ENDED: {"end_this", "cancel_this", "take_back_this"},
         }[state_of(price) if price else ENDED]
+        if price and price.kind == Kind.LIST_PRICE:
+            useless.add("take_back_this")
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.action_name.removeprefix("pricing_price_") not in useless]
 
@@ -113,6 +118,12 @@ class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
         """With the price ticked."""
         price = self.get_object_or_404(request, object_id)
         return redirect(reverse("end_price", query={"prices": price.pk}))
+
+    @action(description="Take back its announcement", permissions=[MAY_CHANGE_PRICES])
+    def take_back_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """With what was announced together with it."""
+        price = self.get_object_or_404(request, object_id)
+        return redirect(reverse("take_back", query={"announcement": price.pk}))
 
     @action(description="Cancel this price", permissions=[MAY_CHANGE_PRICES])
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:

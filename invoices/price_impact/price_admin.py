@@ -20,6 +20,7 @@ from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.price_impact.preview import STALE, preview_of
 from invoices.price_impact.tables import effect_tables
+from pricing.changes.announcements.forms import TakeBackForm
 from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import submit_rows
 from pricing.changes.base_form import LONGEST_ACTION, PriceActionForm, is_key
@@ -199,6 +200,13 @@ end_price = view_of(
         "Offers, free trials and customers' own prices that end, or that are taken back before they begin.",
         EndPriceForm,
         "admin/pick_prices.html",
+    )
+)
+take_back = view_of(
+    PriceActionPage(
+        "Take back an announcement",
+        "All offers or free trials that were announced together, in one step.",
+        TakeBackForm,
     )
 )
 copy_prices = view_of(

@@ -64,7 +64,8 @@ class PriceEffect:
     """What a period's usage would have cost in one interval, by customer and by billing item.
 
     `customer` is set if only that customer's prices change; `own_price_customers` counts the customers if
-    only negotiated prices change, and is 0 otherwise.
+    only negotiated prices change, and is 0 otherwise. Then the effect is about these customers alone, and
+    names those without usage too.
     """
 
     interval: PriceInterval
@@ -138,6 +139,7 @@ def _parameters(items: Sequence[BillingItem], intervals: Sequence[PriceInterval]
         for number, interval in enumerate(intervals)
         for item in items
         for customer in [None, *(owner for of, owner in own if of == item.service_id)]
+        if _is_concerned(interval, customer)
     ]
     names = ("numbers", "rated", "scopes", "without", "changed")
     columns: Iterable[Collection[Any]] = zip(*rates, strict=True) if rates else [()] * len(names)
@@ -147,6 +149,12 @@ def _parameters(items: Sequence[BillingItem], intervals: Sequence[PriceInterval]
         "measures": [str(item.measure) for item in items],
         "wholes": [wholes[item.pk] for item in items],
     } | {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _is_concerned(interval: PriceInterval, customer: int | None) -> bool:
+    """Whether the effect is about these customers: where only own prices change, about no others."""
+    concerned = {one for _, one in interval.differing}
+    return not concerned or None in concerned or customer in concerned
 
 
 def _rates(
@@ -174,8 +182,14 @@ def _effect(
     by_item = {row[0]: row for row in rows if row[0] is not None}
     concerned = {customer or 0 for _, customer in interval.differing}
     own_price_customers = 0 if 0 in concerned else len(concerned)
-    customer = Customer.objects.get(pk__in=concerned) if own_price_customers == 1 else None
+    named = list(Customer.objects.filter(pk__in=concerned - {0})) if own_price_customers else []
+    customer = named[0] if own_price_customers == 1 else None
     customers = [_customer_effect(row) for row in rows if row[0] is None]
+    with_usage = {one.customer_code for one in customers}
+    unused = dict.fromkeys(Measure, 0)
+    customers += [
+        CustomerEffect(one.code, one.name, unused, Costs()) for one in named if one.code not in with_usage
+    ]
     return PriceEffect(
         interval=interval,
         customer=customer,

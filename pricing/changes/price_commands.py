@@ -137,6 +137,24 @@ def cancel_price(*, price: Price) -> list[PriceRow]:
     return draft.rows()
 
 
+def take_back(*, prices: Sequence[Price], continued: Mapping[int, Price], now: dt.datetime) -> list[PriceRow]:
+    """Return the rows that take back prices that were announced together.
+
+    Those that have not begun are cancelled, the others end now; what one of them interrupts in its own
+    series, by its key in `continued`, then goes on at once.
+    """
+    draft = _Draft()
+    for price in prices:
+        if price.begins_at <= now:
+            draft.end(price_row(price), now)
+            if price.pk in continued:
+                draft.supersede(replace(price_row(continued[price.pk]), begins_at=now))
+    scheduled = [price for price in prices if price.begins_at > now]
+    for price in sorted(scheduled, key=lambda price: price.begins_at, reverse=True):
+        draft.cancel(price)
+    return draft.rows()
+
+
 def copy_prices(*, source: Customer, target: Customer, begins_at: dt.datetime) -> list[PriceRow]:
     """Return the rows that copy one customer's own prices, from this instant on, to another customer."""
     draft = _Draft()

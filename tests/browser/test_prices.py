@@ -109,3 +109,20 @@ def test_a_viewer_sees_prices_and_cannot_change_them(admin, page, used):
     assert not page.get_by_role("link", name="Change price").first.is_visible()
     for deed in ("change", "offer", "trial", "end", "copy", "put-on-sale"):
         assert page.goto(f"/admin/prices/{deed}").status == 403
+
+
+def test_a_group_ticks_what_is_beneath_it_and_the_page_jumps_to_the_effect(admin, operator, used):
+    page = admin(operator)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("/admin/prices/offer")
+    page.get_by_label("All of General", exact=True).check()
+    assert page.locator("[name=items]:checked").count() == 10
+
+    page.locator("[name=items]:checked").first.uncheck()
+    assert page.locator("[name=groups]:checked").count() == 0
+    page.fill("[name=percent_off]", "10")
+    press(page, "Show the effect")
+
+    heading = page.get_by_role("heading", name="Changes", exact=True)
+    heading.wait_for()
+    assert 0 <= heading.bounding_box()["y"] < 300

@@ -23,7 +23,15 @@ pytestmark = pytest.mark.django_db
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 TODAY = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
 WEEK, LATER = TODAY + 7 * DAY, TODAY + 14 * DAY
-PRICE_ACTIONS = ("change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale")
+PRICE_ACTIONS = (
+    "change_price",
+    "announce_offer",
+    "start_trial",
+    "end_price",
+    "copy_prices",
+    "put_on_sale",
+    "take_back",
+)
 
 
 def written(instant):
@@ -181,7 +189,17 @@ def test_of_one_customers_prices_the_page_says_whose_they_are(operator_client, a
 
     shown = text(show(operator_client, "change_price", cheaper(customer="acme")))
 
-    assert "Only what acme pays changes, and the prices are acme's" in shown
+    assert "Only what acme pays changes: prices, quantities and costs are acme's." in shown
+    assert "Globex GmbH" not in shown
+    assert "affects 1 of 1 customer." in shown
+
+
+def test_the_effect_names_the_customer_it_is_for_without_usage_too(operator_client, acme, globex):
+    record(report("globex", customer="globex", service="SenseChat", input_tokens=1000, output_tokens=None))
+
+    (effect,) = show(operator_client, "change_price", cheaper(customer="acme")).context["preview"].effects
+
+    assert [(one.customer_code, one.costs) for one in effect.customers] == [("acme", Costs())]
 
 
 def test_of_several_customers_own_prices_the_page_says_so(operator_client, acme, globex):
@@ -195,7 +213,7 @@ def test_of_several_customers_own_prices_the_page_says_so(operator_client, acme,
 
     shown = operator_client.get(reverse("end_price"), {"show": 1, "zone": "UTC", **asked})
 
-    assert "Only the own prices of 2 customers change, and everybody's are shown" in text(shown)
+    assert "Only the contract prices of 2 customers change" in text(shown)
 
 
 def test_of_many_stretches_the_first_are_shown_and_the_others_counted(operator_client):

@@ -452,7 +452,7 @@ def test_a_steep_change_in_an_uploaded_file_is_asked_about(operator_client):
     shown = upload(operator_client, csv_file(steep))
 
     refused = confirm(operator_client, shown)
-    assert "Yes: SenseChat input tokens from 0.012 to 12 RMB/thousand tokens, +99,900 %." in text(refused)
+    assert "Yes: SenseChat input tokens from 0.012 to 12 RMB/thousand tokens, +99,900 %" in text(refused)
     assert "Nothing was changed. Tick that the figures" in text(refused)
 
     confirm(operator_client, shown, confirmed="yes")

@@ -1,0 +1,1 @@
+"""Offers and trials that were announced together, to be taken back together."""
