@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
 from accounts.models import AuditEntry, Customer
@@ -37,6 +37,7 @@ from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+from sensenova_billing.lib.local_time import minute_text
 
 SOON = dt.timedelta(days=30)
 SOONEST_FIRST = {"next": ("begins_at", "billing_item"), "soon": ("ends_at", "billing_item")}
@@ -76,12 +77,22 @@ class Period:
     @display(description="from", ordering="begins_at")
     def from_text(self, price: Price) -> str:
         """The first instant at which it is in force."""
-        return moment_text(price.begins_at)
+        return _both(price.begins_at)
 
     @display(description="until", ordering="ends_at")
     def until_text(self, price: Price) -> str:
         """The first instant at which it is not."""
-        return moment_text(price.ends_at) if price.ends_at else "no end"
+        return _both(price.ends_at) if price.ends_at else "no end"
+
+
+def _both(instant: dt.datetime) -> str:
+    """An instant by the clock in use, and in UTC below it."""
+    zone = timezone.get_current_timezone()
+    utc = f"{minute_text(instant, dt.UTC)} UTC"
+    if str(zone) == "UTC":
+        return utc
+    lines = [(minute_text(instant, zone), "14px"), (zone, "12px"), (utc, "12px")]
+    return format_html_join("", '<div style="white-space: nowrap; font-size: {1}">{0} </div>', lines)
 
 
 class WhatFilter(admin.SimpleListFilter):

@@ -39,14 +39,12 @@ class PriceButtons:
 class PriceListButtons(PriceButtons):
     """With the buttons of all price actions above the list."""
 
+    # More buttons would leave no room for the title.
     actions_list = (
         "change_price",
         "announce_offer",
-        "start_trial",
         "end_price",
-        "take_back",
-        "copy_prices",
-        "put_on_sale",
+        {"title": "More", "items": ["start_trial", "take_back", "copy_prices", "put_on_sale"]},
     )
 
     change_price = button_to("change_price", "Change a price")

@@ -126,3 +126,12 @@ def test_a_group_ticks_what_is_beneath_it_and_the_page_jumps_to_the_effect(admin
     heading = page.get_by_role("heading", name="Changes", exact=True)
     heading.wait_for()
     assert 0 <= heading.bounding_box()["y"] < 300
+
+
+def test_the_list_of_prices_leads_to_the_announcements(admin, operator, used):
+    page = admin(operator)
+    page.goto("/admin/pricing/price/")
+    page.locator("li > a", has_text="More").last.click()
+    page.get_by_role("link", name="Take back an announcement").click()
+
+    sees(page, "All offers or free trials that were announced together, in one step.")

@@ -420,7 +420,7 @@ def test_the_list_of_prices_has_the_clock_of_the_person_and_utc(operator_client)
 
     page = text(operator_client.get(reverse("admin:pricing_price_changelist"), {"what": "next"}))
 
-    assert f"{said(WEEK + 8 * HOUR)} Asia/Shanghai ({said(WEEK)} UTC)" in page
+    assert f"{said(WEEK + 8 * HOUR)} Asia/Shanghai {said(WEEK)} UTC" in page
 
 
 def test_a_price_begins_now_when_it_is_applied_and_not_when_it_was_shown(operator_client):
@@ -689,3 +689,7 @@ def test_late_usage_does_not_disturb_the_effect(operator_client, acme):
     assert [(one.customer_code, one.costs.difference) for one in effect.customers] == [
         ("acme", Decimal("-0.004"))
     ]
+
+
+def test_the_form_of_ends_offers_now_as_well(operator_client):
+    assert 'name="ends_now"' in operator_client.get(reverse("end_price")).content.decode()
