@@ -157,7 +157,11 @@ urlpatterns = [
     path("admin/prices/offer", admin.site.admin_view(price_admin.announce_offer), name="announce_offer"),
     path("admin/prices/trial", admin.site.admin_view(price_admin.start_trial), name="start_trial"),
     path("admin/prices/end", admin.site.admin_view(price_admin.end_price), name="end_price"),
-    path("admin/prices/take-back", admin.site.admin_view(price_admin.take_back), name="take_back"),
+    path(
+        "admin/prices/take-back",
+        admin.site.admin_view(price_admin.take_back_announcement),
+        name="take_back_announcement",
+    ),
     path("admin/prices/copy", admin.site.admin_view(price_admin.copy_prices), name="copy_prices"),
     path("admin/prices/put-on-sale", admin.site.admin_view(price_admin.put_on_sale), name="put_on_sale"),
     path("admin/packages/sell", admin.site.admin_view(package_admin.sell_package), name="sell_package"),

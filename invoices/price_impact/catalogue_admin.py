@@ -44,14 +44,14 @@ class PriceListButtons(PriceButtons):
         "change_price",
         "announce_offer",
         "end_price",
-        {"title": "More", "items": ["start_trial", "take_back", "copy_prices", "put_on_sale"]},
+        {"title": "More", "items": ["start_trial", "take_back_announcement", "copy_prices", "put_on_sale"]},
     )
 
     change_price = button_to("change_price", "Change a price")
     announce_offer = button_to("announce_offer", "Announce an offer")
     start_trial = button_to("start_trial", "Start a free trial")
     end_price = button_to("end_price", "End or cancel")
-    take_back = button_to("take_back", "Take back an announcement")
+    take_back_announcement = button_to("take_back_announcement", "Take back an announcement")
     copy_prices = button_to("copy_prices", "Copy a customer's prices")
     put_on_sale = button_to("put_on_sale", "Put an item on sale")
 
@@ -121,7 +121,7 @@ class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
     def take_back_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With what was announced together with it."""
         price = self.get_object_or_404(request, object_id)
-        return redirect(reverse("take_back", query={"announcement": price.pk}))
+        return redirect(reverse("take_back_announcement", query={"announcement": price.pk}))
 
     @action(description="Cancel this price", permissions=[MAY_CHANGE_PRICES])
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -202,7 +202,7 @@ end_price = view_of(
         "admin/pick_prices.html",
     )
 )
-take_back = view_of(
+take_back_announcement = view_of(
     PriceActionPage(
         "Take back an announcement",
         "All offers or free trials that were announced together, in one step.",

@@ -202,7 +202,8 @@ def test_a_role_is_a_known_one():
 
 
 def test_a_superuser_gives_a_role(alice, operator_client):
-    fields = {"email": alice.email, "is_active": "on", "is_staff": "on", "role": "viewer", "reason": "Joins."}
+    fields = {"email": alice.email, "time_zone": "UTC", "is_active": "on", "is_staff": "on"}
+    fields |= {"role": "viewer", "reason": "Joins."}
 
     operator_client.post(reverse("admin:accounts_user_change", args=[alice.pk]), fields)
 
@@ -222,7 +223,7 @@ def test_the_form_says_that_a_role_is_for_staff(alice, operator_client):
 
 def test_a_billing_admin_gives_no_roles(alice):
     client = client_of(person(Role.BILLING_ADMIN))
-    fields = {"email": alice.email, "name": "Alice", "is_active": "on"}
+    fields = {"email": alice.email, "name": "Alice", "time_zone": "UTC", "is_active": "on"}
     fields |= {"is_staff": "on", "role": "billing_admin", "is_superuser": "on"}
 
     answer = client.post(reverse("admin:accounts_user_change", args=[alice.pk]), fields)

@@ -53,6 +53,7 @@ NOT_PAGES = {
 # Capitals stand for what the fixture has made.
 VISITS: dict[str, tuple[list[str], list[str]]] = {
     "prices": ([], ["?service=SenseChat-5&input_tokens=7", "?service=SenseChat-5&input_tokens=x"]),
+    "customer_prices": (["acme"], ["?service=SenseChat-5&input_tokens=7"]),
     "sign_in": ([], []),
     "overview": ([], []),
     "customer_overview": (["acme"], []),

@@ -36,10 +36,10 @@ def announce(client, **fields):
 
 
 def take_back(client):
-    page = client.get(reverse("take_back"))
+    page = client.get(reverse("take_back_announcement"))
     choices = page.context["price_form"].fields["announcement"].choices
     (key,) = [key for key, words in choices if words.endswith("Spring sale.")]
-    return do(client, "take_back", {"announcement": key})
+    return do(client, "take_back_announcement", {"announcement": key})
 
 
 def paid(at):

@@ -30,7 +30,7 @@ PRICE_ACTIONS = (
     "end_price",
     "copy_prices",
     "put_on_sale",
-    "take_back",
+    "take_back_announcement",
 )
 
 
