@@ -343,7 +343,7 @@ def test_a_mail_about_a_package_is_in_the_language_that_is_active(acme, alice, s
 
 def test_nor_after_keys_people_and_settings_are_changed_or_refused(acme, alice, chinese):
     address = "%s@acme.example".__mod__
-    sent = {
+    sent: dict[str, list[dict[str, Any]]] = {
         "make_customer_key": [{}, {"name": " x\t"}, {"name": "网关", "scopes": Scope.values, "new_id": "x"}],
         "invite_person": [{}, {"email": "x"}, {"email": alice.email, "role": "owner"}]
         + [{"email": address("dave"), "role": "finance"}] * 2,
