@@ -11,6 +11,8 @@ from celery.schedules import crontab
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from sensenova_billing.dev_server.data_directory import data_directory
 from sensenova_billing.dev_server.postgres import default_database_url, plain_host, queue_connection
@@ -419,26 +421,14 @@ CELERY_BEAT_SCHEDULE = {
 # --- The admin's look ----------------------------------------------------------------------------
 
 
-# Not lists: a search, far too many usage records, refusals, which have no rows, and a file.
-_ADMIN_PAGES = {
-    "Search": "admin_search",
-    "Usage records": "usage_record",
-    "Refused calls": "refused_calls",
-    "Import and export": "catalogue_import",
-}
+def _admin_section(title: Promise, *pages: dict[str, object]) -> dict[str, object]:
+    return {"title": title, "separator": True, "items": list(pages)}
 
 
-def _admin_section(title: str, *pages: tuple[str, str, str]) -> dict[str, object]:
-    items = [
-        {
-            "title": name,
-            "icon": icon,
-            "link": reverse_lazy(_ADMIN_PAGES.get(name, f"admin:{model}_changelist")),
-            "permission": _may_view(model),
-        }
-        for name, icon, model in pages
-    ]
-    return {"title": title, "separator": True, "items": items}
+def _admin_page(title: Promise, icon: str, model: str, page: str = "") -> dict[str, object]:
+    """Return an entry of the sidebar: the list of this model, or another page for whoever may view it."""
+    link = reverse_lazy(page or f"admin:{model}_changelist")
+    return {"title": title, "icon": icon, "link": link, "permission": _may_view(model)}
 
 
 def _may_view(model: str) -> Callable[[HttpRequest], bool]:
@@ -452,7 +442,7 @@ UNFOLD = {
     "SITE_SYMBOL": "receipt_long",
     "SITE_URL": reverse_lazy("overview"),
     "SHOW_VIEW_ON_SITE": False,
-    "SITE_SUBHEADER": "Times are UTC unless named",
+    "SITE_SUBHEADER": _("Times are UTC unless named"),
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("billing/icon.svg")}
     ],
@@ -476,41 +466,43 @@ UNFOLD = {
     "SIDEBAR": {
         "navigation": [
             _admin_section(
-                "Customers",
-                ("Search", "search", "accounts_customer"),
-                ("Customers", "apartment", "accounts_customer"),
-                ("People", "group", "accounts_user"),
-                ("Service keys", "key", "accounts_servicekey"),
-                ("Audit trail", "history", "accounts_auditentry"),
+                _("Customers"),
+                _admin_page(_("Search"), "search", "accounts_customer", "admin_search"),
+                _admin_page(_("Customers"), "apartment", "accounts_customer"),
+                _admin_page(_("People"), "group", "accounts_user"),
+                _admin_page(_("Service keys"), "key", "accounts_servicekey"),
+                _admin_page(_("Audit trail"), "history", "accounts_auditentry"),
             ),
             _admin_section(
-                "Catalogue",
-                ("Service groups", "folder", "pricing_servicegroup"),
-                ("Services", "smart_toy", "pricing_service"),
-                ("Service aliases", "link", "pricing_servicealias"),
-                ("Billing items", "straighten", "pricing_billingitem"),
-                ("Prices", "sell", "pricing_price"),
-                ("Price proposals", "rate_review", "pricing_proposal"),
-                ("Call specifications", "speed", "pricing_callspecification"),
-                ("Package products", "package_2", "pricing_packageterms"),
-                ("Import and export", "swap_vert", "pricing_price"),
+                _("Catalogue"),
+                _admin_page(_("Service groups"), "folder", "pricing_servicegroup"),
+                _admin_page(_("Services"), "smart_toy", "pricing_service"),
+                _admin_page(_("Service aliases"), "link", "pricing_servicealias"),
+                _admin_page(_("Billing items"), "straighten", "pricing_billingitem"),
+                _admin_page(_("Prices"), "sell", "pricing_price"),
+                _admin_page(_("Price proposals"), "rate_review", "pricing_proposal"),
+                _admin_page(_("Call specifications"), "speed", "pricing_callspecification"),
+                _admin_page(_("Package products"), "package_2", "pricing_packageterms"),
+                _admin_page(_("Import and export"), "swap_vert", "pricing_price", "catalogue_import"),
             ),
             _admin_section(
-                "Billing",
-                ("Open hours beyond the usual", "notification_important", "invoices_openhouralarm"),
-                ("Parked hours", "front_hand", "invoices_parkedhour"),
-                ("Billing hours", "schedule", "usage_billinghour"),
-                ("Hourly bills", "receipt", "invoices_hourlybill"),
-                ("Quota packages", "inventory_2", "pricing_quotapackage"),
-                ("Package credits", "undo", "invoices_packagecredit"),
-                ("Re-ratings", "price_change", "invoices_rerating"),
-                ("Usage records", "data_usage", "usage_usagerecord"),
-                ("Refused usage", "unpublished", "usage_refusedusage"),
-                ("Usage in quarantine", "healing", "usage_quarantinedusage"),
-                ("Refused calls", "block", "usage_refusedcalls"),
-                ("Above the quota", "speed", "invoices_quotaoverrun"),
-                ("Find a record", "search", "invoices_chargeline"),
-                ("Verifications", "fact_check", "invoices_verification"),
+                _("Billing"),
+                _admin_page(
+                    _("Open hours beyond the usual"), "notification_important", "invoices_openhouralarm"
+                ),
+                _admin_page(_("Parked hours"), "front_hand", "invoices_parkedhour"),
+                _admin_page(_("Billing hours"), "schedule", "usage_billinghour"),
+                _admin_page(_("Hourly bills"), "receipt", "invoices_hourlybill"),
+                _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
+                _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),
+                _admin_page(_("Re-ratings"), "price_change", "invoices_rerating"),
+                _admin_page(_("Usage records"), "data_usage", "usage_usagerecord", "usage_record"),
+                _admin_page(_("Refused usage"), "unpublished", "usage_refusedusage"),
+                _admin_page(_("Usage in quarantine"), "healing", "usage_quarantinedusage"),
+                _admin_page(_("Refused calls"), "block", "usage_refusedcalls", "refused_calls"),
+                _admin_page(_("Above the quota"), "speed", "invoices_quotaoverrun"),
+                _admin_page(_("Find a record"), "search", "invoices_chargeline"),
+                _admin_page(_("Verifications"), "fact_check", "invoices_verification"),
             ),
         ],
     },

@@ -3,7 +3,8 @@
 Eight alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
 without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
 usage above the TPM bought, and a verification that found something or has not run.
-Thresholds are settings. Nothing here names a customer or a key.
+Thresholds are settings. Nothing here names a customer or a key. The words are in the language that is active:
+the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
 
 import datetime as dt
@@ -16,6 +17,7 @@ from operator import itemgetter
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
+from django.utils.translation import gettext, ngettext
 
 from invoices.closing.parking import parked_hours
 from invoices.models import HourSeal, OpenHourAlarm, QuotaOverrun, Verification
@@ -125,41 +127,45 @@ def _failed_verification() -> Verification | None:
 
 def _unclosed(*, hour: dt.datetime | None, ended_for: dt.timedelta) -> Alarm:
     if hour is None:
-        return Alarm("unclosed", Level.OK, "There is no usage yet.")
+        return Alarm("unclosed", Level.OK, gettext("There is no usage yet."))
     if not ended_for:
-        return Alarm("unclosed", Level.OK, "Every hour that has ended is closed.")
-    text = f"The hour {hour:%Y-%m-%d %H:%M} UTC ended {duration_text(ended_for)} ago and is"
+        return Alarm("unclosed", Level.OK, gettext("Every hour that has ended is closed."))
+    words = {"hour": _minute(hour), "ago": duration_text(ended_for)}
     if ended_for <= settings.ALARM_UNCLOSED_AFTER:
-        return Alarm("unclosed", Level.OK, f"{text} about to close.")
-    return Alarm("unclosed", Level.ALARM, f"{text} not closed.")
+        text = gettext("The hour %(hour)s UTC ended %(ago)s ago and is about to close.")
+        return Alarm("unclosed", Level.OK, text % words)
+    text = gettext("The hour %(hour)s UTC ended %(ago)s ago and is not closed.")
+    return Alarm("unclosed", Level.ALARM, text % words)
 
 
 def _open_hours(*, hours: int, since: dt.datetime | None) -> Alarm:
     if since is None:
-        return Alarm("open_hour", Level.OK, "No open hour is far beyond the usual.")
-    who = "1 customer's open hour is" if hours == 1 else f"{hours:,} customers' open hours are"
-    text = f"{who} far beyond the usual, the first since {since:%Y-%m-%d %H:%M} UTC."
-    return Alarm("open_hour", Level.ALARM, text)
+        return Alarm("open_hour", Level.OK, gettext("No open hour is far beyond the usual."))
+    text = ngettext(
+        "%(hours)s customer's open hour is far beyond the usual, the first since %(since)s UTC.",
+        "%(hours)s customers' open hours are far beyond the usual, the first since %(since)s UTC.",
+        hours,
+    )
+    return Alarm("open_hour", Level.ALARM, text % {"hours": f"{hours:,}", "since": _minute(since)})
 
 
 def _parked(*, waiting: int, oldest: dt.datetime | None) -> Alarm:
     if oldest is None:
-        return Alarm("parked", Level.OK, "No hour is parked.")
-    hours = "1 customer's hour waits" if waiting == 1 else f"{waiting:,} customers' hours wait"
-    return Alarm(
-        "parked", Level.WARNING, f"{hours} for review, the oldest since {oldest:%Y-%m-%d %H:%M} UTC."
+        return Alarm("parked", Level.OK, gettext("No hour is parked."))
+    text = ngettext(
+        "%(hours)s customer's hour waits for review, the oldest since %(oldest)s UTC.",
+        "%(hours)s customers' hours wait for review, the oldest since %(oldest)s UTC.",
+        waiting,
     )
+    return Alarm("parked", Level.WARNING, text % {"hours": f"{waiting:,}", "oldest": _minute(oldest)})
 
 
 def _late(share: Decimal | None) -> Alarm:
     if share is None:
-        return Alarm("late", Level.OK, "Nothing was used in the last closed hours.")
+        return Alarm("late", Level.OK, gettext("Nothing was used in the last closed hours."))
     level = Level.WARNING if share > settings.ALARM_LATE_SHARE else Level.OK
-    return Alarm(
-        "late",
-        level,
-        f"{share * 100:.1f} % of the usage in the last {HOURS_TO_LOOK_BACK} closed hours came late.",
-    )
+    text = gettext("%(share)s %% of the usage in the last %(hours)s closed hours came late.")
+    return Alarm("late", level, text % {"share": f"{share * 100:.1f}", "hours": HOURS_TO_LOOK_BACK})
 
 
 def _refused(*, now: dt.datetime) -> Alarm:
@@ -167,24 +173,45 @@ def _refused(*, now: dt.datetime) -> Alarm:
     since = hour_of(now) - HOUR
     counted = RefusedUsage.objects.filter(hour__gte=since).order_by().values("key")
     by_key = list(counted.annotate(records=Sum("records")).values_list("records", "key"))
+    words = {"since": f"{since:%H:%M}"}
     if not by_key:
-        return Alarm("refused", Level.OK, f"No usage was refused since {since:%H:%M} UTC.")
-    records, most = sum(records for records, _ in by_key), max(by_key, key=itemgetter(0))
-    level = Level.WARNING if most[0] > settings.ALARM_REFUSED_RECORDS else Level.OK
-    refused = "1 usage record was" if records == 1 else f"{records:,} usage records were"
-    sender = "without a valid key" if most[1] is None else "with one key"
-    text = f"{refused} refused since {since:%H:%M} UTC, {most[0]:,} of them sent {sender}."
-    return Alarm("refused", level, text)
+        return Alarm("refused", Level.OK, gettext("No usage was refused since %(since)s UTC.") % words)
+    records, (most, key) = sum(records for records, _ in by_key), max(by_key, key=itemgetter(0))
+    level = Level.WARNING if most > settings.ALARM_REFUSED_RECORDS else Level.OK
+    text = _refused_without_key(records) if key is None else _refused_with_one_key(records)
+    return Alarm("refused", level, text % {**words, "records": f"{records:,}", "most": f"{most:,}"})
+
+
+def _refused_without_key(records: int) -> str:
+    return ngettext(
+        "%(records)s usage record was refused since %(since)s UTC, %(most)s of them sent without a valid "
+        "key.",
+        "%(records)s usage records were refused since %(since)s UTC, %(most)s of them sent without a valid "
+        "key.",
+        records,
+    )
+
+
+def _refused_with_one_key(records: int) -> str:
+    return ngettext(
+        "%(records)s usage record was refused since %(since)s UTC, %(most)s of them sent with one key.",
+        "%(records)s usage records were refused since %(since)s UTC, %(most)s of them sent with one key.",
+        records,
+    )
 
 
 def _in_quarantine() -> Alarm:
     waiting = QuarantinedUsage.objects.filter(state=QuarantineState.WAITING)
     found = waiting.aggregate(records=Count("pk"), oldest=Min("received_at"))
     if not found["records"]:
-        return Alarm("quarantine", Level.OK, "No usage waits in quarantine.")
-    wait = "1 usage record waits" if found["records"] == 1 else f"{found['records']:,} usage records wait"
-    text = f"{wait} in quarantine, the oldest since {found['oldest']:%Y-%m-%d %H:%M} UTC."
-    return Alarm("quarantine", Level.WARNING, text)
+        return Alarm("quarantine", Level.OK, gettext("No usage waits in quarantine."))
+    text = ngettext(
+        "%(records)s usage record waits in quarantine, the oldest since %(oldest)s UTC.",
+        "%(records)s usage records wait in quarantine, the oldest since %(oldest)s UTC.",
+        found["records"],
+    )
+    words = {"records": f"{found['records']:,}", "oldest": _minute(found["oldest"])}
+    return Alarm("quarantine", Level.WARNING, text % words)
 
 
 def _above_quota(*, now: dt.datetime) -> Alarm:
@@ -192,38 +219,60 @@ def _above_quota(*, now: dt.datetime) -> Alarm:
     found = overruns.aggregate(
         customers=Count("bill__customer", distinct=True), minutes=Count("pk"), latest=Max("minute")
     )
-    since = f"in the last {HOURS_TO_LOOK_BACK} hours"
+    words: dict[str, object] = {"hours": HOURS_TO_LOOK_BACK}
     if not found["minutes"]:
-        return Alarm("above_quota", Level.OK, f"No customer used more than the TPM that it bought {since}.")
-    customers = "1 customer" if found["customers"] == 1 else f"{found['customers']:,} customers"
-    minutes = "1 minute" if found["minutes"] == 1 else f"{found['minutes']:,} minutes"
-    text = f"{customers} used more than the TPM bought, in {minutes} {since}, the latest"
-    return Alarm("above_quota", Level.WARNING, f"{text} {found['latest']:%Y-%m-%d %H:%M} UTC.")
+        text = gettext("No customer used more than the TPM that it bought in the last %(hours)s hours.")
+        return Alarm("above_quota", Level.OK, text % words)
+    customers = ngettext("%(number)s customer", "%(number)s customers", found["customers"])
+    minutes = ngettext("%(number)s minute", "%(number)s minutes", found["minutes"])
+    text = gettext(
+        "%(customers)s used more than the TPM bought, in %(minutes)s in the last %(hours)s hours, "
+        "the latest %(latest)s UTC."
+    )
+    words |= {
+        "customers": customers % {"number": f"{found['customers']:,}"},
+        "minutes": minutes % {"number": f"{found['minutes']:,}"},
+        "latest": _minute(found["latest"]),
+    }
+    return Alarm("above_quota", Level.WARNING, text % words)
 
 
 def _verified(*, latest: Verification | None, failed: Verification | None, now: dt.datetime) -> Alarm:
     if failed is not None:
-        findings = "1 finding" if failed.findings == 1 else f"{failed.findings:,} findings"
-        return Alarm("verification", Level.ALARM, f"The books of {failed} have {findings}.")
+        text = ngettext(
+            "The books of %(first)s to %(last)s UTC have %(findings)s finding.",
+            "The books of %(first)s to %(last)s UTC have %(findings)s findings.",
+            failed.findings,
+        )
+        return Alarm(
+            "verification", Level.ALARM, text % {**_span(failed), "findings": f"{failed.findings:,}"}
+        )
     first = BillingHour.objects.order_by("hour").values_list("closed_at", flat=True).first()
     since = latest.verified_at if latest else first
     if since is None:
-        return Alarm("verification", Level.UNKNOWN, "No hour is closed yet.")
+        return Alarm("verification", Level.UNKNOWN, gettext("No hour is closed yet."))
     is_overdue = now - since > settings.ALARM_NOT_VERIFIED_FOR
     if latest is None:
         level = Level.WARNING if is_overdue else Level.UNKNOWN
-        return Alarm("verification", level, "The books have not been verified yet.")
+        return Alarm("verification", level, gettext("The books have not been verified yet."))
     level = Level.WARNING if is_overdue else Level.OK
-    return Alarm(
-        "verification", level, f"The books of {latest} were found in order {duration_text(now - since)} ago."
-    )
+    text = gettext("The books of %(first)s to %(last)s UTC were found in order %(ago)s ago.")
+    return Alarm("verification", level, text % {**_span(latest), "ago": duration_text(now - since)})
+
+
+def _span(verification: Verification) -> dict[str, str]:
+    return {"first": _minute(verification.from_hour), "last": _minute(verification.until_hour)}
+
+
+def _minute(instant: dt.datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}"
 
 
 def duration_text(span: dt.timedelta) -> str:
     """Return a span of time to the minute, e.g. `1 h 20 min`."""
-    minutes = span // dt.timedelta(minutes=1)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    hours, minutes = divmod(span // dt.timedelta(minutes=1), 60)
+    words = {"hours": hours, "minutes": minutes}
+    return (gettext("%(hours)s h %(minutes)s min") if hours else gettext("%(minutes)s min")) % words
 
 
 _LATE = load_statement("count_late_records.sql", beside=__file__)

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +10,9 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.entries import action_in_words, rows_in_words, table_in_words
 from accounts.models import AuditEntry
@@ -21,9 +23,10 @@ from invoices.monitoring.customer_revenue import customer_revenue
 from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of, read_waiting
 from invoices.monitoring.prices_ahead import PricesChange, offers_that_end, prices_that_begin
 from invoices.monitoring.revenue import Bar, Revenue, Span, read_amounts, revenue_of
-from invoices.templatetags.amounts import exact, rmb
+from invoices.templatetags.amounts import in_rmb, rmb
 from pricing.models import Decision, Price, Proposal
 from pricing.rules.amounts import plain
+from pricing.words import kind_name
 from sensenova_billing.lib.local_time import hour_text, minute_text
 from usage.billing_hours import database_now
 from usage.limits.stores.choice import call_windows
@@ -32,31 +35,31 @@ from usage.models import BillingHour, QuarantinedUsage, RefusedUsage
 
 RECENT = 10
 # Of each alarm the heading of its card and the list that tells more.
-_CARDS: dict[str, tuple[str, type[Model]]] = {
-    "unclosed": ("Closing", BillingHour),
-    "open_hour": ("Open hours", OpenHourAlarm),
-    "parked": ("Parked hours", ParkedHour),
-    "late": ("Late usage", HourlyBill),
-    "refused": ("Refused usage", RefusedUsage),
-    "quarantine": ("Usage in quarantine", QuarantinedUsage),
-    "above_quota": ("Above the quota", QuotaOverrun),
-    "verification": ("Verification", Verification),
+_CARDS: dict[str, tuple[str | Promise, type[Model]]] = {
+    "unclosed": (_("Closing"), BillingHour),
+    "open_hour": (_("Open hours"), OpenHourAlarm),
+    "parked": (_("Parked hours"), ParkedHour),
+    "late": (_("Late usage"), HourlyBill),
+    "refused": (_("Refused usage"), RefusedUsage),
+    "quarantine": (_("Usage in quarantine"), QuarantinedUsage),
+    "above_quota": (_("Above the quota"), QuotaOverrun),
+    "verification": (_("Verification"), Verification),
 }
 # A colour, and never it alone: the words and the sign say the same.
 _SIGNS = {
-    Level.OK: ("success", "OK", "check_circle"),
-    Level.UNKNOWN: ("default", "Not yet known", "help"),
-    Level.WARNING: ("warning", "Needs attention", "warning"),
-    Level.ALARM: ("danger", "Alarm", "error"),
+    Level.OK: ("success", _("OK"), "check_circle"),
+    Level.UNKNOWN: ("default", _("Not yet known"), "help"),
+    Level.WARNING: ("warning", _("Needs attention"), "warning"),
+    Level.ALARM: ("danger", _("Alarm"), "error"),
 }
 # What a cell of the calendar shows; the words are read out and shown when it is pointed at.
 _HOUR_SIGNS = {
-    HourState.CLOSED: ("✓", "closed"),
-    HourState.PARKED: ("!", "parked"),
-    HourState.OPEN: ("○", "ended, not closed yet"),
-    HourState.RUNNING: ("…", "running"),
-    HourState.UNUSED: ("", "before the first closed hour"),
-    HourState.AHEAD: ("", "ahead"),
+    HourState.CLOSED: ("✓", _("closed")),
+    HourState.PARKED: ("!", _("parked")),
+    HourState.OPEN: ("○", _("ended, not closed yet")),
+    HourState.RUNNING: ("…", _("running")),
+    HourState.UNUSED: ("", _("before the first closed hour")),
+    HourState.AHEAD: ("", _("ahead")),
 }
 
 
@@ -64,10 +67,10 @@ _HOUR_SIGNS = {
 class Card:
     """One alarm as the page shows it."""
 
-    title: str
+    title: str | Promise
     text: str
     variant: str
-    state: str
+    state: str | Promise
     icon: str
     href: str
 
@@ -100,8 +103,8 @@ def _revenue(state: ClosingState, *, now: dt.datetime) -> dict[str, Any]:
         "closed_until": minute_text(closed_until, DAY_ZONE) if closed_until else "",
         "figures": _figures(revenue),
         "charts": [
-            _chart("hours", "Last 48 closed hours", "48 hours before", revenue.hours),
-            _chart("days", "Last 30 days", "30 days before", revenue.days),
+            _chart("hours", gettext("Last 48 closed hours"), gettext("48 hours before"), revenue.hours),
+            _chart("days", gettext("Last 30 days"), gettext("30 days before"), revenue.days),
         ],
         "calendar": [_calendar_row(row) for row in calendar],
         "customers": customer_revenue(now=now),
@@ -111,14 +114,14 @@ def _revenue(state: ClosingState, *, now: dt.datetime) -> dict[str, Any]:
 def _figures(revenue: Revenue) -> list[dict[str, str]]:
     """Return the key figures, each with what it is compared with."""
     compared = (
-        ("This month so far", revenue.month, "the month before to the same hour"),
-        ("Last 30 days", revenue.days, "the 30 days before"),
-        ("Last 48 closed hours", revenue.hours, "the 48 hours before"),
+        (gettext("This month so far"), revenue.month, gettext("the month before to the same hour")),
+        (gettext("Last 30 days"), revenue.days, gettext("the 30 days before")),
+        (gettext("Last 48 closed hours"), revenue.hours, gettext("the 48 hours before")),
     )
     today = {
-        "title": "Today so far",
+        "title": gettext("Today so far"),
         "amount": rmb(revenue.today),
-        "exact": exact(revenue.today),
+        "exact": in_rmb(revenue.today),
         "before": "",
     }
     return [today, *(_figure(*one) for one in compared)]
@@ -128,14 +131,18 @@ def _figure(title: str, span: Span, before: str) -> dict[str, str]:
     return {
         "title": title,
         "amount": rmb(span.amount),
-        "exact": exact(span.amount),
-        "before": f"{_change(span.amount, span.before)}{before}: {rmb(span.before)}",
+        "exact": in_rmb(span.amount),
+        "before": _compared(span, before),
     }
 
 
-def _change(amount: Decimal, before: Decimal) -> str:
-    """Return e.g. `+12 %, `; nothing where there is nothing to compare with."""
-    return f"{(amount - before) / before:+.0%}, ".replace("%", " %") if before > 0 else ""
+def _compared(span: Span, before: str) -> str:
+    """Return e.g. `+12 %, the 30 days before: RMB 100.00`, without a share where nothing can be compared."""
+    words = {"before": before, "amount": rmb(span.before)}
+    if span.before <= 0:
+        return gettext("%(before)s: %(amount)s") % words
+    words["change"] = f"{(span.amount - span.before) / span.before:+.0%}".replace("%", "")
+    return gettext("%(change)s %%, %(before)s: %(amount)s") % words
 
 
 def _chart(name: str, title: str, before: str, span: Span) -> dict[str, Any]:
@@ -154,6 +161,7 @@ def _chart(name: str, title: str, before: str, span: Span) -> dict[str, Any]:
             "before": [plain(bar.before) for _, bar in rows],
             "open": [bar.is_open for _, bar in rows],
             "titles": [title, before],
+            "unit": gettext("RMB"),
         },
     }
 
@@ -169,15 +177,16 @@ def _calendar_row(row: DayRow) -> dict[str, Any]:
 
 
 def _calendar_cell(cell: HourCell) -> dict[str, str]:
-    sign, words = _HOUR_SIGNS[cell.state]
+    sign, state = _HOUR_SIGNS[cell.state]
+    words = str(state)
     href = ""
     if cell.state == HourState.PARKED:
-        words = f"{cell.parked:,} parked"
+        words = gettext("%(number)s parked") % {"number": f"{cell.parked:,}"}
         query = urlencode({"hour__hour": cell.hour.isoformat()})
         href = f"{reverse('admin:invoices_parkedhour_changelist')}?{query}"
     elif cell.state == HourState.CLOSED:
         href = reverse("admin:usage_billinghour_change", args=[cell.hour])
-    text = f"{hour_text(cell.hour, DAY_ZONE)}: {words}"
+    text = gettext("%(hour)s: %(state)s") % {"hour": hour_text(cell.hour, DAY_ZONE), "state": words}
     return {"state": str(cell.state), "sign": sign, "text": text, "href": href}
 
 
@@ -212,11 +221,12 @@ def _prices(*, now: dt.datetime) -> dict[str, Any]:
 def _price_rows(changes: Sequence[PricesChange]) -> list[dict[str, str]]:
     return [
         {
-            "at": f"{minute_text(one.at, DAY_ZONE)}" if one.at else "no end",
-            "kind": one.kind.label,
+            "at": f"{minute_text(one.at, DAY_ZONE)}" if one.at else gettext("no end"),
+            "kind": kind_name(one.kind),
             "what": one.services,
-            "prices": f"{one.prices:,} price{'' if one.prices == 1 else 's'}",
-            "customer": one.customer or "everybody",
+            "prices": ngettext("%(number)s price", "%(number)s prices", one.prices)
+            % {"number": f"{one.prices:,}"},
+            "customer": one.customer or gettext("everybody"),
         }
         for one in changes
     ]
@@ -236,12 +246,18 @@ def _refusals(request: HttpRequest) -> Card:
     try:
         calls = sum(one.calls for one in call_windows().refusals())
     except StoreUnavailable:
-        text, level = "The store of the call limits is unavailable: no call is admitted.", Level.ALARM
+        text = gettext("The store of the call limits is unavailable: no call is admitted.")
+        level = Level.ALARM
     else:
-        text = f"{calls:,} {'call was' if calls == 1 else 'calls were'} refused in the last 24 hours."
-        text, level = text if calls else "No call was refused in the last 24 hours.", Level.OK
+        refused = ngettext(
+            "%(number)s call was refused in the last 24 hours.",
+            "%(number)s calls were refused in the last 24 hours.",
+            calls,
+        )
+        none = gettext("No call was refused in the last 24 hours.")
+        text, level = refused % {"number": f"{calls:,}"} if calls else none, Level.OK
     variant, state, icon = _SIGNS[level]
-    return Card(title="Call limits", text=text, variant=variant, state=state, icon=icon, href=href)
+    return Card(title=gettext("Call limits"), text=text, variant=variant, state=state, icon=icon, href=href)
 
 
 def _list(model: type[Model], request: HttpRequest) -> str:

@@ -7,9 +7,11 @@ from itertools import groupby
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 
 from pricing.models import Price
 from pricing.rules.kinds import Kind
+from pricing.words import list_text
 
 SOON = dt.timedelta(days=14)
 # Announced together, a whole group's prices are many rows and one line.
@@ -60,8 +62,9 @@ def _changes(rows: Iterable[tuple[dt.datetime | None, str, str | None, str]]) ->
     for (at, kind, customer), group in groupby(rows, key=lambda row: row[:3]):
         services = [service for *_, service in group]
         names = list(dict.fromkeys(services))
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        found.append(
-            PricesChange(at, Kind(kind), customer or "", len(services), ", ".join(names[:_NAMED]) + more)
-        )
+        text = list_text(names[:_NAMED])
+        if len(names) > _NAMED:
+            words = {"services": text, "number": len(names) - _NAMED}
+            text = gettext("%(services)s and %(number)s more") % words
+        found.append(PricesChange(at, Kind(kind), customer or "", len(services), text))
     return found[:_LINES]

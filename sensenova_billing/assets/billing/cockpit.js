@@ -49,7 +49,7 @@
         grid: { color: token("--line") },
         border: { display: false },
         ticks: { color: token("--muted"), maxTicksLimit: 6 },
-        title: { display: true, text: "RMB", color: token("--muted") },
+        title: { display: true, text: data.unit, color: token("--muted") },
       },
     },
     plugins: {
