@@ -16,6 +16,7 @@ from _pytest import runner
 from django.conf import settings
 from django.db import connection, transaction
 from django.test import Client
+from django.utils import translation
 from xdist.scheduler import LoadFileScheduling
 
 from accounts.api_keys import keys
@@ -44,6 +45,14 @@ USES_THE_PRODUCT = {
     "test_slow_connections.py",
     "test_supervisor.py",
 }
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Begin each test in English; a page in Chinese leaves its language to the thread."""
+    translation.deactivate()
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,29 @@
 import re
 
 from accounts.models import Customer, Invitation, ServiceKey, User
+from invoices.models import Rerating
 from pricing.models import PackageProduct, Service, ServiceGroup
 from tests.translations.reading import WORD, texts_of
 from usage.models import UsageRecord
 
 # Names that Chinese pages use as they are.
 NAMES = {
-    *("SenseNova", "Billing", "Token", "Tokens", "RPM", "TPM", "API", "CSV", "HTTP", "ID", "SSML", "UTC"),
+    *(
+        "SenseNova",
+        "Billing",
+        "Token",
+        "Tokens",
+        "RPM",
+        "TPM",
+        "API",
+        "CSV",
+        "XLSX",
+        "PDF",
+        "HTTP",
+        "ID",
+        "SSML",
+        "UTC",
+    ),
     *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English"),
 }
 NUMBERS = re.compile(r"\bP?\d{8}(?:T\d\dZ)?-[a-z]+(?:-\d+)?\b")
@@ -44,6 +60,7 @@ def _stored_names() -> set[str]:
         User.objects.values_list("email"),
         Invitation.objects.values_list("email"),
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
+        Rerating.objects.values_list("reason"),
     )
     keys = {key.prefix for key in ServiceKey.objects.all()}
     return keys | {name for rows in columns for row in rows for name in row if name}
