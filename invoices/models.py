@@ -13,6 +13,8 @@ the next closing issue that bill. What was billed wrongly is corrected by lines 
 the lines they correct: a *reversal* credits records; a *re-rating* credits quantities at the price that was
 charged and rebills them at another. A *verification* is the result of computing all of it once more.
 
+What an open hour of many records comes to is summed up as a *running hour*, so that pages need not read them.
+
 A *package purchase* is the document of a quota package: what was bought, for how much. What an hour takes
 from a Tokens package is a *draw*, and what it gives back for reversed calls another; both are sealed with the
 hour. A line of covered usage has the amount 0 and names its package. A *quota overrun* is a minute in which a
@@ -709,6 +711,47 @@ class OpenHourAlarm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.customer}, {self.hour:%Y-%m-%d %H:%M} UTC"
+
+
+class RunningHour(models.Model):
+    """What a customer's open hour with many records came to when it was last summed up."""
+
+    pk = models.CompositePrimaryKey("customer_id", "hour")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    hour = models.DateTimeField()
+    as_of = models.DateTimeField()
+    calls = models.BigIntegerField()
+    reversals = models.BigIntegerField()
+    amount = _amount()
+    charges = models.JSONField(help_text="The charges, in their order.")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(whole_hour("hour")), name="a_running_hour_is_whole"),
+            models.CheckConstraint(
+                condition=Q(calls__gte=0, reversals__gte=0), name="a_running_hour_has_no_less_than_no_calls"
+            ),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_running_amount_is_a_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M} UTC so far"
+
+
+class RunningRefresh(models.Model):
+    """When running hours were last summed up, and how long that took; at most one row."""
+
+    is_only = models.BooleanField(primary_key=True, default=True)
+    began_at = models.DateTimeField()
+    took = models.DurationField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(is_only=True), name="running_hours_are_summed_up_together"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.began_at:%Y-%m-%d %H:%M:%S} UTC, {self.took}"
 
 
 class HourSeal(models.Model):

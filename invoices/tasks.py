@@ -10,6 +10,7 @@ from invoices.models import Verification
 from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
+from invoices.running import refresh
 from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,12 @@ def watch_open_hours() -> None:
     """Raise alarms for open hours far beyond the usual."""
     for alarm in open_hours.watch_open_hours(now=database_now()):
         logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
+
+
+@shared_task
+def refresh_running_hours() -> None:
+    """Sum up open hours with many records."""
+    refresh.refresh_running_hours(now=database_now())
 
 
 @shared_task

@@ -313,6 +313,10 @@ PARK_UNUSUAL_FROM = env.decimal("PARK_UNUSUAL_FROM", default=Decimal(1000))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
+# Open hours with more records of a customer are summed up every minute (invoices/running/refresh.py); pages
+# show that sum, and rate the records of smaller ones at each look.
+RATED_LIVE_RECORDS = env.int("RATED_LIVE_RECORDS", default=5000)
+
 # Whether what is left of a quota package is refunded ("unused") or nothing is ("none"), and within how many
 # days of its purchase.
 PACKAGE_REFUNDS = env.str("PACKAGE_REFUNDS", default="none")
@@ -398,6 +402,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "watch open hours": {
         "task": "invoices.tasks.watch_open_hours",
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
+    "refresh running hours": {
+        "task": "invoices.tasks.refresh_running_hours",
         "schedule": 60.0,
         "options": {"expires": 55},
     },

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 from django.utils.translation import gettext_noop
 
 from accounts.models import Customer
-from invoices.models import ChargeLine, HourlyBill, ParkedHour, Rerating
-from invoices.rating.charges_sql import Charge, charges_so_far
+from invoices.models import ChargeLine, HourlyBill, ParkedHour
+from invoices.running.open_hours import OpenHour, read_open_hours
 from pricing.models import Service
 from pricing.rules.amounts import exact_sum
 from pricing.rules.kinds import Kind
 from sensenova_billing.lib.local_time import start_of_day
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour
-from usage.models import HOUR, UsageRecord
+from usage.models import HOUR
 
 LATEST_BILLS = 5
 # The states of an hour; pages translate them.
@@ -29,33 +29,6 @@ CLOSING_SOON = gettext_noop("closing soon")
 CLOSED = gettext_noop("closed")
 NO_USAGE = gettext_noop("no usage")
 UNDER_REVIEW = gettext_noop("under review")
-
-
-@dataclass(frozen=True)
-class OpenHour:
-    """An hour that is not closed yet, as it would be billed now."""
-
-    hour: dt.datetime
-    is_running: bool
-    calls: int
-    reversals: int
-    charges: list[Charge]
-    amount: Decimal
-
-    @property
-    def records(self) -> int:
-        """Calls, and reversals of calls."""
-        return self.calls + self.reversals
-
-    @property
-    def has_corrections(self) -> bool:
-        """Whether something on earlier bills is corrected."""
-        return any(charge.correction for charge in self.charges)
-
-    @property
-    def has_covered(self) -> bool:
-        """Whether a package covers something."""
-        return any(charge.package for charge in self.charges)
 
 
 @dataclass(frozen=True)
@@ -142,34 +115,6 @@ def overview_of(*, customer: Customer, now: dt.datetime) -> Overview:
         month=first_day,
         latest_bills=latest[:LATEST_BILLS],
     )
-
-
-def read_open_hours(*, customer: Customer, after: dt.datetime, this_hour: dt.datetime) -> list[OpenHour]:
-    """Return the customer's open hours with usage, oldest first, and always the running hour as the last."""
-    used = {
-        hour: (calls, reversals)
-        for hour, calls, reversals in UsageRecord.objects.filter(
-            customer=customer, billing_hour__gt=after, billing_hour__lte=this_hour
-        )
-        .values_list("billing_hour")
-        .annotate(calls=Count("event_id", filter=Q(reverses=None)), reversals=Count("reverses"))
-    }
-    rerated = Rerating.objects.filter(billing_hour__gt=after, billing_hour__lte=this_hour)
-    to_charge = {*used, *rerated.values_list("billing_hour", flat=True)}
-    hours = []
-    drawn: dict[int, Decimal] = {}
-    for hour in sorted({*to_charge, this_hour}):
-        calls, reversals = used.get(hour, (0, 0))
-        charges = []
-        if hour in to_charge:
-            charges = charges_so_far(customer_id=customer.pk, hour=hour, drawn_before=drawn)
-        for draw in {charge.draw for charge in charges if charge.draw}:
-            # A package that runs out covers nothing later, whatever small rest it may have.
-            taken = draw.left_before if draw.runs_out else draw.tokens
-            drawn[draw.package_id] = drawn.get(draw.package_id, Decimal(0)) + taken
-        amount = exact_sum(charge.amount for charge in charges)
-        hours.append(OpenHour(hour, hour == this_hour, calls, reversals, charges, amount))
-    return hours
 
 
 def _spent_in_closed(*, customer: Customer, since: dt.datetime, until: dt.datetime) -> list[_Spent]:

@@ -115,14 +115,25 @@ def charges_so_far(
 
     `drawn_before` is what earlier hours that are still open would draw, by package.
     """
-    values = charging_parameters(hour=hour, customers=[customer_id])
+    found = charges_of_customers(customers=[customer_id], hour=hour, drawn_before=drawn_before)
+    return found.get(customer_id, [])
+
+
+def charges_of_customers(
+    *, customers: list[int], hour: dt.datetime, drawn_before: Mapping[int, Decimal] | None = None
+) -> dict[int, list[Charge]]:
+    """Return the same of several customers at once, of those with charges."""
+    values = charging_parameters(hour=hour, customers=customers)
     usage, coverage = _usage(values, partial(find_coverage, drawn_before=drawn_before or {}))
+    found: dict[int, list[Charge]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_CHARGES.substitute(consumed=usage), {**values, **coverage.parameters()})
-        return [_charge(row, coverage) for row in cursor.fetchall()]
+        for customer_id, *row in cursor.fetchall():
+            found.setdefault(customer_id, []).append(_charge(row, coverage))
+    return found
 
 
-def _charge(row: tuple[Any, ...], coverage: Coverage) -> Charge:
+def _charge(row: list[Any], coverage: Coverage) -> Charge:
     *fields, package_id, bought, drawn = row
     charge = Charge(*fields)
     if drawn is None:

@@ -10,7 +10,7 @@ import pytest
 from invoices.drilldown.trace import records_of
 from invoices.models import ChargeLine, PackageDraw
 from invoices.packages.purchase import plan_purchase
-from invoices.portal.overview import read_open_hours
+from invoices.running.open_hours import read_open_hours
 from tests.builders import THE_HOUR, at, close, record, report
 from tests.packages import buy, tokens_product, tpm_product
 from tests.tables import table

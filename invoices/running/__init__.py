@@ -1,0 +1,1 @@
+"""What open hours come to so far."""

@@ -1,0 +1,84 @@
+"""A customer's open hours, as they would be billed now or as they were last summed up.
+
+The last closed hour is read before them and once, and only later hours are open: an hour that closes while a
+page is read is not counted twice.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.db import connection
+from django.db.models import Min
+
+from accounts.models import Customer
+from invoices.rating.charges_sql import Charge, charges_so_far
+from invoices.running.refresh import draw_of
+from pricing.rules.amounts import exact_sum
+from sensenova_billing.lib.database.statements import load_statement
+from usage.billing_hours import EPOCH
+from usage.models import HOUR, UsageRecord
+
+
+@dataclass(frozen=True)
+class OpenHour:
+    """An hour that is not closed yet, as it would be billed now; `as_of` where it was summed up before."""
+
+    hour: dt.datetime
+    is_running: bool
+    calls: int
+    reversals: int
+    charges: list[Charge]
+    amount: Decimal
+    as_of: dt.datetime | None = None
+
+    @property
+    def records(self) -> int:
+        """Calls, and reversals of calls."""
+        return self.calls + self.reversals
+
+    @property
+    def has_corrections(self) -> bool:
+        """Whether something on earlier bills is corrected."""
+        return any(charge.correction for charge in self.charges)
+
+    @property
+    def has_covered(self) -> bool:
+        """Whether a package covers something."""
+        return any(charge.package for charge in self.charges)
+
+
+def read_open_hours(*, customer: Customer, after: dt.datetime, this_hour: dt.datetime) -> list[OpenHour]:
+    """Return the customer's open hours with usage, oldest first, and always the running hour as the last."""
+    hours = []
+    drawn: dict[int, Decimal] = {}
+    for hour, calls, reversals, is_rerated, as_of, summed in _rows(
+        customer=customer, after=after, this_hour=this_hour
+    ):
+        is_used = bool(calls or reversals or is_rerated or as_of)
+        if not is_used and hour != this_hour:
+            continue
+        charges = [] if summed is None else msgspec.json.decode(summed, type=list[Charge])
+        if is_used and as_of is None:
+            charges = charges_so_far(customer_id=customer.pk, hour=hour, drawn_before=drawn)
+        drawn = draw_of(charges, drawn=drawn)
+        amount = exact_sum(charge.amount for charge in charges)
+        hours.append(OpenHour(hour, hour == this_hour, calls, reversals, charges, amount, as_of))
+    return hours
+
+
+def _rows(*, customer: Customer, after: dt.datetime, this_hour: dt.datetime) -> list[tuple[Any, ...]]:
+    first: dt.datetime = after + HOUR
+    if after == EPOCH:
+        records = UsageRecord.objects.filter(billing_hour__lte=this_hour)
+        first = records.aggregate(first=Min("billing_hour"))["first"] or this_hour
+    hours = [first + n * HOUR for n in range((this_hour - first) // HOUR + 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, {"customer": customer.pk, "hours": hours or [this_hour]})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+_READ = load_statement("read_open_hours.sql", beside=__file__)
