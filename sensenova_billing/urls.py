@@ -18,6 +18,7 @@ from invoices.drilldown.record_admin import usage_record
 from invoices.packages import views as packages
 from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
+from invoices.portal import overview_views
 from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
@@ -58,8 +59,18 @@ urlpatterns = [
     path("account", preferences.account, name="account"),
     path("invitations/<str:token>", people.accept_invitation, name="accept_invitation"),
     path("prices", prices, name="prices"),
-    path("overview", invoices.overview, name="overview"),
-    path("customers/<str:code>", invoices.customer_overview, name="customer_overview"),
+    path("overview", overview_views.overview, name="overview"),
+    path("customers/<str:code>", overview_views.customer_overview, name="customer_overview"),
+    path(
+        "customers/<str:code>/overview/now",
+        overview_views.customer_overview_now,
+        name="customer_overview_now",
+    ),
+    path(
+        "customers/<str:code>/overview/alerts",
+        overview_views.customer_overview_alerts,
+        name="customer_overview_alerts",
+    ),
     path("customers/<str:code>/bills", invoices.customer_bills, name="customer_bills"),
     path("customers/<str:code>/bills.csv", invoices.customer_bills_csv, name="customer_bills_csv"),
     path("customers/<str:code>/lines.csv", invoices.customer_lines_csv, name="customer_lines_csv"),

@@ -1,17 +1,15 @@
-"""A customer's pages: the overview, the bills, a bill. Those of another customer are 404."""
+"""A customer's bills, and a bill. Those of another customer are 404."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -28,54 +26,13 @@ from invoices.drilldown.csv_tables import (
 )
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import ChargeLine, HourlyBill
-from invoices.packages.after_sale.notices import notices_of
 from invoices.portal.forms import KEY_FORMAT, BillsForm, SelectionForm
-from invoices.portal.overview import Overview, overview_of
-from invoices.templatetags.amounts import decimals_of, exact, hour_text, series
+from invoices.templatetags.amounts import decimals_of
 from pricing.models import Service
-from pricing.rules.amounts import exact_sum, plain
-from sensenova_billing.lib import clock
+from pricing.rules.amounts import exact_sum
 from usage.models import UsageRecord
 
 BILLS_A_PAGE = 50
-
-
-@never_cache
-@login_required
-@require_safe
-def overview(request: HttpRequest) -> HttpResponse:
-    """Lead to the person's only customer; let them choose among several; tell what to do with none."""
-    customers = list(Customer.objects.filter(members__user=request.user.pk))
-    if len(customers) == 1:
-        return redirect("customer_overview", code=customers[0].code)
-    if not customers and request.user.is_staff:
-        return redirect("admin:index")
-    return render(request, "choose_customer.html", {"customers": customers})
-
-
-@never_cache
-@login_required
-@require_safe
-def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
-    """This hour so far, the last 24 hours, the latest bills."""
-    customer = customer_of_person(person=request.user, code=code)
-    now = clock.now()
-    read = overview_of(customer=customer, now=now)
-    with timezone.override(customer.time_zone):
-        hours = [read.running, *reversed(read.closing_soon)]
-        charges = [charge for hour in hours for charge in hour.charges]
-        context = {
-            "customer": customer,
-            "overview": read,
-            "notices": notices_of(customer=customer, at=now),
-            "open_hours": hours,
-            "chart": _chart(read),
-            "price_decimals": decimals_of(charge.unit_price for charge in charges),
-            "amount_decimals": decimals_of(charge.amount for charge in charges),
-            "cell_decimals": decimals_of(cell.amount for row in read.rows for cell in row.cells),
-            "bill_decimals": decimals_of(bill.amount for bill in read.latest_bills),
-        }
-        return render(request, "overview.html", context)
 
 
 @never_cache
@@ -246,23 +203,3 @@ def _file_name(what: str, customer: Customer, form: SelectionForm) -> str:
     """Return e.g. `bills-acme-from-2026-11-01-to-2026-11-30`."""
     span = [f"{name}-{form.cleaned_data[name]}" for name in ("from", "to") if form.cleaned_data[name]]
     return "-".join([what, customer.code, *span])
-
-
-def _chart(read: Overview) -> dict[str, Any]:
-    """Return what overview.js draws, oldest hour first; amounts as text, so that none loses a digit."""
-    rows = read.rows[::-1]
-    hours = [hour_text(row.hour) for row in rows]
-    return {
-        "hours": hours,
-        "titles": [*hours[:-1], gettext("%(hour)s, so far") % {"hour": hours[-1]}],
-        "totals": [exact(row.amount) for row in rows],
-        "words": {"currency": gettext("RMB"), "total": gettext("Total (RMB)")},
-        "services": [
-            {
-                "name": service.name,
-                "series": series(service.pk),
-                "amounts": [plain(row.cells[place].amount) for row in rows],
-            }
-            for place, service in enumerate(read.services)
-        ],
-    }

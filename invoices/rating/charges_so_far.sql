@@ -7,8 +7,8 @@ WITH $consumed, $charged_lines, $weights, drawn AS (
      WHERE package.method = 'tokens_package'
      GROUP BY consumed.package_id
 )
-SELECT charged.customer_id, charged.usage_hour, service.name, measure, kind, unit_price, unit_size, records, quantity,
-       amount, correction, coalesce(package.number, '') AS package, is_own_price,
+SELECT charged.customer_id, service.id AS service_id, charged.usage_hour, service.name, measure, kind, unit_price,
+       unit_size, records, quantity, amount, correction, coalesce(package.number, '') AS package, is_own_price,
        package.id AS package_id, package.tokens, drawn.tokens
   FROM charged
   JOIN pricing_service AS service ON service.id = charged.service_id

@@ -81,6 +81,7 @@ class Charge(NamedTuple):
     package: str = ""  # the number of the package that covers it
     is_own_price: bool = False  # agreed with the customer
     draw: DrawSoFar | None = None  # what the hour draws from that, if it is a Tokens package
+    service_id: int = 0
 
     @property
     def is_free_trial(self) -> bool:
@@ -134,8 +135,8 @@ def charges_of_customers(
 
 
 def _charge(row: list[Any], coverage: Coverage) -> Charge:
-    *fields, package_id, bought, drawn = row
-    charge = Charge(*fields)
+    service_id, *fields, package_id, bought, drawn = row
+    charge = Charge(*fields)._replace(service_id=service_id)
     if drawn is None:
         return charge
     left, runs_out = coverage.left[package_id], package_id in coverage.run_outs

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from invoices.models import Correction
-from pricing.rules.amounts import plain
+from pricing.rules.amounts import exact_sum, plain
 from pricing.rules.measures import Measure
 from pricing.words import measure_name, unit_name
 from sensenova_billing.lib import local_time
@@ -45,6 +45,12 @@ def rmb(amount: Decimal) -> str:
 def in_rmb(amount: Decimal) -> str:
     """Return every digit of an amount with its currency, e.g. `RMB 0.0415`."""
     return gettext("RMB %(amount)s") % {"amount": exact(amount)}
+
+
+@register.filter
+def amount_of_all(parts: Iterable[Any]) -> Decimal:
+    """Return the exact sum of the amounts of some rows."""
+    return exact_sum(part.amount for part in parts)
 
 
 @register.filter
@@ -99,6 +105,12 @@ def hour_text_utc(hour: dt.datetime) -> str:
 def instant_text(instant: dt.datetime) -> str:
     """Return an instant by the page's clock, to the second."""
     return local_time.instant_text(instant, timezone.get_current_timezone())
+
+
+@register.filter
+def instant_minute(instant: dt.datetime) -> str:
+    """Return an instant by the page's clock, to the minute: `2026-11-23 10:00`."""
+    return local_time.minute_text(instant, timezone.get_current_timezone())
 
 
 @register.filter

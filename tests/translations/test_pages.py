@@ -57,6 +57,8 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     "sign_in": ([], []),
     "overview": ([], []),
     "customer_overview": (["acme"], []),
+    "customer_overview_now": (["acme"], []),
+    "customer_overview_alerts": (["acme"], []),
     "customer_bills": (
         ["acme"],
         [

@@ -26,7 +26,7 @@ def clock(monkeypatch):
     """Put the pages' clock to an instant; twenty past the hour after THE_HOUR unless told otherwise."""
 
     def put(instant):
-        monkeypatch.setattr("invoices.portal.views.clock.now", lambda: instant)
+        monkeypatch.setattr("invoices.portal.overview_views.clock.now", lambda: instant)
 
     put(at(80))
     return put
@@ -163,12 +163,12 @@ def test_the_chart_has_the_tables_figures_as_text(alice_client, acme, clock):
     close()
 
     html = overview_page(alice_client).content.decode()
-    (data,) = re.findall(r'id="chart-data" type="application/json">(.*?)</script>', html)
+    (data,) = re.findall(r'id="hours-data" type="application/json">(.*?)</script>', html)
     chart = json.loads(data)
 
-    assert len(chart["hours"]) == 24
-    assert chart["services"][0]["name"] == "SenseChat-5"
-    assert chart["services"][0]["amounts"][-2:] == ["0.09", "0"]
+    assert len(chart["labels"]) == 24
+    assert chart["series"][0]["name"] == "SenseChat-5"
+    assert chart["series"][0]["amounts"][-2:] == ["0.09", "0"]
 
 
 def test_the_overview_shows_nothing_of_another_customer(alice_client, acme, globex, clock):
@@ -188,7 +188,7 @@ def test_the_overview_takes_as_many_queries_for_a_day_as_for_an_hour(
     clock(at(20))
     record(report("now", service="SenseChat", occurred_at=at(15)), now=at(16))
 
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(12):
         assert overview_page(alice_client).status_code == 200
 
 

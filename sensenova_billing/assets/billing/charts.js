@@ -1,12 +1,11 @@
-// The chart of the last 24 hours. Its figures come with the page; the table below shows the same.
-(() => {
-  const canvas = document.getElementById("chart");
-  const data = JSON.parse(document.getElementById("chart-data").textContent);
-  const last = data.hours.length - 1;
+// The charts of a page. Their figures come with it; the table below each shows the same. A bar leads to what it
+// stands for, as the table's row does.
+for (const canvas of document.querySelectorAll("canvas[data-chart]")) {
+  const data = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   let chart = null;
 
-  // The running hour is hatched: its figures still grow.
+  // What is not over yet is hatched: its figures still grow.
   const hatch = (colour) => {
     const tile = document.createElement("canvas");
     tile.width = tile.height = 8;
@@ -24,15 +23,15 @@
     return canvas.getContext("2d").createPattern(tile, "repeat");
   };
 
-  const dataset = (service) => {
-    const colour = token(`--series-${service.series}`);
+  const dataset = (one) => {
+    const colour = token(`--series-${one.series}`);
     return {
-      label: service.name,
-      data: service.amounts.map(Number),
-      exact: service.amounts,
-      backgroundColor: service.amounts.map((_, place) => (place === last ? hatch(colour) : colour)),
+      label: one.name,
+      data: one.amounts.map(Number),
+      exact: one.amounts,
+      backgroundColor: one.amounts.map((_, place) => (data.open.includes(place) ? hatch(colour) : colour)),
       borderColor: colour,
-      borderWidth: service.amounts.map((_, place) => (place === last ? 1 : 0)),
+      borderWidth: one.amounts.map((_, place) => (data.open.includes(place) ? 1 : 0)),
       maxBarThickness: 36,
     };
   };
@@ -43,10 +42,17 @@
     chart?.destroy();
     chart = new Chart(canvas, {
       type: "bar",
-      data: { labels: data.hours, datasets: data.services.map(dataset) },
+      data: { labels: data.titles, datasets: data.series.map(dataset) },
       options: {
         animation: false,
         maintainAspectRatio: false,
+        onClick: (event, [bar]) => {
+          const link = bar && data.links[bar.index];
+          if (link) location.assign(link);
+        },
+        onHover: (event, [bar]) => {
+          canvas.style.cursor = bar && data.links[bar.index] ? "pointer" : "default";
+        },
         interaction: { mode: "index", intersect: false },
         scales: {
           x: {
@@ -57,7 +63,7 @@
               color: ink,
               maxRotation: 0,
               autoSkipPadding: 12,
-              callback: (place) => data.hours[place].slice(11, 16),
+              callback: (place) => data.labels[place],
             },
           },
           y: {
@@ -89,7 +95,7 @@
     });
   };
 
-  document.getElementById("last-day").classList.remove("no-script");
+  canvas.closest(".no-script").classList.remove("no-script");
   draw();
   document.addEventListener("billing:theme", draw);
-})();
+}
