@@ -15,6 +15,8 @@ charged and rebills them at another. A *verification* is the result of computing
 
 What an open hour of many records comes to is summed up as a *running hour*, so that pages need not read them.
 
+*Metadata usage* is what calls with a value in their metadata, such as a project, have of a charge line.
+
 A *package purchase* is the document of a quota package: what was bought, for how much. What an hour takes
 from a Tokens package is a *draw*, and what it gives back for reversed calls another; both are sealed with the
 hour. A line of covered usage has the amount 0 and names its package. A *quota overrun* is a minute in which a
@@ -752,6 +754,46 @@ class RunningRefresh(models.Model):
 
     def __str__(self) -> str:
         return f"{self.began_at:%Y-%m-%d %H:%M:%S} UTC, {self.took}"
+
+
+class MetadataUsage(models.Model):
+    """What calls with a value in their metadata have of a charge line; others of so many values are ''."""
+
+    line = models.ForeignKey(ChargeLine, on_delete=models.PROTECT, db_index=False, related_name="shares")
+    # Copies, by which pages look it up.
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    hour = models.DateTimeField()
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    billing_item = models.ForeignKey(
+        BillingItem, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="+"
+    )
+    name = models.CharField(max_length=64)
+    value = models.CharField(max_length=255)
+    calls = models.BigIntegerField()
+    quantity = models.DecimalField(max_digits=30, decimal_places=0)
+    amount = _amount()
+
+    class Meta:
+        indexes = (models.Index(fields=["customer", "name", "hour"], name="usage_by_metadata"),)
+        constraints = (
+            models.UniqueConstraint("line", "name", "value", name="a_value_has_one_share_of_a_line"),
+            models.CheckConstraint(condition=_is_an_amount(), name="a_shares_amount_is_a_number"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.value}"
+
+
+class MetadataSum(models.Model):
+    """That the bills sealed in an hour are summed up by metadata."""
+
+    hour = models.OneToOneField(BillingHour, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    summed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.hour_id:%Y-%m-%d %H:%M} UTC"
 
 
 class HourSeal(models.Model):

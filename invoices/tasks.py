@@ -11,6 +11,7 @@ from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
 from invoices.running import refresh
+from invoices.usage_report import metadata
 from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,12 @@ def watch_open_hours() -> None:
 def refresh_running_hours() -> None:
     """Sum up open hours with many records."""
     refresh.refresh_running_hours(now=database_now())
+
+
+@shared_task
+def sum_up_metadata() -> None:
+    """Sum up closed hours by the metadata of their calls."""
+    metadata.sum_up_closed_hours(now=database_now())
 
 
 @shared_task

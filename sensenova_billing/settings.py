@@ -317,6 +317,10 @@ CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 # show that sum, and rate the records of smaller ones at each look.
 RATED_LIVE_RECORDS = env.int("RATED_LIVE_RECORDS", default=5000)
 
+# By the values of these names in the metadata of calls, customers see their usage
+# (invoices/usage_report/metadata.py).
+USAGE_METADATA_KEYS = env.list("USAGE_METADATA_KEYS", default=["project", "end_user", "api_key"])
+
 # Whether what is left of a quota package is refunded ("unused") or nothing is ("none"), and within how many
 # days of its purchase.
 PACKAGE_REFUNDS = env.str("PACKAGE_REFUNDS", default="none")
@@ -407,6 +411,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "refresh running hours": {
         "task": "invoices.tasks.refresh_running_hours",
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
+    "sum up metadata": {
+        "task": "invoices.tasks.sum_up_metadata",
         "schedule": 60.0,
         "options": {"expires": 55},
     },

@@ -23,6 +23,7 @@ from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
 from invoices.search_admin import admin_search
+from invoices.usage_report import views as usage_report
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import customer_prices, prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
@@ -86,6 +87,9 @@ urlpatterns = [
         "customers/<str:code>/bills/<str:month>.pdf", documents.customer_month_pdf, name="customer_month_pdf"
     ),
     path("customers/<str:code>/bills/<str:month>", documents.customer_month, name="customer_month"),
+    path("customers/<str:code>/usage", usage_report.customer_usage, name="customer_usage"),
+    path("customers/<str:code>/usage.csv", usage_report.customer_usage_csv, name="customer_usage_csv"),
+    path("customers/<str:code>/usage.xlsx", usage_report.customer_usage_xlsx, name="customer_usage_xlsx"),
     path("customers/<str:code>/limits", customer_limits, name="customer_limits"),
     path("customers/<str:code>/packages", packages.customer_packages, name="customer_packages"),
     path("customers/<str:code>/packages/buy", packages.choose_product, name="choose_product"),

@@ -49,6 +49,7 @@ PERSONAL |= {"sessions"}
 # Shows one customer's; the arguments name what is Globex's, the others what does not exist.
 OWNED = {
     "customer_overview": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_usage": ({"code": "globex"}, {"code": "nobody"}),
     "customer_bills": ({"code": "globex"}, {"code": "nobody"}),
     "customer_bills_csv": ({"code": "globex"}, {"code": "nobody"}),
     "customer_lines_csv": ({"code": "globex"}, {"code": "nobody"}),
@@ -99,8 +100,10 @@ KEYED |= {"api_packages", "api_package_draws"}
 DEEDS = {"resend_invitation", "withdraw_invitation", "remove_from_customer", "accept_invitation"}
 DEEDS |= {"reset_password"}
 DEEDS |= {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_renewal"}
-# Parts of the overview, which do not name the customer; tests/invoices/portal/test_overview.py asks for another's.
+# Parts of the overview, which do not name the customer; portal/test_overview.py asks for another's.
 DEEDS |= {"customer_overview_now", "customer_overview_alerts"}
+# Files of the usage page, which do not name it either; usage_report/test_views.py.
+DEEDS |= {"customer_usage_csv", "customer_usage_xlsx"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"
 STAFF_PAGES = {

@@ -141,10 +141,15 @@ def _top(of_month: Sequence[Spent]) -> list[ServiceAmount]:
             *service,
             all(part.is_free_trial for part in parts[service]),
             sums[service],
-            int(sums[service] * 100 // total) if total > 0 else 0,
+            _percent(sums[service], total),
         )
         for service in dearest
     ]
+
+
+def _percent(part: Decimal, total: Decimal) -> int:
+    with localcontext(prec=60):
+        return int((part * 100 / total).to_integral_value()) if total > 0 else 0
 
 
 def _sum(parts: Iterable[Spent]) -> Decimal:

@@ -15,9 +15,9 @@ from accounts.api_keys.customer_access import customer_of_person
 from accounts.models import Customer
 from invoices.packages.after_sale.notices import notices_of
 from invoices.portal.alerts import alerts_of
-from invoices.portal.charts import Bar, stacked
 from invoices.portal.overview import RUNNING, Overview, overview_of
 from invoices.templatetags.amounts import decimals_of, hour_text, series
+from invoices.usage_report.charts import Bar, stacked
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.local_time import start_of_day
 
@@ -46,7 +46,7 @@ def customer_overview(request: HttpRequest, code: str) -> HttpResponse:
     with timezone.override(customer.time_zone):
         context = _now(request, customer, read) | {
             "notices": notices_of(customer=customer, at=now),
-            "usage_url": reverse("customer_bills", args=[customer.code]),
+            "usage_url": reverse("customer_usage", args=[customer.code]),
             "hours_chart": _hours_chart(read),
             "days_chart": _days_chart(read, customer),
             "cell_decimals": decimals_of(cell.amount for row in read.rows for cell in row.cells),
@@ -136,12 +136,12 @@ def _hours_chart(read: Overview) -> dict[str, Any]:
 
 def _days_chart(read: Overview, customer: Customer) -> dict[str, Any]:
     rows = read.days[::-1]
-    usage = reverse("customer_bills", args=[customer.code])
+    usage = reverse("customer_usage", args=[customer.code])
     bars = [
         Bar(
             f"{row.day:%m-%d}",
             f"{row.day:%Y-%m-%d}",
-            link=f"{usage}?from={row.day}&to={row.day}",
+            link=f"{usage}?width=hour&from={row.day}&to={row.day}",
             is_open=row is rows[-1],
         )
         for row in rows

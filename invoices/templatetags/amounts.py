@@ -4,7 +4,7 @@ English and Chinese group digits and write hours alike: 1,051.60 and 2026-11-23 
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
@@ -51,6 +51,12 @@ def in_rmb(amount: Decimal) -> str:
 def amount_of_all(parts: Iterable[Any]) -> Decimal:
     """Return the exact sum of the amounts of some rows."""
     return exact_sum(part.amount for part in parts)
+
+
+@register.filter
+def quantity_of(quantities: Mapping[str, Decimal], unit: str) -> Decimal:
+    """Return what was used of this unit."""
+    return quantities.get(unit, Decimal(0))
 
 
 @register.filter

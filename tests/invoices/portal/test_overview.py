@@ -25,7 +25,7 @@ NOON = dt.datetime(2026, 11, 20, 4, tzinfo=dt.UTC)
 DAY = 24 * HOUR
 
 
-def spent(span, begins, amount):
+def spent(span: str, begins: dt.datetime, amount: int) -> Spent:
     return Spent(span, begins, 1, "SenseChat-5", False, Decimal(amount))
 
 
@@ -51,9 +51,9 @@ def test_each_figure_stands_beside_the_same_span_before(acme):
         now=NOON + dt.timedelta(minutes=30),
     )
 
-    assert (figures.hour.amount, figures.hour.before, figures.hour.percent) == (3, 2, 50)
-    assert (figures.today.amount, figures.today.before) == (13, 6)
-    assert (figures.month.amount, figures.month.before, figures.month.percent) == (60, 40, 50)
+    assert [figures.hour.amount, figures.hour.before, figures.hour.percent] == [3, 2, 50]
+    assert [figures.today.amount, figures.today.before] == [13, 6]
+    assert [figures.month.amount, figures.month.before, figures.month.percent] == [60, 40, 50]
     assert figures.month.until == dt.datetime(2026, 10, 20, 5, tzinfo=dt.UTC)
 
 
@@ -64,7 +64,8 @@ def test_the_projection_adds_the_mean_of_seven_whole_days_for_the_days_left(acme
 
     projection = figures_of(spent=[*days, month], customer=acme, now=NOON).projection
 
-    assert (projection.mean, projection.days) == (14, 7)
+    assert projection is not None
+    assert [projection.mean, projection.days] == [14, 7]
     assert projection.amount == 300 + 14 * Decimal("10.5")
 
 
@@ -73,8 +74,9 @@ def test_a_young_customer_is_projected_by_the_days_it_has(acme):
 
     assert figures_of(spent=[], customer=acme, now=NOON).projection is None
     assert figures_of(spent=[spent("day", today, 9)], customer=acme, now=NOON).projection is None
-    one_day = [spent("day", today - DAY, 9)]
-    assert figures_of(spent=one_day, customer=acme, now=NOON).projection.days == 1
+    projection = figures_of(spent=[spent("day", today - DAY, 9)], customer=acme, now=NOON).projection
+    assert projection is not None
+    assert projection.days == 1
 
 
 def test_top_services_are_those_of_the_month_dearest_first(acme):
