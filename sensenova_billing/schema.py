@@ -4,6 +4,13 @@ from typing import Any
 
 from invoices.drilldown.schemas import LineRecordsPayload, RecordTracePayload
 from invoices.packages.schemas import PackageDrawsPayload, QuotaPackagesPayload
+from invoices.usage_report.schemas import (
+    BillsPayload,
+    BillWithLinesPayload,
+    ChargeLinesPayload,
+    UsagePagePayload,
+    UsageSummaryPayload,
+)
 from pricing.catalogue.estimates import EstimateRequest
 from pricing.catalogue.schemas import CatalogPayload, EstimatePayload
 from pricing.rules.measures import Measure
@@ -31,6 +38,11 @@ RESPONSES = (
     RecordTracePayload,
     QuotaPackagesPayload,
     PackageDrawsPayload,
+    BillsPayload,
+    BillWithLinesPayload,
+    ChargeLinesPayload,
+    UsagePagePayload,
+    UsageSummaryPayload,
     RetryMomentPayload,
 )
 

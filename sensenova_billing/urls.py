@@ -24,16 +24,18 @@ from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
 from invoices.search_admin import admin_search
 from invoices.usage_report import views as usage_report
+from invoices.usage_report.api import BillsView, BillView, ChargeLinesView, UsageSummaryView
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import customer_prices, prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
 from sensenova_billing.http import errors
 from sensenova_billing.http.home import home
 from sensenova_billing.http.language import choose_language
+from sensenova_billing.http.usage_endpoint import UsageEndpoint
 from sensenova_billing.monitoring.health import HealthView, ReadyView
 from sensenova_billing.monitoring.metrics import MetricsView
 from usage.clients.api import CloudEventsView, LagoBatchView, LagoEventView, LiteLLMView, TracesView
-from usage.ingest.api import ReversalView, UsageView
+from usage.ingest.api import ReversalView
 from usage.limits.admin import refused_calls
 from usage.limits.api import CallsView, CallView, LimitsView
 from usage.limits.views import customer_limits
@@ -41,7 +43,7 @@ from usage.limits.views import customer_limits
 urlpatterns = [
     # The busiest first: a path is compared with each of these in turn, and that is a fifth of such a request.
     path("api/v1/calls", CallsView.as_view(), name="api_calls"),
-    path("api/v1/usage", UsageView.as_view(), name="api_usage"),
+    path("api/v1/usage", UsageEndpoint.as_view(), name="api_usage"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadyView.as_view(), name="readyz"),
     path("metrics", MetricsView.as_view(), name="metrics"),
@@ -144,6 +146,10 @@ urlpatterns = [
     path("api/v1/events", CloudEventsView.as_view(), name="api_events"),
     path("api/v1/litellm", LiteLLMView.as_view(), name="api_litellm"),
     path("api/v1/records", RecordView.as_view(), name="api_record"),
+    path("api/v1/usage/summary", UsageSummaryView.as_view(), name="api_usage_summary"),
+    path("api/v1/bills", BillsView.as_view(), name="api_bills"),
+    path("api/v1/bills/<str:number>", BillView.as_view(), name="api_bill"),
+    path("api/v1/charge-lines", ChargeLinesView.as_view(), name="api_charge_lines"),
     path("api/v1/charge-lines/<int:id>/records", LineRecordsView.as_view(), name="api_line_records"),
     path("api/v1/packages", PackagesView.as_view(), name="api_packages"),
     path("api/v1/packages/<str:number>/draws", PackageDrawsView.as_view(), name="api_package_draws"),

@@ -80,7 +80,8 @@ class UsageForm(forms.Form):
     def span(self) -> Span:
         """Return the span."""
         first, last = self._days(self.cleaned_data)
-        return Span(first, last, Width(self.cleaned_data["width"] or width_for(first, last)), self._zone)
+        width = Width(self.cleaned_data["width"] or width_for(first, last))
+        return Span.of_days(first, last, width=width, zone=self._zone)
 
     @property
     def group_by(self) -> str:

@@ -6,7 +6,7 @@ By metadata, what has no value is *not set*, and open hours stand apart: they ar
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from string import Template
 from typing import Any, NamedTuple
@@ -49,6 +49,7 @@ class UsageRow:
     quantities: Quantities  # by unit, e.g. tokens
     amount: Decimal
     saved: Decimal | None = None
+    measured: Quantities = field(default_factory=dict)  # the same by measure
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def _row(begins: dt.datetime, group: Group, parts: list[_Part], *, by_item: bool
         _quantities((part.measure, part.quantity) for part in parts),
         exact_sum(part.amount for part in parts),
         exact_sum(saved) if saved else None,
+        _measured((part.measure, part.quantity) for part in parts),
     )
 
 
@@ -147,6 +149,8 @@ def _by_value(shares: list[tuple[Any, ...]], billed: list[_Part], running: list[
             its[0][1],
             _quantities((measure, quantity) for measure, _, quantity, _ in its),
             exact_sum(amount for *_, amount in its),
+            None,
+            _measured((measure, quantity) for measure, _, quantity, _ in its),
         )
         for (begins, value), its in values.items()
     ]
@@ -167,14 +171,12 @@ def _by_value(shares: list[tuple[Any, ...]], billed: list[_Part], running: list[
 def _rest(total: UsageRow, rows: list[UsageRow]) -> list[UsageRow]:
     """Return what these rows leave of the total, if anything."""
     amount = exact_sum([total.amount, *(-row.amount for row in rows)])
-    quantities = {
-        unit: quantity - sum((row.quantities.get(unit, NOTHING) for row in rows), NOTHING)
-        for unit, quantity in total.quantities.items()
-    }
+    quantities = _less(total.quantities, [row.quantities for row in rows])
+    measured = _less(total.measured, [row.measured for row in rows])
     calls = max(total.calls - sum(row.calls for row in rows), 0)
     if not (amount or calls or any(quantities.values())):
         return []
-    return [UsageRow(total.begins, Group(), calls, quantities, amount)]
+    return [UsageRow(total.begins, Group(), calls, quantities, amount, None, measured)]
 
 
 def _open_parts(
@@ -241,12 +243,19 @@ def _list_prices(customer: Customer, services: set[int]) -> dict[tuple[int, str]
     return found
 
 
+def _less(total: Quantities, taken: list[Quantities]) -> Quantities:
+    return {one: total[one] - sum((its.get(one, NOTHING) for its in taken), NOTHING) for one in total}
+
+
 def _quantities(parts: Iterable[tuple[str, Decimal]]) -> Quantities:
-    by_unit: Quantities = {}
-    for measure, quantity in parts:
-        unit = Measure(measure).unit
-        by_unit[unit] = by_unit.get(unit, NOTHING) + quantity
-    return by_unit
+    return _measured((Measure(measure).unit, quantity) for measure, quantity in parts)
+
+
+def _measured(parts: Iterable[tuple[str, Decimal]]) -> Quantities:
+    found: Quantities = {}
+    for name, quantity in parts:
+        found[name] = found.get(name, NOTHING) + quantity
+    return found
 
 
 def _order(row: UsageRow) -> tuple[Any, ...]:
@@ -264,7 +273,9 @@ def _order(row: UsageRow) -> tuple[Any, ...]:
 
 def _rows(statement: Template, span: Span, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     bucket = "bill.hour_id"
-    if span.width is not Width.HOUR:
+    if span.width is Width.SPAN:
+        bucket = "%(begins)s::timestamptz"
+    elif span.width is not Width.HOUR:
         bucket = f"date_trunc('{span.width}', bill.hour_id, %(zone)s)"
     with connection.cursor() as cursor:
         cursor.execute(statement.substitute(bucket=bucket), values)

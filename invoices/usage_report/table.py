@@ -14,8 +14,7 @@ from pricing.files.csv import Cell
 from pricing.rules.amounts import exact_sum
 from pricing.rules.measures import Measure
 from pricing.words import measure_name
-from sensenova_billing.lib.local_time import hour_text
-from usage.models import HOUR
+from sensenova_billing.lib.local_time import hour_text, minute_text
 
 # So many groups have columns and colours of their own; the dearest come first, the others are one.
 MOST_GROUPS = 12
@@ -76,7 +75,7 @@ def table_of(usage: Usage, *, span: Span, now: dt.datetime) -> UsageTable:
         by_bucket.setdefault(row.begins, []).append(row)
     total = _sum(usage.rows)
     return UsageTable(
-        units=[unit for unit in dict.fromkeys(one.unit for one in Measure) if total.quantities.get(unit)],
+        units=units_of(usage),
         groups=[
             GroupColumn(
                 label_of(its[0]) if place < len(own) else pgettext("groups", "all others"),
@@ -92,6 +91,12 @@ def table_of(usage: Usage, *, span: Span, now: dt.datetime) -> UsageTable:
         ],
         total=total,
     )
+
+
+def units_of(usage: Usage) -> list[str]:
+    """Return the units of which something was used, in the order of the measures."""
+    used = {unit for row in usage.rows for unit, quantity in row.quantities.items() if quantity}
+    return [unit for unit in dict.fromkeys(one.unit for one in Measure) if unit in used]
 
 
 def label_of(group: Group) -> str:
@@ -111,6 +116,8 @@ def bucket_text(begins: dt.datetime, span: Span) -> str:
     """Return e.g. `2026-11-23 10:00-11:00`, `2026-11-23` or `2026-11`."""
     if span.width is Width.HOUR:
         return hour_text(begins, span.zone)
+    if span.width is Width.SPAN:
+        return f"{minute_text(span.begins, span.zone)} to {minute_text(span.ends, span.zone)}"
     local = begins.astimezone(span.zone)
     return f"{local:%Y-%m}" if span.width is Width.MONTH else f"{local:%Y-%m-%d}"
 
@@ -151,19 +158,14 @@ def _bucket(
 ) -> BucketRow:
     amounts: dict[Group, Decimal] = {row.group: row.amount for row in rows}
     text = bucket_text(begins, span)
-    following = {Width.HOUR: begins + HOUR}.get(span.width) or span.bucket_of(begins + _LONGEST[span.width])
     return BucketRow(
         begins,
         text,
         text[11:16] if span.width is Width.HOUR else text[-5:] if span.width is Width.DAY else text,
-        is_open=following > now,
+        is_open=span.after(begins) > now,
         sum=_sum(rows),
         cells=[_cell([amounts[group] for group in its if group in amounts]) for its in columns],
     )
-
-
-# Within the bucket after one that begins at its first instant.
-_LONGEST = {Width.DAY: 30 * HOUR, Width.MONTH: 24 * 32 * HOUR}
 
 
 def _cell(amounts: list[Decimal]) -> Decimal | None:

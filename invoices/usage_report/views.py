@@ -129,7 +129,7 @@ def _link(bucket: BucketRow, customer: Customer, form: UsageForm, usage: Usage, 
     first = last = bucket.begins.astimezone(span.zone).date()
     if span.width is Width.MONTH:
         last = min((first + 31 * DAY).replace(day=1) - DAY, span.last)
-    inner = Span(max(first, span.first), last, narrower, span.zone)
+    inner = Span.of_days(max(first, span.first), last, width=narrower, zone=span.zone)
     return f"{reverse('customer_usage', args=[customer.code])}?{_query(inner, form.group_by)}"
 
 

@@ -30,7 +30,7 @@ def use(event_id, project=None, minute=10, **fields):
 
 def by_project(customer, *, now=None):
     """Calls, tokens and amount of each project; None is not set."""
-    span = Span(TODAY - DAY, TODAY + DAY, Width.MONTH, SHANGHAI)
+    span = Span.of_days(TODAY - DAY, TODAY + DAY, width=Width.MONTH, zone=SHANGHAI)
     usage = read_usage(customer=customer, span=span, group_by="project", now=now or at(70))
     found: dict[Any, Any] = {}
     for row in usage.rows:

@@ -51,7 +51,7 @@ def usage_page(client, query="", code="acme", name="customer_usage"):
 
 
 def usage_of(customer, group_by=SERVICE, width=Width.DAY):
-    span = Span(TODAY - DAY, TODAY + DAY, width, SHANGHAI)
+    span = Span.of_days(TODAY - DAY, TODAY + DAY, width=width, zone=SHANGHAI)
     return read_usage(customer=customer, span=span, group_by=group_by, now=at(80)).rows
 
 
@@ -181,7 +181,7 @@ def test_the_page_takes_few_queries_and_a_viewer_sees_it(alice_client, used, by)
 
 def test_a_span_is_shown_in_the_customers_days(acme):
     acme.time_zone = "America/New_York"
-    span = Span(TODAY, TODAY, Width.DAY, ZoneInfo(acme.time_zone))
+    span = Span.of_days(TODAY, TODAY, width=Width.DAY, zone=ZoneInfo(acme.time_zone))
 
     assert span.buckets() == [span.begins]
     assert span.ends - span.begins in (23 * dt.timedelta(hours=1), DAY, 25 * dt.timedelta(hours=1))
