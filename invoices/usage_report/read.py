@@ -278,7 +278,8 @@ def _rows(statement: Template, span: Span, values: dict[str, Any]) -> list[tuple
     elif span.width is not Width.HOUR:
         bucket = f"date_trunc('{span.width}', bill.hour_id, %(zone)s)"
     with connection.cursor() as cursor:
-        cursor.execute(statement.substitute(bucket=bucket), values)
+        number = "bill.number" if span.width is Width.HOUR else "NULL::text"
+        cursor.execute(statement.substitute(bucket=bucket, number=number), values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 

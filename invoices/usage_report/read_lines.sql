@@ -1,9 +1,9 @@
 -- What a customer's bills of a span charge, by bucket, service and measure. A record is counted on the lines of each
--- item of its service, so that a service has as many calls on a bill as its item with the most. What an offer or a
+-- item of its service, so that a service has as many calls in a bucket as its item with the most. What an offer or a
 -- trial saved is the list price at the beginning of the hour of usage, the customer's own first, less what was charged.
 WITH items AS MATERIALIZED (
-    SELECT $bucket AS bucket, bill.id AS bill_id, bill.number, line.service_id, line.service_name, line.measure,
-           sum(line.records) FILTER (WHERE line.correction = '') AS calls,
+    SELECT $bucket AS bucket, line.service_id, line.service_name, line.measure,
+           sum(line.records) FILTER (WHERE line.correction = '') AS calls, max($number) AS bill,
            sum(line.quantity) AS quantity, sum(line.amount) AS amount,
            sum(line.quantity * coalesce(own.unit_price, listed.unit_price)
                * (1::numeric / coalesce(own.unit_size, listed.unit_size)) - line.amount) AS saved
@@ -20,15 +20,10 @@ WITH items AS MATERIALIZED (
      WHERE bill.customer_id = %(customer)s AND bill.hour_id <= %(closed)s
        AND bill.hour_id >= %(begins)s AND bill.hour_id < %(ends)s
        AND (%(services)s::bigint[] IS NULL OR line.service_id = ANY (%(services)s::bigint[]))
-     GROUP BY 1, 2, 3, 4, 5, 6
-), of_services AS (
-    SELECT bucket, service_id, sum(calls) AS calls
-      FROM (SELECT bucket, service_id, max(calls) AS calls FROM items GROUP BY bucket, bill_id, service_id) AS of_bills
-     GROUP BY bucket, service_id
+     GROUP BY 1, 2, 3, 4
 )
-SELECT items.bucket, items.service_id, items.service_name, items.measure, coalesce(sum(items.calls), 0)::bigint AS calls,
-       coalesce(of_services.calls, 0)::bigint AS calls_of_service, sum(items.quantity) AS quantity,
-       sum(items.amount) AS amount, sum(items.saved) AS saved, max(items.number) AS bill
-  FROM items JOIN of_services USING (bucket, service_id)
- GROUP BY items.bucket, items.service_id, items.service_name, items.measure, of_services.calls
- ORDER BY items.bucket, items.service_id, items.measure
+SELECT bucket, service_id, service_name, measure, coalesce(calls, 0)::bigint AS calls,
+       coalesce(max(calls) OVER (PARTITION BY bucket, service_id), 0)::bigint AS calls_of_service,
+       quantity, amount, saved, bill
+  FROM items
+ ORDER BY bucket, service_id, measure
