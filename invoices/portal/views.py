@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
