@@ -19,7 +19,7 @@ from accounts.api_keys.customer_access import customer_of_key
 from accounts.api_keys.keys import customer_codes
 from accounts.api_keys.permissions import MayReadBilling
 from accounts.models import Customer
-from invoices.drilldown.bill_lists import in_order_of_page
+from invoices.drilldown.bill_lists import explained, in_order_of_page
 from invoices.drilldown.csv_tables import LINE_COLUMNS, line_rows
 from invoices.drilldown.schemas import line_payload
 from invoices.models import ChargeLine, HourlyBill
@@ -131,7 +131,7 @@ class ChargeLinesView(ReadEndpoint):
                 Q(bill__hour_id__gt=hour) | Q(pk__gt=int(pk))
             )
         lines = lines.select_related("bill", "corrects__bill", "package").order_by("bill__hour_id", "pk")
-        found, is_more = _page(lines, params["limit"])
+        found, is_more = _page(explained(lines), params["limit"])
         after = f"{int(found[-1].bill.hour_id.timestamp())}-{found[-1].pk}" if is_more else None
         if _wants_csv(request):
             rows = list(line_rows(found, time_zone=customer.time_zone))
