@@ -87,6 +87,9 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
         ("Since", {"fields": ("date_joined", "last_login")}),
     )
+    # Django's own fields of a new person are not ours, and the page that adds one is an invitation.
+    add_form = PersonForm
+    add_fieldsets = fieldsets
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the customers of each person, read at once."""
