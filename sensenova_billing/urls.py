@@ -15,6 +15,7 @@ from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
+from invoices.onboarding_admin import onboard_page
 from invoices.packages import views as packages
 from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
@@ -171,6 +172,7 @@ urlpatterns = [
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
     path("admin/search", admin.site.admin_view(admin_search), name="admin_search"),
+    path("admin/customers/onboard", admin.site.admin_view(onboard_page), name="onboard_customer"),
     path("admin/end-customer-view", admin.site.admin_view(end_customer_view), name="end_customer_view"),
     path("admin/login/", admin_sign_in, name="admin_sign_in"),
     path("admin/password_change/", admin.site.admin_view(own_password), name="own_password"),

@@ -118,6 +118,7 @@ STAFF_PAGES = {
 STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
 STAFF_PAGES |= {"sell_package", "end_terms", "cancel_terms", "end_customer_view", "admin_search"}
 STAFF_PAGES |= {"take_back_announcement"}
+STAFF_PAGES |= {"onboard_customer"}
 STAFF_OPEN = {"admin:login", "admin:logout"}
 
 

@@ -18,9 +18,15 @@ from sensenova_billing.lib.admin.decorators import action
 
 
 class ViewedCustomerAdmin(CustomerWithLimitsAdmin):
-    """Customers with a button that shows their pages."""
+    """Customers with a button that shows their pages, and one for new customers."""
 
+    actions_list = ("onboard",)
     actions_detail: tuple[str, ...] = ("view_as", *CustomerWithLimitsAdmin.actions_detail)
+
+    @action(description="Onboard a customer", url_path="onboard", permissions=["add"])
+    def onboard(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the page that makes a customer with all that it begins with."""
+        return redirect("onboard_customer")
 
     @action(description="View as customer", url_path="view-as", permissions=["view_as"])
     def view_as(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -67,18 +67,25 @@ def announce_offer(
     """
     draft = _Draft()
     for item in items:
-        base = _base_price(item, begins_at)
-        unit_price = (unit_prices or {}).get(item.pk)
-        draft.supersede(
-            replace(
-                price_row(base),
-                kind=Kind.LIMITED_TIME_OFFER,
-                unit_price=_reduced(base, percent_off) if unit_price is None else unit_price,
-                begins_at=begins_at,
-                ends_at=ends_at,
-            )
-        )
+        row = _discounted(item, percent_off, unit_prices or {}, begins_at)
+        draft.supersede(replace(row, kind=Kind.LIMITED_TIME_OFFER, ends_at=ends_at))
     return draft.rows()
+
+
+def agree_prices(
+    *,
+    code: str,
+    items: Iterable[BillingItem],
+    percent_off: Decimal | None = None,
+    unit_prices: Mapping[int, Decimal] | None = None,
+    begins_at: dt.datetime,
+) -> list[PriceRow]:
+    """Return the rows of the own prices of a customer who has none yet, without an end.
+
+    So many percent off, or a new price for each item's key, as `announce_offer` has them.
+    """
+    rows = [_discounted(item, percent_off, unit_prices or {}, begins_at) for item in items]
+    return [replace(row, customer=code, kind=Kind.LIST_PRICE, ends_at=None) for row in rows]
 
 
 def start_trial(
@@ -313,6 +320,19 @@ def _base_price(item: BillingItem, at: dt.datetime) -> Price:
     if base is None:
         raise ValidationError(f"{item} has no price at {moment_text(at)}.")
     return base
+
+
+def _discounted(
+    item: BillingItem, percent_off: Decimal | None, unit_prices: Mapping[int, Decimal], begins_at: dt.datetime
+) -> PriceRow:
+    """Return the price that a discount applies to with its new unit price, from this instant on."""
+    base = _base_price(item, begins_at)
+    unit_price = unit_prices.get(item.pk)
+    return replace(
+        price_row(base),
+        unit_price=_reduced(base, percent_off) if unit_price is None else unit_price,
+        begins_at=begins_at,
+    )
 
 
 def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:

@@ -1,0 +1,1 @@
+"""Onboarding a customer in one step."""
