@@ -134,6 +134,8 @@ def _in_words(value: Any, field: Any) -> str:
             return "yes" if value else "no"
         case list():
             return ", ".join(_in_words(one, getattr(field, "base_field", None)) for one in value)
+        case dict():
+            return "; ".join(f"{name}: {_in_words(one, None)}" for name, one in value.items() if one != "")
         case str() if isinstance(field, models.DateTimeField):
             return value.removesuffix("+00:00").replace("T", " ")
         case _:

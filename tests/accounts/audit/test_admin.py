@@ -9,12 +9,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.audit.audited_admin import AuditedAdmin
 from accounts.audit.context import audit_context
 from accounts.models import AuditAction, AuditEntry, Customer, ServiceKey, User
 from invoices.books.constraints import APPEND_ONLY
-from pricing.models import CallSpecification, QuotaPackage, Service, ServiceAlias
+from pricing.models import CallSpecification, Proposal, QuotaPackage, Service, ServiceAlias
 from tests.browsing import version_of
 from tests.builders import item
 from tests.conftest import PASSWORD
@@ -264,6 +265,19 @@ def test_an_entrys_page_shows_before_and_after(acme, operator_client):
     assert [re.sub(r"<[^>]*>", "", cell) for cell in first] == ["name", "Acme Ltd", "Acme &amp; Sons"]
     assert not any("<strong" in cell for row in others for cell in row)
     assert reverse("admin:accounts_customer_change", args=[acme.pk]) in answer.content.decode()
+
+
+def test_the_entry_of_a_proposal_shows_its_rows(operator_client):
+    rows = [{"sheet": "aliases", "alias": "gpt-x", "service": "SenseChat-5", "remove": ""}]
+    with audit_context(by=OPERATOR, reason="New in their gateway."):
+        Proposal.objects.create(
+            deed="Name it", rows=rows, reason="New.", proposed_by=OPERATOR, proposed_at=timezone.now()
+        )
+    entry = AuditEntry.objects.filter(table="pricing_proposal").latest("pk")
+
+    page = text(operator_client.get(reverse("admin:accounts_auditentry_change", args=[entry.pk])))
+
+    assert "alias: gpt-x; sheet: aliases; service: SenseChat-5" in page
 
 
 def test_a_page_of_the_trail_counts_nothing(acme, operator_client):
