@@ -519,7 +519,6 @@ UNFOLD = {
                 _admin_page(_("Usage in quarantine"), "healing", "usage_quarantinedusage"),
                 _admin_page(_("Refused calls"), "block", "usage_refusedcalls", "refused_calls"),
                 _admin_page(_("Above the quota"), "speed", "invoices_quotaoverrun"),
-                _admin_page(_("Find a record"), "search", "invoices_chargeline"),
                 _admin_page(_("Verifications"), "fact_check", "invoices_verification"),
             ),
         ],

@@ -53,12 +53,13 @@ class TracedLineAdmin(ModelAdmin):
         form = FindRecordForm(request.GET or None)
         found = _find(form) if form.is_valid() else None
         context = {
-            "title": "Find a record",
+            "title": "Usage records: charge lines",
             "form": form,
             "found": found,
             "is_missing": form.is_bound and form.is_valid() and found is None,
             "facts": _record_facts(found) if found else [],
             "shares": _shares_table(found) if found else None,
+            "record_url": f"{reverse('usage_record')}?{request.GET.urlencode()}",
         }
         return self._page(request, "admin/find_record.html", context)
 

@@ -48,6 +48,7 @@ def usage_record(request: HttpRequest) -> HttpResponse:
         "record": record,
         "form": form,
         "may_reverse": may_reverse,
+        "lines_url": _lines_url(request, record),
         **(_facts_of(record) if record else {}),
         **(_credit_of(record) if record and may_reverse and record.reverses is None else {}),
     }
@@ -152,6 +153,14 @@ def _record_link(record: UsageRecord, event_id: str) -> str:
     return format_html(
         '<a class="underline" href="{}">{}</a>', _url(record.customer.code, event_id), event_id
     )
+
+
+def _lines_url(request: HttpRequest, record: UsageRecord | None) -> str:
+    """Return where the charge lines of a record are, for a person who may see them."""
+    if record is None or not request.user.has_perm("invoices.view_chargeline"):
+        return ""
+    query = {"customer": record.customer.code, "event_id": record.event_id}
+    return reverse("admin:invoices_chargeline_changelist", query=query)
 
 
 def _url(code: str, event_id: str) -> str:

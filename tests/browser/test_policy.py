@@ -119,6 +119,16 @@ def test_a_person_signs_in_to_the_admin(page, operator):
     visit(page, reverse("admin:index"))
 
 
+def test_the_last_entry_of_the_sidebar_is_reached(admin, operator):
+    page = admin(operator)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("/admin/")
+    page.get_by_role("link", name="Verifications", exact=True).click()
+    page.wait_for_url("**/admin/invoices/verification/")
+
+    assert page.get_by_role("link", name="Find a record").count() == 0
+
+
 def test_the_other_pages_of_the_admin(admin, operator, used):
     page = admin(operator)
     names = ["usage_record", "refused_calls", "own_password", "catalogue_import", "announce_offer"]

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from invoices.corrections.rerate import order_rerating
 from invoices.models import HourlyBill
@@ -50,6 +51,27 @@ def test_a_record_that_is_not_there_is_said_at_the_form(
     record()
 
     assert said in text(record_page(operator_client, event_id, customer))
+
+
+def test_a_record_and_its_charge_lines_lead_to_each_other(operator_client, acme):
+    record(report("a & b"))
+    close()
+    query = {"customer": "acme", "event_id": "a & b"}
+    lines, page = (
+        reverse("admin:invoices_chargeline_changelist", query=query),
+        reverse("usage_record", query=query),
+    )
+
+    assert escape(lines) in operator_client.get(page).content.decode()
+    assert escape(page) in operator_client.get(lines).content.decode()
+
+
+def test_who_may_not_see_charge_lines_is_not_led_to_them(acme):
+    record()
+
+    page = record_page(staff_client("view_usagerecord"))
+
+    assert (page.context["record"].event_id, "Its charge lines" in text(page)) == ("call-1", False)
 
 
 def test_a_record_is_shown_with_its_bill(operator_client, acme):
