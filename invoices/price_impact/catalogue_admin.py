@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from pricing import admin as catalogue
 from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, state_of
@@ -16,7 +18,7 @@ from sensenova_billing.lib.admin.decorators import action
 MAY_CHANGE_PRICES = "price_change"
 
 
-def button_to(page: str, description: str, parameter: str = "") -> Any:
+def button_to(page: str, description: str | Promise, parameter: str = "") -> Any:
     """Return an admin button that opens the page of a price action; on an object's page, filled in."""
 
     def open_page(self: Any, request: HttpRequest, object_id: str = "") -> HttpResponse:
@@ -47,13 +49,13 @@ class PriceListButtons(PriceButtons):
         {"title": "More", "items": ["start_trial", "take_back_announcement", "copy_prices", "put_on_sale"]},
     )
 
-    change_price = button_to("change_price", "Change a price")
-    announce_offer = button_to("announce_offer", "Announce an offer")
-    start_trial = button_to("start_trial", "Start a free trial")
-    end_price = button_to("end_price", "End or cancel")
-    take_back_announcement = button_to("take_back_announcement", "Take back an announcement")
-    copy_prices = button_to("copy_prices", "Copy a customer's prices")
-    put_on_sale = button_to("put_on_sale", "Put an item on sale")
+    change_price = button_to("change_price", _("Change a price"))
+    announce_offer = button_to("announce_offer", _("Announce an offer"))
+    start_trial = button_to("start_trial", _("Start a free trial"))
+    end_price = button_to("end_price", _("End or cancel"))
+    take_back_announcement = button_to("take_back_announcement", _("Take back an announcement"))
+    copy_prices = button_to("copy_prices", _("Copy a customer's prices"))
+    put_on_sale = button_to("put_on_sale", _("Put an item on sale"))
 
 
 class ServiceAdmin(PriceButtons, catalogue.ServiceAdmin):
@@ -61,9 +63,9 @@ class ServiceAdmin(PriceButtons, catalogue.ServiceAdmin):
 
     actions_detail = ("offer_this", "try_this", "sell_more")
 
-    offer_this = button_to("announce_offer", "Announce an offer", "services")
-    try_this = button_to("start_trial", "Start a free trial", "services")
-    sell_more = button_to("put_on_sale", "Put an item on sale", "service")
+    offer_this = button_to("announce_offer", _("Announce an offer"), "services")
+    try_this = button_to("start_trial", _("Start a free trial"), "services")
+    sell_more = button_to("put_on_sale", _("Put an item on sale"), "service")
 
 
 class BillingItemAdmin(PriceListButtons, catalogue.BillingItemAdmin):
@@ -71,9 +73,9 @@ class BillingItemAdmin(PriceListButtons, catalogue.BillingItemAdmin):
 
     actions_detail = ("change_this", "offer_this", "try_this")
 
-    change_this = button_to("change_price", "Change its price", "item")
-    offer_this = button_to("announce_offer", "Announce an offer", "items")
-    try_this = button_to("start_trial", "Start a free trial", "items")
+    change_this = button_to("change_price", _("Change its price"), "item")
+    offer_this = button_to("announce_offer", _("Announce an offer"), "items")
+    try_this = button_to("start_trial", _("Start a free trial"), "items")
 
 
 class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
@@ -94,7 +96,7 @@ class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.action_name.removeprefix("pricing_price_") not in useless]
 
-    @action(description="Change this price", permissions=[MAY_CHANGE_PRICES])
+    @action(description=_("Change this price"), permissions=[MAY_CHANGE_PRICES])
     def change_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Open the form, filled in with this price."""
         price = self.get_object_or_404(request, object_id)
@@ -111,19 +113,19 @@ class PriceAdmin(PriceListButtons, catalogue.PriceAdmin):
             )
         )
 
-    @action(description="End this price", permissions=[MAY_CHANGE_PRICES])
+    @action(description=_("End this price"), permissions=[MAY_CHANGE_PRICES])
     def end_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With the price ticked."""
         price = self.get_object_or_404(request, object_id)
         return redirect(reverse("end_price", query={"prices": price.pk}))
 
-    @action(description="Take back its announcement", permissions=[MAY_CHANGE_PRICES])
+    @action(description=_("Take back its announcement"), permissions=[MAY_CHANGE_PRICES])
     def take_back_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """With what was announced together with it."""
         price = self.get_object_or_404(request, object_id)
         return redirect(reverse("take_back_announcement", query={"announcement": price.pk}))
 
-    @action(description="Cancel this price", permissions=[MAY_CHANGE_PRICES])
+    @action(description=_("Cancel this price"), permissions=[MAY_CHANGE_PRICES])
     def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Open the form that ends it where it would begin."""
         price = self.get_object_or_404(request, object_id)

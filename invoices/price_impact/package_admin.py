@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from invoices.price_impact.catalogue_admin import PriceButtons, button_to
 from invoices.price_impact.price_admin import PriceActionPage, view_of
@@ -49,12 +51,12 @@ class PackageTermsAdmin(PriceButtons, CatalogueViewAdmin):
     actions_list = ("sell_package", "end_terms", "cancel_terms")
     actions_detail = ("sell_this", "end_this", "cancel_this")
 
-    sell_package = button_to("sell_package", "Put a package on sale")
-    end_terms = button_to("end_terms", "End a sale")
-    cancel_terms = button_to("cancel_terms", "Cancel scheduled terms")
-    sell_this = button_to("sell_package", "Change these terms", "terms")
-    end_this = button_to("end_terms", "End the sale", "terms")
-    cancel_this = button_to("cancel_terms", "Cancel these terms", "terms")
+    sell_package = button_to("sell_package", _("Put a package on sale"))
+    end_terms = button_to("end_terms", _("End a sale"))
+    cancel_terms = button_to("cancel_terms", _("Cancel scheduled terms"))
+    sell_this = button_to("sell_package", _("Change these terms"), "terms")
+    end_this = button_to("end_terms", _("End the sale"), "terms")
+    cancel_this = button_to("cancel_terms", _("Cancel these terms"), "terms")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[PackageTerms]":
         """With what they cover, read at once."""
@@ -112,27 +114,29 @@ class PackageTermsAdmin(PriceButtons, CatalogueViewAdmin):
         return ON_SALE[state_of(terms)]
 
 
-def _page(title: str, intro: str, form: type[Any], **layout: str) -> Any:
+def _page(title: Promise, intro: Promise, form: type[Any], **layout: str) -> Any:
     page = PriceActionPage(
-        title, intro, form, changes="package products", permission=MAY_SELL, back=LIST, **layout
+        title, intro, form, changes=_("package products"), permission=MAY_SELL, back=LIST, **layout
     )
     return view_of(page)
 
 
 sell_package = _page(
-    "Put a package on sale",
-    "A quota package with the terms on which it is sold, at once or from an instant on. Terms of the same "
-    "product that are on sale then end there; packages that were sold stay as they are.",
+    _("Put a package on sale"),
+    _(
+        "A quota package with the terms on which it is sold, at once or from an instant on. Terms of the "
+        "same product that are on sale then end there; packages that were sold stay as they are."
+    ),
     SellPackageForm,
     fields="admin/package_fields.html",
 )
 end_terms = _page(
-    "End a sale",
-    "A package product that is not sold any more. Packages that were sold stay as they are.",
+    _("End a sale"),
+    _("A package product that is not sold any more. Packages that were sold stay as they are."),
     EndTermsForm,
 )
 cancel_terms = _page(
-    "Cancel scheduled terms",
-    "Terms that have not begun are removed; those that they would have superseded continue.",
+    _("Cancel scheduled terms"),
+    _("Terms that have not begun are removed; those that they would have superseded continue."),
     CancelTermsForm,
 )

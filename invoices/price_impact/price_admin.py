@@ -13,7 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts.models import Customer
@@ -45,11 +48,11 @@ OFFERED_CODES = 500
 class PriceActionPage:
     """The page of a price action: title, form, the template that lays the form out, and what is changed."""
 
-    title: str
-    intro: str
+    title: str | Promise
+    intro: str | Promise
     form: type[PriceActionForm]
     fields: str = "admin/price_change_fields.html"
-    changes: str = "prices"
+    changes: str | Promise = _("prices")
     permission: str = "pricing.change_price"
     back: str = "admin:pricing_price_changelist"
 
@@ -139,10 +142,10 @@ def _do(
     except StalePreview:
         return None  # the page shows a new preview and says why
     except ChangesRefused as refused:
-        reason.add_error(None, f"Nothing was changed. {refused}")
+        reason.add_error(None, gettext("Nothing was changed. %(reason)s") % {"reason": refused})
         return None
     if proposal is None:
-        messages.success(request, f"Done: {summary}.")
+        messages.success(request, gettext("Done: %(what)s.") % {"what": summary})
         return redirect(page.back)
     messages.success(request, _proposed(proposal))
     return redirect("admin:pricing_proposal_change", proposal.pk)
@@ -151,8 +154,10 @@ def _do(
 def _proposed(proposal: Proposal) -> str:
     url = reverse("admin:pricing_proposal_change", args=[proposal.pk])
     return format_html(
-        'Proposed: <a class="underline" href="{}">{}</a>. Nothing has changed yet: it waits until '
-        "a second person who may approve price changes, such as a billing admin, approves it.",
+        gettext(
+            'Proposed: <a class="underline" href="{}">{}</a>. Nothing has changed yet: it waits until '
+            "a second person who may approve price changes, such as a billing admin, approves it."
+        ),
         url,
         proposal.deed,
     )
@@ -170,56 +175,65 @@ def _current(price_form: PriceActionForm) -> Any:
 
 change_price = view_of(
     PriceActionPage(
-        "Change a price",
-        "One price of one billing item. What it replaces ends where it begins; what was used until then "
-        "keeps the price it had.",
+        _("Change a price"),
+        _(
+            "One price of one billing item. What it replaces ends where it begins; what was used until then "
+            "keeps the price it had."
+        ),
         ChangePriceForm,
     )
 )
 announce_offer = view_of(
     PriceActionPage(
-        "Announce an offer",
-        "A limited-time offer for everybody, on as many billing items as you choose. The list price stays "
-        "beneath it and counts again when the offer ends.",
+        _("Announce an offer"),
+        _(
+            "A limited-time offer for everybody, on as many billing items as you choose. The list price "
+            "stays beneath it and counts again when the offer ends."
+        ),
         OfferForm,
         "admin/pick_items.html",
     )
 )
 start_trial = view_of(
     PriceActionPage(
-        "Start a free trial",
-        "Billing items that cost nothing for everybody for a time. The price beneath counts again when the "
-        "trial ends.",
+        _("Start a free trial"),
+        _(
+            "Billing items that cost nothing for everybody for a time. The price beneath counts again when "
+            "the trial ends."
+        ),
         TrialForm,
         "admin/pick_items.html",
     )
 )
 end_price = view_of(
     PriceActionPage(
-        "End or cancel prices",
-        "Offers, free trials and customers' own prices that end, or that are taken back before they begin.",
+        _("End or cancel prices"),
+        _(
+            "Offers, free trials and customers' own prices that end, or that are taken back before they "
+            "begin."
+        ),
         EndPriceForm,
         "admin/pick_prices.html",
     )
 )
 take_back_announcement = view_of(
     PriceActionPage(
-        "Take back an announcement",
-        "All offers or free trials that were announced together, in one step.",
+        _("Take back an announcement"),
+        _("All offers or free trials that were announced together, in one step."),
         TakeBackForm,
     )
 )
 copy_prices = view_of(
     PriceActionPage(
-        "Copy a customer's prices",
-        "The own prices of one customer, from then on, for another customer as well.",
+        _("Copy a customer's prices"),
+        _("The own prices of one customer, from then on, for another customer as well."),
         CopyPricesForm,
     )
 )
 put_on_sale = view_of(
     PriceActionPage(
-        "Put an item on sale",
-        "A billing item that a service does not charge for yet, with its first price for everybody.",
+        _("Put an item on sale"),
+        _("A billing item that a service does not charge for yet, with its first price for everybody."),
         NewItemForm,
     )
 )

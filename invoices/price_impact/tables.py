@@ -3,14 +3,18 @@
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from invoices.price_impact.simulate import Costs, CustomerEffect, ItemEffect, PriceEffect
-from invoices.templatetags.amounts import exact, grouped
+from invoices.templatetags.amounts import exact, grouped, in_sentence
 from pricing.models import period_text, price_text
 from pricing.rules.measures import Measure
 from pricing.rules.precedence import PriceFact
+from pricing.words import measure_name
 
 CUSTOMERS_SHOWN = 100
-_COSTS = ("cost (RMB)", "now (RMB)", "after (RMB)", "difference (RMB)")
+_COSTS = (_("cost (RMB)"), _("now (RMB)"), _("after (RMB)"), _("difference (RMB)"))
 
 
 def effect_tables(effect: PriceEffect) -> dict[str, Any]:
@@ -30,11 +34,11 @@ def effect_tables(effect: PriceEffect) -> dict[str, Any]:
         "customers": len(effect.customers),
         "shown": min(len(effect.customers), CUSTOMERS_SHOWN),
         "items": {
-            "headers": ["billing item", "price now", "price after", "quantity", *_COSTS],
+            "headers": [_("billing item"), _("price now"), _("price after"), _("quantity"), *_COSTS],
             "rows": [_item_row(item) for item in effect.items],
         },
         "by_customer": {
-            "headers": ["customer", "name", *(measure.label.lower() for measure in effect.measures), *_COSTS],
+            "headers": [_("customer"), _("name"), *map(_measure, effect.measures), *_COSTS],
             "rows": [_customer_row(one, effect) for one in effect.customers[:CUSTOMERS_SHOWN]],
         },
     }
@@ -48,6 +52,10 @@ def signed_amount(amount: Decimal) -> str:
 def _share(costs: Costs) -> str:
     """Return the difference as a share of what it cost without, to a tenth of a percent; empty for 0."""
     return f"{costs.difference * 100 / costs.without:+.1f} %" if costs.without else ""
+
+
+def _measure(measure: Measure) -> str:
+    return in_sentence(measure_name(measure))
 
 
 def _item_row(item: ItemEffect) -> list[str]:
@@ -67,6 +75,6 @@ def _costs(costs: Costs) -> list[str]:
 
 def _text(price: PriceFact | None, measure: Measure) -> str:
     if price is None:
-        return "none"
+        return gettext("none")
     digits = f"{price.unit_price.normalize():f}"
     return price_text(kind=price.kind, digits=digits, unit_size=price.unit_size, measure=measure)

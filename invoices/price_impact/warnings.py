@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from django.utils.translation import gettext
+
 from pricing.catalogue.offering import fact_of
 from pricing.models import Price, period_text
 from pricing.rules.amounts import plain
@@ -60,10 +62,14 @@ class _Change:
         return str(self.prices[fact.id].billing_item)
 
 
+def _text(sentence: str, change: _Change, fact: PriceFact, **words: str) -> str:
+    return sentence % {"item": change.name(fact), "price": change.text(fact), **words}
+
+
 def _endless(change: _Change) -> Iterator[str]:
     for fact in change.new:
         if fact.kind != Kind.LIST_PRICE and fact.ends_at is None:
-            yield f"{change.name(fact)}: {change.text(fact)} has no end."
+            yield _text(gettext("%(item)s: %(price)s has no end."), change, fact)
 
 
 def _unchanged(change: _Change) -> Iterator[str]:
@@ -74,7 +80,8 @@ def _unchanged(change: _Change) -> Iterator[str]:
         )
         counting = price_in_force(change.before, customer=fact.customer, at=fact.begins_at)
         if counting and not resumes and counting.terms == fact.terms:
-            yield f"{change.name(fact)}: {change.text(fact)} is what is paid already, so nothing changes."
+            sentence = gettext("%(item)s: %(price)s is what is paid already, so nothing changes.")
+            yield _text(sentence, change, fact)
 
 
 def _without_list_price(change: _Change) -> Iterator[str]:
@@ -83,10 +90,10 @@ def _without_list_price(change: _Change) -> Iterator[str]:
             continue
         counting = price_in_force(change.before, customer=fact.customer, at=fact.begins_at)
         if counting and counting.rate:
-            yield (
-                f"{change.name(fact)} has no list price: {change.text(fact)} is {_off(fact, counting)} off "
-                f"what stands then, {change.text(counting)}."
+            sentence = gettext(
+                "%(item)s has no list price: %(price)s is %(off)s off what stands then, %(standing)s."
             )
+            yield _text(sentence, change, fact, off=_off(fact, counting), standing=change.text(counting))
 
 
 def _other_discount(change: _Change) -> Iterator[str]:
@@ -100,11 +107,20 @@ def _other_discount(change: _Change) -> Iterator[str]:
                 _list_price(prices, fact.customer, at) for prices in (change.before, change.after)
             )
             if was and becomes and was.terms != becomes.terms:
-                yield (
-                    f"{change.name(fact)}: the offer of {plain(fact.unit_price)} stays, "
-                    f"{period_text(fact.begins_at, fact.ends_at)}. With this change it is "
-                    f"{_off(fact, becomes)} off the list price of {plain(becomes.unit_price)}, "
-                    f"without it {_off(fact, was)} off {plain(was.unit_price)}."
+                sentence = gettext(
+                    "%(item)s: the offer of %(offer)s stays, %(period)s. With this change it is %(off)s off "
+                    "the list price of %(list_price)s, without it %(off_before)s off %(list_price_before)s."
+                )
+                yield _text(
+                    sentence,
+                    change,
+                    fact,
+                    offer=plain(fact.unit_price),
+                    period=period_text(fact.begins_at, fact.ends_at),
+                    off=_off(fact, becomes),
+                    list_price=plain(becomes.unit_price),
+                    off_before=_off(fact, was),
+                    list_price_before=plain(was.unit_price),
                 )
                 break
 
@@ -121,10 +137,12 @@ def _dearer(change: _Change) -> Iterator[str]:
             if pair and (pair[0].terms, pair[1].terms) == (own.terms, general.terms):
                 continue
             code = change.prices[own.id].customer
-            yield (
-                f"{change.name(own)}: the contract price of {code and code.code}, {change.text(own)}, is "
-                f"dearer than everybody's, {change.text(general)}, {period_text(begin, end)}."
+            sentence = gettext(
+                "%(item)s: the contract price of %(customer)s, %(price)s, is dearer than everybody's, "
+                "%(general)s, %(period)s."
             )
+            words = {"general": change.text(general), "period": period_text(begin, end)}
+            yield _text(sentence, change, own, customer=(code and code.code) or "", **words)
 
 
 _Pair = tuple[PriceFact, PriceFact]

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import pretty_name
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from accounts.models import Customer
@@ -21,6 +22,10 @@ from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 
 HOUR = dt.timedelta(hours=1)
+Text = Any  # a str, or one that is translated as it is shown
+_IN_FORCE = _("The first instant at which it is in force; in the future.")
+_END = _("End (exclusive); empty: no end.")
+_CODE = _("The customer's code.")
 LONGEST_ACTION = 200
 
 
@@ -47,7 +52,7 @@ class UtcInstantField(forms.DateTimeField):
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
 
 
-def instant_field(label: str, help_text: str, *, required: bool = True) -> forms.DateTimeField:
+def instant_field(label: Text, help_text: Text, *, required: bool = True) -> forms.DateTimeField:
     """Ask for an instant."""
     return UtcInstantField(
         label=label,
@@ -58,26 +63,24 @@ def instant_field(label: str, help_text: str, *, required: bool = True) -> forms
     )
 
 
-def begins_field(
-    help_text: str = "The first instant at which it is in force; in the future.", *, required: bool = False
-) -> Any:
+def begins_field(help_text: Text = _IN_FORCE, *, required: bool = False) -> Any:
     """Ask from when on; not needed where a form asks for *now* as well."""
-    return instant_field("From", help_text, required=required)
+    return instant_field(_("From"), help_text, required=required)
 
 
-def now_field(label: str) -> forms.BooleanField:
+def now_field(label: Text) -> forms.BooleanField:
     """Ask whether it happens at once, whatever instant is given."""
     return forms.BooleanField(
         label=label,
         required=False,
-        help_text="At the next possible instant: when the change is applied.",
+        help_text=_("At the next possible instant: when the change is applied."),
         widget=UnfoldBooleanWidget,
     )
 
 
-def ends_field(help_text: str = "End (exclusive); empty: no end.") -> Any:
+def ends_field(help_text: Text = _END) -> Any:
     """Ask until when, if there is an end."""
-    return instant_field("Until", help_text, required=False)
+    return instant_field(_("Until"), help_text, required=False)
 
 
 class PlainDecimalField(forms.DecimalField):
@@ -92,7 +95,7 @@ class PlainDecimalField(forms.DecimalField):
             raise ValidationError(str(error), code="invalid") from error
 
 
-def unit_price_field(label: str, *, required: bool = True, help_text: str = "") -> forms.DecimalField:
+def unit_price_field(label: Text, *, required: bool = True, help_text: Text = "") -> forms.DecimalField:
     """Ask for a unit price in RMB."""
     return PlainDecimalField(
         label=label,
@@ -108,11 +111,11 @@ def unit_price_field(label: str, *, required: bool = True, help_text: str = "") 
 def unit_size_field() -> forms.TypedChoiceField:
     """Ask what the unit price is for."""
     return forms.TypedChoiceField(
-        label="Per",
+        label=_("Per"),
         coerce=int,
         initial=1000,
         choices=[(size, f"{size:,}") for size in UNIT_SIZES],
-        help_text="How many tokens or characters the unit price is for.",
+        help_text=_("How many tokens or characters the unit price is for."),
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -120,14 +123,15 @@ def unit_size_field() -> forms.TypedChoiceField:
 def kind_field() -> forms.ChoiceField:
     """Ask for the kind of a price."""
     return forms.ChoiceField(
-        choices=Kind.choices(),
+        label=_("Kind"),
+        choices=[(kind, _(label)) for kind, label in Kind.choices()],
         initial=Kind.LIST_PRICE.value,
-        help_text=f"The first that is in force counts: {', '.join(kind.label for kind in Kind)}.",
+        help_text=_("The first that is in force counts: free trial, limited-time offer, list price."),
         widget=UnfoldAdminSelectWidget,
     )
 
 
-def customer_field(label: str, *, required: bool = True, help_text: str = "The customer's code.") -> Any:
+def customer_field(label: Text, *, required: bool = True, help_text: Text = _CODE) -> Any:
     """Ask for a customer by code."""
     return forms.ModelChoiceField(
         Customer.objects.all(),
@@ -136,7 +140,7 @@ def customer_field(label: str, *, required: bool = True, help_text: str = "The c
         to_field_name="code",
         help_text=help_text,
         widget=UnfoldAdminTextInputWidget(attrs={"list": "customers", "autocomplete": "off"}),
-        error_messages={"invalid_choice": "No customer has this code."},
+        error_messages={"invalid_choice": _("No customer has this code.")},
     )
 
 
@@ -170,7 +174,10 @@ class PriceActionForm(forms.Form):
                 self._choose_instant(data, choice, name)
         begins_at, ends_at = data.get("begins_at"), data.get("ends_at")
         if begins_at and ends_at and ends_at <= begins_at:
-            self.add_error("ends_at", f"Until is {'before' if ends_at < begins_at else 'the same as'} From.")
+            is_before = ends_at < begins_at
+            self.add_error(
+                "ends_at", _("Until is before From.") if is_before else _("Until is the same as From.")
+            )
         return data
 
     def _choose_instant(self, data: dict[str, Any], choice: str, name: str) -> None:
@@ -179,9 +186,11 @@ class PriceActionForm(forms.Form):
             self.errors.pop(name, None)
         elif data.get(name) is None:
             if name not in self.errors:
-                self.add_error(name, "Give an instant, or tick that it happens now.")
+                self.add_error(name, _("Give an instant, or tick that it happens now."))
         elif data[name] <= self.now:
-            self.add_error(name, f"This is in the past: it is {moment_text(self.now)} now.")
+            self.add_error(
+                name, _("This is in the past: it is %(now)s now.") % {"now": moment_text(self.now)}
+            )
 
     def problems(self) -> list[str]:
         """Return every error with the label of its field, those of the whole form first."""

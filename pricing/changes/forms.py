@@ -8,6 +8,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from pricing.changes.base_form import (
@@ -49,19 +51,19 @@ class ChangePriceForm(PriceActionForm):
     """One price of one billing item."""
 
     item = forms.ModelChoiceField(
-        BillingItem.objects.select_related("service"), label="Billing item", widget=UnfoldAdminSelectWidget
+        BillingItem.objects.select_related("service"), label=_("Billing item"), widget=UnfoldAdminSelectWidget
     )
     customer = customer_field(
-        "Only for", required=False, help_text="A customer's code; empty: for everybody."
+        _("Only for"), required=False, help_text=_("A customer's code; empty: for everybody.")
     )
     kind = kind_field()
     unit_price = unit_price_field(
-        "New unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0."
+        _("New unit price (RMB)"), help_text=_("At most 8 decimals; a free trial costs 0.")
     )
     unit_size = unit_size_field()
-    begins_now = now_field("Begin now")
+    begins_now = now_field(_("Begin now"))
     begins_at = begins_field()
-    ends_at = ends_field("End (exclusive); then the price that it superseded resumes. Empty: no end.")
+    ends_at = ends_field(_("End (exclusive); then the price that it superseded resumes. Empty: no end."))
 
     def rows(self) -> list[PriceRow]:
         """The price, and the changes to those that it supersedes."""
@@ -78,22 +80,28 @@ class ChangePriceForm(PriceActionForm):
 class NewItemForm(PriceActionForm):
     """A billing item that is put on sale with its first price."""
 
-    service = forms.ModelChoiceField(Service.objects.all(), widget=UnfoldAdminSelectWidget)
+    service = forms.ModelChoiceField(
+        Service.objects.all(), label=_("Service"), widget=UnfoldAdminSelectWidget
+    )
     measure = forms.ChoiceField(
-        choices=Measure.choices(), label="Charges for", widget=UnfoldAdminSelectWidget
+        choices=[(measure, _(label)) for measure, label in Measure.choices()],
+        label=_("Charges for"),
+        widget=UnfoldAdminSelectWidget,
     )
     kind = kind_field()
-    unit_price = unit_price_field("Unit price (RMB)", help_text="At most 8 decimals; a free trial costs 0.")
+    unit_price = unit_price_field(
+        _("Unit price (RMB)"), help_text=_("At most 8 decimals; a free trial costs 0.")
+    )
     unit_size = unit_size_field()
     begins_at = begins_field(
-        "From then on it is on sale; a first price may begin in the past.", required=True
+        _("From then on it is on sale; a first price may begin in the past."), required=True
     )
 
     def clean(self) -> dict[str, Any]:
         """Refuse an item that is on sale already."""
         data = super().clean() or self.cleaned_data
         if BillingItem.objects.filter(service=data.get("service"), measure=data.get("measure", "")).exists():
-            raise ValidationError("This item is on sale already: change its price instead.")
+            raise ValidationError(_("This item is on sale already: change its price instead."))
         return data
 
     def rows(self) -> list[PriceRow]:
@@ -147,7 +155,7 @@ class ItemsForm(PriceActionForm):
         """Require at least one item."""
         data = super().clean() or self.cleaned_data
         if not any(data.get(name) for name in self.several):
-            raise ValidationError("Choose a service group, a service or a billing item.")
+            raise ValidationError(_("Choose a service group, a service or a billing item."))
         return data
 
     def sections(self) -> list[dict[str, Any]]:
@@ -179,23 +187,27 @@ class OfferForm(ItemsForm):
     with_prices = True
 
     percent_off = PlainDecimalField(
-        label="Percent off",
+        label=_("Percent off"),
         required=False,
         max_digits=10,
         decimal_places=6,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="Off the list price at the beginning; of an item without one, off the offer that stands "
-        "then. For items without a new price of their own.",
+        help_text=_(
+            "Off the list price at the beginning; of an item without one, off the offer that stands then. "
+            "For items without a new price of their own."
+        ),
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    begins_now = now_field("Begin now")
+    begins_now = now_field(_("Begin now"))
     begins_at = begins_field()
     ends_at = ends_field()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for item in self.on_sale():
-            self.fields[f"price_{item.pk}"] = unit_price_field(f"New price of {item}", required=False)
+            self.fields[f"price_{item.pk}"] = unit_price_field(
+                gettext("New price of %(item)s") % {"item": item}, required=False
+            )
 
     def clean(self) -> dict[str, Any]:
         """Include items with a new price, ticked or not."""
@@ -233,7 +245,7 @@ class OfferForm(ItemsForm):
 class TrialForm(ItemsForm):
     """Several items free for everybody for a time."""
 
-    begins_now = now_field("Begin now")
+    begins_now = now_field(_("Begin now"))
     begins_at = begins_field()
     ends_at = ends_field()
 
@@ -254,13 +266,15 @@ class EndPriceForm(PriceActionForm):
 
     prices = forms.ModelMultipleChoiceField(
         Price.objects.with_names(),
-        error_messages={"required": "Choose what ends."},
+        error_messages={"required": _("Choose what ends.")},
     )
-    ends_now = now_field("End now")
+    ends_now = now_field(_("End now"))
     ends_at = instant_field(
-        "Ends",
-        "End (exclusive). A price that is scheduled to begin then or later is cancelled, and the price that "
-        "it would have replaced continues.",
+        _("Ends"),
+        _(
+            "End (exclusive). A price that is scheduled to begin then or later is cancelled, and the price "
+            "that it would have replaced continues."
+        ),
         required=False,
     )
 
@@ -274,7 +288,9 @@ class EndPriceForm(PriceActionForm):
             .order_by(*(f"billing_item__{name}" for name in ITEM_ORDER), "begins_at")
         )
         for price in self._open:
-            self.fields[f"after_{price.pk}"] = unit_price_field(f"List price after {price}", required=False)
+            self.fields[f"after_{price.pk}"] = unit_price_field(
+                gettext("List price after %(price)s") % {"price": price}, required=False
+            )
 
     def choices(self) -> list[dict[str, Any]]:
         """Return the checkboxes of the page: offers, trials, own prices, and prices that a link names."""
@@ -336,19 +352,19 @@ class EndPriceForm(PriceActionForm):
 class CopyPricesForm(PriceActionForm):
     """One customer's own prices given to another."""
 
-    source = customer_field("Copy the own prices of")
-    target = customer_field("To")
-    begins_now = now_field("Begin now")
-    begins_at = begins_field("From then on; what the other customer pays until then stays.")
+    source = customer_field(_("Copy the own prices of"))
+    target = customer_field(_("To"))
+    begins_now = now_field(_("Begin now"))
+    begins_at = begins_field(_("From then on; what the other customer pays until then stays."))
 
     def clean(self) -> dict[str, Any]:
         """Refuse a copy to the same customer, and one of nothing."""
         data = super().clean() or self.cleaned_data
         source = data.get("source")
         if source and source == data.get("target"):
-            self.add_error("target", "Choose another customer.")
+            self.add_error("target", _("Choose another customer."))
         if source and not Price.objects.filter(customer=source).from_then_on(at=self.now).exists():
-            self.add_error("source", "This customer has no prices of its own.")
+            self.add_error("source", _("This customer has no prices of its own."))
         return data
 
     def rows(self) -> list[PriceRow]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext, gettext_noop
 
 from pricing.changes.apply import RowChange, RowState
 from pricing.changes.rows import (
@@ -33,6 +34,14 @@ VARIANTS = {
     RowState.REFUSED: "danger",
 }
 
+_STATES = {
+    RowState.NEW: gettext_noop("new"),
+    RowState.CHANGED: gettext_noop("changed"),
+    RowState.REMOVED: gettext_noop("removed"),
+    RowState.UNCHANGED: gettext_noop("unchanged"),
+    RowState.REFUSED: gettext_noop("refused"),
+}
+
 
 @dataclass(frozen=True)
 class ChangeText:
@@ -41,6 +50,7 @@ class ChangeText:
     name: str
     before: str
     after: str
+    state: str
     variant: str
 
 
@@ -52,6 +62,7 @@ def change_text(change: RowChange) -> ChangeText:
         name=_NAMES[type(change.row)](change.row),
         before=facts_text(change.before) if change.before else "",
         after="" if goes else facts_text(change.row),
+        state=gettext(_STATES[change.state]),
         variant=VARIANTS[change.state],
     )
 

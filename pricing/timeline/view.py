@@ -5,13 +5,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from pricing.catalogue.offering import fact_of
 from pricing.models import BillingItem, Price, moment_text, period_text
 from pricing.rules.kinds import Kind
 from pricing.timeline.geometry import Bar, Lane, Span, counting_prices, span_of, timeline_of
 
-WHEN = ("Now", "Next", "After that")
+_WHEN = (
+    gettext_noop("Now: %(price)s, since %(at)s."),
+    gettext_noop("Next: %(price)s, from %(at)s."),
+    gettext_noop("After that: %(price)s, from %(at)s."),
+)
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,13 @@ def outlook_of(*, item: BillingItem, prices: Sequence[Price], now: dt.datetime, 
 
 def _sentences(counting: list[tuple[dt.datetime, Price]]) -> list[str]:
     sentences = [
-        f"{when}: {price.text}, {'since' if when == 'Now' else 'from'} {moment_text(at)}."
-        for when, (at, price) in zip(WHEN, counting, strict=False)
+        gettext(sentence) % {"price": price.text, "at": moment_text(at)}
+        for sentence, (at, price) in zip(_WHEN, counting, strict=False)
     ]
     if len(counting) == 1:
-        sentences.append("No change is planned.")
+        sentences.append(gettext("No change is planned."))
     more = len(counting) - len(sentences)
-    return [*sentences, f"{more} more later."] if more > 0 else sentences
+    return [*sentences, gettext("%(number)s more later.") % {"number": more}] if more > 0 else sentences
 
 
 def _lane(lane: Lane, by_key: dict[int, Price]) -> DrawnLane:
