@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm
@@ -28,7 +29,7 @@ from sensenova_billing.lib.admin.decorators import action, display
 
 KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
 
-admin.site.index_title = "Admin"
+admin.site.index_title = _("Admin")
 admin.site.unregister(
     [StaticDevice, TOTPDevice]
 )  # people manage their own; staff remove them on a person's page

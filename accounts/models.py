@@ -464,9 +464,9 @@ class ServiceKey(models.Model):
 class AuditAction(models.TextChoices):
     """The kind of a change of a row; the column that holds it is named `deed`."""
 
-    ADDED = "added", "added"
-    CHANGED = "changed", "changed"
-    REMOVED = "removed", "removed"
+    ADDED = "added", gettext_noop("added")
+    CHANGED = "changed", gettext_noop("changed")
+    REMOVED = "removed", gettext_noop("removed")
 
 
 class ExactDecoder(json.JSONDecoder):

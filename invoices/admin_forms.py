@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.audit.context import LONGEST_REASON
@@ -30,8 +31,9 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Saved permanently in the audit trail.",
-        error_messages={"required": "Give a reason: later readers of the books have only this."},
+        label=_("Reason"),
+        help_text=_("Saved permanently in the audit trail."),
+        error_messages={"required": _("Give a reason: later readers of the books have only this.")},
     )
 
 

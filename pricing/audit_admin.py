@@ -5,29 +5,31 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.admin import TRAIL_FILTERS, AuditEntryAdmin
 from accounts.audit.filters import NameFilter
 from accounts.models import AuditEntry, AuditReference
 from pricing.models import Price, Service
 from pricing.rules.kinds import Kind
+from pricing.words import kind_name
 
 
 class ServiceFilter(NameFilter):
     """By the name of a service: itself, its billing items, their prices, its limits and aliases."""
 
-    title, parameter_name = "service", "service"
+    title, parameter_name = _("service"), "service"
     model, field = Service, "name"
 
 
 class PriceKindFilter(admin.SimpleListFilter):
     """Prices of one kind."""
 
-    title, parameter_name = "kind of price", "kind"
+    title, parameter_name = _("kind of price"), "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """List price, offer and trial."""
-        return Kind.choices()
+        return [(kind, kind_name(kind)) for kind in Kind]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
         """Entries of such prices."""

@@ -34,6 +34,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer
@@ -234,7 +235,7 @@ class Price(models.Model):
 
     objects: ClassVar[PriceQuerySet] = PriceQuerySet.as_manager()  # type: ignore[assignment]
     # How the audit trail words what was done to a price: one that had not begun is taken back, not removed.
-    audit_actions: ClassVar[dict[str, str]] = {"removed": "taken back"}
+    audit_actions: ClassVar[dict[str, str]] = {"removed": gettext_noop("taken back")}
 
     class Meta:
         ordering = ("billing_item", "begins_at", "id")

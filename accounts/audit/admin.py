@@ -9,6 +9,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.paginator import InfinitePaginator
 
 from accounts.audit.audited_admin import history_url
@@ -60,7 +62,7 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_filter = TRAIL_FILTERS
     list_filter_submit = True
     search_fields = ("row", "by")
-    search_help_text = "The number of a row, or the whole e-mail address of its author."
+    search_help_text = _("The number of a row, or the whole e-mail address of its author.")
     list_per_page = 50
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -102,45 +104,47 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
             raise Http404
         return redirect(history_url(table=entry.table, row=entry.row))
 
-    @display(description="when (UTC)")
+    @display(description=_("when (UTC)"))
     def at_text(self, entry: AuditEntry) -> str:
         """To the second."""
         return f"{entry.at:%Y-%m-%d %H:%M:%S}"
 
-    @display(description="what")
+    @display(description=_("what"))
     def what(self, entry: AuditEntry) -> str:
         """Price, Customer and so on."""
         return table_in_words(entry.table)
 
-    @display(description="which")
+    @display(description=_("which"))
     def row_text(self, entry: Any) -> str:
         """What it is called now, or was."""
         return str(entry.called)
 
-    @display(description="action", label=ACTION_LABELS)
+    @display(description=_("action"), label=ACTION_LABELS)
     def action_label(self, entry: AuditEntry) -> tuple[str, str]:
         """Added, changed or removed, or what that means for such a row."""
         return entry.get_deed_display(), action_in_words(entry)
 
-    @display(description="changes")
+    @display(description=_("changes"))
     def changed(self, entry: AuditEntry) -> str:
         """The first columns of a change; what was added or removed is on the entry's own page."""
         changes = changes_in_short(entry)
-        more = f"; {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-        return "; ".join(changes[:SHOWN]) + more
+        text = "; ".join(changes[:SHOWN])
+        if len(changes) <= SHOWN:
+            return text
+        return gettext("%(changes)s; %(number)s more") % {"changes": text, "number": len(changes) - SHOWN}
 
-    @display(description="by")
+    @display(description=_("by"))
     def by_link(self, entry: AuditEntry) -> str:
         """With a link to all that they changed."""
         url = f"{reverse('admin:accounts_auditentry_changelist')}?{urlencode({'q': entry.by})}"
         return format_html('<a class="underline" href="{}">{}</a>', url, entry.by)
 
-    @display(description="which")
+    @display(description=_("which"))
     def row_link(self, entry: AuditEntry) -> str:
         """With links to its page and to its other entries."""
         name = rows_in_words([entry])[entry.pk]
         history = history_url(table=entry.table, row=entry.row)
-        link = format_html('<a class="underline" href="{}">all its entries</a>', history)
+        link = format_html('<a class="underline" href="{}">{}</a>', history, gettext("all its entries"))
         return format_html("{} - {}", _page_of(entry, name), link)
 
 
@@ -162,7 +166,7 @@ def _table(changes: list[ColumnChange], action: str) -> dict[str, Any]:
     is_change = action == AuditAction.CHANGED
     ordered = sorted(changes, key=lambda change: not change.is_changed) if is_change else changes
     return {
-        "headers": ["", "before", "after"],
+        "headers": ["", gettext("before"), gettext("after")],
         "rows": [[_cell(text, one) for text in (one.column, one.before, one.after)]
                  if is_change else [one.column, one.before, one.after] for one in ordered],
     }  # fmt: skip

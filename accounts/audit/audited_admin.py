@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.audit.context import LONGEST_REASON, set_audit_context
@@ -29,8 +30,10 @@ def reason_field(*, required: bool = False) -> forms.CharField:
         required=required,
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="Why this is changed. Saved permanently in the audit trail, with your e-mail address.",
-        error_messages={"required": "Give a reason: it is all that later readers of the audit trail have."},
+        help_text=_("Why this is changed. Saved permanently in the audit trail, with your e-mail address."),
+        error_messages={
+            "required": _("Give a reason: it is all that later readers of the audit trail have.")
+        },
     )
 
 

@@ -9,13 +9,14 @@ from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, models
 from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import AuditEntry
 
 # Of tables that Django makes for itself its own words say too little.
 _WORDS = {
-    "accounts_user_user_permissions": "Permission of a person",
-    "accounts_servicekey_customers": "Customer of a service key",
+    "accounts_user_user_permissions": gettext_noop("Permission of a person"),
+    "accounts_servicekey_customers": gettext_noop("Customer of a service key"),
 }
 _AUDITED = """
 SELECT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
@@ -49,13 +50,14 @@ def table_in_words(table: str) -> str:
     """Return what one row of this table is called."""
     model = _models().get(table)
     if table in _WORDS or model is None:
-        return _WORDS.get(table, table)
+        return gettext(_WORDS.get(table, table))
     words = str(model._meta.verbose_name)
     # Django makes these tables for links; their name would be "x-y relationship".
     links: list[Any] = [field.related_model for field in model._meta.fields if field.is_relation]
     if model._meta.auto_created and len(links) == 2:
         owner, linked = links
-        words = f"{linked._meta.verbose_name} of {owner._meta.verbose_name}"
+        names = {"linked": linked._meta.verbose_name, "owner": owner._meta.verbose_name}
+        words = gettext("%(linked)s of %(owner)s") % names
     return capfirst(words)
 
 
@@ -78,7 +80,7 @@ def rows_in_words(entries: Collection[AuditEntry]) -> dict[int, str]:
 def action_in_words(entry: AuditEntry) -> str:
     """Return what was done, e.g. `added`; of a model that has words of its own, such as a price's, those."""
     words: dict[str, str] = getattr(model_of(entry.table), "audit_actions", {})
-    return str(words.get(entry.deed, entry.get_deed_display()))
+    return gettext(str(words.get(entry.deed, entry.get_deed_display())))
 
 
 def changes_of(entry: AuditEntry) -> list[ColumnChange]:
@@ -97,7 +99,7 @@ def changes_of(entry: AuditEntry) -> list[ColumnChange]:
     def words(values: dict[str, Any], column: str) -> str:
         text = _in_words(values.get(column), fields.get(column))
         name = names.get(keys.get((column, str(values.get(column)))))
-        return f"{name} (number {text})" if name else text
+        return gettext("%(name)s (number %(key)s)") % {"name": name, "key": text} if name else text
 
     return [
         ColumnChange(
@@ -120,7 +122,7 @@ def changes_in_short(entry: AuditEntry) -> list[str]:
     for column in (*after, *(before.keys() - after.keys())):
         if before.get(column) != after.get(column):
             field = fields.get(column)
-            was, becomes = (_in_words(held.get(column), field) or "none" for held in (before, after))
+            was, becomes = (_in_words(held.get(column), field) or gettext("none") for held in (before, after))
             described.append(f"{field.verbose_name if field else column}: {was} → {becomes}")
     return described
 
@@ -131,7 +133,7 @@ def _in_words(value: Any, field: Any) -> str:
         case None | "":
             return ""
         case bool():
-            return "yes" if value else "no"
+            return gettext("yes") if value else gettext("no")
         case list():
             return ", ".join(_in_words(one, getattr(field, "base_field", None)) for one in value)
         case dict():
@@ -215,4 +217,8 @@ def _name_of_gone(row: models.Model | None) -> str:
 
 def _called(entry: AuditEntry) -> str:
     held = entry.after or entry.before or {}
-    return str(next((held[name] for name in _NAMES if held.get(name)), f"number {entry.row}"))
+    return str(
+        next(
+            (held[name] for name in _NAMES if held.get(name)), gettext("number %(key)s") % {"key": entry.row}
+        )
+    )

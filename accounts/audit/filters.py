@@ -1,6 +1,7 @@
 """Filters of the audit trail: about a row, by customer, by person, by days, by what and by action."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import TextFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -24,7 +27,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 class AboutFilter(admin.SimpleListFilter):
     """Entries about a row: its own, and those of the rows that refer to it. Set by *History*."""
 
-    title = "history of"
+    title = _("history of")
     parameter_name = ABOUT
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -62,14 +65,14 @@ class NameFilter(TextFilter):  # type: ignore[misc]
 class CustomerFilter(NameFilter):
     """By the code of a customer."""
 
-    title, parameter_name = "customer code", "customer"
+    title, parameter_name = _("customer code"), "customer"
     model, field = Customer, "code"
 
 
 class PersonFilter(TextFilter):  # type: ignore[misc]
     """By the author, in whatever case."""
 
-    title, parameter_name = "author", "person"
+    title, parameter_name = _("author"), "person"
 
     def queryset(self, request: HttpRequest, queryset: Entries) -> Entries:
         """Those by this author, which an index finds."""
@@ -105,21 +108,21 @@ class _DayFilter(TextFilter):  # type: ignore[misc]
 class FromDayFilter(_DayFilter):
     """From this day on."""
 
-    title, parameter_name = "first day", "from"
+    title, parameter_name = _("first day"), "from"
     lookup, days_after = "at__gte", 0
 
 
 class UntilDayFilter(_DayFilter):
     """Up to this day, which is included."""
 
-    title, parameter_name = "last day", "until"
+    title, parameter_name = _("last day"), "until"
     lookup, days_after = "at__lt", 1
 
 
 class TableFilter(admin.SimpleListFilter):
     """What was changed, in words."""
 
-    title = "what"
+    title = _("what")
     parameter_name = "table"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -137,4 +140,9 @@ class ActionFilter(admin.ChoicesFieldListFilter):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.title = "action"
+        self.title = _("action")
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """In the words of pages."""
+        for one in super().choices(changelist):
+            yield {**one, "display": gettext(str(one["display"]))}

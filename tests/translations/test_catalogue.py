@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
+from django.utils import translation
 
 from pricing.models import UNIT_SIZES, unit_text
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.methods import BillingMethod
 from pricing.words import LOOKED_UP
+from sensenova_billing.admin_words import NAMES
 from tests.translations.pages import is_a_name
 from tests.translations.reading import (
+    APPS,
     CATALOGUE,
     WORD,
     entries,
@@ -70,6 +74,17 @@ def test_the_words_of_the_rules_are_looked_up():
     units = {unit_text(measure=measure, unit_size=size) for measure in Measure for size in UNIT_SIZES}
 
     assert sorted((names | units) - set(LOOKED_UP)) == []
+
+
+def test_the_names_of_models_in_the_admin_are_looked_up():
+    models = [model for model in admin.site._registry if model._meta.app_label in APPS]
+    with translation.override("en"):
+        names = {
+            str(name) for one in models for name in (one._meta.verbose_name, one._meta.verbose_name_plural)
+        }
+
+    assert names
+    assert sorted(names - set(NAMES)) == []
 
 
 @pytest.mark.parametrize("path", FOR_CUSTOMERS, ids=lambda path: path.name)

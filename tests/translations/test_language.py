@@ -104,10 +104,19 @@ def test_files_are_in_english_for_they_are_read_by_programs_too(alice_client, ac
     assert chinese.getvalue() == alice_client.get(path).getvalue()
 
 
-def test_the_admin_follows(operator_client):
-    page = operator_client.get("/admin/", headers={"Accept-Language": "zh-CN"}).content.decode()
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/admin/", ["审计日志", "即将生效的价格变更", "所有客户", "尚无已出账的小时。"]),
+        ("/admin/accounts/auditentry/", ["选择审计记录查看", "新增", "计费项", "操作人"]),
+        ("/admin/prices/change", ["变更价格", "计费项", "查看影响"]),
+    ],
+)
+def test_the_admin_follows(path, words, operator_client, acme):
+    page = operator_client.get(path, headers={"Accept-Language": "zh-CN"}).content.decode()
 
     assert 'lang="zh-hans"' in page
+    assert [one for one in words if one not in page] == []
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
