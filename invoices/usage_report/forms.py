@@ -17,7 +17,12 @@ from invoices.usage_report.spans import DAY, Span, Width, width_for
 
 _FIRST, _LAST = dt.date(2000, 1, 1), dt.date(2200, 1, 1)
 _METADATA_WORDS = {"project": _("Project"), "end_user": _("End user"), "api_key": _("API key")}
-_WIDTHS = [("", _("by length")), (Width.HOUR, _("Hours")), (Width.DAY, _("Days")), (Width.MONTH, _("Months"))]
+_WIDTHS = [
+    ("", _("by length")),
+    (Width.HOUR, _("Hour by hour")),
+    (Width.DAY, _("Day by day")),
+    (Width.MONTH, _("Month by month")),
+]
 
 
 def groupings() -> list[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 
 from invoices.templatetags.amounts import series
 from invoices.usage_report.read import ITEM, NOTHING, SERVICE, Group, Quantities, Usage, UsageRow
@@ -78,7 +78,7 @@ def table_of(usage: Usage, *, span: Span, now: dt.datetime) -> UsageTable:
         units=units_of(usage),
         groups=[
             GroupColumn(
-                label_of(its[0]) if place < len(own) else pgettext("groups", "all others"),
+                label_of(its[0]) if place < len(own) else gettext("all others"),
                 _series(its[0], place),
                 _sum(row for group in its for row in by_group[group]),
             )

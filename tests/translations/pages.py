@@ -26,7 +26,7 @@ NAMES = {
         "SSML",
         "UTC",
     ),
-    *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English"),
+    *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel"),
 }
 NUMBERS = re.compile(r"\bP?\d{8}(?:T\d\dZ)?-[a-z]+(?:-\d+)?\b")
 

@@ -55,7 +55,7 @@ class _Page(HTMLParser):
 VOID = {"input", "br", "img", "meta", "link", "hr"}
 # Of which scripts show nothing; and names that they look up in the others.
 FOR_SCRIPTS = {"calculator-services"}
-NOT_SHOWN = {"badge", "amounts", "hours", "totals"}
+NOT_SHOWN = {"badge", "amounts", "hours", "totals", "links"}
 
 
 def _strings(value: Any, name: str = "") -> Iterator[str]:
