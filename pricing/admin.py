@@ -10,10 +10,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.audited_admin import AuditedAdmin, AuditHistoryAdmin, UndeletableAdmin
 from accounts.models import AuditEntry, Customer
-from pricing.admin_filters import STATES, ForWhomFilter, state_of
+from pricing.admin_filters import STATES, ForWhomFilter, state_in_words
 from pricing.audit_admin import CatalogueAuditAdmin
 from pricing.catalogue.admin_forms import ServiceAliasForm, ServiceForm
 from pricing.catalogue.offering import facts_of
@@ -32,6 +34,7 @@ from pricing.models import (
 from pricing.rules.kinds import Kind
 from pricing.rules.precedence import changes_after, price_in_force
 from pricing.timeline.view import outlook_now
+from pricing.words import kind_name
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
@@ -74,15 +77,15 @@ def _rendered(answer: Any) -> HttpResponse:
 class Period:
     """The columns of a price's period, by the clock in use with UTC beside it."""
 
-    @display(description="from", ordering="begins_at")
+    @display(description=_("from"), ordering="begins_at")
     def from_text(self, price: Price) -> str:
         """The first instant at which it is in force."""
         return _both(price.begins_at)
 
-    @display(description="until", ordering="ends_at")
+    @display(description=_("until"), ordering="ends_at")
     def until_text(self, price: Price) -> str:
         """The first instant at which it is not."""
-        return _both(price.ends_at) if price.ends_at else "no end"
+        return _both(price.ends_at) if price.ends_at else gettext("no end")
 
 
 def _both(instant: dt.datetime) -> str:
@@ -98,17 +101,17 @@ def _both(instant: dt.datetime) -> str:
 class WhatFilter(admin.SimpleListFilter):
     """What is in force now, what changes next, what ends soon, what has no end."""
 
-    title = "status"
+    title = _("status")
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The questions that the list answers."""
         return [
-            ("now", "in force now"),
-            ("next", "changes next"),
-            ("soon", f"ends within {SOON.days} days"),
-            ("endless", "offers and trials without an end"),
-            ("ended", "has ended"),
+            ("now", gettext("in force now")),
+            ("next", gettext("changes next")),
+            ("soon", gettext("ends within %(days)s days") % {"days": SOON.days}),
+            ("endless", gettext("offers and trials without an end")),
+            ("ended", gettext("has ended")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -179,16 +182,16 @@ class PricesInline(Period, TabularInline):
         prices: Any = super().get_queryset(request)
         return prices.with_names()
 
-    @display(description="price")
+    @display(description=_("price"))
     def words(self, price: Price) -> str:
         """As the price page words it, with a link to its own page."""
         url = reverse("admin:pricing_price_change", args=[price.pk])
         return format_html('<a class="underline" href="{}">{}</a>', url, price.text)
 
-    @display(description="state", label=STATES)
-    def state(self, price: Price) -> str:
+    @display(description=_("state"), label=STATES)
+    def state(self, price: Price) -> tuple[str, str]:
         """In force, scheduled or ended."""
-        return state_of(price)
+        return state_in_words(price)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Prices are added on their own page, where the database's rules are explained."""
@@ -210,18 +213,18 @@ class BillingItemAdmin(OwnClock, CatalogueViewAdmin):
         """With their prices, read at once."""
         return super().get_queryset(request).prefetch_related("prices")
 
-    @display(description="price for everybody now")
+    @display(description=_("price for everybody now"))
     def price_now(self, item: BillingItem) -> str:
         """As the price page words it."""
         price = price_in_force(facts_of(item), customer=None, at=clock.now())
-        return _text_of(item, price.id) if price else "none"
+        return _text_of(item, price.id) if price else gettext("none")
 
-    @display(description="next change")
+    @display(description=_("next change"))
     def next_change(self, item: BillingItem) -> str:
         """What counts for everybody after that, and from when on."""
         for change in changes_after(facts_of(item), customer=None, at=clock.now()):
             return f"{moment_text(change.at)}: {_text_of(item, change.price.id)}"
-        return "none planned"
+        return gettext("none planned")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -260,25 +263,25 @@ class PriceAdmin(Period, OwnClock, CatalogueViewAdmin):
         """By the price page; of what changes or ends, the soonest first."""
         return SOONEST_FIRST.get(request.GET.get(WhatFilter.parameter_name, ""), self.ordering)
 
-    @display(description="price", ordering="unit_price")
+    @display(description=_("price"), ordering="unit_price")
     def words(self, price: Price) -> str:
         """As the price page words it."""
         return price.text
 
-    @display(description="kind", label=KINDS, ordering="kind")
-    def kind_label(self, price: Price) -> str:
+    @display(description=_("kind"), label=KINDS, ordering="kind")
+    def kind_label(self, price: Price) -> tuple[str, str]:
         """List price, offer or trial."""
-        return price.get_kind_display()
+        return price.get_kind_display(), kind_name(price.kind)
 
-    @display(description="for", ordering="customer")
+    @display(description=_("for"), ordering="customer")
     def for_whom(self, price: Price) -> str:
         """Everybody, or one customer's code."""
-        return str(price.customer or "everybody")
+        return str(price.customer or gettext("everybody"))
 
-    @display(description="state", label=STATES)
-    def state(self, price: Price) -> str:
+    @display(description=_("state"), label=STATES)
+    def state(self, price: Price) -> tuple[str, str]:
         """In force, scheduled or ended."""
-        return state_of(price)
+        return state_in_words(price)
 
 
 def _text_of(item: BillingItem, key: int) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from pricing.models import CallSpecification, PackageTerms, Price, in_force
 from sensenova_billing.lib import clock
 
-IN_FORCE, SCHEDULED, ENDED = "in force", "scheduled", "ended"
+IN_FORCE, SCHEDULED, ENDED = gettext_noop("in force"), gettext_noop("scheduled"), gettext_noop("ended")
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
 
 
@@ -21,15 +23,21 @@ def state_of(dated: Price | CallSpecification | PackageTerms) -> str:
     return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
 
 
+def state_in_words(dated: Price | CallSpecification | PackageTerms) -> tuple[str, str]:
+    """Return the state, by which a column is coloured, and its words."""
+    state = state_of(dated)
+    return state, gettext(state)
+
+
 class StateFilter(admin.SimpleListFilter):
     """In force, scheduled or ended."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The three states."""
-        return [(state, state) for state in STATES]
+        return [(state, gettext(state)) for state in STATES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those in the state that was chosen."""
@@ -45,12 +53,12 @@ class StateFilter(admin.SimpleListFilter):
 class ForWhomFilter(admin.SimpleListFilter):
     """For everybody or agreed with one customer."""
 
-    title = "customer"
+    title = _("customer")
     parameter_name = "for"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The two sorts."""
-        return [("everybody", "everybody"), ("one", "one customer")]
+        return [("everybody", gettext("everybody")), ("one", gettext("one customer"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those of the sort that was chosen."""

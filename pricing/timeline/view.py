@@ -11,6 +11,7 @@ from pricing.catalogue.offering import fact_of
 from pricing.models import BillingItem, Price, moment_text, period_text
 from pricing.rules.kinds import Kind
 from pricing.timeline.geometry import Bar, Lane, Span, counting_prices, span_of, timeline_of
+from pricing.words import kind_name
 
 _WHEN = (
     gettext_noop("Now: %(price)s, since %(at)s."),
@@ -104,15 +105,20 @@ def _sentences(counting: list[tuple[dt.datetime, Price]]) -> list[str]:
 def _lane(lane: Lane, by_key: dict[int, Price]) -> DrawnLane:
     customer = by_key[lane.bars[0].price.id].customer
     return DrawnLane(
-        name=f"{lane.kind.label}, {customer.code} only" if customer else lane.kind.label,
+        name=_lane_name(lane.kind, customer.code if customer else ""),
         badge=lane.kind.badge,
         bars=[_bar(bar, by_key[bar.price.id]) for bar in lane.bars],
     )
 
 
+def _lane_name(kind: Kind, customer: str) -> str:
+    words = {"kind": kind_name(kind), "customer": customer}
+    return gettext("%(kind)s, %(customer)s only") % words if customer else words["kind"]
+
+
 def _bar(bar: Bar, price: Price) -> DrawnBar:
-    text = "free" if price.kind == Kind.FREE_TRIAL else f"{price.unit_price.normalize():f}"
-    counts = "counts" if bar.counts else "does not count: another price comes first"
+    text = gettext("free") if price.kind == Kind.FREE_TRIAL else f"{price.unit_price.normalize():f}"
+    counts = gettext("counts") if bar.counts else gettext("does not count: another price comes first")
     if (bar.begins_at, bar.ends_at) == (price.begins_at, price.ends_at):
         part = ""
     else:
