@@ -79,6 +79,7 @@ MIDDLEWARE = [
     # Host names and redirects to https do not concern health checks.
     "sensenova_billing.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "sensenova_billing.http.compression.PageCompressionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     # Before whatever may answer with a page.
