@@ -261,6 +261,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 SESSION_ENGINE = "sensenova_billing.http.sessions"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+CSRF_FAILURE_VIEW = "sensenova_billing.http.errors.csrf_failure"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 # For the import of a catalogue, the only form that takes a file: it stays in memory, and the view names the

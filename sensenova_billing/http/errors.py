@@ -130,6 +130,11 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 403, "forbidden", _("You may not do this."))
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: a form without the token of this browser, as from another site or a page from before a sign-in."""
+    return _page(request, 403, "csrf_failed", _("This page has expired."))
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404: it does not exist, or belongs to another customer; both look the same."""
     return _page(request, 404, "not_found", _("Page not found, or you don't have access."))
@@ -162,7 +167,7 @@ def busy(path: str) -> HttpResponse:
 def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
     if _is_api(request):
         return JsonResponse(error_body(code, message), status=status)
-    return render(None, "error.html", {"status": status, "message": message}, status=status)
+    return render(None, "error.html", {"status": status, "code": code, "message": message}, status=status)
 
 
 def _is_api(request: HttpRequest) -> bool:

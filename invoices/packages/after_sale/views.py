@@ -5,8 +5,8 @@ The packages of another customer are 404; a viewer gets 403.
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -42,7 +42,7 @@ def set_renewal(request: HttpRequest, number: str) -> HttpResponse:
     package = _package_of_owner(request, number)
     form = RenewalForm(request.POST)
     if not form.is_valid():
-        return HttpResponseBadRequest(_("Nothing was changed: the page was sent incomplete. Open it again."))
+        raise BadRequest("The page was sent incomplete.")
     is_on = form.cleaned_data["renewal"] == "on"
     try:
         switch_renewal(package=package, is_on=is_on, by=request.user.get_username(), now=clock.now())

@@ -106,3 +106,10 @@ def test_the_pages_of_the_api_have_no_script_of_their_own():
     page = Client().get("/api/docs").content.decode()
 
     assert page.count("<script") == page.count("<script src=") > 0
+
+
+def test_a_form_without_a_token_is_refused_with_a_page_that_says_what_to_do():
+    page = refused_for_csrf().content.decode()
+
+    assert "billing.css" in page
+    assert "Nothing was changed. Open the page again, then send it" in page
