@@ -17,6 +17,18 @@
     document.dispatchEvent(new Event("billing:theme"));
   };
   document.addEventListener("DOMContentLoaded", label);
+  // Paper is white.
+  let beforePrint = "";
+  addEventListener("beforeprint", () => {
+    beforePrint = root.dataset.theme ?? "";
+    root.dataset.theme = "light";
+    changed();
+  });
+  addEventListener("afterprint", () => {
+    if (beforePrint) root.dataset.theme = beforePrint;
+    else delete root.dataset.theme;
+    changed();
+  });
   prefersDark.addEventListener("change", changed);
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-theme-switch]")) return;
