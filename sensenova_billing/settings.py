@@ -466,6 +466,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("billing/icon.svg")}
     ],
+    "SHOW_LANGUAGES": True,
+    "STYLES": [lambda request: static("billing/admin.css")],
+    "SCRIPTS": [lambda request: static("billing/admin.js")],
     "COLORS": {
         "primary": {
             "50": "#eef2ff",
