@@ -14,8 +14,8 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser fault hammer fuzz mutants check format lock openapi translations \
-	bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages
+.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants \
+	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -35,6 +35,11 @@ test-clients: .venv/requirements-clients .venv/requirements-gateway ## run the t
 test-browser: .venv/requirements-dev ## run the tests in Chromium, which Debian's package brings (as root, it is installed)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+screenshots: .venv/requirements-dev ## take pictures of every page in both languages and colours, in var/screenshots
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@fc-list :lang=zh | grep -q . || { apt-get update -qq && apt-get install -y -qq --no-install-recommends fonts-wqy-microhei >/dev/null; }
+	$(BIN)/python -m pytest tests/browser/screenshots.py $(ARGS)
 
 fault: .venv/requirements-dev ## break everything while usage is posted, and check the books (SECONDS, SEED)
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from pricing.catalogue.initial import load_catalogue
+from tests.translations.test_pages import keep_everything
 
 WHY = "there is no Chromium and Playwright: make test-browser"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -66,14 +67,25 @@ def page(browser: Any, live_server: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def admin(page: Any, live_server: Any) -> Any:
-    """Give a person that page, signed in to the admin."""
+    """Give a person that page, signed in, with the pages in a language."""
 
-    def sign_in(person: Any) -> Any:
+    def sign_in(person: Any, *, language: str = "en") -> Any:
         client = Client()
         client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-        name = settings.SESSION_COOKIE_NAME
-        cookie = {"name": name, "value": client.cookies[name].value, "url": live_server.url}
-        page.context.add_cookies([cookie])
+        session = settings.SESSION_COOKIE_NAME
+        values = {session: client.cookies[session].value, settings.LANGUAGE_COOKIE_NAME: language}
+        page.context.add_cookies(
+            [{"name": name, "value": value, "url": live_server.url} for name, value in values.items()]
+        )
         return page
 
     return sign_in
+
+
+@pytest.fixture
+def everything(
+    page: Any, acme: Any, globex: Any, alice: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything has happened to Acme, and it is the last of its hours."""
+    now = keep_everything(acme=acme, globex=globex, alice=alice, settings=settings)
+    monkeypatch.setattr("sensenova_billing.lib.clock.now", lambda: now)

@@ -126,7 +126,12 @@ def chinese(alice: User) -> Client:
 
 @pytest.fixture
 def everything(acme: Customer, globex: Customer, alice: User, clock, settings) -> None:
-    """Acme's hours, bills, corrections, limits and packages of each kind, seen from the hour after."""
+    """Everything has happened to Acme."""
+    clock(keep_everything(acme=acme, globex=globex, alice=alice, settings=settings))
+
+
+def keep_everything(*, acme: Customer, globex: Customer, alice: User, settings: Any) -> dt.datetime:
+    """Fill Acme's hours, bills, corrections, limits and packages of each kind; return the instant of it."""
     settings.PARK_ABOVE_AMOUNT = 10
     settings.PACKAGE_REFUNDS = "unused"
     _keep_packages(acme)
@@ -137,7 +142,7 @@ def everything(acme: Customer, globex: Customer, alice: User, clock, settings) -
     ask(acme, 9, 1, 1, 11)
     _have_keys_and_people(acme, alice)
     Member.objects.create(customer=globex, user=alice, role=MemberRole.VIEWER)
-    clock(at(40, hour=4))
+    return at(40, hour=4)
 
 
 def _keep_packages(acme: Customer) -> None:
@@ -181,8 +186,8 @@ def _cover_lines(acme: Customer) -> None:
     cover(bill.lines.earliest("pk"), package)
 
 
-def addresses(name):
-    """The addresses of a page, for each of what the fixture has made."""
+def addresses(name: str, *, most: int | None = None) -> list[str]:
+    """Return the addresses of a page, for each (or at most so many) of what the fixture has made."""
     arguments, queries = VISITS[name]
     lines = ChargeLine.objects.filter(bill__customer__code="acme").order_by("pk")
     of_each: dict[str, list[tuple[Any, ...]]] = {
@@ -198,7 +203,7 @@ def addresses(name):
     }
     made = next((of_each[one] for one in arguments if one in of_each), [tuple(arguments)])
     paths = dict.fromkeys(reverse(name, args=one[: len(arguments)]) for one in made)
-    return [*paths, *(path + query for path in [*paths][:1] for query in queries)]
+    return [*[*paths][:most], *(path + query for path in [*paths][:1] for query in queries)]
 
 
 def left_over(answer):

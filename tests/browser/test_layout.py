@@ -1,0 +1,91 @@
+"""What can be read and hit on a phone, on a desktop, on paper and by keyboard."""
+
+import pytest
+from django.urls import reverse
+
+from tests.browser.pages import PAGES
+from tests.browser.test_accessibility import DESKTOP, PHONE
+from tests.translations.test_pages import addresses
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOO_SMALL = """
+() => [...document.querySelectorAll("table a")]
+  .filter((link) => link.getBoundingClientRect().height > 0 && link.getBoundingClientRect().height < 24)
+  .map((link) => link.textContent)
+"""
+# Whether each of these cells is what one sees in its middle.
+IN_SIGHT = """
+(cells) => cells.map((cell) => {
+  cell.scrollIntoView({block: "center"});
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  const { left, right, top, bottom } = range.getBoundingClientRect();
+  return cell.contains(document.elementFromPoint((left + right) / 2, (top + bottom) / 2));
+})
+"""
+
+
+def test_no_page_of_a_customer_scrolls_sideways_on_a_phone_and_a_finger_hits_its_links(
+    admin, everything, alice
+):
+    page = admin(alice)
+    page.set_viewport_size(PHONE)
+    for name in PAGES:
+        for address in addresses(name, most=1)[:1]:
+            page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
+            assert page.evaluate(TOO_SMALL) == [], address
+
+
+def test_quantity_and_unit_price_of_a_line_can_be_read_on_a_phone(admin, everything, alice):
+    page = admin(alice)
+    page.set_viewport_size(PHONE)
+    page.goto(addresses("bill")[0])
+
+    for head in ("Quantity", "Unit price (RMB)", "Amount (RMB)"):
+        seen = page.locator(f'td[data-head="{head}"]').evaluate_all(IN_SIGHT)
+        assert seen
+        assert all(seen)
+
+
+def test_the_keyboard_reaches_the_content_at_once(admin, everything, alice):
+    page = admin(alice)
+    page.goto("/customers/acme")
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+
+    assert page.evaluate("document.activeElement.id") == "content"
+
+
+def test_the_chart_fits_on_paper_and_is_drawn_for_white_paper(admin, everything, alice):
+    page = admin(alice)
+    page.emulate_media(color_scheme="dark")
+    page.goto("/customers/acme")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 720, "height": 1000})
+
+    chart, card = (page.locator(one).bounding_box() for one in ("#last-day canvas", "#last-day"))
+    assert chart["x"] + chart["width"] <= card["x"] + card["width"]
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+
+
+def test_the_admin_shows_its_title_its_last_entries_and_figures_on_the_right(admin, everything, operator):
+    page = admin(operator)
+    page.set_viewport_size(DESKTOP)
+    page.goto(reverse("admin:pricing_price_changelist"))
+
+    assert page.locator("h1").evaluate("(title) => title.scrollWidth <= title.clientWidth")
+    last = page.locator("#nav-sidebar-apps a").last.bounding_box()
+    sidebar = page.locator("#nav-sidebar-apps").bounding_box()
+    assert last["y"] + last["height"] <= sidebar["y"] + sidebar["height"]
+    page.goto(reverse("admin:invoices_hourlybill_changelist"))
+    amounts = page.locator("td.field-amount_text")
+    assert set(amounts.evaluate_all("(all) => all.map((one) => getComputedStyle(one).textAlign)")) == {
+        "right"
+    }
