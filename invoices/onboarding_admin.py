@@ -14,6 +14,7 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import Scope
@@ -28,6 +29,7 @@ from pricing.onboarding.forms import CODE_TAKEN, KEY, LIMITS, OWNER, PRICES, Onb
 from pricing.onboarding.onboard import Onboarded, onboard_customer
 from pricing.rules.amounts import amount_of, plain
 from pricing.rules.measures import Measure
+from pricing.words import list_text
 from sensenova_billing.lib import clock
 
 
@@ -43,7 +45,7 @@ def onboard_page(request: HttpRequest) -> HttpResponse:
             return _summary(request, form, made)
     context = {
         **admin.site.each_context(request),
-        "title": "Onboard a customer",
+        "title": gettext("Onboard a customer"),
         "form": form,
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
         "time_zones": TIME_ZONES,
@@ -82,7 +84,9 @@ def _onboard(request: HttpRequest, form: OnboardingForm) -> Onboarded | None:
         form.add_error(None, str(refused))
     except Unconfirmed as unconfirmed:
         form.steep = unconfirmed.steep
-        form.add_error(None, "Tick that the figures named under own prices are meant, or correct them.")
+        form.add_error(
+            None, gettext("Tick that the figures named under own prices are meant, or correct them.")
+        )
     except ValidationError as error:
         form.add_error(None, error)
     except IntegrityError as error:
@@ -96,8 +100,9 @@ def _onboard(request: HttpRequest, form: OnboardingForm) -> Onboarded | None:
 def _summary(request: HttpRequest, form: OnboardingForm, made: Onboarded) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
-        "title": f"{made.customer.name} is onboarded",
+        "title": gettext("%(customer)s is onboarded") % {"customer": made.customer.name},
         "made": made,
+        "scopes": list_text(map(str, made.key.scopes_in_words)) if made.key else "",
         "link": link_of(request, made.invitation_token) if made.invitation_token else "",
         "limits": [(one.service.name, limits_text(one)) for one in made.limits],
         "prices": list(_price_rows(form, made)),

@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from accounts.api_keys.customer_access import may_view
@@ -23,12 +25,12 @@ class ViewedCustomerAdmin(CustomerWithLimitsAdmin):
     actions_list = ("onboard",)
     actions_detail: tuple[str, ...] = ("view_as", *CustomerWithLimitsAdmin.actions_detail)
 
-    @action(description="Onboard a customer", url_path="onboard", permissions=["add"])
+    @action(description=_("Onboard a customer"), url_path="onboard", permissions=["add"])
     def onboard(self, request: HttpRequest) -> HttpResponse:
         """Lead to the page that makes a customer with all that it begins with."""
         return redirect("onboard_customer")
 
-    @action(description="View as customer", url_path="view-as", permissions=["view_as"])
+    @action(description=_("View as customer"), url_path="view-as", permissions=["view_as"])
     def view_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say what it means and ask for the reason; then lead to the customer's overview."""
         customer = self.get_object_or_404(request, object_id)
@@ -42,11 +44,15 @@ class ViewedCustomerAdmin(CustomerWithLimitsAdmin):
                     now=clock.now(),
                 )
             except ActsForCustomer:
-                messages.info(request, f"You are a member of {customer}: these are your own pages of it.")
+                messages.info(
+                    request,
+                    gettext("You are a member of %(customer)s: these are your own pages of it.")
+                    % {"customer": customer},
+                )
             return redirect("customer_overview", code=customer.code)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"View as {customer}",
+            "title": gettext("View as %(customer)s") % {"customer": customer},
             "customer": customer,
             "form": form,
             "minutes": LASTS.seconds // 60,
@@ -66,7 +72,10 @@ def end_customer_view(request: HttpRequest) -> HttpResponse:
     view = end_view(person=_person(request), now=clock.now())
     if view is None:
         return redirect("admin:index")
-    messages.success(request, f"You no longer view {view.customer} as the customer does.")
+    messages.success(
+        request,
+        gettext("You no longer view %(customer)s as the customer does.") % {"customer": view.customer},
+    )
     return redirect("admin:accounts_customer_change", view.customer_id)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
@@ -23,7 +25,7 @@ from pricing.models import ITEM_ORDER, BillingItem, CallSpecification, Price, Se
 from pricing.onboarding.onboard import NewKey, NewLimits
 from sensenova_billing.lib.admin.number_fields import WholeNumberField
 
-CODE_TAKEN = "A customer with this code exists already."
+CODE_TAKEN = _("A customer with this code exists already.")
 MOST_CALLS = 2_147_483_647  # what the database's column holds
 
 # Sections of the page with the fields of each; a person without the right to one does not get its fields.
@@ -44,42 +46,44 @@ class OnboardingForm(SettingsForm):
     """The customer; and if wanted its owner, a key, limits and own prices."""
 
     owner_email = forms.EmailField(
-        label="Owner's e-mail",
+        label=_("Owner's e-mail"),
         max_length=254,
         required=False,
         widget=_text_input(),
-        help_text="Gets an invitation to be the first owner. Empty: nobody is invited yet.",
+        help_text=_("Gets an invitation to be the first owner. Empty: nobody is invited yet."),
     )
     key_name = forms.CharField(
-        label="Name of the key",
+        label=_("Name of the key"),
         max_length=100,
         required=False,
         widget=_text_input(),
-        help_text="Empty: the customer's code.",
+        help_text=_("Empty: the customer's code."),
     )
     scopes = forms.MultipleChoiceField(
-        label="The key may",
-        choices=Scope.choices,
+        label=_("The key may"),
+        choices=[(scope.value, _(scope.label)) for scope in Scope],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="The key acts for this customer only. With nothing ticked no key is made.",
+        help_text=_("The key acts for this customer only. With nothing ticked no key is made."),
     )
     new_id = new_id_field()
     percent_off = PlainDecimalField(
-        label="Percent off",
+        label=_("Percent off"),
         required=False,
         max_digits=10,
         decimal_places=6,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
-        help_text="Off the list prices of the services that are ticked; without one, off the price in force.",
+        help_text=_(
+            "Off the list prices of the services that are ticked; without one, off the price in force."
+        ),
         widget=_text_input(inputmode="decimal"),
     )
-    reduced = forms.ModelMultipleChoiceField(Service.objects.all(), label="Services", required=False)
+    reduced = forms.ModelMultipleChoiceField(Service.objects.all(), label=_("Services"), required=False)
     reason = reason_field(required=True)
 
     class Meta:
         model = Customer
-        labels = SettingsForm.Meta.labels
+        labels = {"code": _("Code"), "name": _("Name"), **SettingsForm.Meta.labels}
         help_texts = SettingsForm.Meta.help_texts
         fields = ("code", "name", *SettingsForm.Meta.fields)
         widgets = {
@@ -120,7 +124,7 @@ class OnboardingForm(SettingsForm):
             default = self._defaults.get(service.pk)
             yield {
                 "service": service,
-                "default": limits_text(default) if default else "none",
+                "default": limits_text(default) if default else gettext("none"),
                 "rpm": self[f"rpm_{service.pk}"],
                 "tpm": self[f"tpm_{service.pk}"],
             }
@@ -152,10 +156,10 @@ class OnboardingForm(SettingsForm):
         if KEY in self.sections:
             refuse_if_used(self)
             if cleaned.get("key_name") and not cleaned.get("scopes") and "scopes" not in self.errors:
-                self.add_error("scopes", "Choose what the key may be used for.")
+                self.add_error("scopes", _("Choose what the key may be used for."))
         for service in self._services if LIMITS in self.sections else ():
             if cleaned.get(f"tpm_{service.pk}") and not cleaned.get(f"rpm_{service.pk}"):
-                self.add_error(f"rpm_{service.pk}", "Give the RPM too.")
+                self.add_error(f"rpm_{service.pk}", _("Give the RPM too."))
         self.prices = self._own_prices(cleaned) if PRICES in self.sections else []
         return cleaned
 
@@ -183,7 +187,7 @@ class OnboardingForm(SettingsForm):
         self._defaults = {one.service_id: one for one in defaults}
         for service in self._services:
             for name in ("rpm", "tpm"):
-                label = f"{name.upper()} of {service}"
+                label = gettext("%(limit)s of %(service)s") % {"limit": name.upper(), "service": service}
                 self.fields[f"{name}_{service.pk}"] = WholeNumberField(
                     label=label,
                     required=False,
@@ -198,7 +202,8 @@ class OnboardingForm(SettingsForm):
         for price in counting:
             self.general.setdefault(price.billing_item_id, price)
         for item in self._items:
-            field = unit_price_field(f"Own price of {item}", required=False)
+            label = gettext("Own price of %(item)s") % {"item": item}
+            field = unit_price_field(label, required=False)
             field.widget.attrs["aria-label"] = field.label
             self.fields[f"price_{item.pk}"] = field
 
@@ -209,9 +214,9 @@ class OnboardingForm(SettingsForm):
             item.pk: value for item in self._items if (value := cleaned.get(f"price_{item.pk}")) is not None
         }
         if percent is not None and not reduced:
-            self.add_error("percent_off", "Tick the services that it is for.")
+            self.add_error("percent_off", _("Tick the services that it is for."))
         if reduced and percent is None and "percent_off" not in self.errors:
-            self.add_error("percent_off", "Give the percentage for the services that are ticked.")
+            self.add_error("percent_off", _("Give the percentage for the services that are ticked."))
         if self.errors:
             return []
         items = [item for item in self._items if item.service in reduced or item.pk in given]
