@@ -7,7 +7,7 @@ from accounts.models import AuditEntry, ServiceKey
 from invoices.models import ChargeLine, HourlyBill
 from pricing.models import Service, ServiceGroup
 from tests.injection.payloads import PAYLOADS
-from tests.injection.stage import EVENT_IDS, NAMES, NOW, set_everything
+from tests.injection.stage import EVENT_IDS, NAMES, NOW, USAGE, set_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ def test_nothing_runs_on_a_customers_pages(watched, admin, alice):
     found = reverse("customer_record", args=["acme"], query={"event_id": EVENT_IDS[0]})
     line = ChargeLine.objects.filter(bill=bill).earliest("pk")
 
-    assert ran_on(page, *of_acme, found, "/prices", "/account", "/account/sessions") == []
+    assert ran_on(page, *of_acme, found, USAGE, "/prices", "/account", "/account/sessions") == []
     assert ran_on(page, f"/bills/{bill.number}", f"/bills/{bill.number}/lines/{line.pk}") == []
     page.goto("/customers/acme/keys")
     assert [payload for payload in PAYLOADS if payload not in page.inner_text("main")] == []

@@ -13,6 +13,7 @@ from accounts.models import Customer, Invitation, Member, MemberRole, Scope, Ses
 from accounts.people.invitations import LASTS
 from invoices.corrections.rerate import order_rerating
 from invoices.models import NoticeKind, PackageNotice
+from invoices.usage_report.metadata import sum_up_closed_hours
 from pricing.changes.rows import cells_of
 from pricing.changes.stored import price_row
 from pricing.models import (
@@ -37,6 +38,9 @@ LONG_NAMES = packed(200)
 VALUES = packed(245)
 KEYS = packed(64)
 REASONS = packed(500)
+# The page of all usage, by a value of its metadata.
+_SPAN = f"from={at(0):%Y-%m-%d}&to={at(0) + dt.timedelta(days=2):%Y-%m-%d}"
+USAGE = f"/customers/acme/usage?by=project&width=hour&{_SPAN}"
 EVENT_IDS = [f"{value} {n}" for n, value in zip(range(len(NAMES)), cycle(VALUES), strict=False)]
 NOW = at(40, hour=len(LONG_NAMES) + 1)
 
@@ -118,12 +122,13 @@ def _use(acme: Customer, services: list[Service]) -> None:
             service=service.name,
             output_tokens=0,
             occurred_at=at(10, hour=hour),
-            metadata=dict(next(metadata) for _ in range(3)),
+            metadata=dict(next(metadata) for _ in range(3)) | {"project": VALUES[n % len(VALUES)]},
         )
         record(used, now=at(11, hour=hour))
     for hour, name in enumerate(LONG_NAMES):
         name_customer(acme, name)
         close(hour=hour)
+    sum_up_closed_hours(now=at(50, hour=len(LONG_NAMES) - 1))
     in_quarantine(VALUES[0], service=NAMES[0], customer=NAMES[1], metadata={KEYS[0]: VALUES[0]})
 
 

@@ -21,7 +21,16 @@ from pricing.models import QuotaPackage, ServiceGroup
 from tests.browsing import fields_of
 from tests.conftest import make_acme
 from tests.injection.payloads import MARK, PAYLOADS, findings, packed
-from tests.injection.stage import EVENT_IDS, LONG_NAMES, NAMES, NOW, REASONS, name_customer, set_everything
+from tests.injection.stage import (
+    EVENT_IDS,
+    LONG_NAMES,
+    NAMES,
+    NOW,
+    REASONS,
+    USAGE,
+    name_customer,
+    set_everything,
+)
 from tests.test_tenancy import KEYED, ROUTES, STAFF_PAGES
 from tests.translations.test_pages import VISITS, addresses
 
@@ -143,6 +152,11 @@ def test_nothing_of_a_record_runs_and_all_of_it_is_shown(name, alice_client, ope
 
     assert run_on(client, *paths) == {}
     assert len(those_shown(client, *paths)) == len(PAYLOADS)
+
+
+def test_nothing_runs_where_usage_is_grouped_by_metadata(alice_client):
+    assert run_on(alice_client, USAGE) == {}
+    assert len(those_shown(alice_client, USAGE)) > len(PAYLOADS) / 2
 
 
 PLACES = ["customer_keys", "customer_people", "customer_limits", "customer_packages", "sessions", "prices"]
