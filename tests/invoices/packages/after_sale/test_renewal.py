@@ -67,9 +67,9 @@ def test_a_tpm_package_is_renewed_with_as_many_units_for_as_long(acme):
 def test_the_price_in_force_counts(acme):
     terms = tokens_product()
     package = renewed(acme, terms)
-    PackageTerms.objects.filter(pk=terms.pk).update(ends_at=at(0) + 4 * HOUR)
+    PackageTerms.objects.filter(pk=terms.pk).update(ends_at=at(0) + 24 * HOUR)
     later = PackageTerms.objects.create(
-        product=terms.product, tokens=2_000_000, list_price=Decimal(45), begins_at=at(0) + 4 * HOUR
+        product=terms.product, tokens=2_000_000, list_price=Decimal(45), begins_at=at(0) + 24 * HOUR
     )
     later.services.set(terms.services.all())
 
@@ -187,7 +187,7 @@ def test_a_package_that_was_used_up_and_renewed_is_not_renewed_at_its_expiry_aga
 
 def end_sale(customer):
     """The product is not on sale any more."""
-    PackageTerms.objects.update(ends_at=at(0) + 4 * HOUR)
+    PackageTerms.objects.update(ends_at=at(0) + 24 * HOUR)
 
 
 def suspend(customer):
