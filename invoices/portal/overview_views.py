@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -92,16 +92,8 @@ def _now(request: HttpRequest, customer: Customer, read: Overview) -> dict[str, 
         "parked_today": [one for one in read.parked if one.hour_id >= today],
         "price_decimals": decimals_of(charge.unit_price for charge in charges),
         "amount_decimals": decimals_of(charge.amount for charge in charges),
-        "keys_url": _keys_url(customer),
         "first_call": _first_call(request, customer) if read.is_unused else "",
     }
-
-
-def _keys_url(customer: Customer) -> str:
-    try:
-        return reverse("customer_keys", args=[customer.code])
-    except NoReverseMatch:  # this installation has no page of keys
-        return ""
 
 
 def _first_call(request: HttpRequest, customer: Customer) -> str:
