@@ -84,4 +84,5 @@ def _let_go(response: Response) -> None:
     context["request"].parser_context = None
     for name in ("auser", "_messages"):
         vars(context["request"]._request).pop(name, None)
+    vars(context["view"]).pop("head", None)  # Django's: the view's own method
     context.clear()

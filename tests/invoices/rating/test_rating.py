@@ -56,6 +56,7 @@ def test_the_charges_so_far_are_what_the_closing_bills(acme):
             amount=line.amount,
             correction=line.correction,
             is_own_price=line.is_own_price,
+            service_id=line.service_id,
         )
         for line in ChargeLine.objects.filter(bill__hour=at(60))
     ]
