@@ -55,7 +55,9 @@ def logger(litellm, loop):
     module = pytest.importorskip("litellm.integrations.generic_api.generic_api_callback")
 
     async def made():
-        return module.GenericAPILogger(endpoint="http://127.0.0.1:9", log_format="json_array")
+        logger = module.GenericAPILogger(endpoint="http://127.0.0.1:9", log_format="json_array")
+        logger.flush_interval = 3600  # it would send by itself in the middle of what a test counts
+        return logger
 
     logger = loop.run(made())
     litellm.callbacks = [logger]
