@@ -16,6 +16,7 @@ from django_otp.plugins.otp_totp.admin import TOTPDevice
 from unfold.forms import AdminPasswordChangeForm
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key, rotate_service_key
+from accounts.api_keys.new_key_fields import SUBMITTED_TWICE, made_at_the_same_time
 from accounts.audit.admin import AuditEntryAdmin
 from accounts.audit.audited_admin import ReasonForm, UndeletableAdmin
 from accounts.audit.context import audit_context, set_audit_context
@@ -27,6 +28,7 @@ from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import TabularInline
 from sensenova_billing.lib.admin.decorators import action, display
 
+KEY_FACTS = ("customer", "prefix", "state", "created_at", "last_used_at", "revoked_at")
 KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.index_title = _("Admin")
@@ -189,19 +191,11 @@ class ServiceKeyAdmin(UndeletableAdmin):
     def get_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
         """Ask for the scopes of a new key; show the parts of an existing one."""
         chosen = ("name", "scopes", "is_limited", "customers", "expires_at")
-        shown = ("customer", "prefix", "state", "created_at", "last_used_at", "revoked_at")
-        return (*chosen, *shown) if obj else (*chosen, "new_id")
+        return (*chosen, *KEY_FACTS) if obj else (*chosen, "new_id")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ServiceKey | None = None) -> tuple[str, ...]:
         """What a key is cannot be changed, nothing of a revoked one, and for whom a customer's own acts."""
-        fixed: tuple[str, ...] = (
-            "customer",
-            "prefix",
-            "state",
-            "created_at",
-            "last_used_at",
-            "revoked_at",
-        )
+        fixed: tuple[str, ...] = KEY_FACTS
         if obj and obj.customer_id:
             fixed = (*fixed, "is_limited", "customers")
         return (*fixed, "expires_at") if obj and obj.revoked_at else fixed
@@ -297,9 +291,9 @@ class ServiceKeyAdmin(UndeletableAdmin):
         return render(request, "admin/new_key.html", context)
 
     def _refuse_twice(self, request: HttpRequest, error: IntegrityError) -> HttpResponse:
-        if "a_service_key_has_its_own_public_id" not in str(error):
+        if not made_at_the_same_time(error):
             raise error
-        messages.error(request, "The page was submitted twice at the same time: one key was made, not two.")
+        messages.error(request, str(SUBMITTED_TWICE))
         return redirect("admin:accounts_servicekey_changelist")
 
     def _ask(

@@ -13,7 +13,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
+from accounts.api_keys.new_key_fields import NewKeyForm, new_id_field, refuse_if_used
 from accounts.audit.audited_admin import OptionalReasonForm, ReasonForm, reason_field
 from accounts.key_fields import RowField
 from accounts.models import Customer, MemberRole, Scope, ServiceKey
@@ -128,13 +128,5 @@ class ServiceKeyForm(OptionalReasonForm):
         return cleaned
 
 
-class SecondKeyForm(ReasonForm):
+class SecondKeyForm(NewKeyForm, ReasonForm):
     """Asks for the reason of a second key."""
-
-    new_id = new_id_field()
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a form that made a key before."""
-        cleaned = super().clean() or {}
-        refuse_if_used(self)
-        return cleaned

@@ -1,12 +1,11 @@
 """Forms of a customer's own keys."""
 
 import datetime as dt
-from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
+from accounts.api_keys.new_key_fields import NewKeyForm
 from accounts.models import Scope
 from sensenova_billing.lib.names import validate_name
 
@@ -19,7 +18,7 @@ LIFETIMES = (
 OVERLAPS = (("0", _("at once")), ("24", _("in 24 hours")), ("168", _("in 7 days")))
 
 
-class MakeKeyForm(forms.Form):
+class MakeKeyForm(NewKeyForm):
     """A key's name, what it may be used for, and how long; no scope is chosen beforehand."""
 
     name = forms.CharField(
@@ -42,16 +41,9 @@ class MakeKeyForm(forms.Form):
         coerce=lambda days: dt.timedelta(days=int(days)),
         empty_value=None,
     )
-    new_id = new_id_field()
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a form that made a key before."""
-        cleaned = super().clean() or {}
-        refuse_if_used(self)
-        return cleaned
 
 
-class RotateKeyForm(forms.Form):
+class RotateKeyForm(NewKeyForm):
     """How long the old key is accepted beside the new one."""
 
     overlap = forms.TypedChoiceField(
@@ -61,13 +53,6 @@ class RotateKeyForm(forms.Form):
         coerce=lambda hours: dt.timedelta(hours=int(hours)),
         widget=forms.RadioSelect,
     )
-    new_id = new_id_field()
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a form that made a key before."""
-        cleaned = super().clean() or {}
-        refuse_if_used(self)
-        return cleaned
 
 
 class EndedKeysForm(forms.Form):

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.api_keys.customer_access import customer_of_owner, customer_of_person, is_owner
+from accounts.api_keys.new_key_fields import SUBMITTED_TWICE, made_at_the_same_time
 from accounts.customer_keys.forms import EndedKeysForm, MakeKeyForm, RotateKeyForm
 from accounts.customer_keys.own_keys import (
     KeyRefused,
@@ -143,11 +144,9 @@ def _attempt(form: forms.Form, make: Callable[[], tuple[ServiceKey, str]]) -> tu
     except KeyRefused as refusal:
         form.add_error(None, str(refusal))
     except IntegrityError as error:
-        if "a_service_key_has_its_own_public_id" not in str(error):
+        if not made_at_the_same_time(error):
             raise
-        form.add_error(
-            None, gettext("The page was submitted twice at the same time: one key was made, not two.")
-        )
+        form.add_error(None, str(SUBMITTED_TWICE))
     return None
 
 

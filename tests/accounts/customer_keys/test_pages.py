@@ -78,7 +78,7 @@ def test_a_reload_makes_no_second_key(alice_client, acme, now, way):
 
 def test_a_page_that_is_sent_twice_at_once_makes_one_key(alice_client, acme, now, monkeypatch):
     """Neither finds the other's key when it looks for it; the database refuses the second."""
-    monkeypatch.setattr("accounts.customer_keys.forms.refuse_if_used", lambda form: None)
+    monkeypatch.setattr("accounts.api_keys.new_key_fields.refuse_if_used", lambda form: None)
     old, _ = make(acme, now, public_id="0123456789ab")
 
     answer = alice_client.post(address("make_customer_key"), NEW | {"new_id": old.public_id})
