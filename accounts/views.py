@@ -19,15 +19,13 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.forms import SignInForm
 from accounts.sign_in.forms import CodeForm
-from accounts.sign_in.known_devices import remember_device
-from accounts.sign_in.language import remember_language
 from accounts.sign_in.second_factor import has_second_factor
-from accounts.sign_in.sessions import note_origin
 from accounts.sign_in.steps import (
     SecondFactorDue,
     ask_for_code,
     check_code,
     finish_sign_in,
+    note_sign_in,
     waiting_for_code,
 )
 from sensenova_billing.lib import clock
@@ -85,9 +83,7 @@ def admin_sign_in(request: HttpRequest) -> HttpResponseBase:
         destination = wanted if is_safe and _is_destination(wanted) else reverse("admin:index")
         return ask_for_code(request, person=due.person, destination=destination, now=clock.now())
     if request.method == "POST" and request.user.is_authenticated and response.status_code == 302:
-        remember_device(request, response, email=request.user.get_username())
-        remember_language(response, request.user)
-        note_origin(request, now=clock.now())
+        note_sign_in(request, response, person=request.user, now=clock.now())
     return response
 
 

@@ -1,1 +1,1 @@
-"""Limits of wrong passwords."""
+"""Signing in: limits of wrong passwords, the second factor, new passwords by mail, sessions."""

@@ -13,8 +13,8 @@ def remember_language(response: HttpResponseBase, person: User) -> None:
             settings.LANGUAGE_COOKIE_NAME,
             person.language,
             max_age=settings.LANGUAGE_COOKIE_AGE,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
             samesite="Lax",
         )
 

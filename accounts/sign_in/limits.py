@@ -43,9 +43,7 @@ class SignInLimits(AxesDatabaseHandler):  # type: ignore[misc]
         )
         of_account, of_address = {"username": account}, {"ip_address": request.axes_ip_address}
         limit: int = settings.AXES_FAILURE_LIMIT
-        if account.endswith(_CODES):
-            return _failures(recent.filter(**of_account))
-        if request.axes_user_agent != STRANGER:
+        if account.endswith(_CODES) or request.axes_user_agent != STRANGER:
             return _failures(recent.filter(**of_account))
         return max(
             _failures(recent.filter(**of_account, **of_address)),

@@ -7,7 +7,6 @@ authenticator app has to be stored as it is: codes are computed from it.
 import secrets
 
 import segno
-from django.db import transaction
 from django.utils.crypto import salted_hmac
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -97,7 +96,6 @@ def _is_right(device: TOTPDevice, code: str) -> bool:
     return code.isascii() and code.isdecimal() and len(code) == device.digits and device.verify_token(code)
 
 
-@transaction.atomic
 def _new_codes(person: User) -> list[str]:
     StaticDevice.objects.filter(user=person).delete()
     device = StaticDevice.objects.create(user=person, name="recovery codes")

@@ -76,7 +76,12 @@ def finish_sign_in(
     """Sign the person in, and know this browser from now on."""
     login(request, person, backend=BACKEND)
     request.session.pop(_PENDING, None)
+    note_sign_in(request, response, person=person, now=now)
+    return response
+
+
+def note_sign_in(request: HttpRequest, response: HttpResponseBase, *, person: User, now: dt.datetime) -> None:
+    """Remember what a sign-in leaves behind: its origin, a known browser, and the person's language there."""
     note_origin(request, now=now)
     remember_device(request, response, email=person.email)
     remember_language(response, person)
-    return response
