@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from accounts.audit.context import audit_context
 from accounts.models import Customer, Invitation, Member, User
 from accounts.sign_in.mail import is_mail_set_up
+from sensenova_billing.lib.mail import site_url
 
 LASTS = dt.timedelta(days=7)
 MOST_PEOPLE = 200  # members of a customer, and invitations that may be accepted
@@ -101,7 +102,7 @@ def person_of(invitation: Invitation) -> User | None:
 def link_of(request: HttpRequest, token: str) -> str:
     """Return the link of an invitation that is to be handed over."""
     path = reverse("accept_invitation", args=[token])
-    return settings.PUBLIC_URL.rstrip("/") + path if settings.PUBLIC_URL else request.build_absolute_uri(path)
+    return site_url(path) if settings.PUBLIC_URL else request.build_absolute_uri(path)
 
 
 def new_link_token(invitation: Invitation) -> str:

@@ -7,24 +7,20 @@ import datetime as dt
 
 from django.db import transaction
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Invitation
 from accounts.people.invitations import new_link_token
 from accounts.sign_in.mail import is_mail_set_up, mail_link
+from sensenova_billing.lib.mail import locked, send_in_turn
 
 PAUSE = dt.timedelta(minutes=10)
-MOST_MAILS = 100  # of one sweep
 
 
 def mail_invitations(*, now: dt.datetime) -> int:
     """Mail invitations until none waits or one cannot be sent; return how many were sent."""
-    sent = 0
-    if is_mail_set_up():
-        while sent < MOST_MAILS and _mail_next(now=now):
-            sent += 1
-    return sent
+    return send_in_turn(_mail_next, now=now) if is_mail_set_up() else 0
 
 
 @transaction.atomic(durable=True)
@@ -32,15 +28,14 @@ def _mail_next(*, now: dt.datetime) -> bool:
     waiting = Invitation.objects.filter(
         mail_after__lte=now, expires_at__gt=now, accepted_at=None, withdrawn_at=None
     )
-    # Passes over what another worker has locked.
-    invitation = waiting.select_for_update(of=("self",), skip_locked=True).order_by("pk").first()
+    invitation = locked(waiting).order_by("pk").first()
     if invitation is None:
         return False
     set_audit_context(by=invitation.invited_by, reason="Its mail was sent.")
     token = new_link_token(invitation)
     is_sent = mail_link(
         to=invitation.email,
-        subject=gettext("Invitation to SenseNova Billing"),
+        subject=_("Invitation to SenseNova Billing"),
         template="mail/invitation.txt",
         path=reverse("accept_invitation", args=[token]),
         invitation=invitation,

@@ -6,23 +6,24 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.functional import Promise
+
+from sensenova_billing.lib.mail import is_mail_sent, site_url
 
 logger = logging.getLogger(__name__)
-NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 
 
 def is_mail_set_up() -> bool:
     """Whether mail can be sent and its links lead to this site."""
-    return bool(settings.EMAIL_BACKEND != NO_MAIL and settings.PUBLIC_URL)
+    return bool(is_mail_sent() and settings.PUBLIC_URL)
 
 
 def mail_link(
-    *, to: str, subject: str, template: str, path: str, language: str = "", **context: object
+    *, to: str, subject: str | Promise, template: str, path: str, language: str = "", **context: object
 ) -> bool:
-    """Mail a link to this path of the site; return whether the mail server took it."""
+    """Mail a link to this path of the site, in this language; return whether the mail server took it."""
     with translation.override(language or settings.LANGUAGE_CODE):
-        link = settings.PUBLIC_URL.rstrip("/") + path
-        body = render_to_string(template, {"link": link, **context})
+        body = render_to_string(template, {"link": site_url(path), **context})
         message = EmailMessage(subject=str(subject), body=body, to=[to])
     try:
         message.send()

@@ -6,22 +6,21 @@ person has signed in, and an hour after it was made.
 
 import datetime as dt
 
-from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
 from django.urls import reverse
 from django.utils.encoding import force_bytes, force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
-from django.utils.translation import gettext, override
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PasswordReset, User
 from accounts.sign_in.mail import is_mail_set_up, mail_link
+from sensenova_billing.lib.mail import locked, send_in_turn
 
 WITHIN = dt.timedelta(hours=1)
 MOST_OF_EMAIL = 3
 MOST_OF_ADDRESS = 20
 PAUSE = dt.timedelta(minutes=5)  # after a mail that was not taken
-MOST_MAILS = 100  # of one sweep
 
 
 def ask_for_reset(*, email: str, address: str | None, now: dt.datetime) -> None:
@@ -37,11 +36,7 @@ def ask_for_reset(*, email: str, address: str | None, now: dt.datetime) -> None:
 def mail_resets(*, now: dt.datetime) -> int:
     """Mail the links that were asked for, each once; forget old requests; return how many were sent."""
     PasswordReset.objects.filter(asked_at__lt=now - 24 * WITHIN).delete()
-    sent = 0
-    if is_mail_set_up():
-        while sent < MOST_MAILS and _mail_next(now=now):
-            sent += 1
-    return sent
+    return send_in_turn(_mail_next, now=now) if is_mail_set_up() else 0
 
 
 def person_of_link(*, uid: str, token: str) -> User | None:
@@ -58,8 +53,7 @@ def person_of_link(*, uid: str, token: str) -> User | None:
 @transaction.atomic(durable=True)
 def _mail_next(*, now: dt.datetime) -> bool:
     waiting = PasswordReset.objects.filter(mail_after__lte=now, asked_at__gt=now - WITHIN)
-    # Passes over what another worker has locked.
-    found = waiting.select_for_update(skip_locked=True).order_by("pk").first()
+    found = locked(waiting).order_by("pk").first()
     if found is None:
         return False
     person = User.objects.filter(email__iexact=found.email, is_active=True).first()
@@ -72,11 +66,9 @@ def _mail_next(*, now: dt.datetime) -> bool:
 def _mail(person: User) -> bool:
     uid = urlsafe_base64_encode(force_bytes(person.pk))
     token = default_token_generator.make_token(person)
-    with override(person.language or settings.LANGUAGE_CODE):
-        subject = gettext("A new password for SenseNova Billing")
     return mail_link(
         to=person.email,
-        subject=subject,
+        subject=_("A new password for SenseNova Billing"),
         template="mail/reset.txt",
         path=reverse("reset_password", args=[uid, token]),
         language=person.language,

@@ -19,12 +19,13 @@ from django.urls import reverse
 from accounts.models import Customer
 from invoices.closing.bill import BILLS_TO_KNOW_WHAT_IS_USUAL, DAYS_TO_LOOK_BACK
 from invoices.models import OpenHourAlarm, OpenHourLook
-from invoices.packages.after_sale.mail import MAILED_WITHIN, MOST_MAILS, NO_MAIL, PAUSE, locked
+from invoices.packages.after_sale.mail import MAILED_WITHIN, PAUSE
 from invoices.rating.charges_sql import charges_so_far
 from invoices.rating.usage_sql import MEASURED, allow_memory, grouped_usage, rating_parameters
 from invoices.templatetags.amounts import exact, rmb
 from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib.database.statements import load_template
+from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour
 from usage.models import HOUR
 
@@ -128,11 +129,7 @@ def _reason(amount: Decimal, usual: Decimal | None) -> str:
 
 def mail_alarms(*, now: dt.datetime) -> int:
     """Mail alarms that wait to ALARM_MAIL, each once, until one cannot be sent; return how many were sent."""
-    sent = 0
-    if settings.ALARM_MAIL and settings.EMAIL_BACKEND != NO_MAIL:
-        while sent < MOST_MAILS and _mail_next(now=now):
-            sent += 1
-    return sent
+    return send_in_turn(_mail_next, now=now) if settings.ALARM_MAIL and is_mail_sent() else 0
 
 
 @transaction.atomic(durable=True)

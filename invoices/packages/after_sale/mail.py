@@ -6,37 +6,27 @@ its row. One that was not sent is tried again: nothing is lost while the mail se
 
 import datetime as dt
 import logging
-from typing import TypeVar
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 
 from accounts.models import Customer, Member, MemberRole
 from invoices.models import PackageNotice
 from invoices.packages.after_sale.notices import notice_text, notices_at
+from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn, site_url
 
 logger = logging.getLogger(__name__)
-NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 # Then it is no news any more, and after an outage the newest are what counts.
 MAILED_WITHIN = dt.timedelta(days=3)
 PAUSE = dt.timedelta(minutes=10)
-# Of one sweep; the next is a minute later, and meanwhile the worker closes hours.
-MOST_MAILS = 100
-
-Row = TypeVar("Row", bound=Model)
 
 
 def mail_notices(*, now: dt.datetime) -> int:
     """Mail notices that wait, each once, until one cannot be sent; return how many were sent."""
-    sent = 0
-    if settings.EMAIL_BACKEND != NO_MAIL:
-        while sent < MOST_MAILS and _mail_next(now=now):
-            sent += 1
-    return sent
+    return send_in_turn(_mail_next, now=now) if is_mail_sent() else 0
 
 
 @transaction.atomic(durable=True)
@@ -54,11 +44,6 @@ def _mail_next(*, now: dt.datetime) -> bool:
         notice.mailed_at = now
     notice.save(update_fields=["mail_after", "mailed_at"])
     return notice.mailed_at is not None
-
-
-def locked(rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Lock what is read until the transaction ends, and pass over what another worker has locked."""
-    return rows.select_for_update(of=("self",), skip_locked=True)
 
 
 def _waiting(now: dt.datetime) -> QuerySet[PackageNotice]:
@@ -79,7 +64,7 @@ def _message(notice: PackageNotice) -> EmailMessage:
         % {"number": package.number, "notice": gettext(notice.get_kind_display())},
         body=render_to_string(
             "package_notice.txt",
-            {"text": notice_text(notice), "package": package, "site": settings.PUBLIC_URL.rstrip("/")},
+            {"text": notice_text(notice), "package": package, "site": site_url("")},
         ),
         to=_addresses(package.customer),
     )
