@@ -110,7 +110,7 @@ def check_alarm_mail(**kwargs: Any) -> list[CheckMessage]:
     if not wrong:
         return []
     hint = "Write e-mail addresses with commas between."
-    return [Error(f"ALARM_MAIL holds {', '.join(map(repr, wrong))}.", hint=hint, id="billing.E009")]
+    return [Error(f"ALARM_MAIL holds {', '.join(map(repr, wrong))}.", hint=hint, id="billing.E010")]
 
 
 def _is_address(text: str) -> bool:

@@ -86,3 +86,9 @@ def test_a_tax_rate_in_per_cent_is_refused(settings, rate):
     settings.TAX_RATE = Decimal(rate)
 
     assert ids() == {"billing.E009"}
+
+
+def test_an_alarm_address_that_is_none_is_named(settings):
+    settings.ALARM_MAIL = ["ops@example.com", "nowhere"]
+
+    assert ids() == {"billing.E010"}
