@@ -5,15 +5,13 @@ The text of a new key is in the answer that made it and nowhere else.
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -29,6 +27,7 @@ from accounts.customer_keys.own_keys import (
     revoke_key,
     rotate_key,
 )
+from accounts.customer_page import customer_page
 from accounts.models import Customer, ServiceKey
 from sensenova_billing.lib import clock
 
@@ -55,7 +54,7 @@ def customer_keys(request: HttpRequest, code: str) -> HttpResponse:
         "older_than": page[ENDED_A_PAGE - 1].pk if len(page) > ENDED_A_PAGE else None,
         "may_manage": is_owner(person=request.user, customer=customer),
     }
-    return _page(request, "keys.html", customer, context, status=200 if form.is_valid() else 400)
+    return customer_page(request, "keys.html", customer, context, status=200 if form.is_valid() else 400)
 
 
 @never_cache
@@ -82,7 +81,9 @@ def make_customer_key(request: HttpRequest, code: str) -> HttpResponse:
         )
         if made:
             return _show_once(request, customer, made)
-    return _page(request, "make_key.html", customer, {"form": form}, status=400 if form.errors else 200)
+    return customer_page(
+        request, "make_key.html", customer, {"form": form}, status=400 if form.errors else 200
+    )
 
 
 @never_cache
@@ -107,7 +108,7 @@ def rotate_customer_key(request: HttpRequest, code: str, public_id: str) -> Http
             key.refresh_from_db()
             return _show_once(request, customer, made, old=key)
     context = {"form": form, "key": key, "is_live": key.is_live(at=now)}
-    return _page(request, "rotate_key.html", customer, context, status=400 if form.errors else 200)
+    return customer_page(request, "rotate_key.html", customer, context, status=400 if form.errors else 200)
 
 
 @never_cache
@@ -123,7 +124,7 @@ def revoke_customer_key(request: HttpRequest, code: str, public_id: str) -> Http
             gettext("%(key)s is revoked: requests with it are refused from now on.") % {"key": key.prefix},
         )
         return redirect("customer_keys", customer.code)
-    return _page(request, "revoke_key.html", customer, {"key": key, "is_live": key.is_live(at=now)})
+    return customer_page(request, "revoke_key.html", customer, {"key": key, "is_live": key.is_live(at=now)})
 
 
 def _own_key(request: HttpRequest, code: str, public_id: str) -> tuple[Customer, ServiceKey, dt.datetime]:
@@ -154,11 +155,4 @@ def _show_once(
     request: HttpRequest, customer: Customer, made: tuple[ServiceKey, str], *, old: ServiceKey | None = None
 ) -> HttpResponse:
     key, text = made
-    return _page(request, "new_key.html", customer, {"key": key, "text": text, "old": old})
-
-
-def _page(
-    request: HttpRequest, template: str, customer: Customer, context: dict[str, Any], *, status: int = 200
-) -> HttpResponse:
-    with timezone.override(customer.time_zone):
-        return render(request, template, {"customer": customer, **context}, status=status)
+    return customer_page(request, "new_key.html", customer, {"key": key, "text": text, "old": old})

@@ -1,20 +1,18 @@
 """A customer's pages of people: members see the list; owners invite, change roles and remove."""
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.api_keys.customer_access import customer_of_owner, customer_of_person, is_owner
+from accounts.customer_page import customer_page
 from accounts.models import Customer, Invitation, Member
 from accounts.people.forms import InviteForm, NewAccountForm, RoleForm
 from accounts.people.invitations import (
@@ -44,7 +42,7 @@ def customer_people(request: HttpRequest, code: str) -> HttpResponse:
         "may_manage": is_owner(person=request.user, customer=customer),
         "now": clock.now(),
     }
-    return _page(request, "people.html", customer, context)
+    return customer_page(request, "people.html", customer, context)
 
 
 @never_cache
@@ -59,7 +57,7 @@ def invite_person(request: HttpRequest, code: str) -> HttpResponse:
             return _invited(request, customer, **form.cleaned_data)
         except InvitationRefused as refusal:
             form.add_error(None, str(refusal))
-    return _page(request, "invite.html", customer, {"form": form}, status=400 if form.errors else 200)
+    return customer_page(request, "invite.html", customer, {"form": form}, status=400 if form.errors else 200)
 
 
 @never_cache
@@ -105,7 +103,7 @@ def change_member(request: HttpRequest, code: str, pk: int) -> HttpResponse:
             messages.success(request, gettext("The role of %(email)s is changed.") % {"email": member.user})
             return redirect("customer_people", customer.code)
     context = {"form": form, "member": member}
-    return _page(request, "member.html", customer, context, status=400 if form.errors else 200)
+    return customer_page(request, "member.html", customer, context, status=400 if form.errors else 200)
 
 
 @never_cache
@@ -169,7 +167,7 @@ def _invited(request: HttpRequest, customer: Customer, *, email: str, role: str)
     invitation, token = invite(customer=customer, email=email, role=role, by=by, now=clock.now())
     if token:
         context = {"invitation": invitation, "link": link_of(request, token)}
-        return _page(request, "invited.html", customer, context)
+        return customer_page(request, "invited.html", customer, context)
     messages.success(
         request, gettext("The invitation of %(email)s is mailed within a minute.") % {"email": email}
     )
@@ -185,10 +183,3 @@ def _own_invitation(request: HttpRequest, code: str, pk: int) -> tuple[Customer,
     customer = customer_of_owner(person=request.user, code=code)
     found = get_object_or_404(Invitation, customer=customer, pk=pk, accepted_at=None, withdrawn_at=None)
     return customer, found
-
-
-def _page(
-    request: HttpRequest, template: str, customer: Customer, context: dict[str, Any], *, status: int = 200
-) -> HttpResponse:
-    with timezone.override(customer.time_zone):
-        return render(request, template, {"customer": customer, **context}, status=status)

@@ -7,7 +7,6 @@ from django.contrib.auth.decorators import login_required
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.api_keys.customer_access import customer_of_finance
 from accounts.audit.context import audit_context
 from accounts.audit.edit_conflicts import versioned_form
+from accounts.customer_page import customer_page
 from accounts.models import User
 from accounts.preferences.forms import TIME_ZONES, AccountForm, SettingsForm
 from accounts.sign_in.language import forget_language, remember_language
@@ -30,9 +30,8 @@ def customer_settings(request: HttpRequest, code: str) -> HttpResponse:
     if is_saved:
         messages.success(request, gettext("The settings are saved."))
         return redirect("customer_settings", customer.code)
-    context = {"customer": customer, "form": form, "time_zones": TIME_ZONES}
-    with timezone.override(customer.time_zone):
-        return render(request, "settings.html", context, status=400 if form.errors else 200)
+    context = {"form": form, "time_zones": TIME_ZONES}
+    return customer_page(request, "settings.html", customer, context, status=400 if form.errors else 200)
 
 
 @never_cache
