@@ -251,6 +251,10 @@ _ROLE_WORDS = {
 }
 
 
+# May change the customer's settings, and get notices by mail.
+FINANCE_ROLES = (MemberRole.FINANCE, MemberRole.OWNER)
+
+
 class Member(models.Model):
     """A person who acts for a customer."""
 
@@ -281,6 +285,12 @@ class Member(models.Model):
         return MemberRole(self.role).word
 
 
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> "InvitationQuerySet":
+        """Those that were neither accepted nor withdrawn; they may have expired."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
+
 class Invitation(models.Model):
     """A link by which a person becomes a member of a customer, or without one a person who signs in.
 
@@ -300,6 +310,8 @@ class Invitation(models.Model):
     mailed_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
+
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from accounts.api_keys.keys import customer_codes
-from accounts.models import Customer, CustomerView, Member, MemberRole, ServiceKey
+from accounts.models import FINANCE_ROLES, Customer, CustomerView, Member, MemberRole, ServiceKey
 from sensenova_billing.lib import clock
 
 VIEW_AS_CUSTOMER = "accounts.view_as_customer"
@@ -39,8 +39,7 @@ def is_owner(*, person: Any, customer: Customer) -> bool:
 def customer_of_finance(*, person: Any, code: str) -> Customer:
     """Return the customer of this code for owners and finance; raise Http404 or PermissionDenied as below."""
     customer = customer_of_person(person=person, code=code)
-    members = Member.objects.filter(user=person.pk, customer=customer)
-    if not members.filter(role__in=[MemberRole.OWNER, MemberRole.FINANCE]).exists():
+    if not Member.objects.filter(user=person.pk, customer=customer, role__in=FINANCE_ROLES).exists():
         raise PermissionDenied
     return customer
 

@@ -56,8 +56,7 @@ def invite(
 def withdraw(*, invitation: Invitation, by: str, now: dt.datetime) -> None:
     """Let an invitation be accepted no more; one that was accepted stays so."""
     with audit_context(by=by):
-        open_ones = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, withdrawn_at=None)
-        open_ones.update(withdrawn_at=now, mail_after=None)
+        Invitation.objects.open().filter(pk=invitation.pk).update(withdrawn_at=now, mail_after=None)
 
 
 def find_invitation(*, token: str, now: dt.datetime, for_update: bool = False) -> Invitation | None:
@@ -151,15 +150,13 @@ def _refuse_known(customer: Customer | None, email: str) -> None:
 def _leave_room(customer: Customer | None) -> None:
     if customer is None:
         return
-    waiting = customer.invitations.filter(accepted_at=None, withdrawn_at=None).count()
+    waiting = customer.invitations.open().count()
     if customer.members.count() + waiting >= MOST_PEOPLE:
         raise InvitationRefused(gettext("There are %(most)s people already.") % {"most": MOST_PEOPLE})
 
 
 def _open_invitation(customer: Customer | None, email: str) -> Invitation | None:
-    return Invitation.objects.filter(
-        customer=customer, email__iexact=email, accepted_at=None, withdrawn_at=None
-    ).first()
+    return Invitation.objects.open().filter(customer=customer, email__iexact=email).first()
 
 
 def _digest_of(token: str) -> bytes | None:

@@ -25,9 +25,7 @@ def mail_invitations(*, now: dt.datetime) -> int:
 
 @transaction.atomic(durable=True)
 def _mail_next(*, now: dt.datetime) -> bool:
-    waiting = Invitation.objects.filter(
-        mail_after__lte=now, expires_at__gt=now, accepted_at=None, withdrawn_at=None
-    )
+    waiting = Invitation.objects.open().filter(mail_after__lte=now, expires_at__gt=now)
     invitation = locked(waiting).order_by("pk").first()
     if invitation is None:
         return False

@@ -38,7 +38,7 @@ def customer_people(request: HttpRequest, code: str) -> HttpResponse:
     customer = customer_of_person(person=request.user, code=code)
     context = {
         "members": customer.members.select_related("user").order_by("user__email"),
-        "invitations": customer.invitations.filter(accepted_at=None, withdrawn_at=None),
+        "invitations": customer.invitations.open(),
         "may_manage": is_owner(person=request.user, customer=customer),
         "now": clock.now(),
     }
@@ -181,5 +181,5 @@ def _own_member(request: HttpRequest, code: str, pk: int) -> tuple[Customer, Mem
 
 def _own_invitation(request: HttpRequest, code: str, pk: int) -> tuple[Customer, Invitation]:
     customer = customer_of_owner(person=request.user, code=code)
-    found = get_object_or_404(Invitation, customer=customer, pk=pk, accepted_at=None, withdrawn_at=None)
+    found = get_object_or_404(customer.invitations.open(), pk=pk)
     return customer, found

@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.db.models import F
 
-from accounts.models import Customer, MemberRole, User
+from accounts.models import FINANCE_ROLES, Customer, User
 
 register = template.Library()
 
@@ -24,7 +24,7 @@ def customers_of(person: Any) -> list[Customer]:
 def is_set_up_by(customer: Customer, own_customers: list[Customer]) -> bool:
     """Whether the person whose customers these are may change the settings of this one."""
     roles = {one.pk: vars(one)["own_role"] for one in own_customers}
-    return roles.get(customer.pk) in {MemberRole.OWNER, MemberRole.FINANCE}
+    return roles.get(customer.pk) in FINANCE_ROLES
 
 
 @register.filter

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 
-from accounts.models import Customer, Member, MemberRole
+from accounts.models import FINANCE_ROLES, Customer, Member
 from invoices.models import PackageNotice
 from invoices.packages.after_sale.notices import notice_text, notices_at
 from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn, site_url
@@ -54,7 +54,7 @@ def _waiting(now: dt.datetime) -> QuerySet[PackageNotice]:
 
 
 def _readers() -> QuerySet[Member]:
-    return Member.objects.filter(role__in=[MemberRole.OWNER, MemberRole.FINANCE], user__is_active=True)
+    return Member.objects.filter(role__in=FINANCE_ROLES, user__is_active=True)
 
 
 def _message(notice: PackageNotice) -> EmailMessage:
