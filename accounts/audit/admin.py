@@ -82,8 +82,9 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """With what the rows of the page are called, read at once."""
         page = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
-        for entry, name in _named(page.result_list):
-            entry.called = name
+        names = rows_in_words(page.result_list)
+        for entry in page.result_list:
+            entry.called = names[entry.pk]
         return page
 
     def change_view(
@@ -146,11 +147,6 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         history = history_url(table=entry.table, row=entry.row)
         link = format_html('<a class="underline" href="{}">{}</a>', history, gettext("all its entries"))
         return format_html("{} - {}", _page_of(entry, name), link)
-
-
-def _named(entries: list[Any]) -> list[tuple[Any, str]]:
-    names = rows_in_words(entries)
-    return [(entry, names[entry.pk]) for entry in entries]
 
 
 def _page_of(entry: AuditEntry, name: str) -> str:

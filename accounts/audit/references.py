@@ -64,5 +64,6 @@ def _referring(audited: set[str]) -> Iterator[tuple[Model, Any]]:
 def row_named(about: str) -> tuple[Model, str] | None:
     """Return the model and the key of e.g. `accounts_customer:7`, if there is such a table under audit."""
     table, _, row = about.partition(":")
-    model = model_of(table) if table in audited_tables() else None
-    return (model, row) if model is not None and row.isdigit() and len(row) < 19 else None
+    model = model_of(table) if row.isdigit() and len(row) < 19 else None
+    # The database is read last: most lists are about no row.
+    return (model, row) if model is not None and table in audited_tables() else None
