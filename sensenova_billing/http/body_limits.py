@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from rest_framework.exceptions import APIException
 
-from sensenova_billing.http.errors import refuse
+from sensenova_billing.http.errors import API, refuse
 from sensenova_billing.lib.api.errors import ApiError
 from sensenova_billing.lib.api.request_body import BODY, KIB, MIB, BodyLimit, RequestBody
 
@@ -26,7 +26,6 @@ CATALOGUE = BodyLimit(most_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 # No endpoint reads it, so whatever is sent is ignored.
 NOTHING = BodyLimit(most_bytes=0)
 
-API = ("/api/", "/lago/", "/v1/")
 LIMITS = {
     "/api/v1/usage": BATCH,
     "/api/v1/events": BATCH,

@@ -22,6 +22,8 @@ from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, Limits
 from usage.limits.schemas import refusal_headers
 from usage.limits.stores.windows import StoreUnavailable, WindowsLost
 
+# How the paths of the API begin, its endpoints for other systems' formats included.
+API = ("/api/", "/lago/", "/v1/")
 _STATUS: dict[type[ApiError], int] = {
     Unreadable: 400,
     InvalidQuery: 400,
@@ -171,4 +173,4 @@ def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpRes
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/lago/", "/v1/"))
+    return request.path.startswith(API)

@@ -12,8 +12,10 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.i18n import set_language
 
+from sensenova_billing.http.errors import API
+
 ENGLISH = "en"
-_FOR_PROGRAMS = ("/api/", "/lago/", "/v1/", "/healthz", "/readyz", "/metrics")
+_FOR_PROGRAMS = (*API, "/healthz", "/readyz", "/metrics")
 
 
 # Without a token: the form is on public pages too, which set no cookie before somebody makes a choice, and
@@ -30,7 +32,8 @@ def page_language(
         if request.path_info.startswith(_FOR_PROGRAMS):
             translation.activate(ENGLISH)
             return get_response(request)
-        language = language_of(request)
+        # The cookie of the language switch, or Accept-Language.
+        language = translation.get_language_from_request(request)
         translation.activate(language)
         response = get_response(request)
         patch_vary_headers(response, ("Accept-Language", "Cookie"))
@@ -38,8 +41,3 @@ def page_language(
         return response
 
     return middleware
-
-
-def language_of(request: HttpRequest) -> str:
-    """Return the language in which a person reads: the cookie of the language switch, or Accept-Language."""
-    return translation.get_language_from_request(request)

@@ -7,13 +7,14 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.permissions import SAFE_METHODS
 
 from accounts.api_keys.customer_access import current_view
+from sensenova_billing.http.errors import API
 from sensenova_billing.lib import clock
 
-_SAFE = {"GET", "HEAD", "OPTIONS"}
 # Not of customers: the admin has its own permissions, the APIs their keys.
-_ELSEWHERE = ("/admin/", "/api/", "/lago/", "/v1/", "/sign-")
+_ELSEWHERE = (*API, "/admin/", "/sign-")
 
 
 class ReadOnlyViewMiddleware:
@@ -29,7 +30,7 @@ class ReadOnlyViewMiddleware:
 
     def process_view(self, request: HttpRequest, view: Any, arguments: Any, named: Any) -> None:
         """Raise PermissionDenied before the page is asked for anything."""
-        if request.method in _SAFE or request.path_info.startswith(_ELSEWHERE):
+        if request.method in SAFE_METHODS or request.path_info.startswith(_ELSEWHERE):
             return
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
             return

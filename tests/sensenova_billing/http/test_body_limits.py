@@ -15,7 +15,8 @@ from rest_framework.views import APIView
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from sensenova_billing.http import body_limits
-from sensenova_billing.http.body_limits import API, FORM, LIMITS, NOTHING, limit_of
+from sensenova_billing.http.body_limits import FORM, LIMITS, NOTHING, limit_of
+from sensenova_billing.http.errors import API
 from sensenova_billing.lib.api.request_body import _DECODING as DECODING
 from sensenova_billing.lib.api.request_body import KIB, MIB
 from tests.builders import THE_HOUR
