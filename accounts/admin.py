@@ -32,9 +32,8 @@ KEY_FACTS = ("customer", "prefix", "state", "created_at", "last_used_at", "revok
 KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
 
 admin.site.index_title = _("Admin")
-admin.site.unregister(
-    [StaticDevice, TOTPDevice]
-)  # people manage their own; staff remove them on a person's page
+# People manage their own; staff remove them on a person's page.
+admin.site.unregister([StaticDevice, TOTPDevice])
 admin.site.unregister(Group)  # permissions are given to people: by a role, or one by one
 admin.site.register(AuditEntry, AuditEntryAdmin)
 
@@ -120,7 +119,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         return (*fields, "is_staff", "role", "is_superuser", "user_permissions")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Invite a person, who chooses a password: nobody invents one and carries it."""
+        """Invite a person, who chooses a password: staff never know it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = InvitedPersonForm(request.POST or None, initial={"customer": request.GET.get("customer")})

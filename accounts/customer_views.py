@@ -1,7 +1,7 @@
 """Staff who see what a customer sees: for an hour, one customer at a time, and without any action.
 
 A view is a row, not a note in a session: `customer_access` shows the customer's pages to the person while it
-lasts, and the audit trail has it. Nobody becomes a member or an owner by it.
+lasts, and the audit trail has it. It makes the person neither a member nor an owner.
 """
 
 import datetime as dt

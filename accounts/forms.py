@@ -46,7 +46,7 @@ class AdminSignInForm(UnfoldAuthenticationForm):  # type: ignore[misc]
     username = UsernameField(max_length=254, widget=forms.TextInput(attrs={"autofocus": True}))
 
     def confirm_login_allowed(self, user: Any) -> None:
-        """Raise SecondFactorDue where a code is asked for: the page signs in whoever passes here."""
+        """Raise SecondFactorDue where a code is required: the page signs in each person who passes here."""
         super().confirm_login_allowed(user)
         if has_second_factor(user):
             raise SecondFactorDue(user)

@@ -155,7 +155,7 @@ class Session(AbstractBaseSession):
 
 
 class PasswordReset(models.Model):
-    """A request for a link to set a new password, whether or not anybody has this address.
+    """A request for a link to set a new password, whether or not there is a person with this address.
 
     So the answer, and how long it takes, is the same; a worker finds out and mails.
     """

@@ -203,7 +203,7 @@ AXES_USERNAME_FORM_FIELD = "username"
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_RESET_ON_SUCCESS = True
 # Codes of the second factor are limited as passwords are (accounts/sign_in/limits.py). The library's own
-# delay doubles without an end: whoever has the password could lock its owner out for days.
+# delay doubles without an end: a person with the password could lock its owner out for days.
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 OTP_TOTP_ISSUER = "SenseNova Billing"
 PASSWORD_RESET_TIMEOUT = 3600  # seconds that a mailed link works
@@ -446,7 +446,7 @@ def _admin_section(title: Promise, *pages: dict[str, object]) -> dict[str, objec
 
 
 def _admin_page(title: Promise, icon: str, model: str, page: str = "") -> dict[str, object]:
-    """Return an entry of the sidebar: the list of this model, or another page for whoever may view it."""
+    """Return an entry of the sidebar: the list of this model, or another page for people who may view it."""
     link = reverse_lazy(page or f"admin:{model}_changelist")
     return {"title": title, "icon": icon, "link": link, "permission": _may_view(model)}
 

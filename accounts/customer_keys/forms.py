@@ -56,6 +56,6 @@ class RotateKeyForm(NewKeyForm):
 
 
 class EndedKeysForm(forms.Form):
-    """Which part of the list of ended keys is asked for."""
+    """Which part of the list of ended keys is requested."""
 
     older_than = forms.RegexField(r"^[1-9][0-9]{0,17}\Z", required=False, strip=False)

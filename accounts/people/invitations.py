@@ -1,7 +1,7 @@
 """Invitations: a person gets a link, chooses a password of their own, and is a member.
 
 The link holds a signed random secret, works once and for a week, and is mailed by a worker; where no mail can
-be sent, whoever invites gets it to hand it over. A new link makes the earlier one of its invitation void.
+be sent, the inviting person gets it to hand it over. A new link makes the earlier one of its invitation void.
 """
 
 import datetime as dt

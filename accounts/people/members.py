@@ -7,7 +7,7 @@ from accounts.models import Customer, Member, MemberRole
 
 
 class LastOwner(Exception):
-    """Nothing was changed: nobody would be left who manages the people of this customer."""
+    """Nothing was changed: no one would be left to manage the people of this customer."""
 
     def __str__(self) -> str:
         return gettext(

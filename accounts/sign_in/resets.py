@@ -1,4 +1,4 @@
-"""New passwords by a mailed link: asked for by anybody, mailed by a worker to whoever has the address.
+"""New passwords by a mailed link: anyone may request one, and a worker mails it to a person with the address.
 
 The link's token is Django's, and nothing of it is stored: it is void once the password was changed or the
 person has signed in, and an hour after it was made.
@@ -34,7 +34,7 @@ def ask_for_reset(*, email: str, address: str | None, now: dt.datetime) -> None:
 
 
 def mail_resets(*, now: dt.datetime) -> int:
-    """Mail the links that were asked for, each once; forget old requests; return how many were sent."""
+    """Mail the requested links, each once; delete old requests; return how many were sent."""
     PasswordReset.objects.filter(asked_at__lt=now - 24 * WITHIN).delete()
     return send_in_turn(_mail_next, now=now) if is_mail_set_up() else 0
 

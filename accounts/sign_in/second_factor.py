@@ -21,7 +21,7 @@ _SALT = "accounts.recovery_codes"  # of hashes that are stored, so it does not f
 
 
 def has_second_factor(person: User) -> bool:
-    """Whether a code is asked for after the person's password."""
+    """Whether a code is required after the person's password."""
     return bool(TOTPDevice.objects.filter(user=person, confirmed=True).exists())
 
 
@@ -74,7 +74,7 @@ def renew_codes(person: User) -> list[str]:
 
 
 def remove_second_factor(person: User, *, by: str, reason: str = "") -> None:
-    """Ask for no code any more."""
+    """Require no code any more."""
     with audit_context(by=by, reason=reason):
         TOTPDevice.objects.filter(user=person).delete()
         StaticDevice.objects.filter(user=person).delete()

@@ -1,6 +1,6 @@
 """The steps of signing in: the password, the second factor where there is one, and only then a session.
 
-Between them nobody is signed in: the anonymous session remembers whose password was right, for some minutes.
+Between them the session stays anonymous; for some minutes it remembers the person with the right password.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ _PENDING = "second_factor_due"
 
 
 class SecondFactorDue(Exception):
-    """The password is right, and a code is asked for next."""
+    """The password is right, and a code is required next."""
 
     def __init__(self, person: User) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class SecondFactorDue(Exception):
 def ask_for_code(
     request: HttpRequest, *, person: User, destination: str, now: dt.datetime
 ) -> HttpResponseBase:
-    """Remember whose password was right, and lead to the page that asks for the code."""
+    """Remember the person with the right password, and redirect to the page of the code."""
     request.session[_PENDING] = {
         "person": person.pk,
         "password": person.get_session_auth_hash(),  # so that a change of the password ends this too
@@ -46,7 +46,7 @@ def ask_for_code(
 
 
 def waiting_for_code(request: HttpRequest, *, now: dt.datetime) -> tuple[User, str] | None:
-    """Return whose code is waited for, and where the sign-in leads; None without a password just now."""
+    """Return the person that a code is due from, and the destination; None without a recent password."""
     pending = request.session.get(_PENDING)
     if pending is None or dt.datetime.fromisoformat(pending["until"]) <= now:
         return None

@@ -67,7 +67,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def forgot_password(request: HttpRequest) -> HttpResponse:
-    """Ask for an address, and answer the same whether or not anybody has it."""
+    """Ask for an address, and answer the same whether or not there is a person with it."""
     form = ForgottenForm(request.POST if request.method == "POST" else None)
     is_possible = is_mail_set_up()
     is_asked = is_possible and form.is_valid()
@@ -103,7 +103,7 @@ def reset_password(request: HttpRequest, uid: str, token: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor_settings(request: HttpRequest) -> HttpResponse:
-    """Whether a code is asked for at sign-in; with the password, what the pressed button says."""
+    """Whether sign-in requires a code; with the password, the action of the pressed button."""
     person = cast(User, request.user)
     form = PasswordForm(request.POST if request.method == "POST" else None, request=request, person=person)
     if form.is_valid():

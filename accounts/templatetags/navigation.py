@@ -22,7 +22,7 @@ def customers_of(person: Any) -> list[Customer]:
 
 @register.filter
 def is_set_up_by(customer: Customer, own_customers: list[Customer]) -> bool:
-    """Whether the person whose customers these are may change the settings of this one."""
+    """Whether the person with these customers may change the settings of this one."""
     roles = {one.pk: vars(one)["own_role"] for one in own_customers}
     return roles.get(customer.pk) in FINANCE_ROLES
 

@@ -1,4 +1,4 @@
-"""The language of a page: what was chosen in this browser, else what the browser asks for.
+"""The language of a page: what was chosen in this browser, else what the browser accepts.
 
 Answers to programs are English, whatever they accept.
 """
@@ -18,7 +18,7 @@ ENGLISH = "en"
 _FOR_PROGRAMS = (*API, "/healthz", "/readyz", "/metrics")
 
 
-# Without a token: the form is on public pages too, which set no cookie before somebody makes a choice, and
+# Without a token: the form is on public pages too, which set no cookie before a choice is made, and
 # another site can change nothing by it but the language. It leads back to the page that it was sent from.
 choose_language = csrf_exempt(set_language)
 

@@ -18,7 +18,7 @@ _ELSEWHERE = (*API, "/admin/", "/sign-")
 
 
 class ReadOnlyViewMiddleware:
-    """Refuses with 403 whatever could write on the pages of customers, while the person has a view."""
+    """Refuses with 403 requests that could write on customers' pages, while the person has a view."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         """Keep the rest of the chain."""
@@ -29,7 +29,7 @@ class ReadOnlyViewMiddleware:
         return self._get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, arguments: Any, named: Any) -> None:
-        """Raise PermissionDenied before the page is asked for anything."""
+        """Raise PermissionDenied before the page's view runs."""
         if request.method in SAFE_METHODS or request.path_info.startswith(_ELSEWHERE):
             return
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:

@@ -1,7 +1,7 @@
 """Sessions in the database, each with its person; settings.SESSION_ENGINE names this module.
 
-Django's own table does not say whose a session is. Here every session of a person is found, however it began:
-who is signed in is read from what is stored.
+Django's own table does not name the person of a session. Here every session of a person is found, however it
+began: the person is read from what is stored.
 """
 
 import datetime as dt

@@ -9,7 +9,7 @@
   const total = document.getElementById("estimate-total");
   const error = document.getElementById("calculator-error");
   const status = document.getElementById("calculator-status");
-  // What is said here, in the language of the page.
+  // The texts of this script, in the language of the page.
   const WORDS = JSON.parse(document.getElementById("calculator-words").textContent);
   const { measures: MEASURES, kinds: KINDS } = WORDS;
   const MOST = 2n ** 53n;

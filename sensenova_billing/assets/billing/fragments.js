@@ -1,5 +1,5 @@
 // Parts of a page that the server renders by themselves: fetched once, or again every `data-every` seconds while the
-// page is seen. A part that holds the focus waits, so that nobody loses their place.
+// page is seen. A part that holds the focus waits, so that its reader does not lose the place.
 for (const part of document.querySelectorAll("[data-fragment]")) {
   const pause = 1000 * Number(part.dataset.every || 0);
   let timer = null;
