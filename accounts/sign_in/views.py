@@ -115,7 +115,7 @@ def second_factor_settings(request: HttpRequest) -> HttpResponse:
                 return render(request, "recovery_codes.html", {"codes": renew_codes(person)})
             case "remove":
                 remove_second_factor(person, by=person.email)
-                messages.success(request, gettext("No code is asked for any more."))
+                messages.success(request, gettext("No code is required any more."))
                 return redirect("second_factor_settings")
     context = {"form": form, "is_on": has_second_factor(person), "codes_left": codes_left(person)}
     return render(request, "second_factor.html", context, status=400 if form.errors else 200)
