@@ -35,6 +35,11 @@ def enter_password(page, email, password=PASSWORD):
     press(page, "Sign in")
 
 
+def sign_out(page):
+    press(page, "Sign out")
+    page.wait_for_url("**/sign-in")
+
+
 def new_key(page):
     """The text of the key that the page shows."""
     text = page.locator("#new-key").inner_text()
@@ -103,14 +108,14 @@ def test_a_person_sets_up_a_second_factor_and_signs_in_with_it(page, alice):
     page.get_by_label("Code").fill(code_of(alice, steps=-1))
     press(page, "Switch it on")
     recovery = page.locator("#recovery-codes").inner_text().split()
-    press(page, "Sign out")
+    sign_out(page)
 
     for code in (code_of(alice), recovery[0]):
         enter_password(page, alice.email)
         page.get_by_label("Code").fill(code)
         press(page, "Sign in")
         page.wait_for_url("**/customers/acme")
-        press(page, "Sign out")
+        sign_out(page)
 
 
 def test_the_admin_asks_for_the_code_too(page, operator):
