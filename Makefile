@@ -15,7 +15,8 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 
 .DEFAULT_GOAL := help
 .PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants \
-	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages
+	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages \
+	bench-compare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -84,6 +85,10 @@ bench-edges: .venv/requirements-dev ## measure what slow and large requests do t
 
 bench-pages: .venv/requirements-dev ## measure how long pages take over a year of closed hours
 	$(BIN)/python -m benchmarks.pages $(ARGS)
+
+bench-compare: .venv/requirements-dev ## run the benchmarks of a commit (BASE=...) and of this build in turn
+	@test -n "$(BASE)" || { echo "Which commit? make bench-compare BASE=..."; exit 1; }
+	$(BIN)/python -m benchmarks.compare $(BASE) $(ARGS)
 
 openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
