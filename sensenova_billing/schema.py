@@ -12,7 +12,12 @@ from invoices.usage_report.schemas import (
     UsageSummaryPayload,
 )
 from pricing.catalogue.estimates import EstimateRequest
-from pricing.catalogue.schemas import CatalogPayload, EstimatePayload
+from pricing.catalogue.schemas import (
+    CatalogPayload,
+    CustomerCatalogPayload,
+    CustomerEstimatePayload,
+    EstimatePayload,
+)
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.retry import RetryMomentPayload
 from sensenova_billing.lib.api.schemas import components_of, schema_ref
@@ -33,7 +38,9 @@ RESPONSES = (
     ReleasePayload,
     CustomerLimitsPayload,
     CatalogPayload,
+    CustomerCatalogPayload,
     EstimatePayload,
+    CustomerEstimatePayload,
     LineRecordsPayload,
     RecordTracePayload,
     QuotaPackagesPayload,

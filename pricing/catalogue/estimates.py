@@ -49,10 +49,14 @@ class EstimatedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class EstimateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Usage that is to be priced; `at` is RFC 3339 with an offset, and the present if it is left out."""
+    """Usage that is to be priced; `at` is RFC 3339 with an offset, and the present if it is left out.
+
+    `customer` is the code of the customer at whose prices it is priced.
+    """
 
     usage: Annotated[list[EstimatedUsage], Meta(min_length=1, max_length=MOST_USAGES)]
     at: Instant | UnsetType = UNSET
+    customer: Name | UnsetType = UNSET
 
 
 class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,6 +64,7 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     usage: list[Any]
     at: Instant | UnsetType = UNSET
+    customer: Name | UnsetType = UNSET
 
 
 @dataclass(frozen=True)
@@ -104,14 +109,15 @@ class BadEstimate(ApiError):
         )
 
 
-def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsage], dt.datetime]:
-    """Return the usage in a JSON object and when it is priced; raise Unreadable, or BadEstimate."""
+def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsage], dt.datetime, str]:
+    """Return the usage in a JSON object, when and for which customer it is priced, or raise an ApiError."""
     payload = read_json(body)
     if isinstance(payload, dict) and isinstance(instant := payload.get("at"), str):
         payload = payload | {"at": TOO_FINE.sub(r"\1", instant, count=1)}
     try:
         envelope = read_as(_Envelope, payload)
-        at = _as_utc(envelope.at or now)
+        at, customer = _as_utc(envelope.at or now), envelope.customer or ""
+        require_text("customer", customer)
     except BadItem as error:
         where = f" at `{error.field}`" if error.field else ""
         raise Unreadable("invalid_estimate", f"{error}{where}. Nothing was stored.") from error
@@ -128,7 +134,7 @@ def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsa
             problems.append(ItemProblem(index, error.field, error.reason))
     if problems:
         raise BadEstimate(problems)
-    return usages, at
+    return usages, at, customer
 
 
 def estimate(
@@ -138,8 +144,24 @@ def estimate(
 
     They are those for everybody, or those that the customer pays.
     """
-    services = _named({usage.service for usage in usages}, customer)
-    payer = customer.pk if customer else None
+    return _estimate(usages, _named(usages, customer), at, customer.pk if customer else None)
+
+
+def estimates_of(
+    *, usages: Sequence[EstimatedUsage], at: dt.datetime, customer: Customer
+) -> tuple[Estimate, Estimate | None]:
+    """Return what this usage costs the customer, and everybody; None if some is not on sale to everybody."""
+    services = _named(usages, customer)
+    own = _estimate(usages, services, at, customer.pk)
+    try:
+        return own, _estimate(usages, services, at, None)
+    except BadEstimate:
+        return own, None
+
+
+def _estimate(
+    usages: Sequence[EstimatedUsage], services: Mapping[str, Service], at: dt.datetime, payer: int | None
+) -> Estimate:
     lines: list[EstimateLine] = []
     problems: list[ItemProblem] = []
     for index, usage in enumerate(usages):
@@ -177,8 +199,9 @@ def _quantities(usage: EstimatedUsage) -> dict[Measure, int]:
     return {measure: quantity for measure, quantity in quantities.items() if quantity is not UNSET}
 
 
-def _named(names: set[str], customer: Customer | None) -> dict[str, Service]:
-    """Return the services of these names; a service of that very name comes before an alias."""
+def _named(usages: Iterable[EstimatedUsage], customer: Customer | None) -> dict[str, Service]:
+    """Return the services that are used; a service of that very name comes before an alias."""
+    names = {usage.service for usage in usages}
     services = Service.objects.prefetch_related(items_with_prices(customer))
     named = {service.name: service for service in services.filter(name__in=names)}
     aliases = names - named.keys()

@@ -15,6 +15,7 @@ from pricing.rules.characters import count_characters
 from pricing.rules.measures import MAX_QUANTITY, WHOLE_OF, Measure, parts_beyond_whole
 from pricing.words import measure_name
 from sensenova_billing.lib.admin.number_fields import WholeNumberField
+from sensenova_billing.lib.api.query_params import OptionalCustomerQuery
 from sensenova_billing.lib.api.strict_json import TOO_FINE, Instant
 
 LONGEST_TEXT = 200_000
@@ -35,8 +36,8 @@ class Rfc3339Field(forms.Field):
             ) from error
 
 
-class CatalogQuery(forms.Form):
-    """The catalogue at an instant; without one, now."""
+class CatalogQuery(OptionalCustomerQuery):
+    """The catalogue at an instant; without one, now. With a customer, its own prices as well."""
 
     at = Rfc3339Field(required=False)
 

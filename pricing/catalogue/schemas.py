@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import msgspec
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from msgspec import Meta
+from msgspec.structs import asdict
 
-from pricing.catalogue.estimates import Estimate
+from pricing.catalogue.estimates import Estimate, EstimateLine
 from pricing.catalogue.offering import Catalog, ItemOnSale, ServiceOnSale
 from pricing.catalogue.packages import PackageOnSale
 from pricing.models import UNIT_SIZES, unit_text
@@ -16,7 +17,7 @@ from pricing.rules.measures import Measure
 from pricing.rules.methods import BillingMethod
 from pricing.rules.precedence import PriceFact
 from pricing.rules.validity import ValidityUnit
-from sensenova_billing.lib.api.schemas import answer, schema_ref
+from sensenova_billing.lib.api.schemas import Schema, answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant
 
 CURRENCY = "CNY"
@@ -130,6 +131,43 @@ class CatalogPayload(msgspec.Struct, frozen=True):
     ]
 
 
+class OwnPricePayload(PricePayload, frozen=True):
+    """A price that a customer pays."""
+
+    is_contract_price: Annotated[bool, Meta(description="Agreed with the customer; false: everybody's.")]
+
+
+class UpcomingOwnPricePayload(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A price that a customer will pay from an instant on."""
+
+    from_: Instant
+    price: OwnPricePayload
+
+
+class OwnItemPayload(msgspec.Struct, frozen=True):
+    """A billing item, and what a customer pays for it."""
+
+    service: str
+    billing_item: Measure
+    price: Annotated[OwnPricePayload, Meta(description="What the customer pays.")]
+    list_price: Annotated[
+        OwnPricePayload | None, Meta(description="Beneath an offer or a free trial, where there is one.")
+    ]
+    upcoming: list[UpcomingOwnPricePayload]
+    for_everybody: Annotated[
+        PricePayload | None, Meta(description="In force for everybody; null: not on sale to everybody.")
+    ]
+
+
+class CustomerCatalogPayload(CatalogPayload, frozen=True):
+    """Everything on sale at an instant, and what a customer pays."""
+
+    customer: Annotated[str, Meta(description="The customer's code.")]
+    own_prices: Annotated[
+        list[OwnItemPayload], Meta(description="For every billing item, in the order of `groups`.")
+    ]
+
+
 class EstimateLinePayload(msgspec.Struct, frozen=True):
     """What one quantity of the usage costs at one price."""
 
@@ -152,6 +190,25 @@ class EstimatePayload(msgspec.Struct, frozen=True):
     total: Digits
 
 
+class OwnEstimateLinePayload(EstimateLinePayload, frozen=True):
+    """What one quantity of the usage costs a customer at one price."""
+
+    is_contract_price: Annotated[bool, Meta(description="Agreed with the customer; false: everybody's.")]
+
+
+class CustomerEstimatePayload(msgspec.Struct, frozen=True):
+    """What the usage costs a customer, line by line."""
+
+    currency: Currency
+    customer: Annotated[str, Meta(description="The customer's code.")]
+    lines: list[OwnEstimateLinePayload]
+    total: Digits
+    for_everybody: Annotated[
+        EstimatePayload | None,
+        Meta(description="At the prices for everybody; null: some is not on sale to everybody."),
+    ]
+
+
 def catalog_payload(catalog: Catalog) -> CatalogPayload:
     """Return the payload of everything on sale."""
     return CatalogPayload(
@@ -171,23 +228,63 @@ def catalog_payload(catalog: Catalog) -> CatalogPayload:
     )
 
 
+def customer_catalog_payload(catalog: Catalog, *, customer: str, own: Catalog) -> CustomerCatalogPayload:
+    """Return the payload of everything on sale, and of what a customer pays."""
+    general = {
+        (service.name, item.measure): item.price for service in _services(catalog) for item in service.items
+    }
+    return CustomerCatalogPayload(
+        **asdict(catalog_payload(catalog)),
+        customer=customer,
+        own_prices=[
+            _own_item_payload(service.name, item, general.get((service.name, item.measure)))
+            for service in _services(own)
+            for item in service.items
+        ],
+    )
+
+
 def estimate_payload(estimate: Estimate) -> EstimatePayload:
     """Return the payload of an estimate."""
-    lines = [
-        EstimateLinePayload(
-            index=line.index,
-            service=line.service,
-            billing_item=line.measure,
-            quantity=str(line.quantity),
-            price_kind=line.price.kind,
-            unit_price=plain(line.price.unit_price),
-            unit_size=line.price.unit_size,
-            unit=unit_text(measure=line.measure, unit_size=line.price.unit_size),
-            amount=plain(line.amount),
-        )
-        for line in estimate.lines
-    ]
-    return EstimatePayload(currency=CURRENCY, lines=lines, total=plain(estimate.total))
+    return EstimatePayload(
+        currency=CURRENCY,
+        lines=[EstimateLinePayload(**_line_fields(line)) for line in estimate.lines],
+        total=plain(estimate.total),
+    )
+
+
+def customer_estimate_payload(
+    own: Estimate, *, customer: str, general: Estimate | None
+) -> CustomerEstimatePayload:
+    """Return the payload of an estimate for a customer, beside that for everybody."""
+    return CustomerEstimatePayload(
+        currency=CURRENCY,
+        customer=customer,
+        lines=[
+            OwnEstimateLinePayload(**_line_fields(line), is_contract_price=line.price.customer is not None)
+            for line in own.lines
+        ],
+        total=plain(own.total),
+        for_everybody=estimate_payload(general) if general else None,
+    )
+
+
+def _line_fields(line: EstimateLine) -> dict[str, Any]:
+    return {
+        "index": line.index,
+        "service": line.service,
+        "billing_item": line.measure,
+        "quantity": str(line.quantity),
+        "price_kind": line.price.kind,
+        "unit_price": plain(line.price.unit_price),
+        "unit_size": line.price.unit_size,
+        "unit": unit_text(measure=line.measure, unit_size=line.price.unit_size),
+        "amount": plain(line.amount),
+    }
+
+
+def _services(catalog: Catalog) -> list[ServiceOnSale]:
+    return [service for group in catalog.groups for service in group.services]
 
 
 def _package_payload(package: PackageOnSale) -> CatalogPackagePayload:
@@ -236,6 +333,27 @@ def _item_payload(item: ItemOnSale) -> CatalogItemPayload:
     )
 
 
+def _own_item_payload(service: str, item: ItemOnSale, general: PriceFact | None) -> OwnItemPayload:
+    beneath = item.list_price
+    return OwnItemPayload(
+        service=service,
+        billing_item=item.measure,
+        price=_own_price_payload(item.price, item.measure),
+        list_price=_own_price_payload(beneath, item.measure) if beneath else None,
+        upcoming=[
+            UpcomingOwnPricePayload(change.at, _own_price_payload(change.price, item.measure))
+            for change in item.upcoming
+        ],
+        for_everybody=_price_payload(general, item.measure) if general else None,
+    )
+
+
+def _own_price_payload(price: PriceFact, measure: Measure) -> OwnPricePayload:
+    return OwnPricePayload(
+        **asdict(_price_payload(price, measure)), is_contract_price=price.customer is not None
+    )
+
+
 def _price_payload(price: PriceFact, measure: Measure) -> PricePayload:
     return PricePayload(
         kind=price.kind,
@@ -252,6 +370,11 @@ AT = OpenApiParameter(
     {"type": "string", "format": "date-time"},
     description="Any instant, past or to come, in RFC 3339 with an offset; without it, now.",
 )
+FOR_CUSTOMER = OpenApiParameter(
+    "customer",
+    {"type": "string", "minLength": 1, "maxLength": 64},
+    description="The code of the customer whose own prices are wanted; its own key needs none.",
+)
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     {"type": "string"},
@@ -259,16 +382,21 @@ IF_NONE_MATCH = OpenApiParameter(
     description="The ETag of a cached response: if it still matches, the response is 304 without a body.",
 )
 
+_KEY_REFUSED = {
+    401: "The key is not valid, or a customer is named without one.",
+    403: "A customer is named, and the key lacks the scope billing:read.",
+    404: "There is no such customer, or the key may not see it.",
+}
 _UNAVAILABLE = "The database is unavailable; retry after Retry-After seconds."
 
 
 def catalog_answers() -> dict[Any, OpenApiResponse]:
     """Return the responses of the catalogue."""
+    refused = {400: "A parameter cannot be read, is unknown, or is given twice.", 503: _UNAVAILABLE}
     return {
-        200: answer("Everything on sale, with an ETag.", schema_ref("Catalog")),
+        200: answer("Everything on sale, with an ETag.", _either("CustomerCatalog", "Catalog")),
         304: OpenApiResponse(description="The cached response is still current."),
-        400: answer("A parameter cannot be read, is unknown, or is given twice.", schema_ref("Error")),
-        503: answer(_UNAVAILABLE, schema_ref("Error")),
+        **_refusals(refused),
     }
 
 
@@ -281,5 +409,13 @@ def estimate_answers() -> dict[Any, OpenApiResponse]:
         422: "Some of the usage cannot be priced; every bad item is named by its index, with its reason.",
         503: _UNAVAILABLE,
     }
-    refusals = {status: answer(reason, schema_ref("Error")) for status, reason in refused.items()}
-    return {200: answer("What it costs.", schema_ref("Estimate")), **refusals}
+    return {200: answer("What it costs.", _either("CustomerEstimate", "Estimate")), **_refusals(refused)}
+
+
+def _either(*names: str) -> Schema:
+    return {"anyOf": [schema_ref(name) for name in names]}
+
+
+def _refusals(reasons: dict[int, str]) -> dict[Any, OpenApiResponse]:
+    reasons = dict(sorted((reasons | _KEY_REFUSED).items()))
+    return {status: answer(reason, schema_ref("Error")) for status, reason in reasons.items()}

@@ -203,7 +203,7 @@ def test_the_etag_is_strong_and_the_answer_may_be_kept_for_a_minute_by_anybody()
 
     assert answer["ETag"].startswith('"')
     assert answer["Cache-Control"] == "public, max-age=60"
-    assert "Vary" not in answer or "Cookie" not in answer["Vary"]
+    assert answer["Vary"] == "Authorization"
     assert not answer.cookies
 
 
@@ -267,7 +267,8 @@ def test_what_is_no_instant_is_refused(at):
     [
         ("at=", "is empty"),
         ("at=2026-01-01T00:00:00Z&at=2026-01-01T00:00:00Z", "is given more than once"),
-        ("customer=acme", "is unknown"),
+        ("customer=", "is empty"),
+        ("code=acme", "is unknown"),
     ],
 )
 def test_a_query_that_says_something_else_is_refused(query, reason):
@@ -294,10 +295,6 @@ def test_it_takes_the_same_few_queries_however_much_is_on_sale(django_assert_num
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_it_is_only_read(method):
     assert getattr(Client(), method)(CATALOG).status_code == 405
-
-
-def test_a_key_is_not_looked_at():
-    assert ask(Authorization="Bearer sk_live_unknown").status_code == 200
 
 
 def test_no_number_of_money_is_a_json_number():
