@@ -19,14 +19,20 @@ WIDTHS = {"1h": Width.HOUR, "1d": Width.DAY, "1mo": Width.MONTH}
 BUCKETS = {"1h": (24, 168), "1d": (7, 31), "1mo": (12, 36)}
 
 
+# The name in the metadata of calls, and others for it: ours, and that of OpenAI's usage page.
+API_KEY = "api_key"
+KEY_NAMES = ("key", "api_key_id")
+
 # Unix seconds, and those of a bill's hour with the id of a line.
 BILL_CURSOR = "^[1-9][0-9]{0,9}$"
 LINE_CURSOR = "^[1-9][0-9]{0,9}-[1-9][0-9]{0,17}$"
 
 
-def groupings() -> list[str]:
-    """Return by what usage can be grouped."""
-    return [SERVICE, ITEM, *settings.USAGE_METADATA_KEYS]
+def groupings() -> dict[str, str]:
+    """Return by what usage can be grouped: each name, and what it stands for."""
+    names = [SERVICE, ITEM, *settings.USAGE_METADATA_KEYS]
+    others = KEY_NAMES if API_KEY in names else ()
+    return dict.fromkeys(others, API_KEY) | {name: name for name in names}
 
 
 class InstantField(forms.IntegerField):
@@ -88,9 +94,10 @@ class UsageSummaryQuery(CustomerQuery):
     def clean_group_by(self) -> str:
         """Return what usage is grouped by; by service unless something else is given."""
         asked: str = self.cleaned_data["group_by"] or SERVICE
-        if asked not in groupings():
+        found = groupings().get(asked)
+        if found is None:
             raise ValidationError(f"must be one of {', '.join(groupings())}")
-        return asked
+        return found
 
     def clean(self) -> dict[str, Any]:
         """Refuse a span that ends before it begins."""

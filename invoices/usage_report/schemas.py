@@ -221,8 +221,9 @@ SUMMARY = [
     ),
     _parameter(
         "group_by",
-        "Service, billing item, or a name in the metadata of calls, as the installation has them.",
-        enum=groupings(),
+        "Service, billing item, or a name in the metadata of calls, as the installation has them. `key` and "
+        "`api_key_id` stand for `api_key`: the caller's key, as the metadata names it.",
+        enum=list(groupings()),
         default="service",
     ),
 ]

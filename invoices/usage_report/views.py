@@ -20,7 +20,7 @@ from invoices.drilldown.downloads import csv_download_or_page
 from invoices.templatetags.amounts import decimals_of
 from invoices.usage_report.charts import Bar, stacked
 from invoices.usage_report.forms import UsageForm, groupings
-from invoices.usage_report.read import NOTHING, Usage, read_usage
+from invoices.usage_report.read import ITEM, NOTHING, SERVICE, Usage, read_usage
 from invoices.usage_report.spans import DAY, Span, Width
 from invoices.usage_report.table import BucketRow, UsageTable, file_head, file_rows, table_of
 from pricing.files.xlsx import write_workbook
@@ -110,6 +110,7 @@ def _shown(
         "grouping": dict(groupings())[form.group_by],
         "selected": _query(span, form.group_by),
         "group_by": form.group_by,
+        "is_metadata": form.group_by not in (SERVICE, ITEM),
         "as_of": max((hour.as_of for hour in usage.open_hours if hour.as_of), default=None),
         "amount_decimals": decimals_of(
             [row.amount for row in usage.rows] + [group.sum.amount for group in table.groups]

@@ -150,6 +150,26 @@ def test_metadata_has_its_values_the_rest_and_open_hours(get, two_hours):
     assert Decimal(page["amount"]["value"]) == billed() + Decimal("0.09")
 
 
+@pytest.mark.parametrize("name", ["api_key", "key", "api_key_id"])
+def test_usage_by_key_is_that_of_the_key_in_the_metadata(get, acme, name):
+    record(report("a", metadata={"api_key": "team-a"}), report("b"), now=at(30))
+    close()
+    sum_up_closed_hours(now=at(132))
+
+    results = get(SUMMARY, SINCE | {"group_by": name}).json()["results"]
+    (first, *_) = rows_of(get(SUMMARY, SINCE | {"group_by": name}, accept="text/csv"))
+
+    assert [one["value"] for one in results] == ["team-a", None]
+    assert first["api_key"] == "team-a"
+
+
+def test_an_installation_without_keys_in_metadata_has_no_usage_by_key(get, acme, settings):
+    settings.USAGE_METADATA_KEYS = ["project"]
+
+    assert get(SUMMARY, SINCE | {"group_by": "project"}).status_code == 200
+    assert get(SUMMARY, SINCE | {"group_by": "key"}).status_code == 400
+
+
 def test_usage_comes_page_by_page(get, two_hours):
     first = get(USAGE, SINCE | {"bucket_width": "1h", "limit": 2}).json()
     second = get(USAGE, SINCE | {"bucket_width": "1h", "limit": 2, "page": first["next_page"]}).json()

@@ -70,6 +70,14 @@ def test_every_grouping_adds_up_to_the_bills_and_the_open_hour(used, group_by, w
     assert sum(row.quantities["tokens"] for row in rows) == 3 * 1500
 
 
+def test_usage_by_api_key_says_where_the_key_comes_from(alice_client, used):
+    page = usage_page(alice_client, f"{SPAN}&by=api_key").content.decode()
+
+    assert '<th scope="col">API key</th>' in page
+    assert '<code>"metadata": {"api_key": "..."}</code>' in page
+    assert "A call counts under" not in usage_page(alice_client, f"{SPAN}&by=item").content.decode()
+
+
 def test_calls_are_counted_once_whatever_they_are_charged_for(used):
     by_service = {row.group.service: row.calls for row in usage_of(used, width=Width.MONTH)}
     by_item = [row.calls for row in usage_of(used, ITEM, Width.MONTH) if row.group.service == "SenseChat-5"]
