@@ -1,6 +1,7 @@
 """A customer's usage page, and the files of what it shows. Those of another customer are 404."""
 
-from typing import Any
+from functools import partial
+from typing import IO, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -16,15 +17,14 @@ from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customer_of_person
 from accounts.models import Customer
-from invoices.drilldown.downloads import csv_download_or_page
+from invoices.drilldown.downloads import csv_download_or_page, download_or_page
 from invoices.templatetags.amounts import decimals_of
 from invoices.usage_report.charts import Bar, stacked
 from invoices.usage_report.forms import UsageForm, groupings
 from invoices.usage_report.read import ITEM, NOTHING, SERVICE, Usage, read_usage
 from invoices.usage_report.spans import DAY, Span, Width
 from invoices.usage_report.table import BucketRow, UsageTable, file_head, file_rows, table_of
-from pricing.files.xlsx import write_workbook
-from pricing.rules.amounts import plain
+from pricing.files.xlsx import Table, write_tables
 from sensenova_billing.lib import clock
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -79,14 +79,12 @@ def _file(request: HttpRequest, code: str, *, extension: str) -> HttpResponseBas
     name = f"usage-{customer.code}-{span.first}-to-{span.last}-by-{form.group_by}"
     if extension == "csv":
         return csv_download_or_page(name=name, head=head, rows=rows)
-    cells = [["" if cell is None else _text(cell) for cell in row] for row in rows]
-    response = HttpResponse(write_workbook({"Usage": [head, *cells]}), content_type=XLSX)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
-    return response
+    write = partial(_write_workbook, Table("Usage", head, rows))
+    return download_or_page(name=f"{name}.xlsx", content_type=XLSX, write=write)
 
 
-def _text(cell: Any) -> str:
-    return cell if isinstance(cell, str) else str(cell) if isinstance(cell, int) else plain(cell)
+def _write_workbook(table: Table, to: IO[bytes]) -> None:
+    write_tables(to=to, tables=[table])
 
 
 def _shown(
@@ -108,6 +106,7 @@ def _shown(
         "units": [(unit, gettext(unit).capitalize()) for unit in table.units],
         "chart": stacked(bars, series=columns),
         "grouping": dict(groupings())[form.group_by],
+        "groupings": [(words, _query(span, name), name == form.group_by) for name, words in groupings()],
         "selected": _query(span, form.group_by),
         "group_by": form.group_by,
         "is_metadata": form.group_by not in (SERVICE, ITEM),

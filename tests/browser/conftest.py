@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from pricing.catalogue.initial import load_catalogue
+from tests.browser.stage import NOW, use_a_month
 from tests.translations.test_pages import keep_everything
 
 WHY = "there is no Chromium and Playwright: make test-browser"
@@ -31,6 +32,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.violated(`${effectiveDirective} refuses ${blockedURI} at ${sourceFile}:${lineNumber}`);
 });
 """
+WITHOUT_A_HOST = ("about:", "blob:", "data:")
 
 
 @pytest.fixture(scope="session")
@@ -49,20 +51,54 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, live_server: Any) -> Iterator[Any]:
-    """An empty page of a new visitor; a fault of its scripts or a violation of its policy fails the test."""
+def visitor(browser: Any, live_server: Any) -> Iterator[Callable[[], Any]]:
+    """Open an empty page of a new visitor, which fails the test by each of its faults (see `_watch`)."""
     load_catalogue()  # transactional tests find an empty database
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 1000})
+    contexts: list[Any] = []
     faults: list[str] = []
+
+    def open_page() -> Any:
+        context = browser.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 1000})
+        contexts.append(context)
+        _watch(context, faults, server=live_server.url)
+        opened = context.new_page()
+        opened.faults = faults
+        opened.set_default_timeout(10_000)
+        return opened
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def page(visitor: Callable[[], Any]) -> Any:
+    """An empty page of a new visitor."""
+    return visitor()
+
+
+def _watch(context: Any, faults: list[str], *, server: str) -> None:
+    """Note a fault of a script, a violation of the policy, an error on the console, a request elsewhere."""
+    visited: set[str] = set()
+
+    def note_request(request: Any) -> None:
+        if request.is_navigation_request():
+            visited.add(request.url)
+        if not request.url.startswith((f"{server}/", *WITHOUT_A_HOST)):
+            faults.append(f"{request.url} is of another host")
+
+    def note_message(message: Any) -> None:
+        # Chromium says so of each page that is refused or not found; tests look at its status.
+        is_refused_page = "status of 4" in message.text and message.location["url"] in visited
+        if message.type == "error" and not is_refused_page:
+            faults.append(f"{message.location['url']}: {message.text}")
+
     context.expose_binding("violated", lambda source, words: faults.append(f"{source['page'].url}: {words}"))
     context.add_init_script(TELL_OF_VIOLATIONS)
     context.on("weberror", lambda fault: faults.append(str(fault.error)))  # of all its tabs
-    opened = context.new_page()
-    opened.faults = faults
-    opened.set_default_timeout(10_000)
-    yield opened
-    context.close()
-    assert faults == []
+    context.on("request", note_request)
+    context.on("console", note_message)
 
 
 @pytest.fixture
@@ -89,3 +125,10 @@ def everything(
     """Everything has happened to Acme, and it is the last of its hours."""
     now = keep_everything(acme=acme, globex=globex, alice=alice, settings=settings)
     monkeypatch.setattr("sensenova_billing.lib.clock.now", lambda: now)
+
+
+@pytest.fixture
+def a_month(page: Any, acme: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Acme has used services in November, and it is the 24th at noon."""
+    use_a_month(acme, settings)
+    monkeypatch.setattr("sensenova_billing.lib.clock.now", lambda: NOW)

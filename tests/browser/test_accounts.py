@@ -71,7 +71,7 @@ def test_an_owner_makes_rotates_and_revokes_a_key(admin, alice):
     assert ServiceKey.objects.exclude(revoked_at=None).get().prefix == prefix
 
 
-def test_an_owner_invites_a_person_who_accepts_and_is_removed(admin, alice, browser, live_server):
+def test_an_owner_invites_a_person_who_accepts_and_is_removed(admin, alice, visitor):
     page = admin(alice)
     page.goto("/customers/acme/people")
     follow(page, "Invite a person")
@@ -80,8 +80,7 @@ def test_an_owner_invites_a_person_who_accepts_and_is_removed(admin, alice, brow
     press(page, "Invite")
     link = page.locator("#invitation-link").inner_text()
 
-    context = browser.new_context(base_url=live_server.url)
-    carols = context.new_page()
+    carols = visitor()
     carols.goto(link)
     carols.get_by_label("Your name").fill("Carol")
     carols.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -95,7 +94,6 @@ def test_an_owner_invites_a_person_who_accepts_and_is_removed(admin, alice, brow
     press(page, f"Remove {CAROL} from Acme Ltd")
     sees(page, "is removed")
     assert carols.goto("/customers/acme/people").status == 404
-    context.close()
 
 
 def test_a_person_sets_up_a_second_factor_and_signs_in_with_it(page, alice):

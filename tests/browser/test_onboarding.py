@@ -30,7 +30,7 @@ def send(page):
     page.locator("#new-key, [role=alert]").first.wait_for()
 
 
-def test_a_customer_is_onboarded_and_its_owner_signs_in(admin, operator, browser, live_server):
+def test_a_customer_is_onboarded_and_its_owner_signs_in(admin, operator, visitor):
     page = admin(operator)
     page.goto("/admin/accounts/customer/")
     page.get_by_role("link", name="Onboard a customer").click()
@@ -43,15 +43,13 @@ def test_a_customer_is_onboarded_and_its_owner_signs_in(admin, operator, browser
         Customer.objects.get(code="initech"),
         True,
     )
-    context = browser.new_context(base_url=live_server.url)
-    noras = context.new_page()
+    noras = visitor()
     noras.goto(page.locator("#invitation-link").inner_text())
     noras.get_by_label("Password", exact=True).fill(PASSWORD)
     noras.get_by_label("Password again").fill(PASSWORD)
     noras.get_by_role("button", name="Accept the invitation").click()
     noras.wait_for_url("**/customers/initech")
     assert key.prefix in noras.goto("/customers/initech/keys").text()
-    context.close()
 
 
 def test_own_prices_and_limits_are_given_on_the_same_page(admin, operator):

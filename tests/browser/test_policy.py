@@ -1,4 +1,4 @@
-"""Every page works under its Content-Security-Policy: a violation fails the test (see the `page` fixture)."""
+"""Every page works under its Content-Security-Policy: a violation fails the test (fixture `visitor`)."""
 
 from itertools import cycle
 
@@ -167,5 +167,17 @@ def test_an_inline_script_does_not_run_and_is_reported(page, path):
     page.goto(path)
 
     assert page.evaluate(SMUGGLE) is None
-    assert ["script-src-elem refuses inline" in fault for fault in page.faults] == [True]
+    assert any("script-src-elem refuses inline" in fault for fault in page.faults)
+    page.faults.clear()
+
+
+def test_an_error_on_the_console_and_a_request_to_another_host_are_seen(page):
+    """The control likewise."""
+    page.goto("/prices")
+    page.evaluate("console.error('something is wrong')")
+    with page.expect_event("requestfailed"):
+        page.evaluate("location.href = 'http://localhost:1/elsewhere'")
+
+    assert "something is wrong" in page.faults[0]
+    assert "http://localhost:1/elsewhere is of another host" in page.faults
     page.faults.clear()
