@@ -11,10 +11,14 @@ from accounts.api_keys.customer_access import current_view
 from accounts.customer_views import ActsForCustomer, end_view, start_view
 from accounts.models import AuditEntry, CustomerView, Member, MemberRole, Role, User
 from invoices.models import HourlyBill
+from sensenova_billing.lib import clock
 from tests.browsing import Browser
 from tests.builders import close, record, report
+from tests.customer_routes import OWNERS_ONLY, SETTINGS, customer_addresses
 from tests.invoices.browsing import text
 from tests.packages import buy, tokens_product
+from tests.test_tenancy import KEYED, ROUTES, sample
+from tests.translations.test_pages import keep_everything
 
 pytestmark = pytest.mark.django_db
 
@@ -216,3 +220,60 @@ def test_the_audit_trail_says_who_looked_at_which_customer_when_and_why(carol, a
     assert (began.by, began.reason, began.deed) == (carol.email, "A question.", "added")
     assert (began.after or {})["customer_id"] == acme.pk
     assert (ended.by, ended.deed, (ended.before or {})["ended_at"]) == (carol.email, "changed", None)
+
+
+# --- Every address of a customer -------------------------------------------------------------------
+
+
+@pytest.fixture
+def all_addresses(acme, globex, alice, settings, monkeypatch):
+    """An address for every route, to which Acme has all that it needs."""
+    now = keep_everything(acme=acme, globex=globex, alice=alice, settings=settings)
+    monkeypatch.setattr("sensenova_billing.lib.clock.now", lambda: now)
+    return customer_addresses()
+
+
+def test_in_a_view_every_page_and_file_is_read_and_the_others_are_refused(carol, acme, all_addresses):
+    view(carol, acme, now=clock.now())
+    client = client_of(carol)
+
+    answers = {name: client.get(address) for name, address in all_addresses.items()}
+
+    shown = {name: answer.getvalue() for name, answer in answers.items() if answer.status_code == 200}
+    assert set(all_addresses) - set(shown) == OWNERS_ONLY | {SETTINGS}
+    pages = {name: page for name, page in shown.items() if b"<main" in page}
+    assert {"customer_usage", "customer_month", "bill_print", "customer_keys", "customer_people"} < set(pages)
+    assert [name for name, page in pages.items() if b"You can change nothing" not in page] == []
+
+
+def test_in_a_view_nothing_is_written_at_any_address_by_any_method(carol, acme, all_addresses):
+    view(carol, acme, now=clock.now())
+    client, before = client_of(carol), AuditEntry.objects.count()
+    methods = [client.post, client.put, client.patch, client.delete]
+
+    answers = [send(address) for address in all_addresses.values() for send in methods]
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert AuditEntry.objects.count() == before
+
+
+def test_in_a_view_a_session_is_no_key_of_the_api(carol, acme):
+    view(carol, acme)
+    client = client_of(carol)
+    paths = [sample(ROUTES[name]) for name in KEYED]
+
+    answers = [send(path) for path in paths for send in (client.get, client.post)]
+
+    assert {answer.status_code for answer in answers} == {401}
+
+
+def test_whatever_is_looked_at_the_audit_trail_has_the_look(carol, acme, all_addresses):
+    client = client_of(carol)
+    before = [client.get(address).status_code for address in all_addresses.values()]
+    client.post(f"/admin/accounts/customer/{acme.pk}/view-as/", {"reason": "Ticket 7"})
+    look = AuditEntry.objects.latest("pk")
+
+    assert set(before) == {404, 405}
+    assert (look.table, look.by, look.reason) == ("accounts_customerview", carol.email, "Ticket 7")
+    assert (look.after or {})["customer_id"] == acme.pk
+    assert client.get(all_addresses["customer_usage"]).status_code == 200
