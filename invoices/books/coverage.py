@@ -3,8 +3,9 @@
 This is the second opinion on coverage, as expected.py is on charges. A package covers calls at hours within
 its period. A TPM package covers all of them. Tokens packages are drawn on in turn, the soonest expiry first,
 then the earliest bought: each call, in the order of time and event id, takes from the first that has not run
-out. The call for which too little is left is where a package runs out: its items are covered in the order of
-the measures as far as that reaches, and the next packages cover the rest.
+out, but nothing where all its tokens are under a free trial. The call for which too little is left is where a
+package runs out: its items are covered in the order of the measures as far as that reaches, and the next
+packages cover the rest.
 
 Tokens of packages are counted in thousandths here, in whole numbers, because weights have three decimals.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from invoices.books.expected import PARTS, Portion, hour_holding
+from invoices.books.expected import PARTS, Portion, PriceList, hour_holding
 
 THOUSANDTHS = 1000
 TOKENS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens")
@@ -206,9 +207,10 @@ def cover(
     sealed_in: dt.datetime,
     before: Before,
     packages: PackageList,
+    prices: PriceList,
 ) -> Covered:
     """Return what each package covers of the customer's hour, and the draws that must be on its bill."""
-    drawing = _Drawing(customer=customer, before=before, packages=packages)
+    drawing = _Drawing(customer=customer, before=before, packages=packages, prices=prices)
     usage = [
         Portion(service, begin, None, sums[0], tuple(sums[1:]))
         for (service, begin), sums in consumption.groups.items()
@@ -223,8 +225,8 @@ def cover(
 class _Drawing:
     """What is left of a customer's Tokens packages while an hour of it is billed."""
 
-    def __init__(self, *, customer: int, before: Before, packages: PackageList) -> None:
-        self.customer, self.before, self.packages = customer, before, packages
+    def __init__(self, *, customer: int, before: Before, packages: PackageList, prices: PriceList) -> None:
+        self.customer, self.before, self.packages, self.prices = customer, before, packages, prices
         self.returned: dict[int, int] = defaultdict(int)
         self.full: dict[int, int] = {}  # of the packages that can be drawn on, what was left at first
         self.left: dict[int, int] = {}
@@ -254,7 +256,7 @@ class _Drawing:
             for place, number in enumerate((1, *call.quantities)):
                 sums[place] += number
         for (service, begin, covering), (records, *quantities) in groups.items():
-            first = self._chain(service, hour_holding(begin))[:1]
+            first = self._chain(service, begin)[:1]
             is_part = any(one.id in self.ran_out for one in first) and any(quantities)
             whole = Portion(service, begin, None, records, tuple(quantities), covering, is_part)
             yield from self._without_others(whole)
@@ -303,7 +305,7 @@ class _Drawing:
         rest = _net(call.quantities, self.packages.measures)
         shares: list[Share] = []
         is_divided = False
-        for package in self._chain(call.service, hour_holding(call.at)):
+        for package in self._chain(call.service, call.begin):
             if package.tokens is None:
                 return [(package, rest)], False
             if package.id in self.ran_out:
@@ -345,9 +347,8 @@ class _Drawing:
         """Return what each package had covered of the call that is reversed, as the draws of its bill say."""
         rest = _net(reversal.quantities, self.packages.measures)
         drawn = self.before.drawn.get(reversal.billed_in, {})
-        hour = hour_holding(reversal.at)
         shares: list[Share] = []
-        for package in self.packages.covering(customer=self.customer, service=reversal.service, hour=hour):
+        for package in self._covering(reversal.service, reversal.begin):
             if package.tokens is not None and package.id not in drawn:
                 continue
             taken, is_whole = _taken_then(package, rest, draw=drawn.get(package.id), reversal=reversal)
@@ -376,13 +377,21 @@ class _Drawing:
     def _placed(self, used: Net) -> tuple[int, ...]:
         return tuple(used.get(one, 0) for one in self.packages.measures)
 
-    def _chain(self, service: int, hour: dt.datetime) -> list[Package]:
-        chain = self._chains.get((service, hour))
+    def _chain(self, service: int, begin: dt.datetime) -> list[Package]:
+        chain = self._chains.get((service, begin))
         if chain is None:
-            found = self.packages.covering(customer=self.customer, service=service, hour=hour)
+            found = self._covering(service, begin)
             chain = [one for one in found if one.tokens is None or one.id in self.full]
-            self._chains[service, hour] = chain
+            self._chains[service, begin] = chain
         return chain
+
+    def _covering(self, service: int, begin: dt.datetime) -> list[Package]:
+        """Return the packages for calls of the interval from `begin` on, in turn."""
+        hour = hour_holding(begin)
+        found = self.packages.covering(customer=self.customer, service=service, hour=hour)
+        if self.prices.are_free(service, TOKENS, customer=self.customer, at=begin):
+            return [package for package in found if package.tokens is None]
+        return found
 
     def _left_before(self, package: Package) -> int:
         last = self.before.last.get(package.id)

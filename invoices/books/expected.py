@@ -175,6 +175,11 @@ class PriceList:
                     return price
         return None
 
+    def are_free(self, service: int, measures: Iterable[str], *, customer: int, at: dt.datetime) -> bool:
+        """Whether all of these that are charged for at this instant are under a free trial."""
+        found = [self.price_of(service, one, customer=customer, at=at) for one in measures]
+        return {price.kind for price in found if price is not None} == {"free_trial"}
+
     def interval(self, instant: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
         """Return the part of the hour around this instant in which no price changes."""
         begin = hour_holding(instant)

@@ -300,6 +300,7 @@ def _cover(part: Part, books: Books) -> Covered:
         sealed_in=part.place[0],
         before=before,
         packages=books.packages,
+        prices=books.prices,
     )
 
 

@@ -1,7 +1,8 @@
 """Which part of a record each package covered on its bill, for one record and for all records of a line.
 
 As for a closed hour in invoices/rating/coverage.py: packages cover in turn; one that ran out covers the calls
-before the one at which it did, and that call as far as its draw says.
+before the one at which it did, and that call as far as its draw says. Calls whose tokens were all under a
+free trial are covered by no Tokens package.
 """
 
 import datetime as dt
@@ -12,10 +13,11 @@ from django.db.models import BigIntegerField, Case, F, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
+from invoices.drilldown.prices import Interval, free_intervals, within
 from invoices.models import ChargeLine, HourlyBill, PackageDraw
 from invoices.rating.coverage import Coverage, DividedCall, Quantities, net_quantities, run_out_of
 from pricing.models import MethodPeriod, QuotaPackage
-from pricing.rules.measures import ORDER, PARTS_OF, Measure
+from pricing.rules.measures import ORDER, PARTS_OF, TOKEN_MEASURES, Measure
 from pricing.rules.methods import BillingMethod
 from usage.models import UsageRecord
 
@@ -28,6 +30,7 @@ class Chain:
 
     packages: list[QuotaPackage]
     draws: dict[int, PackageDraw]
+    free: list[Interval]  # in which a Tokens package covers nothing
 
     @property
     def by_tpm(self) -> QuotaPackage | None:
@@ -53,9 +56,13 @@ def chain_of(*, bill: HourlyBill, service_id: int, usage_hour: dt.datetime) -> C
     packages = [period.package for period in in_turn]
     found = PackageDraw.objects.filter(bill=bill, is_return=False) if packages else ()
     draws = {draw.package_id: draw for draw in found}
-    return Chain(
-        [one for one in packages if one.pk in draws or one.method == BillingMethod.TPM_PACKAGE], draws
+    covering = [one for one in packages if one.pk in draws or one.method == BillingMethod.TPM_PACKAGE]
+    free = (
+        free_intervals(customer_id=bill.customer_id, service_id=service_id, hour=usage_hour)
+        if covering
+        else []
     )
+    return Chain(covering, draws, free)
 
 
 def shares_of(record: UsageRecord, *, chain: Chain, event_id: str) -> dict[int | None, Quantities]:
@@ -67,6 +74,8 @@ def shares_of(record: UsageRecord, *, chain: Chain, event_id: str) -> dict[int |
     sign = -1 if record.reverses is not None else 1
     if chain.by_tpm is not None:
         return {chain.by_tpm.pk: used}
+    if any(begin <= record.occurred_at < end for begin, end in chain.free):
+        return {None: used}
     run_outs = {draw.package_id: run_out_of(draw, customer=record.customer_id) for draw in chain.run_outs}
     call = DividedCall(
         record.customer_id,
@@ -92,17 +101,27 @@ def on_line(
     """
     if chain.by_tpm is not None or not chain.packages:
         return records
+    share = quantity_on(Measure(line.measure), line=line, chain=chain, event_id=event_id)
+    divided = _any(_same(draw, event_id) for draw in chain.run_outs)
+    inside = ~divided & _is_whole_on(line, chain, event_id) | divided & ~Q(divided_share=0)
+    free = within(chain.free)
+    return records.annotate(divided_share=share).filter(
+        inside | free if line.package_id is None else inside & ~free
+    )
+
+
+def _is_whole_on(line: ChargeLine, chain: Chain, event_id: str) -> Q:
+    """The condition that a call at which no package ran out, and that is not free, is on this line."""
+    if Measure(line.measure) not in TOKEN_MEASURES:
+        return Q()
+    run_outs = chain.run_outs
+    if line.package_id is None and len(run_outs) < len(chain.packages):
+        return _NEVER  # the last package covers it
     covering = [package.pk for package in chain.packages]
     at = covering.index(line.package_id) if line.package_id is not None else len(covering)
-    run_outs = chain.run_outs
-    before = [_before(draw, event_id) for draw in run_outs if covering.index(draw.package_id) < at]
-    inside = ~_any(before) & ~_any(_same(draw, event_id) for draw in run_outs)
+    inside = ~_any(_before(draw, event_id) for draw in run_outs if covering.index(draw.package_id) < at)
     own = next((draw for draw in run_outs if draw.package_id == line.package_id), None)
-    if own is not None:
-        inside &= _before(own, event_id)
-    share = quantity_on(Measure(line.measure), line=line, chain=chain, event_id=event_id)
-    divided = records.annotate(divided_share=share)
-    return divided.filter(inside | _any(_same(draw, event_id) for draw in run_outs) & ~Q(divided_share=0))
+    return inside if own is None else inside & _before(own, event_id)
 
 
 def quantity_on(measure: Measure, *, line: ChargeLine, chain: Chain, event_id: str) -> Combinable:
@@ -112,16 +131,17 @@ def quantity_on(measure: Measure, *, line: ChargeLine, chain: Chain, event_id: s
         quantity = quantity - Coalesce(F(part), 0)
     if chain.by_tpm is not None or not chain.packages:
         return quantity
-    if measure.unit != "tokens":
+    if measure not in TOKEN_MEASURES:
         return quantity if line.package_id is None else Value(0)
     sign = -1 if event_id == "reverses" else 1
+    free = within(chain.free), quantity
     earlier: list[Q] = []
     for package in chain.packages:
         draw = chain.draws[package.pk]
         is_its = package.pk == line.package_id
         if draw.ran_out_at is None:
             rest = _case([(_any(earlier), Value(0))], quantity)
-            return rest if is_its else Value(0)
+            return rest if is_its else _case([free], Value(0))
         reaches = ORDER[measure] - ORDER[Measure(draw.ran_out_measure)]
         whole = _before(draw, event_id) | (_same(draw, event_id) if reaches < 0 else _NEVER)
         part_of_it = sign * draw.ran_out_quantity if reaches == 0 else 0
@@ -130,7 +150,7 @@ def quantity_on(measure: Measure, *, line: ChargeLine, chain: Chain, event_id: s
             return _case(cases, Value(0))
         earlier.append(whole)
         quantity = quantity - _case([(_same(draw, event_id), Value(part_of_it))], Value(0))
-    return _case([(_any(earlier), Value(0))], quantity)
+    return _case([free, (_any(earlier), Value(0))], quantity)
 
 
 def _before(draw: PackageDraw, event_id: str) -> Q:

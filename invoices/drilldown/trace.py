@@ -7,11 +7,9 @@ of the line that it corrects, without those that were reversed on a bill before 
 """
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.db.models import (
@@ -30,28 +28,16 @@ from django.db.models.expressions import Combinable
 
 from accounts.models import Customer
 from invoices.drilldown.coverage import Chain, chain_of, on_line, quantity_on, shares_of
+from invoices.drilldown.prices import Interval, PricesWithinHour, is_for, prices_within_hour, within
 from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
 from invoices.rating.coverage import Quantities
-from pricing.catalogue.offering import fact_of
 from pricing.models import Price
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.measures import PARTS_OF, Measure
-from pricing.rules.precedence import PriceFact, instants_of, price_in_force
 from usage.billing_hours import hour_of, last_closed_hour
-from usage.models import HOUR, UsageRecord
+from usage.models import UsageRecord
 
 _NUMBER = DecimalField(max_digits=50, decimal_places=14)
-
-
-class Interval(NamedTuple):
-    """A half-open interval of time."""
-
-    begin: dt.datetime
-    end: dt.datetime
-
-
-# By measure, the intervals of an hour in which a price is in force, each with that price.
-PricesWithinHour = dict[str, list[tuple[Interval, PriceFact]]]
 
 
 def records_of(*, line: ChargeLine) -> QuerySet[Any]:
@@ -94,35 +80,12 @@ def _intervals_of(line: ChargeLine, prices: PricesWithinHour) -> list[Interval]:
 
 def _prices_within_hour(*, line: ChargeLine, customer_id: int) -> PricesWithinHour:
     """Return the prices of the line's measure and of its parts in the line's hour of usage, by measure."""
-    hour = Interval(line.usage_hour, line.usage_hour + HOUR)
-    measures = (Measure(line.measure), *PARTS_OF.get(Measure(line.measure), ()))
-    found = (
-        Price.objects.filter(
-            _is_for(customer_id),
-            billing_item__service=line.service_id,
-            billing_item__measure__in=measures,
-            begins_at__lt=hour.end,
-        )
-        .exclude(ends_at__lte=hour.begin)
-        .select_related("billing_item")
+    return prices_within_hour(
+        customer_id=customer_id,
+        service_id=line.service_id,
+        measures=(Measure(line.measure), *PARTS_OF.get(Measure(line.measure), ())),
+        hour=line.usage_hour,
     )
-    by_measure: dict[str, list[PriceFact]] = {}
-    for price in found:
-        by_measure.setdefault(price.billing_item.measure, []).append(fact_of(price))
-    return {
-        measure: _in_intervals(prices, hour=hour, customer_id=customer_id)
-        for measure, prices in by_measure.items()
-    }
-
-
-def _in_intervals(
-    prices: list[PriceFact], *, hour: Interval, customer_id: int
-) -> list[tuple[Interval, PriceFact]]:
-    """Return the intervals of the hour in which one of these prices is in force, each with that price."""
-    within = (instant for instant in instants_of(prices) if hour.begin < instant < hour.end)
-    intervals = [Interval(*part) for part in pairwise([hour.begin, *within, hour.end])]
-    found = [(one, price_in_force(prices, customer=customer_id, at=one.begin)) for one in intervals]
-    return [(interval, price) for interval, price in found if price is not None]
 
 
 def _quantity_on(line: ChargeLine, prices: PricesWithinHour, chain: Chain, event_id: str) -> Combinable:
@@ -131,34 +94,20 @@ def _quantity_on(line: ChargeLine, prices: PricesWithinHour, chain: Chain, event
     for part in PARTS_OF.get(Measure(line.measure), ()):
         share = quantity_on(part, line=line, chain=chain, event_id=event_id)
         if part in prices:
-            priced = When(_within(interval for interval, _ in prices[part]), then=0)
+            priced = When(within(interval for interval, _ in prices[part]), then=0)
             share = Case(priced, default=share, output_field=BigIntegerField())
         quantity = quantity + share
     return quantity
 
 
-def _is_for(customer_id: int) -> Q:
-    return Q(customer=None) | Q(customer=customer_id)
-
-
 def _used_at_price(*, line: ChargeLine, bill: HourlyBill, prices: PricesWithinHour) -> QuerySet[UsageRecord]:
-    intervals = _intervals_of(line, prices)
-    if not intervals:
-        return UsageRecord.objects.none()
     return UsageRecord.objects.filter(
-        _within(intervals),
+        within(_intervals_of(line, prices)),
         billing_hour=bill.hour_id,
         customer=bill.customer_id,
         service=line.service_id,
         is_charged=None,
     )
-
-
-def _within(intervals: Iterable[Interval]) -> Q:
-    instants = Q()
-    for begin, end in intervals:
-        instants |= Q(occurred_at__gte=begin, occurred_at__lt=end)
-    return instants
 
 
 def _reverses_what(line: ChargeLine) -> Exists:
@@ -286,7 +235,7 @@ def _prices_at(record: UsageRecord) -> list[Price]:
     """Return the price in force of each of the service's billing items at the record's instant."""
     return list(
         Price.objects.in_force(at=record.occurred_at)
-        .filter(_is_for(record.customer_id), billing_item__service=record.service_id)
+        .filter(is_for(record.customer_id), billing_item__service=record.service_id)
         .select_related("billing_item")
         .by_precedence()
         .distinct("billing_item_id")  # the first of each item counts

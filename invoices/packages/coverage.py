@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from pricing.rules.measures import Measure
+from pricing.rules.measures import TOKEN_MEASURES
 from sensenova_billing.lib.database.statements import load_statement
 
 COVERAGE_DAYS = 30
-_TOKENS = [measure.value for measure in Measure if measure.unit == "tokens"]
 _COVERAGE = load_statement("coverage.sql", beside=__file__)
 
 
@@ -27,7 +26,7 @@ def read_coverage(*, now: dt.datetime, days: int = COVERAGE_DAYS) -> list[Covera
     """Return the coverage of each customer that had a package in these days, the largest first."""
     since = now - dt.timedelta(days=days)
     with connection.cursor() as cursor:
-        cursor.execute(_COVERAGE, {"since": since, "now": now, "measures": _TOKENS})
+        cursor.execute(_COVERAGE, {"since": since, "now": now, "measures": list(TOKEN_MEASURES)})
         return [Coverage(*row) for row in cursor.fetchall()]
 
 

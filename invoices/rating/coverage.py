@@ -5,7 +5,8 @@ all of them. Tokens packages are drawn in turn, the soonest expiry first, then t
 runs out within the hour covers the calls before the one at which it does, in the order of their time, then of
 their event ids, and of that call its items in the order of the measures (input before output) as far as what
 is left reaches. Packages come one after the other in the same order for every call, so it makes no difference
-whether calls or packages are gone through first: here it is packages, for all customers at once.
+whether calls or packages are gone through first: here it is packages, for all customers at once. Calls at an
+instant at which a free trial is the price of every token item of their service draw nothing.
 
 For an hour that is open, what is left of each package counts; for a closed one, its draws.
 """
@@ -27,12 +28,11 @@ from invoices.rating.coverage_sql import (
     DIVIDED,
     FIND,
     RETURNED,
-    TOKEN_MEASURES,
     demand_sql,
     plain_demand_sql,
 )
 from pricing.models import MethodPeriod, PackageWeight
-from pricing.rules.measures import PARTS_OF, WHOLE_OF, Measure
+from pricing.rules.measures import PARTS_OF, TOKEN_MEASURES, WHOLE_OF, Measure
 
 ONE = Decimal(1)
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from string import Template
 
-from invoices.rating.usage_sql import OF_RECORD, REVERSED, SUMS_OF_RECORD
-from pricing.rules.measures import PARTS_OF, WHOLES, Measure
+from invoices.rating.usage_sql import OF_RECORD, REVERSED, SUMS_OF_RECORD, free_usage_sql
+from pricing.rules.measures import PARTS_OF, TOKEN_MEASURES, WHOLES, Measure
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
-TOKEN_MEASURES = tuple(measure for measure in Measure if measure.unit == "tokens")
 _OTHER_MEASURES = tuple(measure for measure in Measure if measure not in TOKEN_MEASURES)
 # A package that takes back what reversed calls drew.
 STILL_RUNS = (
@@ -44,7 +43,9 @@ def _any(measures: Iterable[Measure]) -> str:
 
 _MEASURES = _listed("{}")
 _COLUMNS = _listed("{} bigint")
-_SEGMENTS = load_statement("segments.sql", beside=__file__)
+_SEGMENTS = load_statement(
+    "segments.sql", beside=__file__, free_usage=free_usage_sql("grouped", instant="instant")
+)
 WEIGHTS = load_statement(
     "weights.sql",
     beside=__file__,

@@ -18,6 +18,7 @@ reversals_here AS MATERIALIZED (
            row_number() OVER (PARTITION BY reversal.customer_id, reversal.event_id
                                   ORDER BY package.expires_at, package.bought_at, package.id) AS turn
       FROM reversals_here AS reversal
+      LEFT JOIN ($free_usage) AS free USING (customer_id, service_id, occurred_at)
       JOIN pricing_methodperiod AS period
         ON period.customer_id = reversal.customer_id AND period.service_id = reversal.service_id
        AND period.begins_at <= reversal.usage_hour AND period.ends_at > reversal.usage_hour
@@ -26,7 +27,7 @@ reversals_here AS MATERIALIZED (
         ON bill.customer_id = reversal.customer_id AND bill.hour_id = reversal.billed_in
       LEFT JOIN invoices_packagedraw AS draw
         ON draw.bill_id = bill.id AND draw.package_id = package.id AND NOT draw.is_return
-     WHERE period.method = 'tpm_package' OR draw.id IS NOT NULL
+     WHERE period.method = 'tpm_package' OR draw.id IS NOT NULL AND free.occurred_at IS NULL
 ), offered AS (
     SELECT chain_then.*, measured.item, measured.quantity,
            ran_out_at IS NULL OR (reversal.occurred_at, reversal.original_id, measured.item)

@@ -12,7 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from pricing.rules.measures import ORDER, PARTS_OF, WHOLE_OF, Measure
+from pricing.rules.kinds import Kind
+from pricing.rules.measures import ORDER, PARTS_OF, TOKEN_MEASURES, WHOLE_OF, Measure
 from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement, load_template
 from usage.models import HOUR
@@ -56,6 +57,21 @@ def grouped_usage(*, changes: int) -> str:
     return _GROUPED.substitute(punctual=punctual, late=_LATE)
 
 
+def free_usage_sql(usage: str, *, instant: str) -> str:
+    """Return a query for the usage in this relation all of whose tokens are free because of trials."""
+    return load_statement(
+        "free_usage.sql",
+        beside=__file__,
+        usage=usage,
+        instant=instant,
+        free_trial=Kind.FREE_TRIAL,
+        tokens=", ".join(f"'{measure}'" for measure in TOKEN_MEASURES),
+        price_in_force=price_in_force_sql(
+            item="item.id", customer="tried.customer_id", instant=f"tried.{instant}"
+        ),
+    )
+
+
 def _items(measure: Measure) -> str:
     return ", ".join(str(ORDER[one] + 1) for one in (measure, *PARTS_OF.get(measure, ())))
 
@@ -68,9 +84,10 @@ REVERSED = load_statement(
     "reversed_usage.sql",
     beside=__file__,
     of_record=OF_RECORD,
+    free_usage=free_usage_sql("reversals_here", instant="occurred_at"),
     order="ARRAY[{}]".format(", ".join(f"'{measure}'" for measure in Measure)),
     net_items=", ".join(
-        f"({ORDER[one] + 1}, {str(one.unit == 'tokens').lower()}, -({_net(one)}))" for one in Measure
+        f"({ORDER[one] + 1}, {str(one in TOKEN_MEASURES).lower()}, -({_net(one)}))" for one in Measure
     ),
     of_taken=", ".join(
         f"-coalesce(sum(quantity) FILTER (WHERE item IN ({_items(one)})), 0) AS {one}" for one in Measure

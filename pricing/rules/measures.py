@@ -63,6 +63,9 @@ def parts_beyond_whole(quantities: Mapping[Measure, int]) -> tuple[Measure, str]
     return None
 
 
+# What a Tokens package counts.
+TOKEN_MEASURES = tuple(measure for measure in Measure if measure.unit == "tokens")
+
 # What the TPM of a call specification counts (the price page), parts within their wholes.
 TPM_MEASURES = (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
 

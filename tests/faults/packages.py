@@ -22,6 +22,7 @@ HOUR = dt.timedelta(hours=1)
 MEASURES = ("input_tokens", "output_tokens", "input_characters")
 TOKENS = ("input_tokens", "output_tokens")
 TPM = "tpm_package"
+FREE_TRIAL = "free_trial"  # each is of all items of a service here
 
 
 @dataclass(frozen=True)
@@ -198,13 +199,18 @@ def _wrong_totals(sold: Sold) -> Iterator[str]:
 
 
 def _not_covering(sold: Sold) -> Iterator[str]:
-    """Yield the lines that name a package which did not cover their hour of usage, or cost something."""
+    """Yield the lines that name a package which did not cover their usage, or cost something."""
     periods = {(row.package, row.customer, row.service): row for row in sold.periods}
     for line in sold.lines:
         if line.package is None:
             continue
         period = periods.get((line.package, line.customer, line.service))
-        if period is None or not period.begins_at <= line.usage_hour < period.ends_at or line.amount:
+        if (
+            period is None
+            or not period.begins_at <= line.usage_hour < period.ends_at
+            or (line.kind == FREE_TRIAL and period.method != TPM)
+            or line.amount
+        ):
             hour = f"{line.usage_hour:%Y-%m-%dT%H}"
             yield f"line {line.id} of {hour}: package {line.package}, {line.amount} RMB"
 
@@ -223,6 +229,8 @@ def _charged_while_left(sold: Sold) -> Iterator[str]:
             continue
         for period in periods[line.customer, line.service]:
             if not period.begins_at <= line.usage_hour < period.ends_at:
+                continue
+            if period.method != TPM and line.kind == FREE_TRIAL:
                 continue
             if period.method != TPM and credited.get(period.package, line.hour) < line.hour:
                 continue
@@ -297,7 +305,8 @@ _QUESTIONS = {
           FROM invoices_packagedraw AS draw JOIN invoices_hourlybill AS bill ON bill.id = bill_id""",
     "lines": """
         SELECT line.id, bill_id AS bill, customer_id AS customer, hour_id AS hour, usage_hour,
-               service_id AS service, measure, quantity, line.amount, package_id AS package, correction
+               service_id AS service, measure, price_kind AS kind, quantity, line.amount,
+               package_id AS package, correction
           FROM invoices_chargeline AS line JOIN invoices_hourlybill AS bill ON bill.id = bill_id""",
     "renewals": """
         SELECT package_id AS package, is_on, renewed_by_id AS renewed_by, refused_at IS NOT NULL AS refused

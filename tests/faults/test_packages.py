@@ -40,7 +40,8 @@ def draw(**changes):
 
 def line(**changes):
     place = {"id": 1, "bill": 1, "customer": 1, "hour": TEN, "usage_hour": TEN, "service": 7, "package": 1}
-    return row(place | {"measure": "input_tokens", "quantity": 600, "amount": 0, "correction": ""}, **changes)
+    sold = {"measure": "input_tokens", "kind": "list_price", "correction": ""}
+    return row(place | sold | {"quantity": 600, "amount": 0}, **changes)
 
 
 def weight(**changes):
@@ -125,6 +126,18 @@ def test_it_finds_a_charge_while_a_tpm_package_was_in_force():
 
     assert faults(**tpm) == {"coverage": 1}
     assert faults(**tpm, lines=[*COVERED, line(id=3, measure="output_tokens", quantity=50)]) == {}
+
+
+def test_it_finds_what_is_free_and_drawn():
+    free = line(kind="free_trial")
+    tpm = {"periods": [period(method="tpm_package")], "purchases": [purchase(tokens=None)], "draws": []}
+    rest: dict[str, Any] = {"used": [used(output_tokens=0)]}
+    untouched = {"draws": [], "lines": [line(kind="free_trial", package=None)]}
+
+    assert faults(**rest | {"lines": [free], "draws": [draw(tokens=600, left=400)]}) == {"coverage": 1}
+    assert faults(**rest | untouched) == {}
+    assert faults(**rest | tpm | {"lines": [free]}) == {}
+    assert faults(**rest | tpm | untouched) == {"coverage": 1}
 
 
 def test_it_finds_a_draw_of_other_tokens_than_the_lines_take():

@@ -17,12 +17,13 @@ from invoices.books.coverage import (
     Reversal,
     cover,
 )
-from invoices.books.expected import HOUR
+from invoices.books.expected import HOUR, Price, PriceList
 
 BEGIN = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 ACME, CHAT, VOICE = 1, 1, 2
 MEASURES = ("input_tokens", "output_tokens", "images")
+NO_PRICES = PriceList(items=[], prices=[], measures=MEASURES)
 
 
 def package(number, tokens: int | None = 100, **fields):
@@ -47,7 +48,31 @@ def draw(number, left, **ran_out):
     return Draw(1, 1, number, False, drawn, Decimal(100), Decimal(left), **(nowhere | ran_out))
 
 
-def covered(*packages, calls=(), reversals=(), drawn=(), services=(CHAT,), weights=(), sealed_in=BEGIN):
+def trial_of(*measures, customer=None, begins_at=BEGIN):
+    """The prices of chat's items, and a free trial of these."""
+    items = {measure: number for number, measure in enumerate(MEASURES)}
+    listed = [
+        Price(number, number, None, "list_price", Decimal("0.04"), 1000, BEGIN - HOUR, None)
+        for number in items.values()
+    ]
+    trials = [
+        Price(9, items[measure], customer, "free_trial", Decimal(0), 1000, begins_at, None)
+        for measure in measures
+    ]
+    sold = [(number, CHAT, measure) for measure, number in items.items()]
+    return PriceList(items=sold, prices=[*listed, *trials], measures=MEASURES)
+
+
+def covered(
+    *packages,
+    calls=(),
+    reversals=(),
+    drawn=(),
+    services=(CHAT,),
+    weights=(),
+    sealed_in=BEGIN,
+    prices=NO_PRICES,
+):
     """What each package covers by measure, and what is drawn, given back (negative) and left."""
     periods = [
         Period(one.id, ACME, service, one.begins_at, one.expires_at)
@@ -62,6 +87,7 @@ def covered(*packages, calls=(), reversals=(), drawn=(), services=(CHAT,), weigh
         sealed_in=sealed_in,
         before=Before(last, {BEGIN: last}),
         packages=listed,
+        prices=prices,
     )
     found: dict[Any, int] = {}
     for portion in usage:
@@ -132,6 +158,33 @@ def test_a_tpm_package_covers_everything_and_nothing_is_drawn():
         {(1, IN): 10**9, (1, IMAGES): 3},
         [],
     )
+
+
+@pytest.mark.parametrize(
+    ("prices", "is_covered"),
+    [
+        (trial_of(IN, OUT), False),
+        (trial_of(IN, OUT, customer=ACME), False),
+        (trial_of(IN), True),
+        (trial_of(IN, OUT, begins_at=BEGIN + HOUR), True),
+        (trial_of(IN, OUT, customer=ACME + 1), True),
+    ],
+    ids=["everybody's", "its own", "of input only", "later", "another customer's"],
+)
+def test_what_a_trial_makes_free_draws_nothing_and_gives_nothing_back(prices, is_covered):
+    reversals = [taken_back("a", 1, 20)]
+    found, draws = covered(
+        package(1), calls=[call("b", 1, 5)], drawn=[draw(1, 40)], reversals=reversals, prices=prices
+    )
+
+    assert found == {(1 if is_covered else None, IN): -15}
+    assert draws == ([(1, -20, 60), (1, 5, 55)] if is_covered else [])
+
+
+def test_a_tpm_package_covers_what_a_trial_makes_free():
+    found, _ = covered(package(1, None), calls=[call("a", 1, 5)], prices=trial_of(IN, OUT))
+
+    assert found == {(1, IN): 5}
 
 
 def test_images_are_charged_beside_a_tokens_package():

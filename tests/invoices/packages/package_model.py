@@ -72,6 +72,31 @@ class ModelPackage:
         return self.left is not None and not self.is_over and self.begins <= hour < self.expires
 
 
+@dataclass(frozen=True)
+class ModelTrial:
+    """A free trial of measures of a service, from one minute to another, for a customer or everybody."""
+
+    service: str
+    customer: str | None
+    measures: tuple[str, ...]
+    begins: int
+    ends: int
+
+    def overlaps(self, other):
+        """Whether the two are of the same price at some minute."""
+        is_same = (self.service, self.customer) == (other.service, other.customer)
+        return is_same and self.begins < other.ends and other.begins < self.ends
+
+    def is_for(self, call, measure):
+        """Whether it makes tokens of a call free."""
+        return (
+            self.service == call.service
+            and self.customer in (None, call.customer)
+            and measure in self.measures
+            and self.begins <= call.hour * 60 + call.minute < self.ends
+        )
+
+
 @dataclass
 class ModelCall:
     """A call; `covered` says by which packages, once it is billed."""
@@ -94,6 +119,7 @@ class Model:
         self.open = 0
         self.packages: dict[int, ModelPackage] = {}
         self.calls: list[ModelCall] = []
+        self.trials: list[ModelTrial] = []
         self.draws: dict[int, list[tuple[Any, Any]]] = {}
         self.lines: Counter[Any] = Counter()  # (hour, customer, service, measure, package) -> tokens
 
@@ -171,6 +197,17 @@ class Model:
             package.renews = False
         return True
 
+    def announce(self, trial):
+        """Add a free trial; return whether that may be."""
+        if any(trial.overlaps(other) for other in self.trials):
+            return False
+        self.trials.append(trial)
+        return True
+
+    def is_free(self, call):
+        """Whether trials make all tokens of such calls free."""
+        return all(any(trial.is_for(call, one) for trial in self.trials) for one in (IN, OUT))
+
     def use(self, call):
         """Add a call."""
         self.calls.append(call)
@@ -229,7 +266,7 @@ class Model:
         for package in self.in_turn(call):
             if package.left is None:
                 return package.pk
-            if package.pk in is_out or package.is_over:
+            if package.pk in is_out or package.is_over or self.is_free(call):
                 continue
             if package.left < package.weight:
                 is_out.add(package.pk)

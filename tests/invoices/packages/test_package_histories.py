@@ -1,4 +1,4 @@
-"""Random histories of buying, using, renewing, refunding, reversing and closing, against plain Python.
+"""Random histories of buying, trying, using, renewing, refunding, reversing and closing, beside plain Python.
 
 Tokens used are covered or charged, whatever happens; what each hour drew is what the model draws, token by
 token; a customer has one billing method for a service at each instant; each renewal and each credit is what
@@ -37,7 +37,8 @@ from invoices.packages.after_sale.refund import RefundRefused, order_refund
 from invoices.packages.after_sale.renewal import RenewalRefused, renew_packages, switch_renewal
 from invoices.rating.charges_sql import charges_so_far
 from pricing.models import MethodPeriod, QuotaPackage
-from tests.builders import THE_HOUR, at, close, record, report
+from pricing.rules.kinds import Kind
+from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.packages.package_model import (
     DAY,
     IN,
@@ -47,6 +48,7 @@ from tests.invoices.packages.package_model import (
     ModelCall,
     ModelPackage,
     ModelTerms,
+    ModelTrial,
 )
 from tests.packages import buy, draws, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
@@ -70,6 +72,10 @@ calls = st.lists(st.tuples(customers, services, minutes, tokens, tokens), min_si
 units = st.integers(1, 25)  # about as many as some calls take
 later = st.integers(1, 30)  # in so many hours the product is sold on other terms
 renews = st.booleans()
+trials = st.tuples(
+    st.sampled_from((None, "acme")), covered, st.sampled_from(((IN, OUT), (IN, OUT), (IN,))), minutes,
+    st.integers(1, 300),
+)  # fmt: skip
 sweeps = st.sampled_from((("before", "after"), ("after",), ("before",), ()))
 
 
@@ -93,15 +99,17 @@ class Histories(RuleBasedStateMachine):
             self.whole.__exit__(None, None, None)
 
     @initialize(
-        sizes=st.lists(st.tuples(covered, units, st.integers(1, 2), minutes, renews), min_size=1, max_size=3)
+        sizes=st.lists(st.tuples(covered, units, st.integers(1, 2), minutes, renews), min_size=1, max_size=3),
+        trial=trials,
     )
-    def begin(self, sizes):
+    def begin(self, sizes, trial):
         self.customers = {
             code: Customer.objects.create(code=code, name=code.title()) for code in ("acme", "globex")
         }
         self.use_at("acme", SERVICES[1], 0, 0, {IN: 1, OUT: 1})
         for services, units, days, minute, renews in sizes:
             self.buy_tokens_of("acme", services, units, "1", days, minute, later=DAY, renews=renews)
+        self.announce(trial)
 
     @rule(
         customer=customers, services=covered, units=units, weight=st.sampled_from(WEIGHTS),
@@ -198,6 +206,21 @@ class Histories(RuleBasedStateMachine):
                 bought -= 1
         assert bought == 0
         self.assert_one_method()
+
+    @rule(trial=trials)
+    def announce(self, trial):
+        customer, services, measures, minute, lasts = trial
+        begins = self.model.open * 60 + minute
+        for service in services:
+            expected = ModelTrial(service, customer, measures, begins, begins + lasts)
+            if self.model.announce(expected):
+                self.announce_trial(expected)
+
+    def announce_trial(self, trial):
+        customer = trial.customer and self.customers[trial.customer]
+        period = {"begins_at": at(trial.begins), "ends_at": at(trial.ends)}
+        for measure in trial.measures:
+            price(trial.service, measure, "0", kind=Kind.FREE_TRIAL, customer=customer, **period)
 
     @rule(calls=calls)
     def use(self, calls):

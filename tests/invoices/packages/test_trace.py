@@ -5,7 +5,9 @@ import pytest
 from accounts.models import Customer
 from invoices.drilldown.trace import records_of, trace_record
 from invoices.models import ChargeLine
-from tests.builders import at, close, record, report
+from pricing.models import BillingItem, Service
+from pricing.rules.kinds import Kind
+from tests.builders import at, close, price, record, report
 from tests.packages import buy, tokens_product, tpm_product
 from usage.ingest.reversals import reverse_record
 from usage.models import UsageRecord
@@ -15,8 +17,8 @@ pytestmark = pytest.mark.django_db
 IN, OUT = "input_tokens", "output_tokens"
 
 
-def use(event_id, minute, tokens_in, tokens_out=0, *, hour=0):
-    used = {IN: tokens_in, OUT: tokens_out, "occurred_at": at(minute, hour=hour)}
+def use(event_id, minute, tokens_in, tokens_out=0, *, hour=0, **fields):
+    used = {IN: tokens_in, OUT: tokens_out, "occurred_at": at(minute, hour=hour)} | fields
     record(report(event_id, **used), now=at(61, hour=hour))
 
 
@@ -107,4 +109,44 @@ def test_calls_of_a_tpm_package_are_traced_both_ways(acme):
     close(hour=1)
 
     assert traced("a") == {(IN, "SenseChat-5 TPM"): 60, (OUT, "SenseChat-5 TPM"): 10}
+    assert_both_ways_agree()
+
+
+def keep_trials(tokens):
+    """SenseChat-5 is free from 10 to 20 past, its input until 30 past, and used before, within and after."""
+    buy(Customer.objects.get(code="acme"), tokens_product("some", tokens), now=at(1))
+    for measure, minute in ((IN, 30), (OUT, 20)):
+        period = {"begins_at": at(10), "ends_at": at(minute)}
+        price("SenseChat-5", measure, "0", kind=Kind.FREE_TRIAL, **period)
+    for minute, event_id in ((5, "before"), (15, "free"), (25, "free input"), (35, "after"), (40, "last")):
+        use(event_id, minute, 20, 10)
+    close()
+
+
+@pytest.mark.parametrize("tokens", [1000, 70, 50, 30], ids=["lasts", "last", "free input", "before"])
+def test_calls_under_a_trial_are_traced_both_ways(acme, tokens):
+    keep_trials(tokens)
+
+    assert traced("free") == {(IN, None): 20, (OUT, None): 10}
+    assert_both_ways_agree()
+
+
+def test_reversed_calls_under_a_trial_are_traced_both_ways(acme):
+    keep_trials(70)
+    for event_id in ("before", "free", "free input", "after", "last"):
+        reverse(event_id)
+    close(hour=1)
+
+    assert_both_ways_agree()
+
+
+def test_images_beside_a_package_that_runs_out_are_traced_both_ways(acme):
+    service = Service.objects.get(name="SenseChat-5")
+    BillingItem.objects.create(service=service, measure="images")
+    price("SenseChat-5", "images", "0.5", begins_at=at(-60), unit_size=1)
+    buy(acme, tokens_product("some", 50), now=at(1))
+    for minute in (10, 20, 30):
+        use(f"at {minute}", minute, 20, 10, images=minute)
+    close()
+
     assert_both_ways_agree()

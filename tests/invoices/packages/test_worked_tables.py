@@ -11,7 +11,8 @@ from invoices.drilldown.trace import records_of
 from invoices.models import ChargeLine, PackageDraw
 from invoices.packages.purchase import plan_purchase
 from invoices.running.open_hours import read_open_hours
-from tests.builders import THE_HOUR, at, close, record, report
+from pricing.rules.kinds import Kind
+from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.packages import buy, tokens_product, tpm_product
 from tests.tables import table
 from usage.billing_hours import EPOCH, hour_of
@@ -22,6 +23,9 @@ RUNNING_OUT = table(
     "packages.md", "call at", "input", "output", "covered input", "covered output", "charged (RMB)"
 )
 TWO = table("packages.md", "bought at", "tokens", "valid for", "drawn")
+FREE = table(
+    "packages.md", "call at", "input", "output", "price of input", "price of output", "drawn", "left"
+)
 MONTHLY = table("packages.md", "package", "bought at", "tokens", "expires")
 CALLS = table("packages.md", "call at", "uses", "drawn")
 RESERVED = table("packages.md", "reserved", "units", "price of a unit a day", "days", "price (CNY)")
@@ -79,6 +83,29 @@ def test_of_two_packages_the_one_that_expires_sooner_is_drawn_first(acme):
     assert [drawn[package.pk] for package in packages] == [number(row[3]) for row in TWO]
 
 
+def test_calls_under_a_free_trial_draw_as_the_table_says(acme):
+    package = buy(acme, tokens_product(tokens=1000, services=["SenseChat"]), now=at(1))
+    for measure, until in (("input_tokens", 50), ("output_tokens", 40)):
+        period = {"begins_at": at(20), "ends_at": at(until)}
+        price("SenseChat", measure, "0", kind=Kind.FREE_TRIAL, **period)
+    for when, tokens_in, tokens_out, *_ in FREE:
+        used = {"input_tokens": int(tokens_in), "output_tokens": int(tokens_out)}
+        record(report(when, service="SenseChat", occurred_at=instant(when), **used))
+
+    close()
+
+    drawn: dict[str, int] = defaultdict(int)
+    kinds = {}
+    for line in ChargeLine.objects.all():
+        for one in records_of(line=line):
+            drawn[one.event_id] += one.quantity if line.package_id else 0
+            kinds[one.event_id, line.measure] = Kind(line.price_kind).label
+    assert [
+        (kinds[when, "input_tokens"], kinds[when, "output_tokens"], drawn[when]) for when, *_ in FREE
+    ] == [(*row[3:5], number(row[5])) for row in FREE]
+    assert PackageDraw.objects.get(package=package).left == number(FREE[-1][6])
+
+
 def test_packages_of_a_month_in_turn_are_drawn_as_one_that_is_reset(acme):
     names = {}
     for name, bought_at, tokens, expires_at in MONTHLY:
@@ -101,16 +128,16 @@ def test_packages_of_a_month_in_turn_are_drawn_as_one_that_is_reset(acme):
 
 def test_a_reservation_of_tpm_is_units_times_price_times_days(acme):
     planned: dict[str, Decimal] = defaultdict(Decimal)
-    for what, units, price, days, amount in RESERVED:
+    for what, units, unit_price, days, amount in RESERVED:
         tier, _, part = what.partition(", ")
         if not part:
             assert planned[tier] == number(amount)
             continue
-        terms = tpm_product(what, list_price=number(price))
+        terms = tpm_product(what, list_price=number(unit_price))
         plan = plan_purchase(customer=acme, terms=terms, units=int(units), periods=int(days), now=THE_HOUR)
         assert plan.amount == number(amount)
         planned[tier] += plan.amount
 
 
 def test_the_tables_are_read_whole():
-    assert [len(rows) for rows in (RUNNING_OUT, TWO, MONTHLY, CALLS, RESERVED)] == [3, 2, 3, 3, 6]
+    assert [len(rows) for rows in (RUNNING_OUT, TWO, FREE, MONTHLY, CALLS, RESERVED)] == [3, 2, 3, 3, 3, 6]

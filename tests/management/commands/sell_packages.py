@@ -1,4 +1,7 @@
-"""Puts quota packages on sale and makes each customer an owner who may buy them, for the fault harness."""
+"""Puts quota packages on sale and makes each customer an owner who may buy them, for the fault harness.
+
+Free trials come and go meanwhile, one of everybody's and one of the first customer's.
+"""
 
 import datetime as dt
 import json
@@ -9,12 +12,14 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.models import Customer, Member, MemberRole, User
 from pricing.changes.apply import apply_rows
-from pricing.changes.rows import ItemWeight, PackageRow
+from pricing.changes.rows import ItemWeight, PackageRow, PriceRow
 from pricing.models import PackageTerms
+from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.methods import BillingMethod
 from pricing.rules.validity import ValidityUnit
 from sensenova_billing.lib import clock
+from usage.models import HOUR
 
 # A web server whose clock is behind sells them too.
 SINCE = dt.timedelta(days=1)
@@ -47,6 +52,24 @@ def _tpm(product: str, service: str, *, begins_at: dt.datetime) -> PackageRow:
     )
 
 
+def _trial(
+    service: str, *, begins_at: dt.datetime, ends_at: dt.datetime, customer: str = ""
+) -> list[PriceRow]:
+    return [
+        PriceRow(
+            service=service,
+            measure=measure,
+            customer=customer,
+            kind=Kind.FREE_TRIAL,
+            unit_price=Decimal(0),
+            unit_size=1000,
+            begins_at=begins_at,
+            ends_at=ends_at,
+        )
+        for measure in (Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS)
+    ]
+
+
 class Command(BaseCommand):
     help = "Puts packages on sale, makes an owner of each customer, and prints the terms by product as JSON."
 
@@ -62,7 +85,7 @@ class Command(BaseCommand):
         now = clock.now()
         on_sale: dict[str, Any] = {"begins_at": now - SINCE}
         output = ItemWeight(service="SenseChat-5", measure=Measure.OUTPUT_TOKENS, weight=Decimal("2.5"))
-        rows = [
+        rows: list[PackageRow | PriceRow] = [
             _tokens("small", 60_000, "SenseChat-5", **on_sale),
             _tokens("weighed", 150_000, "SenseChat-5", weights=(output,), **on_sale),
             _tokens("both", 400_000, "SenseChat-5", "SenseChat-Turbo", **on_sale),
@@ -70,6 +93,9 @@ class Command(BaseCommand):
             _tpm("SenseChat-5 TPM", "SenseChat-5", **on_sale),
             _tpm("SenseChat-Turbo TPM", "SenseChat-Turbo", **on_sale),
         ]
+        first = options["codes"][0]
+        rows += _trial("SenseChat-Turbo", begins_at=now + 4 * HOUR, ends_at=now + 16.5 * HOUR)
+        rows += _trial("SenseChat-5", begins_at=now + 10 * HOUR, ends_at=now + 60 * HOUR, customer=first)
         apply_rows(rows=rows, by=BY, reason="To be bought.", now=now)
         terms = PackageTerms.objects.values_list("product__name", "pk")
         self.stdout.write(json.dumps(dict(terms)))
