@@ -1,7 +1,7 @@
 -- Notes on the bills just made what they give back to packages and draw on them. A statement of its own: within that of
 -- the bills the planner takes them for one.
 WITH $weights, ran_out AS (
-    SELECT * FROM json_to_recordset(%(ran_out)s::json)
+    SELECT * FROM json_to_recordset(%(run_out)s::json)
                AS (package bigint, at timestamptz, event_id text, measure text, quantity bigint)
 ), given_back AS (
     SELECT * FROM json_to_recordset(%(returned)s::json) AS (package bigint, tokens numeric)

@@ -8,13 +8,14 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Case, CharField, DecimalField, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, DecimalField, F, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext_noop
 
 from accounts.models import Customer
 from invoices.models import (
     DRAW_PLACES,
+    USED_UP,
     PackageCredit,
     PackageDraw,
     PackagePurchase,
@@ -126,9 +127,7 @@ def packages_at(at: dt.datetime) -> QuerySet[Any]:
     draws = PackageDraw.objects.filter(package=OuterRef("pk"))
     latest = draws.order_by("-id").values("left")[:1]
     # The last hour of one that is used up is that in which its bill was sealed.
-    last = draws.filter(Q(left=0) | Q(ran_out_at__isnull=False), is_return=False).values("bill__sealed_in")[
-        :1
-    ]
+    last = draws.filter(USED_UP).values("bill__sealed_in")[:1]
     tokens = Cast("tokens", output_field=_TOKENS)
     return (
         QuotaPackage.objects.select_related("customer", "purchase", "renewal__renewed_by", "refund", "credit")

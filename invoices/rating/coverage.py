@@ -93,26 +93,11 @@ class Coverage:
         return {
             "in_play": _json({"package": one, "position": places.get(one)} for one in self.packages),
             "run_out": _json(
-                {
-                    "customer": one.customer,
-                    "position": place,
-                    "at": one.at.isoformat(),
-                    "event_id": one.event_id,
-                }
+                {**one._asdict(), "position": place, "at": one.at.isoformat()}
                 for place, one in enumerate(by_call)
             ),
             "returned": _tokens(self.returned),
             "divided": _json(part for call in self.divided.values() for part in self._parts(call)),
-            "ran_out": _json(
-                {
-                    "package": one.package,
-                    "at": one.at.isoformat(),
-                    "event_id": one.event_id,
-                    "measure": one.measure,
-                    "quantity": one.quantity,
-                }
-                for one in by_call
-            ),
         }
 
     def _covered(self, package: int, call: DividedCall, rest: Quantities) -> Quantities:

@@ -127,16 +127,12 @@ def _require_refundable(status: PackageStatus, *, now: dt.datetime) -> None:
         raise RefundRefused(gettext("Packages are not refunded."))
     if status.refund is not None:
         raise RefundRefused(gettext("This package is refunded already."))
-    if not status.is_current or status.left == 0 or _has_run_out(status):
+    if not status.is_current or status.last_hour is not None:
         raise RefundRefused(gettext("This package has ended: nothing is left of it."))
     days = settings.PACKAGE_REFUND_DAYS
     if now >= status.purchase.bought_at + dt.timedelta(days=days):
         reason = gettext("A package is refunded within %(days)s days of its purchase, which are over.")
         raise RefundRefused(reason % {"days": days})
-
-
-def _has_run_out(status: PackageStatus) -> bool:
-    return status.package.draws.filter(ran_out_at__isnull=False).exists()
 
 
 def _plan(status: PackageStatus, *, hour: dt.datetime) -> RefundPlan:
