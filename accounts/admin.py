@@ -48,6 +48,10 @@ class MemberInline(TabularInline):
     verbose_name = "member"
     verbose_name_plural = "members: they see this customer's usage and bills; owners buy packages too"
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the names of both, read at once."""
+        return super().get_queryset(request).select_related("user", "customer")
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Members are added, not turned into other people."""
         return False

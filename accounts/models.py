@@ -11,7 +11,6 @@ import datetime as dt
 import json
 from importlib import import_module
 from typing import Any, ClassVar
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -24,15 +23,17 @@ from django.db.models import F, Func, Q
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from sensenova_billing.lib.local_time import time_zones
 from sensenova_billing.lib.names import validate_name
 
 
 def validate_time_zone(name: str) -> None:
     """Refuse a name that the time zone database does not know."""
-    if name not in available_timezones():
+    if name not in time_zones():
         raise ValidationError(_("%(name)s is not a time zone, such as Asia/Shanghai."), params={"name": name})
 
 
@@ -131,6 +132,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @cached_property
+    def own_customers(self) -> "list[Customer]":
+        """The customers for which the person acts, each with its `own_role`; read once a request."""
+        own = Customer.objects.filter(members__user=self)
+        return list(own.annotate(own_role=F("members__role")))
 
 
 class Session(AbstractBaseSession):

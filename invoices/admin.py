@@ -63,13 +63,13 @@ for model, with_buttons in (
 class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every closed hour with what was billed in it."""
 
-    list_display = ("hour_utc", "closed_at", "records", "bills", "parked", "amount", "seal_begins")
+    list_display = ("hour_utc", "closed_at", "records", "bills_link", "parked", "amount", "seal_begins")
     list_select_related = ("seal",)
     list_per_page = 48
     fields = (
-        "hour_utc", "closed_at", "records", "bills", "lines", "parked", "amount", "seal_in_full", "previous",
-    )  # fmt: skip
-    show_full_result_count = False
+        *("hour_utc", "closed_at", "records", "bills_link", "lines", "parked", "amount"),
+        *("seal_in_full", "previous"),
+    )
 
     @display(description="hour (UTC)", ordering="hour")
     def hour_utc(self, closed: BillingHour) -> str:
@@ -82,7 +82,7 @@ class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         return grouped(closed.seal.records)
 
     @display(description="bills", ordering="seal__bills")
-    def bills(self, closed: BillingHour) -> str:
+    def bills_link(self, closed: BillingHour) -> str:
         """How many, with a link to them."""
         return _those_of(closed, "invoices_hourlybill", closed.seal.bills)
 
@@ -206,7 +206,6 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_select_related = ("customer",)
     search_fields = ("number", "customer_code", "customer_name")
     list_per_page = 50
-    show_full_result_count = False
     fields = (
         "number", "customer_link", "hour_link", "records_text", "rounded", "amount_text", "issued_text",
         "sealed_text",

@@ -13,7 +13,8 @@ the next closing issue that bill. What was billed wrongly is corrected by lines 
 the lines they correct: a *reversal* credits records; a *re-rating* credits quantities at the price that was
 charged and rebills them at another. A *verification* is the result of computing all of it once more.
 
-What an open hour of many records comes to is summed up as a *running hour*, so that pages need not read them.
+What an open hour of many records or a large amount comes to is summed up as a *running hour*, so that pages
+and alarms need not read them.
 
 *Metadata usage* is what calls with a value in their metadata, such as a project, have of a charge line.
 
@@ -676,17 +677,6 @@ class Release(models.Model):
         return f"{self.parked}, released"
 
 
-class OpenHourLook(models.Model):
-    """When an open hour was last rated for its alarms, and how long that took."""
-
-    hour = models.DateTimeField(primary_key=True)
-    looked_at = models.DateTimeField()
-    took = models.DurationField()
-
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H:%M} UTC"
-
-
 class OpenHourAlarm(models.Model):
     """A customer's open hour that would be parked as it stands; raised and mailed once."""
 
@@ -716,7 +706,7 @@ class OpenHourAlarm(models.Model):
 
 
 class RunningHour(models.Model):
-    """What a customer's open hour with many records came to when it was last summed up."""
+    """What a customer's open hour with many records or a large amount came to when it was last summed up."""
 
     pk = models.CompositePrimaryKey("customer_id", "hour")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")

@@ -32,16 +32,12 @@ def close_due_hours() -> None:
 
 
 @shared_task
-def watch_open_hours() -> None:
-    """Raise alarms for open hours far beyond the usual."""
-    for alarm in open_hours.watch_open_hours(now=database_now()):
-        logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
-
-
-@shared_task
 def refresh_running_hours() -> None:
-    """Sum up open hours with many records."""
-    refresh.refresh_running_hours(now=database_now())
+    """Sum up open hours with many records or amounts, and raise alarms for those far beyond the usual."""
+    now = database_now()
+    refresh.refresh_running_hours(now=now)
+    for alarm in open_hours.watch_open_hours(now=now):
+        logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
 
 
 @shared_task

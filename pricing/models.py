@@ -624,6 +624,10 @@ class TermsWeight(models.Model):
         return f"{self.billing_item}: {self.weight.normalize():f}"
 
 
+# Of terms, with the names of what they weigh.
+WEIGHTS = Prefetch("weights", TermsWeight.objects.select_related("billing_item__service"))
+
+
 class QuotaPackage(models.Model):
     """Tokens or TPM that a customer bought ahead: what it covers, copied from the terms, and how long."""
 

@@ -315,8 +315,8 @@ PARK_UNUSUAL_FROM = env.decimal("PARK_UNUSUAL_FROM", default=Decimal(1000))
 # With PostgreSQL's own 4 MB an hour of millions of records would be sorted on disk.
 CLOSING_WORK_MEM = env.str("CLOSING_WORK_MEM", default="256MB")
 
-# Open hours with more records of a customer are summed up every minute (invoices/running/refresh.py); pages
-# show that sum, and rate the records of smaller ones at each look.
+# Open hours with more records of a customer, or that may be parked for their amount, are summed up every
+# minute (invoices/running/refresh.py); pages show that sum, and rate the records of others at each look.
 RATED_LIVE_RECORDS = env.int("RATED_LIVE_RECORDS", default=5000)
 
 # By the values of these names in the metadata of calls, customers see their usage
@@ -405,11 +405,6 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
         "options": {"expires": 55},  # a late ring is of no use: the next one does the same
-    },
-    "watch open hours": {
-        "task": "invoices.tasks.watch_open_hours",
-        "schedule": 60.0,
-        "options": {"expires": 55},
     },
     "refresh running hours": {
         "task": "invoices.tasks.refresh_running_hours",

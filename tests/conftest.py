@@ -22,7 +22,7 @@ from xdist.scheduler import LoadFileScheduling
 from accounts.api_keys import keys
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Member, MemberRole, User
-from invoices.monitoring import customer_revenue
+from invoices.monitoring import alarms, customer_revenue
 from pricing.catalogue.initial import load_catalogue
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
@@ -268,6 +268,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "_KEY_CACHE", {})
     monkeypatch.setattr(counters, "REFUSALS", RefusalCounters())
     choice._redis_or_postgres.cache_clear()
+    alarms._COUNTED.clear()
     customer_revenue._as_of.cache_clear()
 
 

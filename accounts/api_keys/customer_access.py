@@ -28,7 +28,13 @@ def customers_of_person(*, person: Any) -> QuerySet[Customer]:
 
 def customer_of_person(*, person: Any, code: str) -> Customer:
     """Return the customer of this code if the person may read its pages; raise Http404 if not."""
-    return _only(customers_of_person(person=person), code)
+    found: Customer | None = next((one for one in person.own_customers if one.code == code), None)
+    if found is not None:
+        return found
+    view = current_view(person=person, now=clock.now())
+    if view is None or view.customer.code != code:
+        raise Http404
+    return view.customer
 
 
 def is_owner(*, person: Any, customer: Customer) -> bool:
@@ -57,12 +63,8 @@ def customer_of_key(*, key: ServiceKey, code: str) -> Customer:
     codes = customer_codes(key=key)
     if codes is not None and code not in codes:
         raise Http404
-    return _only(Customer.objects.all(), code)
-
-
-def _only(customers: QuerySet[Customer], code: str) -> Customer:
     # No code holds a NUL, and PostgreSQL takes no parameter with one.
-    found = None if "\0" in code else customers.filter(code=code).first()
+    found = None if "\0" in code else Customer.objects.filter(code=code).first()
     if found is None:
         raise Http404
     return found

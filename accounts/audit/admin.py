@@ -11,7 +11,6 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.paginator import InfinitePaginator
 
 from accounts.audit.audited_admin import history_url
 from accounts.audit.entries import (
@@ -64,8 +63,6 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     search_fields = ("row", "by")
     search_help_text = _("The number of a row, or the whole e-mail address of its author.")
     list_per_page = 50
-    paginator = InfinitePaginator
-    show_full_result_count = False
     fields = ("at_text", "by_link", "reason", "what", "action_label", "row_link")
     change_form_outer_after_template = "admin/audit_entry.html"
 

@@ -1,13 +1,14 @@
 """The audit trail in words: which tables are under audit, what an entry is about, what it changed."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, models
+from django.db.models import F, Value
+from django.db.models.functions import Cast, JSONObject
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop
 
@@ -67,7 +68,7 @@ def model_of(table: str) -> type[models.Model] | None:
 
 
 def rows_in_words(entries: Collection[AuditEntry]) -> dict[int, str]:
-    """Return for each entry what its row is called now, or was called; reads each table once."""
+    """Return for each entry what its row is called now, or was called; reads all tables by one statement."""
     keys = {entry.pk: _keys(entry) for entry in entries}
     names = _names([key for several in keys.values() for key in several])
     gone = _names_of_gone([entry for entry in entries if not any(key in names for key in keys[entry.pk])])
@@ -98,7 +99,8 @@ def changes_of(entry: AuditEntry) -> list[ColumnChange]:
 
     def words(values: dict[str, Any], column: str) -> str:
         text = _in_words(values.get(column), fields.get(column))
-        name = names.get(keys.get((column, str(values.get(column)))))
+        key = keys.get((column, str(values.get(column))))
+        name = names.get(key) if key else None
         return gettext("%(name)s (number %(key)s)") % {"name": name, "key": text} if name else text
 
     return [
@@ -169,35 +171,67 @@ def _keys(entry: AuditEntry) -> list[RowKey]:
     ]
 
 
-def _names(keys: Iterable[Any]) -> dict[Any, str]:
-    wanted: dict[Any, set[str]] = defaultdict(set)
+def _names(keys: Iterable[RowKey]) -> dict[RowKey, str]:
+    return {key: str(row) for key, row in _read_rows(keys).items()}
+
+
+def _read_rows(keys: Iterable[RowKey]) -> dict[RowKey, models.Model]:
+    """Return rows of any tables, with those to which they refer, by one statement."""
+    wanted: dict[type[models.Model], set[str]] = defaultdict(set)
     for model, row in keys:
         wanted[model].add(row)
-    return {
-        (model, str(found.pk)): str(found)
-        for model, rows in wanted.items()
-        for found in model._base_manager.select_related(*_paths(model)).filter(pk__in=rows)
-    }
+    parts = [
+        model._base_manager.filter(pk__in=rows).order_by().values_list(Value(place), _as_json(model))
+        for place, (model, rows) in enumerate(wanted.items())
+    ]
+    if not parts:
+        return {}
+    found = [_from_json([*wanted][place], held) for place, held in parts[0].union(*parts[1:], all=True)]
+    return {(type(row), str(row.pk)): row for row in found}
 
 
-def _paths(model: type[models.Model], depth: int = 2) -> list[str]:
-    """Return the foreign keys from here, and theirs: names of rows are made of names of others."""
-    foreign = [field for field in model._meta.concrete_fields if isinstance(field, models.ForeignKey)]
-    paths = [field.name for field in foreign]
-    if depth > 1:
-        paths += [f"{one.name}__{path}" for one in foreign for path in _paths(one.related_model, depth - 1)]
-    return paths
+def _as_json(model: type[models.Model], path: str = "", depth: int = 2) -> JSONObject:
+    """Return the columns of a row, and under the name of a foreign key those of the row that it refers to.
+
+    Names of rows are made of names of others.
+    """
+    columns: dict[str, Any] = {}
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.BinaryField):
+            continue  # of no name, and no JSON
+        # A number in JSON would be read as a float.
+        column: Any = F(f"{path}{field.attname}")
+        columns[field.attname] = (
+            Cast(column, models.TextField()) if isinstance(field, models.DecimalField) else column
+        )
+        if depth and isinstance(field, models.ForeignKey):
+            columns[field.name] = _as_json(field.related_model, f"{path}{field.name}__", depth - 1)
+    return JSONObject(**columns)
+
+
+def _from_json(model: type[models.Model], held: dict[str, Any]) -> models.Model:
+    fields: list[Any] = [field for field in model._meta.concrete_fields if field.attname in held]
+    row = model(**{field.attname: field.to_python(held[field.attname]) for field in fields})
+    for field in fields:
+        if field.name != field.attname and field.name in held and held[field.attname] is not None:
+            setattr(row, field.name, _from_json(field.related_model, held[field.name]))
+    return row
 
 
 def _names_of_gone(entries: list[AuditEntry]) -> dict[int, str]:
     """Return what rows that are gone were called: the name that the row's last values give."""
-    rebuilt: dict[type[models.Model], list[models.Model]] = defaultdict(list)
     rows = {entry.pk: row for entry in entries if (row := _rebuilt(entry)) is not None}
-    for row in rows.values():
-        rebuilt[type(row)].append(row)
-    for model, several in rebuilt.items():
-        models.prefetch_related_objects(several, *_paths(model))
-    return {entry.pk: _name_of_gone(rows.get(entry.pk)) or _called(entry) for entry in entries}
+    referred = _read_rows(key for row in rows.values() for key in _references(row).values())
+    return {entry.pk: _name_of_gone(rows.get(entry.pk), referred) or _called(entry) for entry in entries}
+
+
+def _references(row: models.Model) -> dict[str, RowKey]:
+    """Return the keys of the rows that a row refers to, by field."""
+    return {
+        field.name: (field.related_model, str(key))
+        for field in row._meta.concrete_fields
+        if isinstance(field, models.ForeignKey) and (key := getattr(row, field.attname)) is not None
+    }
 
 
 def _rebuilt(entry: AuditEntry) -> models.Model | None:
@@ -208,11 +242,14 @@ def _rebuilt(entry: AuditEntry) -> models.Model | None:
     return model(**{field.attname: field.to_python(held[field.column]) for field in fields})
 
 
-def _name_of_gone(row: models.Model | None) -> str:
-    try:
-        return str(row) if row is not None else ""
-    except ObjectDoesNotExist:
-        return ""  # what it referred to is gone as well
+def _name_of_gone(row: models.Model | None, referred: Mapping[RowKey, models.Model]) -> str:
+    if row is None:
+        return ""
+    for name, key in _references(row).items():
+        if key not in referred:
+            return ""  # what it referred to is gone as well
+        setattr(row, name, referred[key])
+    return str(row)
 
 
 def _called(entry: AuditEntry) -> str:

@@ -1,15 +1,14 @@
 """Forms of a customer's settings and of a person's own."""
 
-from zoneinfo import available_timezones
-
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer, Language, User
+from sensenova_billing.lib.local_time import time_zones
 from sensenova_billing.lib.names import is_fit_for_a_name
 
 # Suggested; any other that the time zone database knows is taken too.
-TIME_ZONES = sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
+TIME_ZONES = sorted(name for name in time_zones() if "/" in name and not name.startswith("Etc/"))
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]

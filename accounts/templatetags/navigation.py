@@ -4,7 +4,6 @@ import datetime as dt
 from typing import Any
 
 from django import template
-from django.db.models import F
 
 from accounts.models import FINANCE_ROLES, Customer, User
 
@@ -14,10 +13,8 @@ register = template.Library()
 @register.simple_tag
 def customers_of(person: Any) -> list[Customer]:
     """Return the customers for which this person acts; none without a sign-in."""
-    if not isinstance(person, User):  # not signed in, or the page is rendered without a request
-        return []
-    own = Customer.objects.filter(members__user=person)
-    return list(own.annotate(own_role=F("members__role")))
+    # Another is not signed in, or the page is rendered without a request.
+    return person.own_customers if isinstance(person, User) else []
 
 
 @register.filter

@@ -19,7 +19,6 @@ class VerificationAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
     list_display = ("verified_text", "span", "state", "findings_text", "hours", "records_text", "took_text")
     list_per_page = 50
-    show_full_result_count = False
     fields = (
         "verified_text", "span", "state", "findings_text", "first_found", "hours", "records_text",
         "bills_text", "lines_text", "took_text", "seal_text",

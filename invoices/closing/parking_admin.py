@@ -59,7 +59,6 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_select_related = ("release",)
     search_fields = ("code", "reason")
     list_per_page = 50
-    show_full_result_count = False
     fields = (
         "customer_link", "hour_link", "reason", "records_text", "amount_text", "parked_text", "state",
         "what_is_done",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +19,7 @@ from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
-from usage.billing_hours import last_closed_hour
+from usage.models import BillingHour
 
 CUSTOMERS_SHOWN = 100
 
@@ -40,7 +40,6 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_select_related = ("price__billing_item__service", "price__customer", "customer")
     search_fields = ("price__billing_item__service__name", "reason", "ordered_by")
     list_per_page = 20  # each sums the corrections of an hour's bills
-    show_full_result_count = False
     fields = (
         "price", "span", "corrected", "for_whom", "reason", "ordered_by", "ordered_text", "billing_hour_text",
         "effect",
@@ -55,7 +54,9 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """With what its lines come to. They are found by the hour of their bills: no index leads to them."""
         lines = ChargeLine.objects.filter(rerating=OuterRef("pk"), bill__hour=OuterRef("billing_hour"))
         total = lines.order_by().values("rerating").annotate(total=Sum("amount")).values("total")
-        return super().get_queryset(request).annotate(total=Subquery(total))
+        closed = BillingHour.objects.filter(hour=OuterRef("billing_hour"))
+        reratings = super().get_queryset(request).annotate(total=Subquery(total), is_billed=Exists(closed))
+        return reratings.select_related(*self.list_select_related)
 
     @display(description="ordered (UTC)", ordering="ordered_at")
     def ordered_text(self, rerating: Rerating) -> str:
@@ -87,7 +88,7 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """What all its lines come to, or when there will be any."""
         if rerating.total is not None:
             return exact(rerating.total)
-        if _is_billed(rerating):
+        if rerating.is_billed:
             return "nothing was left to correct"
         return f"comes with the closing of {rerating.billing_hour:%Y-%m-%d %H:%M}"
 
@@ -98,9 +99,8 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         rerating = self.get_object(request, object_id)
         context = {}
         if rerating is not None:
-            is_billed = _is_billed(rerating)
-            effects = _billed_effects(rerating) if is_billed else _previewed(rerating)
-            context = {"preview": _table(effects), "is_billed": is_billed}
+            effects = _billed_effects(rerating) if rerating.is_billed else _previewed(rerating)
+            context = {"preview": _table(effects), "is_billed": rerating.is_billed}
         answer: HttpResponse = super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -146,11 +146,6 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         self.log_addition(request, made, f"Ordered: {made.reason}")
         messages.success(request, f"Ordered: it is on the bills of {made.billing_hour:%Y-%m-%d %H:%M} UTC.")
         return made
-
-
-def _is_billed(rerating: Rerating) -> bool:
-    last = last_closed_hour()
-    return last is not None and rerating.billing_hour <= last
 
 
 def _previewed(rerating: Rerating) -> list[ReratingEffect]:

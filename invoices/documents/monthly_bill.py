@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from invoices.documents.months import Month
 from invoices.documents.parties import Party, buyer_of, seller
 from invoices.documents.payable import Payable, payable_of
-from invoices.models import HourlyBill
+from invoices.drilldown.bill_lists import BillRow
 from pricing.rules.amounts import exact_sum
 from pricing.rules.kinds import Kind
 from pricing.words import kind_name, list_text
@@ -65,7 +65,7 @@ class MonthlyBill:
     seller: Party
     buyer: Party
     items: list[ItemSum]
-    bills: list[HourlyBill]
+    bills: list[BillRow]
     payable: Payable
     billed_until: dt.datetime
     hours_under_review: int
@@ -80,7 +80,7 @@ class MonthlyBill:
 def monthly_bill(*, month: Month, now: dt.datetime) -> MonthlyBill:
     """Return the bill of a customer's month, as far as it is billed."""
     billed_until = month.billed_until()  # first: an hour that closes meanwhile is in the rest
-    bills = list(month.bills())
+    bills = month.bills()
     return MonthlyBill(
         month=month,
         seller=seller(),
@@ -94,7 +94,7 @@ def monthly_bill(*, month: Month, now: dt.datetime) -> MonthlyBill:
     )
 
 
-def _items(bills: list[HourlyBill]) -> list[ItemSum]:
+def _items(bills: list[BillRow]) -> list[ItemSum]:
     with connection.cursor() as cursor:
         cursor.execute(_SUM_ITEMS, {"bills": [bill.pk for bill in bills]})
         return [ItemSum(*row) for row in cursor.fetchall()]

@@ -9,9 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef
 
 from accounts.models import Customer
+from invoices.drilldown.bill_lists import BillRow, Selection
 from invoices.models import HourlyBill, ParkedHour
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.local_time import start_of_day
@@ -49,10 +50,10 @@ class Month:
         """Its last day."""
         return _shifted(self.first_day, 1) - dt.timedelta(days=1)
 
-    def bills(self) -> QuerySet[HourlyBill]:
+    def bills(self) -> list[BillRow]:
         """Return its hourly bills, oldest first."""
-        bills = HourlyBill.objects.filter(customer=self.customer)
-        return bills.filter(hour_id__gte=self.begin, hour_id__lt=self.end).order_by("hour_id")
+        selection = Selection(self.customer, first_day=self.first_day, last_day=self.last_day)
+        return [BillRow(*row) for row in selection.rows(selection.bills().reverse())]
 
     def hours_under_review(self) -> int:
         """Return how many of its hours are parked and not billed yet."""

@@ -60,6 +60,7 @@ class Selection:
             "issued_at",
             "shown_records",
             "shown_amount",
+            "pk",
         )
 
     def lines(self) -> QuerySet[Any]:
@@ -83,6 +84,7 @@ class BillRow(NamedTuple):
     issued_at: dt.datetime
     records: int
     amount: Decimal
+    pk: int
 
 
 def in_order_of_page(lines: QuerySet[ChargeLine], *before: str) -> QuerySet[Any]:

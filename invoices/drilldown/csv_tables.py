@@ -42,7 +42,7 @@ def bill_rows(selection: Selection) -> Iterator[list[Cell]]:
         yield bill_row(BillRow(*row), zone=zone, service=service)
 
 
-def bill_row(bill: BillRow | HourlyBill, *, zone: ZoneInfo, service: str = "all") -> list[Cell]:
+def bill_row(bill: BillRow, *, zone: ZoneInfo, service: str = "all") -> list[Cell]:
     """Return the row of a bill, as far as it charges for this service."""
     return [
         *(bill.number, bill.customer_code, bill.customer_name),
@@ -70,7 +70,7 @@ def line_rows(lines: Iterable[Any], *, time_zone: str) -> Iterator[list[Cell]]:
         ]
 
 
-def lines_of_bills(bills: Iterable[HourlyBill], *, time_zone: str) -> Iterator[list[Cell]]:
+def lines_of_bills(bills: Iterable[BillRow], *, time_zone: str) -> Iterator[list[Cell]]:
     """Yield a row for each charge line of these bills, newest bill first."""
     lines = ChargeLine.objects.filter(bill__in=[bill.pk for bill in bills])
     ordered = in_order_of_page(lines, "-bill__hour_id").iterator(chunk_size=_BATCH)

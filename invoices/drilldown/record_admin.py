@@ -14,12 +14,9 @@ from django.views.decorators.cache import never_cache
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.drilldown.forms import FindRecordForm
-from invoices.drilldown.trace import BillingState, trace_record
-from invoices.models import HourlyBill, ParkedHour
+from invoices.drilldown.trace import BillingState, RecordTrace, trace_record
 from invoices.templatetags.amounts import exact, grouped, instant_text, quantities
-from pricing.models import Service
 from sensenova_billing.lib import clock
-from usage.billing_hours import last_closed_hour
 from usage.ingest.errors import AlreadyReversed, NotReversible
 from usage.ingest.reversals import reason_of, reverse_record
 from usage.models import UsageRecord
@@ -30,7 +27,8 @@ from usage.models import UsageRecord
 def usage_record(request: HttpRequest) -> HttpResponse:
     """Find one record, show where it is billed, and reverse it for a reason."""
     search_form = FindRecordForm(request.GET or None)
-    record = _find(search_form)
+    found = _find(search_form)
+    record = found.record if found else None
     may_reverse = request.user.has_perm("usage.add_usagerecord")
     form = ReasonForm(request.POST or None)
     if (
@@ -49,13 +47,13 @@ def usage_record(request: HttpRequest) -> HttpResponse:
         "form": form,
         "may_reverse": may_reverse,
         "lines_url": _lines_url(request, record),
-        **(_facts_of(record) if record else {}),
-        **(_credit_of(record) if record and may_reverse and record.reverses is None else {}),
+        **(_facts_of(found) if found else {}),
+        **(_credit_of(found) if found and may_reverse else {}),
     }
     return render(request, "admin/usage_record.html", context)
 
 
-def _find(search_form: FindRecordForm) -> UsageRecord | None:
+def _find(search_form: FindRecordForm) -> RecordTrace | None:
     if not search_form.is_valid():
         return None
     code, event_id = search_form.cleaned_data["customer"], search_form.cleaned_data["event_id"]
@@ -63,12 +61,10 @@ def _find(search_form: FindRecordForm) -> UsageRecord | None:
     if customer is None:
         search_form.add_error("customer", "There is no such customer.")
         return None
-    record = (
-        UsageRecord.objects.select_related("customer").filter(customer=customer, event_id=event_id).first()
-    )
-    if record is None:
+    found = trace_record(customer=customer, event_id=event_id)
+    if found is None:
         search_form.add_error("event_id", f"{code} has no record of this id.")
-    return record
+    return found
 
 
 def _reverse(request: HttpRequest, record: UsageRecord, form: ReasonForm) -> bool:
@@ -93,36 +89,34 @@ def _reverse(request: HttpRequest, record: UsageRecord, form: ReasonForm) -> boo
     return True
 
 
-def _facts_of(record: UsageRecord) -> dict[str, Any]:
+def _facts_of(found: RecordTrace) -> dict[str, Any]:
     """Return what the page says of a record and of what reverses it."""
-    records = UsageRecord.objects.select_related("customer").filter(customer=record.customer)
-    reversal = records.filter(reverses=record.event_id).first()
     return {
-        "facts": _facts(record),
-        "reversal": reversal,
-        "reversal_facts": _facts(reversal) if reversal else [],
+        "facts": _facts(found),
+        "reversal": found.reversal.record if found.reversal else None,
+        "reversal_facts": _facts(found.reversal) if found.reversal else [],
     }
 
 
-def _credit_of(record: UsageRecord) -> dict[str, str]:
+def _credit_of(found: RecordTrace) -> dict[str, str]:
     """Return what a reversal would credit, where that is known: the record is on a bill."""
-    trace = trace_record(customer=record.customer, event_id=record.event_id)
-    if trace is None or trace.billing_state != BillingState.BILLED:
+    if found.record.reverses is not None or found.billing_state != BillingState.BILLED:
         return {}
-    return {"credit": exact(-trace.amount)}
+    return {"credit": exact(-found.amount)}
 
 
-def _facts(record: UsageRecord) -> list[tuple[str, str]]:
+def _facts(found: RecordTrace) -> list[tuple[str, str]]:
+    record = found.record
     facts = [
         ("Customer", _link("admin:accounts_customer_change", record.customer_id, record.customer.code)),
         ("Event id", _record_link(record, record.event_id)),
-        ("Service", str(Service.objects.filter(pk=record.service_id).first() or "unknown")),
+        ("Service", str(record.service)),
         ("Used at (UTC)", instant_text(record.occurred_at)),
         ("Received at (UTC)", instant_text(record.received_at)),
         *((measure.label, grouped(quantity)) for measure, quantity in quantities(record)),
         ("Outcome", record.get_outcome_display() if record.outcome else "completed"),
         ("Billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"),
-        ("Bill", _bill_of(record)),
+        ("Bill", _bill_of(found)),
     ]
     if record.reverses is None:
         return [*facts, *(record.metadata or {}).items()]
@@ -134,15 +128,13 @@ def _facts(record: UsageRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _bill_of(record: UsageRecord) -> str:
-    where = {"customer_id": record.customer_id, "hour_id": record.billing_hour}
-    if bill := HourlyBill.objects.filter(**where).first():
-        return _link("admin:invoices_hourlybill_change", bill.pk, bill.number)
-    if parked := ParkedHour.objects.filter(**where).first():
-        return _link("admin:invoices_parkedhour_change", parked.pk, "none: the hour is parked")
-    last = last_closed_hour()
-    is_closed = last is not None and record.billing_hour <= last
-    return "none" if is_closed else "none yet: it comes when the hour closes"
+def _bill_of(found: RecordTrace) -> str:
+    if found.bill:
+        return _link("admin:invoices_hourlybill_change", found.bill.pk, found.bill.number)
+    if found.parked:
+        return _link("admin:invoices_parkedhour_change", found.parked.pk, "none: the hour is parked")
+    is_open = found.billing_state == BillingState.OPEN
+    return "none yet: it comes when the hour closes" if is_open else "none"
 
 
 def _link(route: str, key: Any, words: str) -> str:

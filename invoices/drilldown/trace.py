@@ -182,53 +182,97 @@ class RecordTrace:
 
 def trace_record(*, customer: Customer, event_id: str) -> RecordTrace | None:
     """Return where this record is billed and how that was corrected; None if there is no such record."""
-    record = UsageRecord.objects.select_related("service").filter(pk=(customer.pk, event_id)).first()
+    last_closed = last_closed_hour()  # first: an hour that closes meanwhile has its bill below
+    of_customer = UsageRecord.objects.select_related("service", "customer").filter(customer=customer)
+    found = {one.event_id: one for one in of_customer.filter(Q(event_id=event_id) | Q(reverses=event_id))}
+    record = found.pop(event_id, None)
     if record is None:
         return None
-    reversal = None
-    if record.reverses is None:
-        reversing = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
-        reversal = _trace(record=reversing, reversal=None) if reversing else None
-    return _trace(record=record, reversal=reversal)
+    reversing = next(iter(found.values()), None)
+    original = record if record.reverses is None else of_customer.get(event_id=record.reverses)
+    books = _read_books(original=original, reversal=reversing or record, last_closed=last_closed)
+    reversal = _trace(record=reversing, reversal=None, books=books) if reversing else None
+    return _trace(record=record, reversal=reversal, books=books)
 
 
-def _trace(*, record: UsageRecord, reversal: RecordTrace | None) -> RecordTrace:
-    last_closed = last_closed_hour()  # first: an hour that closes meanwhile has its bill below
-    place = {"customer": record.customer_id, "hour": record.billing_hour}
-    bill = HourlyBill.objects.filter(**place).first()
-    parked = None if bill else ParkedHour.objects.filter(**place).first()
-    prices = _prices_at(record)
-    own_prices = {price.billing_item.measure for price in prices}
+@dataclass(frozen=True)
+class _Books:
+    """What is read at once of a record and of its reversal, which is priced at the same instant."""
+
+    original: UsageRecord
+    last_closed: dt.datetime | None
+    bills: dict[dt.datetime, HourlyBill]
+    parked: dict[dt.datetime, ParkedHour]
+    chain: Chain
+    own_prices: set[str]
+    lines: list[ChargeLine]
+
+
+def _read_books(*, original: UsageRecord, reversal: UsageRecord, last_closed: dt.datetime | None) -> _Books:
+    hours = {original.billing_hour, reversal.billing_hour}
+    of_customer = {"customer": original.customer_id, "hour__in": hours}
+    bills = {bill.hour_id: bill for bill in HourlyBill.objects.filter(**of_customer)}
+    is_complete = hours == bills.keys()
+    parked = () if is_complete else ParkedHour.objects.filter(**of_customer)
+    usage_hour = hour_of(original.occurred_at)
+    billed = bills.get(original.billing_hour)
+    service = original.service_id
+    prices = _prices_at(original) if billed else []
+    lines = ChargeLine.objects.filter(
+        bill__in=bills.values(), service=service, usage_hour=usage_hour, price__in=[one.pk for one in prices]
+    )
+    return _Books(
+        original=original,
+        last_closed=last_closed,
+        bills=bills,
+        parked={one.hour_id: one for one in parked if one.hour_id not in bills},
+        chain=chain_of(bill=billed, service_id=service, usage_hour=usage_hour)
+        if billed
+        else Chain([], {}, []),
+        own_prices={price.billing_item.measure for price in prices},
+        lines=list(lines.select_related("bill", "package", "corrects__bill").order_by("billing_item_id"))
+        if prices
+        else [],
+    )
+
+
+def _trace(*, record: UsageRecord, reversal: RecordTrace | None, books: _Books) -> RecordTrace:
+    bill, parked = books.bills.get(record.billing_hour), books.parked.get(record.billing_hour)
     parts: list[Share] = []
     covered: dict[int | None, Quantities] = {}
     if bill and record.is_charged is None:
-        original = _original(record)
-        covered = _covered(record, original=original)
-        lines = _lines_of(record=record, original=original, bill=bill, prices=prices)
-        own = [line for line in lines if line.package_id in covered]
-        parts = [_share(line, covered[line.package_id], own_prices) for line in own]
+        covered = shares_of(record, chain=books.chain, event_id=books.original.event_id)
+        own = [line for line in _lines_of(record, bill, books) if line.package_id in covered]
+        parts = [_share(line, covered[line.package_id], books.own_prices) for line in own]
         # Of a call that is divided, a line has what is more than nothing.
         parts = [part for part in parts if part.quantity or len(covered) == 1]
     lines = [part.line for part in parts]
-    if record.is_charged is False:
-        billing_state = BillingState.NOT_CHARGED
-    elif lines:
-        billing_state = BillingState.BILLED
-    elif parked:
-        billing_state = BillingState.PARKED
-    elif last_closed is None or record.billing_hour > last_closed:
-        billing_state = BillingState.OPEN
-    else:
-        billing_state = BillingState.UNBILLED
+    reratings = _reratings_of(lines, reversal) if record.reverses is None else []
     return RecordTrace(
         record=record,
-        billing_state=billing_state,
+        billing_state=_state(record, lines, parked, books.last_closed),
         bill=bill,
         parked=parked,
         lines=parts,
-        reratings=[_share(line, covered[None], own_prices) for line in _reratings_of(lines, reversal)],
+        reratings=[_share(line, covered[None], books.own_prices) for line in reratings],
         reversal=reversal,
     )
+
+
+def _state(
+    record: UsageRecord,
+    lines: list[ChargeLine],
+    parked: ParkedHour | None,
+    last_closed: dt.datetime | None,
+) -> BillingState:
+    if record.is_charged is False:
+        return BillingState.NOT_CHARGED
+    if lines:
+        return BillingState.BILLED
+    if parked:
+        return BillingState.PARKED
+    is_open = last_closed is None or record.billing_hour > last_closed
+    return BillingState.OPEN if is_open else BillingState.UNBILLED
 
 
 def _prices_at(record: UsageRecord) -> list[Price]:
@@ -242,33 +286,19 @@ def _prices_at(record: UsageRecord) -> list[Price]:
     )
 
 
-def _original(record: UsageRecord) -> UsageRecord:
-    """Return the record that this one reverses, or itself."""
+def _lines_of(record: UsageRecord, bill: HourlyBill, books: _Books) -> list[ChargeLine]:
+    """Return the lines of this bill that a record may be on: of usage, or of the original's reversal."""
+    return [line for line in books.lines if line.bill_id == bill.pk and _may_hold(line, record, books)]
+
+
+def _may_hold(line: ChargeLine, record: UsageRecord, books: _Books) -> bool:
     if record.reverses is None:
-        return record
-    return UsageRecord.objects.get(customer=record.customer_id, event_id=record.reverses)
-
-
-def _covered(record: UsageRecord, *, original: UsageRecord) -> dict[int | None, Quantities]:
-    """Return what each package covers of a record, as the bill of the original says."""
-    bill = HourlyBill.objects.get(customer=record.customer_id, hour=original.billing_hour)
-    chain = chain_of(bill=bill, service_id=record.service_id, usage_hour=hour_of(record.occurred_at))
-    return shares_of(record, chain=chain, event_id=original.event_id)
-
-
-def _lines_of(
-    *, record: UsageRecord, original: UsageRecord, bill: HourlyBill, prices: list[Price]
-) -> list[ChargeLine]:
-    lines = bill.lines.filter(
-        service=record.service_id,
-        usage_hour=hour_of(record.occurred_at),
-        price__in=[price.pk for price in prices],
+        return line.correction == Correction.NONE
+    return (
+        line.correction == Correction.REVERSAL
+        and line.corrects is not None
+        and line.corrects.bill.hour_id == books.original.billing_hour
     )
-    if record.reverses is None:
-        lines = lines.filter(correction=Correction.NONE)
-    else:
-        lines = lines.filter(correction=Correction.REVERSAL, corrects__bill__hour=original.billing_hour)
-    return list(lines.select_related("bill", "package").order_by("billing_item_id"))
 
 
 def _reratings_of(lines: list[ChargeLine], reversal: RecordTrace | None) -> list[ChargeLine]:

@@ -8,24 +8,27 @@ the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from enum import StrEnum
-from functools import lru_cache
-from operator import itemgetter
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 from django.utils.translation import gettext, ngettext
 
-from invoices.closing.parking import parked_hours
-from invoices.models import HourSeal, OpenHourAlarm, QuotaOverrun, Verification
 from sensenova_billing.lib.database.statements import load_statement
-from usage.billing_hours import EPOCH, hour_of, last_closed_hour, next_hour_to_close
-from usage.models import HOUR, BillingHour, QuarantinedUsage, QuarantineState, RefusedUsage
+from usage.billing_hours import hour_of
+from usage.models import HOUR
 
 HOURS_TO_LOOK_BACK = 24
+
+# A closed hour and its SHA-256.
+Seal = tuple[dt.datetime, bytes]
+# Late records and all records of closed hours, which never change: each process counts them once. The seal
+# tells hours apart.
+_COUNTED: dict[Seal, tuple[int, int]] = {}
 
 
 class Level(StrEnum):
@@ -47,6 +50,16 @@ class Alarm:
 
 
 @dataclass(frozen=True)
+class LastVerification:
+    """When the books of some hours were verified, and with how many findings."""
+
+    verified_at: dt.datetime
+    from_hour: dt.datetime
+    until_hour: dt.datetime
+    findings: int
+
+
+@dataclass(frozen=True)
 class ClosingState:
     """How the closing and the books stand; `alarms` says the same in words."""
 
@@ -54,75 +67,86 @@ class ClosingState:
     unclosed_for: dt.timedelta
     open_hours: int
     parked: int
+    parked_by_hour: dict[dt.datetime, int]  # released or not
+    last_seal: Seal | None
     late_share: Decimal | None
-    verification: Verification | None
-    failed_verification: Verification | None
-    alarms: tuple[Alarm, ...]
+    verification: LastVerification | None
+    failed_verification: LastVerification | None
+    proposals: int  # that wait for a decision
+    alarms: tuple[Alarm, ...] = ()
 
 
 def state_of_closing(*, now: dt.datetime) -> ClosingState:
     """Return the state of the closing; cheap enough to read every few seconds."""
-    hour = next_hour_to_close()
-    ended_for = dt.timedelta(0) if hour is None else max(now - hour - HOUR, dt.timedelta(0))
-    last = last_closed_hour() or EPOCH
-    beyond = OpenHourAlarm.objects.filter(hour__gt=last).order_by()
-    open_hours = beyond.aggregate(hours=Count("pk"), since=Min("raised_at"))
-    # A release whose closing has come and that is not billed did not help.
-    parked = parked_hours().filter(Q(release=None) | Q(release__billing_hour__lte=last))
-    oldest = parked.values_list("hour_id", flat=True).first()
-    waiting = parked.count()
-    share = late_share()
-    latest, failed = Verification.objects.first(), _failed_verification()
-    return ClosingState(
+    read = _read(now=now)
+    seals = list(zip(read["seal_hours"] or [], map(bytes, read["seals"] or []), strict=True))
+    hour = read["last_closed"] + HOUR if read["last_closed"] else read["first_used"]
+    state = ClosingState(
         unclosed_hour=hour,
-        unclosed_for=ended_for,
-        open_hours=open_hours["hours"],
-        parked=waiting,
-        late_share=share,
-        verification=latest,
-        failed_verification=failed,
-        alarms=(
-            _unclosed(hour=hour, ended_for=ended_for),
-            _open_hours(**open_hours),
-            _parked(waiting=waiting, oldest=oldest),
-            _late(share),
-            _refused(now=now),
-            _in_quarantine(),
-            _above_quota(now=now),
-            _verified(latest=latest, failed=failed, now=now),
+        unclosed_for=dt.timedelta(0) if hour is None else max(now - hour - HOUR, dt.timedelta(0)),
+        open_hours=read["open_hours"],
+        parked=read["parked_waiting"] or 0,
+        parked_by_hour=dict(zip(read["parked_hours"] or [], read["parked"] or [], strict=True)),
+        last_seal=seals[0] if seals else None,
+        late_share=_late_share(seals),
+        verification=_verification(read, "verified_at", "from_hour", "until_hour", "findings"),
+        failed_verification=_verification(
+            read, "failed_at", "failed_from", "failed_until", "failed_findings"
         ),
+        proposals=read["proposals"],
     )
+    return replace(state, alarms=_alarms(state, read, now=now))
 
 
-def late_share() -> Decimal | None:
-    """Return the share of usage in the last closed hours that came after its own hour was closed, if any."""
-    seals = HourSeal.objects.order_by("-hour_id").values_list("hour_id", "sha256")[:HOURS_TO_LOOK_BACK]
-    counts = [_late_and_all(hour, bytes(sha256)) for hour, sha256 in seals]
-    late, records = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+def _read(*, now: dt.datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "refused_since": _refused_since(now),
+        "overruns_since": now - HOURS_TO_LOOK_BACK * HOUR,
+        "seals": HOURS_TO_LOOK_BACK,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STATE, values)
+        return dict(zip((column.name for column in cursor.description), cursor.fetchone(), strict=True))
+
+
+def _verification(read: Mapping[str, Any], *columns: str) -> LastVerification | None:
+    values = [read[column] for column in columns]
+    return None if values[0] is None else LastVerification(*values)
+
+
+def _late_share(seals: Sequence[Seal]) -> Decimal | None:
+    """Return the share of usage in these closed hours that came after its own hour was closed, if any."""
+    counts = {seal: counted for seal in seals if (counted := _COUNTED.get(seal))}
+    if new := [seal for seal in seals if seal not in counts]:
+        with connection.cursor() as cursor:
+            cursor.execute(_LATE, [[hour for hour, _ in new]])
+            found = {hour: (late, records) for hour, late, records in cursor.fetchall()}
+        counts |= {seal: found.get(seal[0], (0, 0)) for seal in new}
+        _COUNTED.clear()
+        _COUNTED.update(counts)
+    late, records = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
     if not records:
         return None
     with localcontext(prec=6):
         return Decimal(late) / records
 
 
-# What is closed never changes, so each process counts an hour once; the seal tells hours apart.
-@lru_cache(maxsize=4 * HOURS_TO_LOOK_BACK)
-def _late_and_all(hour: dt.datetime, sha256: bytes) -> tuple[int, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(_LATE, [hour])
-        late, records = cursor.fetchone()
-    return int(late), int(records)
-
-
-def _failed_verification() -> Verification | None:
-    """Return the last verification with findings whose hours no later one has found in order."""
-    cleared = Verification.objects.filter(
-        findings=0,
-        verified_at__gt=OuterRef("verified_at"),
-        from_hour__lte=OuterRef("from_hour"),
-        until_hour__gte=OuterRef("until_hour"),
+def _alarms(state: ClosingState, read: Mapping[str, Any], *, now: dt.datetime) -> tuple[Alarm, ...]:
+    return (
+        _unclosed(hour=state.unclosed_hour, ended_for=state.unclosed_for),
+        _open_hours(hours=state.open_hours, since=read["open_hours_since"]),
+        _parked(waiting=state.parked, oldest=read["oldest_parked"]),
+        _late(state.late_share),
+        _refused(read, now=now),
+        _in_quarantine(read),
+        _above_quota(read),
+        _verified(
+            latest=state.verification,
+            failed=state.failed_verification,
+            first_closed_at=read["first_closed_at"],
+            now=now,
+        ),
     )
-    return Verification.objects.filter(~Exists(cleared), findings__gt=0).first()
 
 
 def _unclosed(*, hour: dt.datetime | None, ended_for: dt.timedelta) -> Alarm:
@@ -168,17 +192,19 @@ def _late(share: Decimal | None) -> Alarm:
     return Alarm("late", level, text % {"share": f"{share * 100:.1f}", "hours": HOURS_TO_LOOK_BACK})
 
 
-def _refused(*, now: dt.datetime) -> Alarm:
+def _refused_since(now: dt.datetime) -> dt.datetime:
     # Counted by whole hours: a span of one hour reaches into two.
-    since = hour_of(now) - HOUR
-    counted = RefusedUsage.objects.filter(hour__gte=since).order_by().values("key")
-    by_key = list(counted.annotate(records=Sum("records")).values_list("records", "key"))
-    words = {"since": f"{since:%H:%M}"}
-    if not by_key:
+    return hour_of(now) - HOUR
+
+
+def _refused(read: Mapping[str, Any], *, now: dt.datetime) -> Alarm:
+    records, most = read["refused"], read["most_refused"]
+    words = {"since": f"{_refused_since(now):%H:%M}"}
+    if not records:
         return Alarm("refused", Level.OK, gettext("No usage was refused since %(since)s UTC.") % words)
-    records, (most, key) = sum(records for records, _ in by_key), max(by_key, key=itemgetter(0))
     level = Level.WARNING if most > settings.ALARM_REFUSED_RECORDS else Level.OK
-    text = _refused_without_key(records) if key is None else _refused_with_one_key(records)
+    is_without_key = read["is_most_without_key"]
+    text = _refused_without_key(records) if is_without_key else _refused_with_one_key(records)
     return Alarm("refused", level, text % {**words, "records": f"{records:,}", "most": f"{most:,}"})
 
 
@@ -200,44 +226,45 @@ def _refused_with_one_key(records: int) -> str:
     )
 
 
-def _in_quarantine() -> Alarm:
-    waiting = QuarantinedUsage.objects.filter(state=QuarantineState.WAITING)
-    found = waiting.aggregate(records=Count("pk"), oldest=Min("received_at"))
-    if not found["records"]:
+def _in_quarantine(read: Mapping[str, Any]) -> Alarm:
+    records = read["quarantined"]
+    if not records:
         return Alarm("quarantine", Level.OK, gettext("No usage waits in quarantine."))
     text = ngettext(
         "%(records)s usage record waits in quarantine, the oldest since %(oldest)s UTC.",
         "%(records)s usage records wait in quarantine, the oldest since %(oldest)s UTC.",
-        found["records"],
+        records,
     )
-    words = {"records": f"{found['records']:,}", "oldest": _minute(found["oldest"])}
+    words = {"records": f"{records:,}", "oldest": _minute(read["quarantined_since"])}
     return Alarm("quarantine", Level.WARNING, text % words)
 
 
-def _above_quota(*, now: dt.datetime) -> Alarm:
-    overruns = QuotaOverrun.objects.filter(minute__gte=now - HOURS_TO_LOOK_BACK * HOUR).order_by()
-    found = overruns.aggregate(
-        customers=Count("bill__customer", distinct=True), minutes=Count("pk"), latest=Max("minute")
-    )
+def _above_quota(read: Mapping[str, Any]) -> Alarm:
+    number, minutes = read["overrun_customers"], read["overrun_minutes"]
     words: dict[str, object] = {"hours": HOURS_TO_LOOK_BACK}
-    if not found["minutes"]:
+    if not minutes:
         text = gettext("No customer used more than the TPM that it bought in the last %(hours)s hours.")
         return Alarm("above_quota", Level.OK, text % words)
-    customers = ngettext("%(number)s customer", "%(number)s customers", found["customers"])
-    minutes = ngettext("%(number)s minute", "%(number)s minutes", found["minutes"])
     text = gettext(
         "%(customers)s used more than the TPM bought, in %(minutes)s in the last %(hours)s hours, "
         "the latest %(latest)s UTC."
     )
     words |= {
-        "customers": customers % {"number": f"{found['customers']:,}"},
-        "minutes": minutes % {"number": f"{found['minutes']:,}"},
-        "latest": _minute(found["latest"]),
+        "customers": ngettext("%(number)s customer", "%(number)s customers", number)
+        % {"number": f"{number:,}"},
+        "minutes": ngettext("%(number)s minute", "%(number)s minutes", minutes) % {"number": f"{minutes:,}"},
+        "latest": _minute(read["last_overrun"]),
     }
     return Alarm("above_quota", Level.WARNING, text % words)
 
 
-def _verified(*, latest: Verification | None, failed: Verification | None, now: dt.datetime) -> Alarm:
+def _verified(
+    *,
+    latest: LastVerification | None,
+    failed: LastVerification | None,
+    first_closed_at: dt.datetime | None,
+    now: dt.datetime,
+) -> Alarm:
     if failed is not None:
         text = ngettext(
             "The books of %(first)s to %(last)s UTC have %(findings)s finding.",
@@ -247,8 +274,7 @@ def _verified(*, latest: Verification | None, failed: Verification | None, now: 
         return Alarm(
             "verification", Level.ALARM, text % {**_span(failed), "findings": f"{failed.findings:,}"}
         )
-    first = BillingHour.objects.order_by("hour").values_list("closed_at", flat=True).first()
-    since = latest.verified_at if latest else first
+    since = latest.verified_at if latest else first_closed_at
     if since is None:
         return Alarm("verification", Level.UNKNOWN, gettext("No hour is closed yet."))
     is_overdue = now - since > settings.ALARM_NOT_VERIFIED_FOR
@@ -260,7 +286,7 @@ def _verified(*, latest: Verification | None, failed: Verification | None, now: 
     return Alarm("verification", level, text % {**_span(latest), "ago": duration_text(now - since)})
 
 
-def _span(verification: Verification) -> dict[str, str]:
+def _span(verification: LastVerification) -> dict[str, str]:
     return {"first": _minute(verification.from_hour), "last": _minute(verification.until_hour)}
 
 
@@ -275,4 +301,5 @@ def duration_text(span: dt.timedelta) -> str:
     return (gettext("%(hours)s h %(minutes)s min") if hours else gettext("%(minutes)s min")) % words
 
 
+_STATE = load_statement("read_state.sql", beside=__file__)
 _LATE = load_statement("count_late_records.sql", beside=__file__)

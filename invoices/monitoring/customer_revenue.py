@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import CustomerTotal, HourSeal, TotalPeriod
+from invoices.monitoring.alarms import Seal
 from sensenova_billing.lib.database.statements import load_statement
 from usage.models import HOUR
 
@@ -27,22 +27,16 @@ USUAL_DAYS = 7
 
 
 class CustomerAmount(NamedTuple):
-    """What a customer was billed."""
+    """What a customer was billed this month; of a rise, in the last 24 closed hours.
+
+    `usual` is of a rise the average of seven days before.
+    """
 
     pk: int
     code: str
     name: str
     amount: Decimal
-
-
-class Rise(NamedTuple):
-    """What the last 24 closed hours of a customer came to; `usual` is the average of seven days before."""
-
-    pk: int
-    code: str
-    name: str
-    amount: Decimal
-    usual: Decimal
+    usual: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -50,37 +44,29 @@ class CustomerRevenue:
     """The customers that the first page names."""
 
     top: list[CustomerAmount]
-    rises: list[Rise]
+    rises: list[CustomerAmount]
 
 
-def customer_revenue(*, now: dt.datetime) -> CustomerRevenue:
+def customer_revenue(*, now: dt.datetime, last_seal: Seal | None) -> CustomerRevenue:
     """Return who was billed most in the month of this instant, and whose last day rose."""
-    last = HourSeal.objects.order_by("-hour_id").values_list("hour_id", "sha256").first()
-    if last is None:
+    if last_seal is None:
         return CustomerRevenue([], [])
-    hour, sha256 = last
-    return _as_of(now.astimezone(DAY_ZONE).date().replace(day=1), hour + HOUR, bytes(sha256))
+    return _as_of(now.astimezone(DAY_ZONE).date().replace(day=1), last_seal)
 
 
 @lru_cache(maxsize=4)
-def _as_of(month: dt.date, closed_until: dt.datetime, sha256: bytes) -> CustomerRevenue:
-    return CustomerRevenue(top=top_of_month(month=month), rises=sudden_rises(closed_until=closed_until))
+def _as_of(month: dt.date, last_seal: Seal) -> CustomerRevenue:
+    hour, _ = last_seal
+    return read_customers(month=month, closed_until=hour + HOUR)
 
 
-def top_of_month(*, month: dt.date) -> list[CustomerAmount]:
-    """Return the customers who were billed most in the month that begins on this day."""
-    totals = CustomerTotal.objects.filter(period=TotalPeriod.MONTH, begins_on=month)
-    names = ("customer_id", "customer__code", "customer__name", "amount")
-    return [
-        CustomerAmount(*row) for row in totals.order_by("-amount", "customer_id").values_list(*names)[:TOP]
-    ]
-
-
-def sudden_rises(*, closed_until: dt.datetime) -> list[Rise]:
-    """Return the largest rises of the 24 hours up to the end of the last closed one."""
+def read_customers(*, month: dt.date, closed_until: dt.datetime) -> CustomerRevenue:
+    """Return the largest bills of a month, and the largest rises of the last 24 closed hours."""
     since = closed_until - 24 * HOUR
     first = since.astimezone(DAY_ZONE).date()
     values: dict[str, Any] = {
+        "month": month,
+        "top": TOP,
         "since": since,
         "first": first,
         "usual_from": first - dt.timedelta(days=USUAL_DAYS),
@@ -90,8 +76,11 @@ def sudden_rises(*, closed_until: dt.datetime) -> list[Rise]:
         "rises": RISES,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_RISES, values)
-        return [Rise(*row) for row in cursor.fetchall()]
+        cursor.execute(_CUSTOMERS, values)
+        found = [CustomerAmount(*row) for row in cursor.fetchall()]
+    return CustomerRevenue(
+        top=[one for one in found if one.usual is None], rises=[one for one in found if one.usual is not None]
+    )
 
 
-_RISES = load_statement("sudden_rises.sql", beside=__file__)
+_CUSTOMERS = load_statement("read_customers.sql", beside=__file__)

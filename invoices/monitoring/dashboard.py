@@ -20,11 +20,11 @@ from invoices.closing.totals import DAY_ZONE
 from invoices.models import HourlyBill, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
 from invoices.monitoring.customer_revenue import customer_revenue
-from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of, read_waiting
-from invoices.monitoring.prices_ahead import PricesChange, offers_that_end, prices_that_begin
+from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of
+from invoices.monitoring.prices_ahead import PricesChange, prices_ahead
 from invoices.monitoring.revenue import Bar, Revenue, Span, read_amounts, revenue_of
 from invoices.templatetags.amounts import in_rmb, rmb
-from pricing.models import Decision, Price, Proposal
+from pricing.models import Price, Proposal
 from pricing.rules.amounts import plain
 from pricing.words import kind_name
 from sensenova_billing.lib.local_time import hour_text, minute_text
@@ -82,7 +82,7 @@ def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "closing_cards": [*(_card(alarm, request) for alarm in state.alarms), _refusals(request)],
-        "proposals": Proposal.objects.filter(decision=Decision.NONE).count(),
+        "proposals": state.proposals,
         "proposals_href": _list(Proposal, request),
         "zone": DAY_ZONE.key,
         **(_revenue(state, now=now) if request.user.has_perm("invoices.view_hourlybill") else {}),
@@ -95,7 +95,7 @@ def _revenue(state: ClosingState, *, now: dt.datetime) -> dict[str, Any]:
     amounts = read_amounts(now=now)
     revenue = revenue_of(amounts, now=now)
     calendar = calendar_of(
-        closed=amounts, waiting=read_waiting(now=now), next_hour=state.unclosed_hour, now=now
+        closed=amounts, waiting=state.parked_by_hour, next_hour=state.unclosed_hour, now=now
     )
     closed_until = revenue.closed_until
     return {
@@ -107,7 +107,7 @@ def _revenue(state: ClosingState, *, now: dt.datetime) -> dict[str, Any]:
             _chart("days", gettext("Last 30 days"), gettext("30 days before"), revenue.days),
         ],
         "calendar": [_calendar_row(row) for row in calendar],
-        "customers": customer_revenue(now=now),
+        "customers": customer_revenue(now=now, last_seal=state.last_seal),
     }
 
 
@@ -211,9 +211,10 @@ def _changes() -> dict[str, Any]:
 
 
 def _prices(*, now: dt.datetime) -> dict[str, Any]:
+    ahead = prices_ahead(now=now)
     return {
-        "prices_begin": _price_rows(prices_that_begin(now=now)),
-        "offers_end": _price_rows(offers_that_end(now=now)),
+        "prices_begin": _price_rows(ahead.begin),
+        "offers_end": _price_rows(ahead.end),
         "prices_href": reverse(f"admin:{Price._meta.app_label}_{Price._meta.model_name}_changelist"),
     }
 

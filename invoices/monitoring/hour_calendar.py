@@ -5,9 +5,6 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.db.models import Count
-
-from invoices.closing.parking import parked_hours
 from invoices.closing.totals import DAY_ZONE
 from sensenova_billing.lib.local_time import start_of_day
 from usage.billing_hours import hour_of
@@ -42,13 +39,6 @@ class DayRow:
 
     day: dt.date
     hours: list[HourCell]
-
-
-def read_waiting(*, now: dt.datetime) -> dict[dt.datetime, int]:
-    """Return how many customers' hours are parked and not billed, of each hour of these days."""
-    since = _first_hour(now)
-    waiting = parked_hours().filter(hour_id__gte=since).order_by()
-    return dict(waiting.values_list("hour_id").annotate(Count("pk")))
 
 
 def calendar_of(

@@ -18,7 +18,6 @@ class OpenHourAlarmAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_display_links = None
     list_select_related = ("customer",)
     list_per_page = 50
-    show_full_result_count = False
     fields = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")
 
     @display(description="hour (UTC)", ordering="hour")

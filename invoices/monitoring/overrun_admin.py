@@ -20,7 +20,6 @@ class QuotaOverrunAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_filter = ("service",)
     list_select_related = ("bill", "service")
     list_per_page = 50
-    show_full_result_count = False
     fields = ("minute_utc", "customer", "service", "tokens_text", "bought_text", "above", "bill_link")
 
     @display(description="minute (UTC)", ordering="minute")

@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 
@@ -17,6 +18,7 @@ SOON = dt.timedelta(days=14)
 # Announced together, a whole group's prices are many rows and one line.
 _ROWS, _LINES, _NAMED = 500, 8, 3
 _FIELDS = ("at", "kind", "customer__code", "billing_item__service__name")
+_ORDER = ("billing_item__service__position", "billing_item_id")
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,16 @@ class PricesChange:
     services: str
 
 
-def prices_that_begin(*, now: dt.datetime) -> list[PricesChange]:
-    """Return the next changes, the nearest first."""
-    ahead = Price.objects.filter(begins_at__gt=now).annotate(at=F("begins_at"))
-    return _changes(
-        ahead.order_by("begins_at", "kind", "customer__code", *_ORDER).values_list(*_FIELDS)[:_ROWS]
-    )
+@dataclass(frozen=True)
+class PricesAhead:
+    """The next changes, the nearest first; offers and trials that end soon, then those without an end."""
+
+    begin: list[PricesChange]
+    end: list[PricesChange]
 
 
-def offers_that_end(*, now: dt.datetime) -> list[PricesChange]:
-    """Return offers and trials in force that end soon and are not continued, then those without an end."""
+def prices_ahead(*, now: dt.datetime) -> PricesAhead:
+    """Return the prices that begin later, and the offers in force that end soon or never."""
     continued = Price.objects.alias(whom=Coalesce("customer_id", 0)).filter(
         billing_item=OuterRef("billing_item"),
         kind=OuterRef("kind"),
@@ -48,19 +50,29 @@ def offers_that_end(*, now: dt.datetime) -> list[PricesChange]:
     )
     offers = Price.objects.in_force(at=now).exclude(kind=Kind.LIST_PRICE)
     ending = offers.filter(Q(ends_at=None) | Q(ends_at__lte=now + SOON)).exclude(Exists(continued))
-    rows = ending.annotate(at=F("ends_at")).order_by(
-        F("ends_at").asc(nulls_last=True), "kind", "customer__code", *_ORDER
+    begin = _rows(Price.objects.filter(begins_at__gt=now), "begins_at")
+    end = _rows(ending, "ends_at")
+    rows = sorted(begin.union(end, all=True), key=_order)
+    return PricesAhead(
+        *(_changes(row[1:] for row in rows if row[0] == what) for what in ("begins_at", "ends_at"))
     )
-    return _changes(rows.values_list(*_FIELDS)[:_ROWS])
 
 
-_ORDER = ("billing_item__service__position", "billing_item_id")
+def _rows(prices: QuerySet[Price], instant: str) -> QuerySet[Price, tuple[Any, ...]]:
+    soonest = (F(instant).asc(nulls_last=True), "kind", "customer__code", *_ORDER)
+    named = prices.annotate(what=Value(instant), at=F(instant)).order_by(*soonest)
+    return named.values_list("what", *_FIELDS, *_ORDER)[:_ROWS]
 
 
-def _changes(rows: Iterable[tuple[dt.datetime | None, str, str | None, str]]) -> list[PricesChange]:
+def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    _, at, kind, customer, _, *place = row
+    return at is None, at, kind, customer or "", *place
+
+
+def _changes(rows: Iterable[tuple[Any, ...]]) -> list[PricesChange]:
     found = []
     for (at, kind, customer), group in groupby(rows, key=lambda row: row[:3]):
-        services = [service for *_, service in group]
+        services = [service for _, _, _, service, *_ in group]
         names = list(dict.fromkeys(services))
         text = list_text(names[:_NAMED])
         if len(names) > _NAMED:

@@ -52,7 +52,6 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
     search_fields = ("number", "customer__code", "customer__name", "product_name")
     ordering = ("-bought_at", "-id")
     list_per_page = 50
-    show_full_result_count = False
     list_before_template = "admin/packages_summary.html"
     change_form_outer_after_template = "admin/package_draws.html"
     actions_list = ("coverage",)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -40,6 +39,7 @@ from pricing.changes.rows import Row
 from pricing.models import Proposal
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.local_time import time_zones
 
 OFFERED_CODES = 500
 
@@ -72,7 +72,7 @@ def view_of(page: PriceActionPage) -> Callable[[HttpRequest], HttpResponse]:
 def _zone(request: HttpRequest) -> str:
     """Return the clock in which the query was written, so that a colleague sees the same instants."""
     wanted = request.GET.get("zone", "")
-    return wanted if wanted in available_timezones() else request.user.time_zone  # type: ignore[union-attr]
+    return wanted if wanted in time_zones() else request.user.time_zone  # type: ignore[union-attr]
 
 
 def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:

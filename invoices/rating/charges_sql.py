@@ -50,6 +50,14 @@ _CHARGES = Template(
 )
 
 
+class KnownOfHour(NamedTuple):
+    """What is known of a customer's open hour before it is rated, and so is not read again."""
+
+    price_instants: list[dt.datetime]
+    has_packages: bool
+    has_reversals: bool
+
+
 class DrawSoFar(NamedTuple):
     """What an hour that is still open would draw from a Tokens package of so many tokens, as it stands."""
 
@@ -90,42 +98,65 @@ class Charge(NamedTuple):
 
 
 def charging_parameters(
-    *, hour: dt.datetime, sealed_in: dt.datetime | None = None, customers: list[int] | None = None
+    *,
+    hour: dt.datetime,
+    sealed_in: dt.datetime | None = None,
+    customers: list[int] | None = None,
+    price_instants: list[dt.datetime] | None = None,
 ) -> dict[str, Any]:
     """Return what CHARGED needs for one hour, of everybody or of some, sealed in this hour or a later one."""
-    return {**rating_parameters(hour=hour, customers=customers), "sealed_in": sealed_in or hour}
+    rating = rating_parameters(hour=hour, customers=customers, price_instants=price_instants)
+    return {**rating, "sealed_in": sealed_in or hour}
 
 
 def billed_usage(*, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """Return how `consumed` is defined for an hour that is billed, by its draws, and its values."""
-    usage, coverage = _usage(values, stored_coverage)
+    has_packages = any_packages(customers=values["customers"])
+    usage, coverage = _usage(values, stored_coverage, has_packages=has_packages)
     return usage, coverage.parameters()
 
 
-def _usage(values: Mapping[str, Any], coverage_of: Callable[..., Coverage]) -> tuple[str, Coverage]:
+def _usage(
+    values: Mapping[str, Any], coverage_of: Callable[..., Coverage], *, has_packages: bool
+) -> tuple[str, Coverage]:
     grouped = f"grouped AS MATERIALIZED ({grouped_usage(changes=len(values['changes']))}),"
-    if not any_packages(customers=values["customers"]):
+    if not has_packages:
         return f"{grouped} {UNCOVERED}", Coverage()
     return f"{grouped} {COVERED}", coverage_of(grouped=grouped, values=values)
 
 
 def charges_so_far(
-    *, customer_id: int, hour: dt.datetime, drawn_before: Mapping[int, Decimal] | None = None
+    *,
+    customer_id: int,
+    hour: dt.datetime,
+    drawn_before: Mapping[int, Decimal] | None = None,
+    known: KnownOfHour | None = None,
 ) -> list[Charge]:
     """Return what one customer's records of an open hour cost, by the rules by which it will be closed.
 
     `drawn_before` is what earlier hours that are still open would draw, by package.
     """
-    found = charges_of_customers(customers=[customer_id], hour=hour, drawn_before=drawn_before)
+    found = charges_of_customers(customers=[customer_id], hour=hour, drawn_before=drawn_before, known=known)
     return found.get(customer_id, [])
 
 
 def charges_of_customers(
-    *, customers: list[int], hour: dt.datetime, drawn_before: Mapping[int, Decimal] | None = None
+    *,
+    customers: list[int],
+    hour: dt.datetime,
+    drawn_before: Mapping[int, Decimal] | None = None,
+    known: KnownOfHour | None = None,
 ) -> dict[int, list[Charge]]:
     """Return the same of several customers at once, of those with charges."""
-    values = charging_parameters(hour=hour, customers=customers)
-    usage, coverage = _usage(values, partial(find_coverage, drawn_before=drawn_before or {}))
+    instants = known.price_instants if known else None
+    values = charging_parameters(hour=hour, customers=customers, price_instants=instants)
+    coverage_of = partial(
+        find_coverage,
+        drawn_before=drawn_before or {},
+        has_reversals=known.has_reversals if known else True,
+    )
+    has_packages = known.has_packages if known else any_packages(customers=customers)
+    usage, coverage = _usage(values, coverage_of, has_packages=has_packages)
     found: dict[int, list[Charge]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_CHARGES.substitute(consumed=usage), {**values, **coverage.parameters()})

@@ -130,13 +130,17 @@ def any_packages(*, customers: Sequence[int] | None) -> bool:
 
 
 def find_coverage(
-    *, grouped: str, values: Mapping[str, Any], drawn_before: Mapping[int, Decimal] | None = None
+    *,
+    grouped: str,
+    values: Mapping[str, Any],
+    drawn_before: Mapping[int, Decimal] | None = None,
+    has_reversals: bool = True,
 ) -> Coverage:
     """Return what is covered of an open hour; `grouped` defines that relation, empty if it is a table.
 
     `drawn_before` is what earlier hours would draw that are not closed yet, by package.
     """
-    returned = dict(_rows(RETURNED, {"sealed_in": values["hour"], **values}))
+    returned = dict(_rows(RETURNED, {"sealed_in": values["hour"], **values})) if has_reversals else {}
     before = dict(returned)
     for package, tokens in (drawn_before or {}).items():
         before[package] = before.get(package, Decimal(0)) - tokens

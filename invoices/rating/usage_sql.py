@@ -7,6 +7,7 @@ free trial before a limited-time offer before a list price (design, section 4).
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -99,6 +100,7 @@ REVERSED = load_statement(
     any_of_numbered=" OR ".join(f"sum(numbered.{one}) <> 0" for one in Measure),
     sums_of_numbered=", ".join(f"sum(numbered.{one}) AS {one}" for one in Measure),
 )
+PRICE_INSTANTS = load_statement("price_instants.sql", beside=__file__)
 RATED = load_statement(
     "rated_usage.sql",
     beside=__file__,
@@ -115,18 +117,20 @@ def allow_memory() -> None:
         cursor.execute("SELECT set_config('work_mem', %s, true)", [settings.CLOSING_WORK_MEM])
 
 
-def rating_parameters(*, hour: dt.datetime, customers: list[int] | None = None) -> dict[str, Any]:
-    """Return what `consumed` and RATED need for one hour, of everybody or of some customers."""
-    with connection.cursor() as cursor:
-        cursor.execute(_INSTANTS, [hour + HOUR])
-        (instants,) = cursor.fetchone()
+def rating_parameters(
+    *,
+    hour: dt.datetime,
+    customers: list[int] | None = None,
+    price_instants: Sequence[dt.datetime] | None = None,
+) -> dict[str, Any]:
+    """Return what `consumed` and RATED need for one hour, of everybody or of some customers.
+
+    `price_instants` are those at which prices change, at least up to the end of the hour, if they are known.
+    """
+    if price_instants is None:
+        with connection.cursor() as cursor:
+            cursor.execute(PRICE_INSTANTS, {"before": hour + HOUR})
+            (price_instants,) = cursor.fetchone()
+    instants = [instant for instant in price_instants if instant < hour + HOUR]
     changes = [instant for instant in instants if instant > hour]
     return {"hour": hour, "customers": customers, "instants": instants, "changes": changes}
-
-
-# The instants at which prices change, before the end of the hour.
-_INSTANTS = """
-SELECT coalesce(array_agg(DISTINCT instant ORDER BY instant), '{}')
-  FROM (SELECT begins_at FROM pricing_price UNION SELECT ends_at FROM pricing_price) AS change (instant)
- WHERE instant < %s
-"""

@@ -14,7 +14,8 @@ from django.db import connection
 from django.db.models import Min
 
 from accounts.models import Customer
-from invoices.rating.charges_sql import Charge, charges_so_far
+from invoices.rating.charges_sql import Charge, KnownOfHour, charges_so_far
+from invoices.rating.usage_sql import PRICE_INSTANTS
 from invoices.running.refresh import draw_of
 from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib.database.statements import load_statement
@@ -54,15 +55,15 @@ def read_open_hours(*, customer: Customer, after: dt.datetime, this_hour: dt.dat
     """Return the customer's open hours with usage, oldest first, and always the running hour as the last."""
     hours = []
     drawn: dict[int, Decimal] = {}
-    for hour, calls, reversals, is_rerated, as_of, summed in _rows(
+    for hour, calls, reversals, as_of, summed, instants, has_packages in _rows(
         customer=customer, after=after, this_hour=this_hour
     ):
-        is_used = bool(calls or reversals or is_rerated or as_of)
-        if not is_used and hour != this_hour:
-            continue
+        if summed is None and instants is None and hour != this_hour:
+            continue  # it was not used
         charges = [] if summed is None else msgspec.json.decode(summed, type=list[Charge])
-        if is_used and as_of is None:
-            charges = charges_so_far(customer_id=customer.pk, hour=hour, drawn_before=drawn)
+        if instants is not None:
+            known = KnownOfHour(instants, has_packages, has_reversals=reversals > 0)
+            charges = charges_so_far(customer_id=customer.pk, hour=hour, drawn_before=drawn, known=known)
         drawn = draw_of(charges, drawn=drawn)
         amount = exact_sum(charge.amount for charge in charges)
         hours.append(OpenHour(hour, hour == this_hour, calls, reversals, charges, amount, as_of))
@@ -76,9 +77,14 @@ def _rows(*, customer: Customer, after: dt.datetime, this_hour: dt.datetime) -> 
         first = records.aggregate(first=Min("billing_hour"))["first"] or this_hour
     hours = [first + n * HOUR for n in range((this_hour - first) // HOUR + 1)]
     with connection.cursor() as cursor:
-        cursor.execute(_READ, {"customer": customer.pk, "hours": hours or [this_hour]})
+        values: dict[str, Any] = {
+            "customer": customer.pk,
+            "hours": hours or [this_hour],
+            "before": this_hour + HOUR,
+        }
+        cursor.execute(_READ, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 
 
-_READ = load_statement("read_open_hours.sql", beside=__file__)
+_READ = load_statement("read_open_hours.sql", beside=__file__, price_instants=PRICE_INSTANTS)

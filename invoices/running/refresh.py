@@ -1,8 +1,8 @@
 """Summing up open hours, so that no page reads millions of records at each look.
 
-Customers with many records in an open hour are rated together, by the statements of the closing, which here
-write nothing but the sums. A refresh takes at most a twentieth of the time: one that took 6 seconds is
-followed by the next after two minutes.
+Customers with many records in an open hour, or whose hour may come to more than a bound of parking, are rated
+together, by the statements of the closing, which here write nothing but the sums. A refresh takes at most a
+twentieth of the time: one that took 6 seconds is followed by the next after two minutes.
 """
 
 import datetime as dt
@@ -16,11 +16,13 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import Customer
+from invoices.closing.bill import BILLS_TO_KNOW_WHAT_IS_USUAL, DAYS_TO_LOOK_BACK
 from invoices.models import Rerating, RunningHour, RunningRefresh
 from invoices.rating.charges_sql import Charge, charges_of_customers
-from invoices.rating.usage_sql import allow_memory
+from invoices.rating.usage_sql import MEASURED, allow_memory
 from pricing.rules.amounts import exact_sum
-from sensenova_billing.lib.database.statements import load_statement
+from pricing.rules.measures import Measure
+from sensenova_billing.lib.database.statements import load_statement, load_template
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour
 
 # A part of the time that refreshes may take.
@@ -32,7 +34,7 @@ Counts = dict[int, tuple[int, int]]
 
 @transaction.atomic(durable=True)
 def refresh_running_hours(*, now: dt.datetime) -> int | None:
-    """Sum up the open hours of customers with many records in one; return how many, or None if it is no turn.
+    """Sum up the open hours of such customers; return how many hours, or None if it is no turn.
 
     What was summed up before is replaced at once; hours that closed since are gone with it.
     """
@@ -98,10 +100,38 @@ def _count(*, after: dt.datetime, this_hour: dt.datetime) -> dict[dt.datetime, C
     counted: dict[dt.datetime, Counts] = {}
     values: dict[str, Any] = {"after": after, "this_hour": this_hour, "most": settings.RATED_LIVE_RECORDS}
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, values)
+        cursor.execute(_COUNT, {**values, **parking_bounds()})
         for hour, customer_id, records, reversals in cursor.fetchall():
             counted.setdefault(hour, {})[customer_id] = (records, reversals)
     return counted
 
 
-_COUNT = load_statement("count_records.sql", beside=__file__)
+def parking_bounds() -> dict[str, Any]:
+    """Return the parameters of `beyond_sql`."""
+    return {
+        "most_amount": settings.PARK_ABOVE_AMOUNT,
+        "unusual_from": settings.PARK_UNUSUAL_FROM,
+        "times_usual": settings.PARK_ABOVE_TIMES_USUAL,
+        "usual_within": dt.timedelta(days=DAYS_TO_LOOK_BACK),
+        "bills_to_know": BILLS_TO_KNOW_WHAT_IS_USUAL,
+    }
+
+
+def beyond_sql(*, hours: str, hour: str) -> dict[str, str]:
+    """Return the parts `usual` and `is_beyond` of a statement on a relation of customers' hours."""
+    usual = _USUAL.substitute(customer=f"{hours}.customer_id", hour=f"{hours}.{hour}")
+    return {"usual": usual, "is_beyond": _IS_BEYOND.substitute(hour=hours)}
+
+
+_USUAL = load_template("usual_amount.sql", beside=__file__)
+_IS_BEYOND = load_template("is_beyond.sql", beside=__file__)
+_COUNT = load_statement(
+    "count_usage.sql",
+    beside=__file__,
+    charged=", ".join(
+        f"coalesce(sum({one}) FILTER (WHERE reverses IS NULL AND is_charged IS NOT FALSE), 0) AS {one}"
+        for one in Measure
+    ),
+    measured=MEASURED,
+    **beyond_sql(hours="possible", hour="billing_hour"),
+)

@@ -1,10 +1,10 @@
-"""Estimates: what a given usage would cost, for everybody or one customer, by line; nothing is stored."""
+"""Estimates: what a given usage would cost, by line; nothing is stored."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -65,6 +65,13 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     usage: list[Any]
     at: Instant | UnsetType = UNSET
     customer: Name | UnsetType = UNSET
+
+
+class PricedService(NamedTuple):
+    """A service with the price in force of each of its billing items; None where there is none."""
+
+    name: str
+    prices: Mapping[Measure, PriceFact | None]
 
 
 @dataclass(frozen=True)
@@ -137,14 +144,9 @@ def decode_estimate(body: bytes, *, now: dt.datetime) -> tuple[list[EstimatedUsa
     return usages, at, customer
 
 
-def estimate(
-    *, usages: Sequence[EstimatedUsage], at: dt.datetime, customer: Customer | None = None
-) -> Estimate:
-    """Return what this usage costs at the prices in force at this instant, or raise BadEstimate.
-
-    They are those for everybody, or those that the customer pays.
-    """
-    return _estimate(usages, _named(usages, customer), at, customer.pk if customer else None)
+def estimate(*, usages: Sequence[EstimatedUsage], at: dt.datetime) -> Estimate:
+    """Return what this usage costs at the prices for everybody at this instant, or raise BadEstimate."""
+    return estimate_at_prices(usages=usages, services=_priced(_named(usages, None), at, None))
 
 
 def estimates_of(
@@ -152,21 +154,22 @@ def estimates_of(
 ) -> tuple[Estimate, Estimate | None]:
     """Return what this usage costs the customer, and everybody; None if some is not on sale to everybody."""
     services = _named(usages, customer)
-    own = _estimate(usages, services, at, customer.pk)
+    own = estimate_at_prices(usages=usages, services=_priced(services, at, customer.pk))
     try:
-        return own, _estimate(usages, services, at, None)
+        return own, estimate_at_prices(usages=usages, services=_priced(services, at, None))
     except BadEstimate:
         return own, None
 
 
-def _estimate(
-    usages: Sequence[EstimatedUsage], services: Mapping[str, Service], at: dt.datetime, payer: int | None
+def estimate_at_prices(
+    *, usages: Sequence[EstimatedUsage], services: Mapping[str, PricedService]
 ) -> Estimate:
+    """Return what this usage costs at the prices of these services, by name, or raise BadEstimate."""
     lines: list[EstimateLine] = []
     problems: list[ItemProblem] = []
     for index, usage in enumerate(usages):
         try:
-            lines += _lines(index, usage, services.get(usage.service), at, payer)
+            lines += _lines(index, usage, services.get(usage.service))
         except BadItem as error:
             problems.append(ItemProblem(index, error.field, error.reason))
     if problems:
@@ -214,24 +217,31 @@ def _named(usages: Iterable[EstimatedUsage], customer: Customer | None) -> dict[
     }
 
 
-def _lines(
-    index: int, usage: EstimatedUsage, service: Service | None, at: dt.datetime, payer: int | None
-) -> Iterable[EstimateLine]:
+def _priced(services: Mapping[str, Service], at: dt.datetime, payer: int | None) -> dict[str, PricedService]:
+    return {
+        name: PricedService(
+            service.name,
+            {
+                Measure(item.measure): price_in_force(facts_of(item), customer=payer, at=at)
+                for item in service.billing_items.all()
+            },
+        )
+        for name, service in services.items()
+    }
+
+
+def _lines(index: int, usage: EstimatedUsage, service: PricedService | None) -> Iterable[EstimateLine]:
     """Make a line of each quantity that is named; raise BadItem for one that is not sold."""
     if service is None:
         raise BadItem("service", f"there is no service named {usage.service!r}")
-    items = {item.measure: item for item in service.billing_items.all()}
     quantities = _quantities(usage)
-    prices = {
-        measure: price_in_force(facts_of(items[measure]), customer=payer, at=at) if measure in items else None
-        for measure in quantities
-    }
+    prices = {measure: service.prices.get(measure) for measure in quantities}
     for measure, quantity in _without_priced_parts(quantities, prices).items():
         price = prices[measure]
         if price is not None:
             yield EstimateLine(index, service.name, measure, quantity, price)
         elif quantity:
-            when = " at that instant" if measure in items else ""
+            when = " at that instant" if measure in service.prices else ""
             raise BadItem(measure, f"{service.name} does not charge for {measure.label.lower()}{when}")
 
 

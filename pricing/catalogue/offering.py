@@ -2,13 +2,16 @@
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from django.db.models import Prefetch, Q, QuerySet
 
 from accounts.models import Customer
 from pricing.catalogue.packages import PackageOnSale, instants_of_terms, packages_at, stored_terms
-from pricing.models import BillingItem, CallSpecification, PackageTerms, Price, Service, ServiceGroup
+from pricing.models import BillingItem, CallSpecification, PackageTerms, Price, Service
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import ORDER, Measure
 from pricing.rules.precedence import PriceChange, PriceFact, changes_after, instants_of, price_in_force
@@ -65,29 +68,25 @@ class Catalog:
 
 def catalog_at(*, at: dt.datetime) -> Catalog:
     """Return everything on sale at this instant, in the page's order; no price of one customer is in it."""
-    return _catalog(_sections(None), stored_terms(), at=at, customer=None)
+    return _catalog(_services(None), stored_terms(), at=at, customer=None)
 
 
 def catalogs_of(*, customer: Customer, at: dt.datetime) -> tuple[Catalog, Catalog]:
     """Return what is on sale to a customer at its own prices, and the same to everybody, from one reading."""
-    sections, terms = _sections(customer), stored_terms()
-    own = _catalog(sections, terms, at=at, customer=customer.pk)
-    return own, _catalog(sections, terms, at=at, customer=None)
+    services, terms = _services(customer), stored_terms()
+    own = _catalog(services, terms, at=at, customer=customer.pk)
+    return own, _catalog(services, terms, at=at, customer=None)
 
 
 def _catalog(
-    sections: list[ServiceGroup], terms: list[PackageTerms], *, at: dt.datetime, customer: int | None
+    services: list[Service], terms: list[PackageTerms], *, at: dt.datetime, customer: int | None
 ) -> Catalog:
     groups = [
-        GroupOnSale(section.family, section.name, section.description, services)
-        for section in sections
-        if (
-            services := [
-                sold for one in section.services.all() if (sold := _service(one, at, customer)).items
-            ]
-        )
+        GroupOnSale(group.family, group.name, group.description, on_sale)
+        for group, its in groupby(services, key=attrgetter("group"))
+        if (on_sale := [sold for one in its if (sold := _service(one, at, customer)).items])
     ]
-    instants = sorted(_instants(sections) | instants_of_terms(terms))
+    instants = sorted(_instants(services) | instants_of_terms(terms))
     place = bisect_right(instants, at)
     return Catalog(
         groups=groups,
@@ -126,12 +125,13 @@ def items_with_prices(customer: Customer | None) -> "Prefetch[str, QuerySet[Bill
     return Prefetch("billing_items", queryset=items)
 
 
-def _sections(customer: Customer | None) -> list[ServiceGroup]:
+def _services(customer: Customer | None) -> list[Service]:
+    """Return all services in the order of the page."""
     defaults = CallSpecification.objects.filter(customer=None)
-    services = Service.objects.order_by("position", "name").prefetch_related(
+    services = Service.objects.select_related("group").prefetch_related(
         items_with_prices(customer), Prefetch("call_specifications", queryset=defaults)
     )
-    return list(ServiceGroup.objects.prefetch_related(Prefetch("services", queryset=services)))
+    return list(services.order_by("group__position", "group__name", "group_id", "position", "name"))
 
 
 def _service(service: Service, at: dt.datetime, customer: int | None) -> ServiceOnSale:
@@ -170,9 +170,8 @@ def _call_limit(service: Service, at: dt.datetime) -> CallLimit | None:
     )
 
 
-def _instants(sections: list[ServiceGroup]) -> set[dt.datetime]:
+def _instants(services: Iterable[Service]) -> set[dt.datetime]:
     """Return the instants at which a price or a call specification begins or ends."""
-    services = [service for section in sections for service in section.services.all()]
     prices = [fact for one in services for item in one.billing_items.all() for fact in facts_of(item)]
     limits = [limit for service in services for limit in service.call_specifications.all()]
     ends = {instant for limit in limits for instant in (limit.begins_at, limit.ends_at) if instant}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pricing.models import PackageTerms
+from pricing.models import WEIGHTS, PackageTerms
 from pricing.rules.measures import Measure
 from pricing.rules.methods import RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
 from pricing.rules.validity import ValidityUnit, validity_text
@@ -61,8 +61,7 @@ class PackageOnSale:
 def stored_terms() -> list[PackageTerms]:
     """Return all terms, of whatever time, with what they cover; the products in their order."""
     terms = PackageTerms.objects.with_covered_services().select_related("product")
-    weighted = terms.prefetch_related("weights__billing_item__service")
-    return list(weighted.order_by("product__name", "begins_at"))
+    return list(terms.prefetch_related(WEIGHTS).order_by("product__name", "begins_at"))
 
 
 def packages_at(stored: Iterable[PackageTerms], *, at: dt.datetime) -> list[PackageOnSale]:

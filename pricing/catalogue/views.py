@@ -1,6 +1,5 @@
 """The public price page and a customer's own, with their calculator. Another customer's page is 404."""
 
-import datetime as dt
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.api_keys.customer_access import customer_of_person
 from accounts.models import Customer
-from pricing.catalogue.estimates import estimate
+from pricing.catalogue.estimates import PricedService, estimate_at_prices
 from pricing.catalogue.forms import CalculatorForm
 from pricing.catalogue.offering import Catalog, catalog_at, catalogs_of
 from pricing.catalogue.own_prices import own_prices, planned_changes
@@ -44,7 +43,7 @@ def prices(request: HttpRequest) -> HttpResponse:
         "methods": {method.name: gettext(method.label) for method in BillingMethod},
         "unit": {"tpm": TPM_OF_UNIT, "rpm": RPM_OF_UNIT},
         "clock": CLOCK,
-        **_calculation(request, catalog=catalog, now=now),
+        **_calculation(request, catalog=catalog),
     }
     with timezone.override(CLOCK):
         return render(request, "prices.html", context)
@@ -66,7 +65,7 @@ def customer_prices(request: HttpRequest, code: str) -> HttpResponse:
         "has_contract_prices": any(price.is_contract for group in groups for price in group.prices),
         "changes": planned_changes(own=own, general=general),
         "packages": own.packages,
-        **_calculation(request, catalog=own, now=now, customer=customer),
+        **_calculation(request, catalog=own, customer=customer),
     }
     with timezone.override(customer.time_zone):
         return render(request, "customer_prices.html", context)
@@ -93,17 +92,20 @@ def calculator_words() -> dict[str, Any]:
 
 
 def _calculation(
-    request: HttpRequest, *, catalog: Catalog, now: dt.datetime, customer: Customer | None = None
+    request: HttpRequest, *, catalog: Catalog, customer: Customer | None = None
 ) -> dict[str, Any]:
     """Return the calculator's form and, where it says what is used, what that costs."""
     data = request.POST if request.method == "POST" else request.GET
     form = CalculatorForm(data if "service" in data else None, catalog=catalog)
     usage = form.usage() if form.is_valid() else None
-    services = {name: sorted(item.measure for item in sold.items) for name, sold in form.services.items()}
+    priced = {
+        name: PricedService(name, {item.measure: item.price for item in sold.items})
+        for name, sold in form.services.items()
+    }
     return {
         "form": form,
-        "services": services,
+        "services": {name: sorted(service.prices) for name, service in priced.items()},
         "words": calculator_words(),
-        "estimate": estimate(usages=[usage], at=now, customer=customer) if usage else None,
+        "estimate": estimate_at_prices(usages=[usage], services=priced) if usage else None,
         "calculator_url": reverse("customer_prices", args=[customer.code]) if customer else reverse("prices"),
     }

@@ -5,6 +5,8 @@ instants never read the same: `2026-11-01 01:30:00 -04:00`.
 """
 
 import datetime as dt
+from functools import cache, lru_cache
+from zoneinfo import available_timezones
 
 HOUR = dt.timedelta(hours=1)
 
@@ -31,6 +33,7 @@ def text_beside_utc(instant: dt.datetime, zone: dt.tzinfo) -> str:
     return utc if str(zone) == "UTC" else f"{minute_text(instant, zone)} {zone} ({utc})"
 
 
+@lru_cache(maxsize=10_000)
 def hour_text(hour: dt.datetime, zone: dt.tzinfo) -> str:
     """Return e.g. `2026-11-23 10:00-11:00`, the hour that begins at this instant.
 
@@ -42,6 +45,12 @@ def hour_text(hour: dt.datetime, zone: dt.tzinfo) -> str:
         return f"{begin:%Y-%m-%d %H:%M}-{end:%H:%M}"
     day = "" if begin.date() == end.date() else f"{end:%Y-%m-%d} "
     return f"{begin:%Y-%m-%d %H:%M} {_offset(begin)} to {day}{end:%H:%M} {_offset(end)}"
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones; Python reads hundreds of files for them each time."""
+    return frozenset(available_timezones())
 
 
 def start_of_day(day: dt.date, zone: dt.tzinfo) -> dt.datetime:

@@ -198,12 +198,18 @@ def addresses(name: str, *, most: int | None = None) -> list[str]:
         "MEMBER": [
             ("acme", pk) for pk in Member.objects.filter(customer__code="acme").values_list("pk", flat=True)
         ],
-        "INVITATION": [("void",), *((new_link_token_of(one),) for one in Invitation.objects.all())],
+        "INVITATION": [("void",), *_new_links(arguments)],
         "TERMS": [("acme", pk) for pk in PackageTerms.objects.values_list("pk", flat=True)],
     }
     made = next((of_each[one] for one in arguments if one in of_each), [tuple(arguments)])
     paths = dict.fromkeys(reverse(name, args=one[: len(arguments)]) for one in made)
     return [*[*paths][:most], *(path + query for path in [*paths][:1] for query in queries)]
+
+
+def _new_links(arguments: list[str]) -> list[tuple[str]]:
+    """Return the tokens of new links, which are written down, where a page needs them."""
+    invitations = Invitation.objects.all() if "INVITATION" in arguments else ()
+    return [(new_link_token_of(one),) for one in invitations]
 
 
 def left_over(answer):

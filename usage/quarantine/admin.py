@@ -89,7 +89,6 @@ class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     search_fields = ("event_id__exact", "customer_code__exact", "service_name__exact")
     search_help_text = "The whole event id, customer code or service name."
     list_per_page = 50
-    show_full_result_count = False
     actions = ("send_again",)
     actions_detail = ("store", "dismiss")
     appears_here: ClassVar[str] = (

@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.paginator import InfinitePaginator
 
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
@@ -33,8 +32,6 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     search_fields = ("customer__code__exact", "key__name__exact", "key__public_id__exact")
     search_help_text = "The whole code of a customer, or the whole name or public id of a key."
     list_per_page = 50
-    paginator = InfinitePaginator
-    show_full_result_count = False
     appears_here: ClassVar[str] = (
         "No usage was refused. Reports that are refused appear here, counted by hour, service key, customer "
         "and reason."

@@ -25,7 +25,6 @@ class PackageCreditAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_select_related = ("package__customer",)
     search_fields = ("number", "customer_code", "customer_name", "package__number", "product_name")
     list_per_page = 50
-    show_full_result_count = False
     fields = (
         *("number", "customer_link", "package_link", "product_name", "left_text", "paid_text"),
         *("amount_text", "credited_text", "ends_text", "ordered_by", "issued_text", "sealed_text"),

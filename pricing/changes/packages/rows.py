@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from pricing.changes.rows import ItemWeight, PackageRow, RefusedRow, UnknownName
 from pricing.models import (
     WEIGHT_BOUND,
+    WEIGHTS,
     BillingItem,
     PackageProduct,
     PackageTerms,
@@ -26,9 +27,7 @@ A_UNIT = f"a unit is {TPM_OF_UNIT:,} TPM and {RPM_OF_UNIT} RPM"
 
 def with_parts(terms: "QuerySet[PackageTerms]") -> "QuerySet[PackageTerms]":
     """With what a row of the terms holds, read at once."""
-    return terms.select_related("product").prefetch_related(
-        "services", "groups", "weights__billing_item__service"
-    )
+    return terms.select_related("product").prefetch_related("services", "groups", WEIGHTS)
 
 
 def terms_row(terms: PackageTerms) -> PackageRow:

@@ -1,33 +1,80 @@
 """Admin pages that answer any URL: an odd filter, search, key or prefill gives a page or 404, never 500."""
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import DataError, transaction
 from django.db.models import Field, QuerySet
 from django.http import Http404, HttpRequest
+from unfold.paginator import InfinitePaginator
 
 from sensenova_billing.lib.admin.base import AdminMixin, ChangeList
+from sensenova_billing.lib.admin.key_pages import PageKey, read_page
+
+
+@dataclass(frozen=True)
+class ListPages:
+    """What stands below a list: links to the pages next to this one, and how many rows there are."""
+
+    previous: str
+    next: str
+    number: str
+    template_name = "admin/list_pages.html"
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there is any other page."""
+        return bool(self.previous or self.next)
+
+    def get_elided_page_range(self, number: int) -> Sequence[int]:
+        """Return no numbers of pages: Django asks for them."""
+        return ()
 
 
 class RobustChangeList(ChangeList):
-    """Reads its page at once, so that a bad URL is detected while it can still be answered."""
+    """Reads its page at once, so that a bad URL is detected while it can still be answered; and by key."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Let Django redirect to the whole list where the database rejects a value."""
         try:
             with transaction.atomic():
-                super().get_results(request)
-                bool(self.result_list)
+                self._read_page(request)
         except (DataError, TypeError) as error:  # TypeError: a text for a column of bytes
             raise IncorrectLookupParameters(error) from error
 
+    def _read_page(self, request: HttpRequest) -> None:
+        most = self.list_max_show_all
+        page = read_page(
+            rows=self.queryset,
+            size=most if self.show_all else self.list_per_page,
+            key=PageKey.read(request.GET.get(PAGE_VAR, ""), self.model),
+            among=self.root_queryset,
+        )
+        self.result_list, self.multi_page = page.rows, bool(page.previous or page.next)
+        # More than can be shown on a page are not counted.
+        count = self.queryset.order_by()[: most + 1].count() if self.multi_page else len(page.rows)
+        self.can_show_all = count <= most
+        self.result_count = count if self.can_show_all else len(page.rows)
+        self.show_full_result_count, self.show_admin_actions = False, bool(page.rows)
+        is_chosen = bool(self.query or self.has_active_filters) and self.can_show_all
+        self.full_result_count = None if is_chosen else self.result_count
+        previous, following = (
+            self.get_query_string({PAGE_VAR: key}) if key else "" for key in (page.previous, page.next)
+        )
+        self.paginator = ListPages(previous, following, f"{count:,}" if self.can_show_all else f"{most:,}+")
+
 
 class RobustUrlAdmin(AdminMixin):
-    """Mixin of a ModelAdmin: there is an answer to every URL."""
+    """Mixin of a ModelAdmin: there is an answer to every URL, and lists go by key."""
+
+    # Of the rows that a form offers while somebody types; lists have pages of their own.
+    paginator = InfinitePaginator
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobustChangeList]:
         """Return the list that is read at once."""

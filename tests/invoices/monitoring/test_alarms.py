@@ -4,8 +4,6 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.api_keys.keys import issue_service_key
@@ -14,11 +12,12 @@ from invoices.books.verify import verify_books
 from invoices.closing.close import close_due_hours
 from invoices.closing.parking import parked_hours, release
 from invoices.models import HourlyBill, QuotaOverrun
-from invoices.monitoring.alarms import late_share, state_of_closing
+from invoices.monitoring.alarms import state_of_closing
 from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books.builders import alter, keep_books
 from tests.invoices.browsing import text
+from tests.querying import statements
 from usage.models import RefusalReason
 from usage.refused.counters import RefusedRequest, count_refused
 
@@ -110,6 +109,11 @@ def test_an_hour_that_was_released_in_vain_rings_again(acme):
 # --- Late usage ------------------------------------------------------------------------------------
 
 
+def late_share():
+    """Of the last closed hours."""
+    return state_of_closing(now=at(70)).late_share
+
+
 def test_the_late_share_is_of_records_in_lines(acme):
     record(*(report(f"call-{n}") for n in range(15)))
     close()
@@ -150,12 +154,10 @@ def test_a_closed_hour_is_counted_once(acme):
     keep_books()
     late_share()
 
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with statements() as read:
         late_share()
 
-    assert len(queries) == 1
+    assert len(read) == 1
 
 
 # --- Refused usage ---------------------------------------------------------------------------------

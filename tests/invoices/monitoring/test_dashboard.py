@@ -10,14 +10,13 @@ from django.utils import timezone
 from accounts.models import Customer
 from invoices.closing.totals import DAY_ZONE
 from invoices.models import CustomerTotal
-from invoices.monitoring.customer_revenue import sudden_rises, top_of_month
-from invoices.monitoring.prices_ahead import offers_that_end, prices_that_begin
+from invoices.monitoring.customer_revenue import read_customers
+from invoices.monitoring.prices_ahead import prices_ahead
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.books.builders import keep_books
 from tests.invoices.browsing import staff_client, text
-from tests.querying import get_within
 
 pytestmark = pytest.mark.django_db
 
@@ -72,19 +71,6 @@ def test_a_parked_hour_in_the_calendar_leads_to_what_is_parked(operator_client, 
     assert "1 parked" in page
 
 
-def test_the_first_page_takes_as_many_queries_however_much_there_is(operator_client, acme, globex):
-    keep_books()
-    operator_client.get(FIRST_PAGE)
-    few = get_within(operator_client, FIRST_PAGE, queries=26)
-    record(report(customer="globex", occurred_at=at(5, hour=2)), now=at(6, hour=2))
-    close(hour=2)
-    operator_client.get(FIRST_PAGE)
-
-    more = get_within(operator_client, FIRST_PAGE, queries=26)
-
-    assert len(more.context["customers"].top) == len(few.context["customers"].top) + 1
-
-
 # --- Customers -------------------------------------------------------------------------------------
 
 
@@ -100,13 +86,17 @@ def add_day(customer, amount, *, days_ago):
     )
 
 
+def customers(*, month=None):
+    """The customers that the first page names after THE_HOUR was closed."""
+    return read_customers(month=month or today().replace(day=1), closed_until=at(60))
+
+
 def test_top_customers_are_those_of_the_month_largest_first(acme, globex):
     record(report(), report(customer="globex", input_tokens=2000))
     close()
 
-    month = today().replace(day=1)
-    assert [one.code for one in top_of_month(month=month)] == ["globex", "acme"]
-    assert top_of_month(month=month - DAY) == []
+    assert [one.code for one in customers().top] == ["globex", "acme"]
+    assert customers(month=today().replace(day=1) - DAY).top == []
 
 
 def test_a_day_far_above_the_usual_one_is_a_sudden_rise(acme):
@@ -115,7 +105,7 @@ def test_a_day_far_above_the_usual_one_is_a_sudden_rise(acme):
     record(report(input_tokens=10_000_000))  # 400.03 RMB
     close()
 
-    (rise,) = sudden_rises(closed_until=at(60))
+    (rise,) = customers().rises
 
     assert (rise.code, rise.amount > 400, rise.usual) == ("acme", True, round(Decimal(rise.usual), 2))
 
@@ -126,14 +116,14 @@ def test_a_day_like_the_others_is_no_rise(acme):
     record(report(input_tokens=10_000_000))
     close()
 
-    assert sudden_rises(closed_until=at(60)) == []
+    assert customers().rises == []
 
 
 def test_a_rise_of_a_few_rmb_is_none(acme):
     record()
     close()
 
-    assert sudden_rises(closed_until=at(60)) == []
+    assert customers().rises == []
 
 
 # --- Prices ----------------------------------------------------------------------------------------
@@ -144,7 +134,7 @@ def test_prices_that_begin_together_are_one_line(acme):
     for measure in (IN, OUT):
         price("SenseChat-5", measure, "0.01", begins_at=soon, kind=Kind.LIMITED_TIME_OFFER, customer=acme)
 
-    (change,) = prices_that_begin(now=timezone.now())
+    (change,) = prices_ahead(now=timezone.now()).begin
 
     assert (change.at, change.prices, change.services) == (soon, 2, "SenseChat-5")
     assert (change.kind, change.customer) == (Kind.LIMITED_TIME_OFFER, "acme")
@@ -152,16 +142,16 @@ def test_prices_that_begin_together_are_one_line(acme):
 
 def test_offers_that_end_soon_come_before_those_without_an_end(acme):
     now = at(0)
-    standing = len(offers_that_end(now=now + 1 * DAY))
+    standing = len(prices_ahead(now=now + DAY).end)
     offer = {"kind": Kind.LIMITED_TIME_OFFER, "customer": acme}
     price("SenseChat-5", IN, "0.01", begins_at=now, ends_at=now + 2 * DAY, **offer)
     price("SenseChat-5", OUT, "0.01", begins_at=now, **offer)
     price("SenseChat-Vision", OUT, "0.01", begins_at=now, ends_at=now + 60 * DAY, **offer)
 
-    own = [change for change in offers_that_end(now=now + 1 * DAY) if change.customer == "acme"]
+    own = [change for change in prices_ahead(now=now + DAY).end if change.customer == "acme"]
 
     assert [change.at for change in own] == [now + 2 * DAY, None]
-    assert len(offers_that_end(now=now + 1 * DAY)) == standing + 2
+    assert len(prices_ahead(now=now + DAY).end) == standing + 2
 
 
 def test_an_offer_that_is_continued_by_another_does_not_end(acme):
@@ -170,7 +160,7 @@ def test_an_offer_that_is_continued_by_another_does_not_end(acme):
     price("SenseChat-5", IN, "0.01", begins_at=now, ends_at=then, **offer)
     price("SenseChat-5", IN, "0.02", begins_at=then, ends_at=then + 60 * DAY, **offer)
 
-    assert not [change for change in offers_that_end(now=now + DAY) if change.customer == "acme"]
+    assert not [change for change in prices_ahead(now=now + DAY).end if change.customer == "acme"]
 
 
 def test_the_code_of_a_customer_leads_to_its_page(operator_client, acme):

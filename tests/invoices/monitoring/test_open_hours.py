@@ -8,12 +8,14 @@ from django.core import mail
 from django.db import IntegrityError
 from django.urls import reverse
 
-from invoices.models import OpenHourAlarm, OpenHourLook
+from invoices.models import OpenHourAlarm, RunningHour, RunningRefresh
 from invoices.monitoring.alarms import state_of_closing
 from invoices.monitoring.open_hours import mail_alarms, watch_open_hours
+from invoices.running.refresh import refresh_running_hours
 from pricing.rules.measures import Measure
 from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.browsing import text
+from tests.packages import buy, tokens_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,6 +39,12 @@ def use(*, tokens=10_000_000, event_id="much", minute=10, **fields):
     )
 
 
+def watch(now=NOW):
+    """Sum up the open hours, and return the alarms that this raises."""
+    refresh_running_hours(now=now)
+    return watch_open_hours(now=now)
+
+
 def alarm(now=NOW):
     """How the alarm stands: its level and text."""
     (found,) = [one for one in state_of_closing(now=now).alarms if one.name == "open_hour"]
@@ -46,7 +54,7 @@ def alarm(now=NOW):
 def test_one_dear_call_rings_within_the_hour():
     use()
 
-    (raised,) = watch_open_hours(now=NOW)
+    (raised,) = watch()
 
     assert (raised.customer.code, raised.hour, raised.amount) == ("acme", THE_HOUR, Decimal(400))
     assert raised.reason == "RMB 400.00 in an hour is more than RMB 100.00."
@@ -57,7 +65,7 @@ def test_one_dear_call_rings_within_the_hour():
 def test_usage_within_the_bounds_does_not_ring():
     use(tokens=2_000_000)
 
-    assert watch_open_hours(now=NOW) == []
+    assert watch() == []
     assert alarm() == ("ok", "No open hour is far beyond the usual.")
 
 
@@ -65,7 +73,7 @@ def test_what_is_dear_at_another_price_does_not_ring_at_the_customers_own(acme):
     price("SenseChat-5", Measure.INPUT_TOKENS, "0.001", begins_at=at(0), customer=acme)
     use()
 
-    assert watch_open_hours(now=NOW) == []
+    assert watch() == []
 
 
 def test_an_hour_far_above_the_customers_usual_rings(settings):
@@ -75,23 +83,23 @@ def test_an_hour_far_above_the_customers_usual_rings(settings):
         close(hour=hour)
     record(report("much", input_tokens=1_000_000, occurred_at=at(10, hour=24)), now=at(11, hour=24))
 
-    (raised,) = watch_open_hours(now=at(12, hour=24))
+    (raised,) = watch(now=at(12, hour=24))
 
     assert "times the usual RMB 0.09 an hour of this customer." in raised.reason
 
 
 def test_it_rings_once_and_the_amount_is_kept_up_to_date():
     use()
-    watch_open_hours(now=NOW)
+    watch()
     use(event_id="more", minute=21)
 
-    assert watch_open_hours(now=NOW + 5 * MINUTE) == []
+    assert watch(now=NOW + 5 * MINUTE) == []
     assert OpenHourAlarm.objects.get().amount == 800
 
 
 def test_the_database_keeps_one_alarm_of_a_customers_hour(acme):
     use()
-    (raised,) = watch_open_hours(now=NOW)
+    (raised,) = watch()
     raised.pk = None
 
     with pytest.raises(IntegrityError, match="an_open_hour_of_a_customer_alarms_once"):
@@ -100,7 +108,7 @@ def test_the_database_keeps_one_alarm_of_a_customers_hour(acme):
 
 def test_once_the_hour_is_closed_it_is_parked_and_no_open_hour_rings(settings):
     use()
-    watch_open_hours(now=NOW)
+    watch()
 
     close()
 
@@ -111,22 +119,32 @@ def test_once_the_hour_is_closed_it_is_parked_and_no_open_hour_rings(settings):
 def test_an_hour_that_ended_and_is_not_closed_is_watched_too():
     use()
 
-    assert len(watch_open_hours(now=at(62))) == 1
+    assert len(watch(now=at(62))) == 1
 
 
-def test_a_look_that_takes_long_waits_before_the_next():
+def test_what_was_not_summed_up_yet_rings_after_the_next_time():
+    use(tokens=2_000_000)
+    refresh_running_hours(now=NOW)
+    RunningRefresh.objects.update(took=dt.timedelta(seconds=6))
+    use(event_id="more", minute=21)
+
+    assert watch(now=NOW + 2 * MINUTE - dt.timedelta(seconds=1)) == []
+    assert len(watch(now=NOW + 2 * MINUTE)) == 1
+
+
+def test_a_package_that_covers_the_usage_keeps_it_from_ringing(acme):
+    buy(acme, tokens_product(tokens=100_000_000), now=at(5))
     use()
-    OpenHourLook.objects.create(hour=THE_HOUR, looked_at=NOW, took=dt.timedelta(seconds=6))
 
-    assert watch_open_hours(now=NOW + 4 * MINUTE) == []
-    assert len(watch_open_hours(now=NOW + 5 * MINUTE)) == 1
+    assert watch() == []
+    assert RunningHour.objects.get().amount == 0
 
 
 def test_other_customers_do_not_ring(globex):
     use()
     use(event_id="little", tokens=1000, customer="globex")
 
-    assert [one.customer.code for one in watch_open_hours(now=NOW)] == ["acme"]
+    assert [one.customer.code for one in watch()] == ["acme"]
 
 
 # --- Mail ------------------------------------------------------------------------------------------
@@ -134,8 +152,8 @@ def test_other_customers_do_not_ring(globex):
 
 def test_it_is_mailed_once(acme):
     use()
-    watch_open_hours(now=NOW)
-    watch_open_hours(now=NOW + 5 * MINUTE)
+    watch()
+    watch(now=NOW + 5 * MINUTE)
 
     (sent,) = mail.outbox
     assert (sent.subject, sent.to) == ("Open hour of acme far beyond the usual", ["oncall@sensenova.example"])
@@ -147,7 +165,7 @@ def test_without_an_address_nothing_is_mailed(settings):
     settings.ALARM_MAIL = []
     use()
 
-    watch_open_hours(now=NOW)
+    watch()
 
     assert mail.outbox == []
 
@@ -158,7 +176,7 @@ def test_mail_that_cannot_be_sent_is_sent_later(settings):
         "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 1,
     )  # fmt: skip
     use()
-    watch_open_hours(now=NOW)
+    watch()
     settings.EMAIL_BACKEND = working
 
     assert mail_alarms(now=NOW + 5 * MINUTE) == 0
@@ -170,7 +188,7 @@ def test_mail_that_cannot_be_sent_is_sent_later(settings):
 
 def test_the_first_page_leads_to_the_list_which_names_customer_and_amount(operator_client):
     use()
-    watch_open_hours(now=NOW)
+    watch()
     listed = reverse("admin:invoices_openhouralarm_changelist")
 
     assert listed in operator_client.get(reverse("admin:index")).content.decode()
@@ -181,7 +199,7 @@ def test_the_first_page_leads_to_the_list_which_names_customer_and_amount(operat
 
 def test_the_metric_counts_open_hours_beyond_the_usual(client):
     use()
-    watch_open_hours(now=NOW)
+    watch()
 
     assert "sensenova_billing_open_hours_beyond_usual 1.0" in client.get("/metrics").content.decode()
     assert client.get("/readyz").json()["alarms"]["open_hour"]["level"] == "alarm"
@@ -189,7 +207,7 @@ def test_the_metric_counts_open_hours_beyond_the_usual(client):
 
 def test_monitoring_names_neither_customer_nor_amount(client):
     use()
-    watch_open_hours(now=NOW)
+    watch()
 
     for path in ("/metrics", "/readyz"):
         answer = client.get(path).content.decode()

@@ -288,7 +288,7 @@ def test_it_takes_the_same_few_queries_however_much_is_on_sale(django_assert_num
             kind=Kind.FREE_TRIAL,
         )
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         assert ask().status_code == 200
 
 

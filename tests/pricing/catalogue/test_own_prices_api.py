@@ -181,7 +181,7 @@ def test_it_takes_a_few_queries_more_than_everybodys_prices(acme, django_assert_
     headers = key(owner=acme)
     catalog(headers)
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         catalog(headers)
     with django_assert_num_queries(4):
         estimate(headers)

@@ -221,7 +221,7 @@ def test_names_are_shown_as_they_are_and_run_nothing():
 
 
 def test_the_page_takes_the_same_few_queries_however_much_is_on_sale(django_assert_num_queries):
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         page()
 
 
