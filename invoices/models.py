@@ -808,6 +808,27 @@ class HourSeal(models.Model):
         return bytes(self.sha256).hex()
 
 
+class SealPublication(models.Model):
+    """How far the seals of hours are kept in a place outside the database."""
+
+    place = models.TextField(primary_key=True, help_text="A file, or the class of an object store.")
+    last_hour = models.DateTimeField(null=True, help_text="The last hour of which the seal is kept there.")
+    published_at = models.DateTimeField(null=True)
+    failed_since = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(error="", failed_since=None) | (~Q(error="") & Q(failed_since__isnull=False)),
+                name="a_publication_that_fails_says_since_when_and_why",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.place
+
+
 class TotalPeriod(models.TextChoices):
     """The span of a customer's total."""
 

@@ -11,6 +11,7 @@ from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
 from invoices.running import refresh
+from invoices.seals import publish
 from invoices.usage_report import metadata
 from usage.billing_hours import database_now
 
@@ -38,6 +39,13 @@ def refresh_running_hours() -> None:
     refresh.refresh_running_hours(now=now)
     for alarm in open_hours.watch_open_hours(now=now):
         logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
+
+
+@shared_task
+def publish_seals() -> None:
+    """Keep the seals of closed hours outside the database."""
+    if added := publish.publish_seals(now=database_now()):
+        logger.info("Kept the seals of %s hours outside the database", f"{added:,}")
 
 
 @shared_task

@@ -122,6 +122,15 @@ def _is_address(text: str) -> bool:
 
 
 @register()
+def check_seals(**kwargs: Any) -> list[CheckMessage]:
+    """Seals are kept in one place, which says how far they are kept."""
+    if not (settings.SEALS_FILE and settings.SEALS_STORAGE):
+        return []
+    hint = "Set one of them: a file, or the class of an object store."
+    return [Error("SEALS_FILE and SEALS_STORAGE are both set.", hint=hint, id="billing.E011")]
+
+
+@register()
 def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
     """What happens to call limits during an outage of Redis must be decided before one."""
     errors: list[CheckMessage] = []

@@ -8,6 +8,7 @@ from invoices.usage_report.schemas import (
     BillsPayload,
     BillWithLinesPayload,
     ChargeLinesPayload,
+    SealsPayload,
     UsagePagePayload,
     UsageSummaryPayload,
 )
@@ -48,6 +49,7 @@ RESPONSES = (
     BillsPayload,
     BillWithLinesPayload,
     ChargeLinesPayload,
+    SealsPayload,
     UsagePagePayload,
     UsageSummaryPayload,
     RetryMomentPayload,

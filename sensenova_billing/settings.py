@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from celery.schedules import crontab
+from django.conf.global_settings import STORAGES as DEFAULT_STORAGES
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -363,6 +364,17 @@ ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOUR
 # To whom a customer's open hour that is far beyond the usual is mailed, once; none: it is on pages only.
 ALARM_MAIL = env.list("ALARM_MAIL", default=[])
 
+# Where seals of closed hours are kept outside the database (invoices/seals/keepers.py): a file to which lines
+# are appended, or an object store, by a class of Django's storages and its options.
+SEALS_FILE = env.str("SEALS_FILE", default="")
+SEALS_STORAGE = env.str("SEALS_STORAGE", default="")
+STORAGES: dict[str, dict[str, object]] = {**DEFAULT_STORAGES}
+if SEALS_STORAGE:
+    STORAGES["seals"] = {
+        "BACKEND": SEALS_STORAGE,
+        "OPTIONS": env.json("SEALS_STORAGE_OPTIONS", default={}),
+    }
+
 # For tests (lib/clock.py): the clock shows CLOCK_ORIGIN when it is that time, and runs at CLOCK_SPEED;
 # CLOCK_OFFSET_SECONDS is by how much this process is wrong about it. A system check refuses them elsewhere.
 CLOCK_SPEED = env.int("CLOCK_SPEED", default=1)
@@ -408,6 +420,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "refresh running hours": {
         "task": "invoices.tasks.refresh_running_hours",
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
+    "publish seals": {
+        "task": "invoices.tasks.publish_seals",
         "schedule": 60.0,
         "options": {"expires": 55},
     },

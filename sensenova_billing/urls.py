@@ -25,7 +25,7 @@ from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
 from invoices.search_admin import admin_search
 from invoices.usage_report import views as usage_report
-from invoices.usage_report.api import BillsView, BillView, ChargeLinesView, UsageSummaryView
+from invoices.usage_report.api import BillsView, BillView, ChargeLinesView, SealsView, UsageSummaryView
 from pricing.catalogue.api import CatalogView, EstimatesView
 from pricing.catalogue.views import customer_prices, prices
 from pricing.files.admin import catalogue_csv, catalogue_import, catalogue_xlsx
@@ -152,6 +152,7 @@ urlpatterns = [
     path("api/v1/bills/<str:number>", BillView.as_view(), name="api_bill"),
     path("api/v1/charge-lines", ChargeLinesView.as_view(), name="api_charge_lines"),
     path("api/v1/charge-lines/<int:id>/records", LineRecordsView.as_view(), name="api_line_records"),
+    path("api/v1/seals", SealsView.as_view(), name="api_seals"),
     path("api/v1/packages", PackagesView.as_view(), name="api_packages"),
     path("api/v1/packages/<str:number>/draws", PackageDrawsView.as_view(), name="api_package_draws"),
     path(

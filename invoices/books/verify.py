@@ -7,7 +7,7 @@ earlier one that was parked. Nothing in here is shared with the closing; the lin
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -32,6 +32,7 @@ from invoices.books.compare import (
 from invoices.books.constraints import find_missing_guards
 from invoices.books.coverage import Before, Consumption, Covered, Draw, PackageList, cover
 from invoices.books.expected import HOUR, Line, Order, PriceList, recompute
+from invoices.books.kept_seals import compare_kept_seals
 from invoices.books.read import (
     Overruns,
     Parked,
@@ -55,6 +56,7 @@ from invoices.books.read import (
     read_seals,
     read_usage,
 )
+from invoices.seals.seal_list import ListedSeal
 from sensenova_billing.lib.database.statements import load_statement
 
 # In which customers' totals are kept.
@@ -116,8 +118,12 @@ def verify_books(
     until_hour: dt.datetime | None = None,
     watch: Watch = iter,
     besides: Besides | None = None,
+    kept_seals: Sequence[ListedSeal] = (),
 ) -> Verified:
-    """Verify every closed hour of the span, or of all time, and return what was found; nothing is changed."""
+    """Verify every closed hour of the span, or of all time, and return what was found; nothing is changed.
+
+    `kept_seals` is a list that was kept outside the database: its seals must be those of these hours.
+    """
     began = time.monotonic_ns()
     seals = read_seals(from_hour=from_hour, until_hour=until_hour)
     verified = Verified(
@@ -128,6 +134,9 @@ def verify_books(
     find_missing_guards(verified.findings)
     _find_other_seals(verified.findings)
     _verify_purchases(verified.findings)
+    compare_kept_seals(
+        kept=kept_seals, seals=seals, from_hour=from_hour, until_hour=until_hour, found=verified.findings
+    )
     _find_gaps(seals=seals, open_begin=from_hour is None, found=verified.findings)
     if seals:
         ((horizon,),) = read_all("SELECT max(hour) FROM usage_billinghour")

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.entries import action_in_words, rows_in_words, table_in_words
 from accounts.models import AuditEntry
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import HourlyBill, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
+from invoices.models import HourlyBill, HourSeal, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
 from invoices.monitoring.customer_revenue import customer_revenue
 from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of
@@ -43,6 +43,7 @@ _CARDS: dict[str, tuple[str | Promise, type[Model]]] = {
     "refused": (_("Refused usage"), RefusedUsage),
     "quarantine": (_("Usage in quarantine"), QuarantinedUsage),
     "above_quota": (_("Above the quota"), QuotaOverrun),
+    "seals": (_("Seals"), HourSeal),
     "verification": (_("Verification"), Verification),
 }
 # A colour, and never it alone: the words and the sign say the same.

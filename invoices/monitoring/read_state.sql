@@ -26,7 +26,7 @@ SELECT closed.last AS last_closed,
        (SELECT max(records) FROM refused) AS most_refused,
        (SELECT is_without_key FROM refused ORDER BY records DESC LIMIT 1) AS is_most_without_key,
        (SELECT count(*) FROM pricing_proposal WHERE decision = '') AS proposals,
-       open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
+       published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
   FROM closed
  CROSS JOIN LATERAL (
        SELECT count(*) AS open_hours, min(raised_at) AS open_hours_since
@@ -39,6 +39,9 @@ SELECT closed.last AS last_closed,
          FROM invoices_quotaoverrun AS overrun
          JOIN invoices_hourlybill AS bill ON bill.id = overrun.bill_id
         WHERE overrun.minute >= %(overruns_since)s) AS overruns
+  LEFT JOIN (
+       SELECT last_hour AS kept_until, failed_since AS keeping_failed_since, error AS keeping_error
+         FROM invoices_sealpublication WHERE place = %(seals_place)s) AS published ON true
   LEFT JOIN LATERAL (
        SELECT verified_at, from_hour, until_hour, findings
          FROM invoices_verification ORDER BY verified_at DESC, id DESC LIMIT 1) AS latest ON true

@@ -109,7 +109,7 @@ def bill_csv(request: HttpRequest, number: str) -> HttpResponseBase:
 
 def _own_bill(request: HttpRequest, number: str) -> HourlyBill:
     bills = HourlyBill.objects.filter(customer__in=customers_of_person(person=request.user))
-    return get_object_or_404(bills.select_related("customer"), number=number)
+    return get_object_or_404(bills.select_related("customer", "sealed_in__seal"), number=number)
 
 
 def _lines(found: HourlyBill) -> list[Any]:

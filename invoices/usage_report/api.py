@@ -1,4 +1,7 @@
-"""The endpoints of bills, charge lines and usage. Another customer's look like those that do not exist."""
+"""The endpoints of bills, charge lines, seals and usage.
+
+Another customer's look like those that do not exist.
+"""
 
 import datetime as dt
 from io import BytesIO
@@ -22,7 +25,9 @@ from accounts.models import Customer
 from invoices.drilldown.bill_lists import explained, in_order_of_page
 from invoices.drilldown.csv_tables import LINE_COLUMNS, line_rows
 from invoices.drilldown.schemas import line_payload
-from invoices.models import ChargeLine, HourlyBill
+from invoices.models import ChargeLine, HourlyBill, HourSeal
+from invoices.seals.seal_list import HEAD as SEAL_COLUMNS
+from invoices.seals.seal_list import hour_text
 from invoices.usage_report import schemas
 from invoices.usage_report.queries import (
     BUCKETS,
@@ -30,6 +35,7 @@ from invoices.usage_report.queries import (
     WIDTHS,
     BillsQuery,
     LinesQuery,
+    SealsQuery,
     UsageQuery,
     UsageSummaryQuery,
 )
@@ -93,7 +99,7 @@ class BillView(ReadEndpoint):
     def get(self, request: Request, number: str) -> HttpResponseBase:
         """Authenticate, answer the bill."""
         read_query(NoQuery, request.query_params)
-        bills = HourlyBill.objects.select_related("customer")
+        bills = HourlyBill.objects.select_related("customer", "sealed_in__seal")
         codes = customer_codes(key=key_of(request))
         if codes is not None:
             bills = bills.filter(customer__code__in=codes)
@@ -137,6 +143,35 @@ class ChargeLinesView(ReadEndpoint):
             rows = list(line_rows(found, time_zone=customer.time_zone))
             return _csv(request, LINE_COLUMNS, rows, after=after)
         return Response(schemas.ChargeLinesPayload([line_payload(line) for line in found], after))
+
+
+class SealsView(ReadEndpoint):
+    """A page of the seals of closed hours."""
+
+    @extend_schema(
+        operation_id="seals",
+        summary="Seals of closed hours",
+        tags=["bills"],
+        description=(
+            "The SHA-256 over all that was billed with the closing of an hour and over the seal before, "
+            "oldest first. Keep them: if a bill is ever doubted, the books must still give the same seals. "
+            "With `Accept: text/csv` the page is a list for `verify_books --seals`; `Link` names the next."
+        ),
+        parameters=schemas.SEALS,
+        responses=schemas.answers("A page.", "Seals"),
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        """Authenticate, read the query, answer one page."""
+        params = read_query(SealsQuery, request.query_params)
+        seals = HourSeal.objects.filter(_within(params, "hour_id")).select_related("hour")
+        if params["after"]:
+            seals = seals.filter(hour_id__gt=_instant(params["after"]))
+        found, is_more = _page(seals.order_by("hour_id"), params["limit"])
+        after = f"{int(found[-1].hour_id.timestamp())}" if is_more else None
+        if _wants_csv(request):
+            rows: list[list[Cell]] = [[hour_text(seal.hour_id), str(seal)] for seal in found]
+            return _csv(request, SEAL_COLUMNS, rows, after=after)
+        return Response(schemas.SealsPayload([schemas.seal_payload(seal) for seal in found], after))
 
 
 class UsageReportView(ReadEndpoint):

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from invoices.drilldown.forms import MOST_RECORDS
 from invoices.usage_report.read import ITEM, SERVICE
 from invoices.usage_report.spans import Width
-from sensenova_billing.lib.api.query_params import CustomerQuery
+from sensenova_billing.lib.api.query_params import CustomerQuery, NoQuery
 
 ROWS_A_PAGE = 100
 LATEST = 4_102_444_800  # 2100-01-01
@@ -82,6 +82,15 @@ class LinesQuery(SpanQuery):
 
     bill = forms.CharField(max_length=80, required=False, strip=False)
     after = cursor_field(LINE_CURSOR)
+
+
+class SealsQuery(NoQuery):
+    """Seals of hours that begin in a span, oldest first."""
+
+    start_time = InstantField()
+    end_time = InstantField()
+    limit = limit_field()
+    after = cursor_field(BILL_CURSOR)
 
 
 class UsageSummaryQuery(CustomerQuery):

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from invoices.drilldown.forms import MOST_RECORDS
 from invoices.drilldown.schemas import ChargeLinePayload, Digits, line_payload
-from invoices.models import ChargeLine, HourlyBill
+from invoices.models import ChargeLine, HourlyBill, HourSeal
 from invoices.usage_report.queries import (
     BILL_CURSOR,
     BUCKETS,
@@ -28,6 +28,7 @@ from pricing.rules.measures import Measure, whole_and_parts
 from sensenova_billing.lib.api.schemas import CUSTOMER, answer, schema_ref
 from sensenova_billing.lib.api.strict_json import Instant
 
+_SEAL = "The SHA-256 over all that was billed with the same closing, in hexadecimal digits."
 UnixSeconds = Annotated[int, Meta(description="Unix seconds.")]
 
 
@@ -52,7 +53,23 @@ class BillsPayload(msgspec.Struct, frozen=True):
 class BillWithLinesPayload(BillPayload, frozen=True):
     """A bill with its charge lines."""
 
+    seal: Annotated[str, Meta(description=_SEAL)]
     lines: list[ChargeLinePayload]
+
+
+class SealPayload(msgspec.Struct, frozen=True):
+    """The seal of a closed hour."""
+
+    hour: Instant
+    sha256: Annotated[str, Meta(description="In hexadecimal digits.")]
+    closed_at: Instant
+
+
+class SealsPayload(msgspec.Struct, frozen=True):
+    """A page of seals."""
+
+    seals: list[SealPayload]
+    next: Annotated[str | None, Meta(description="`after` of the next page; null on the last.")]
 
 
 class ChargeLinesPayload(msgspec.Struct, frozen=True):
@@ -137,8 +154,14 @@ def bill_with_lines_payload(bill: HourlyBill, lines: Iterable[ChargeLine]) -> Bi
         bill.issued_at,
         bill.records,
         plain(bill.amount),
+        str(bill.sealed_in.seal),
         [line_payload(line) for line in lines],
     )
+
+
+def seal_payload(seal: HourSeal) -> SealPayload:
+    """Return the payload of a seal; its hour is read with it."""
+    return SealPayload(seal.hour_id, str(seal), seal.hour.closed_at)
 
 
 def result_payload(row: UsageRow) -> UsageResultPayload:
@@ -190,11 +213,9 @@ _UNTIL = "Hours that begin before this instant, in Unix seconds"
 NUMBER = OpenApiParameter(
     "number", {"type": "string"}, location=OpenApiParameter.PATH, description="The bill's number."
 )
-_SPAN = [
-    CUSTOMER,
+_HOURS = [
     _parameter("start_time", f"{_SINCE}.", **_SECONDS),
     _parameter("end_time", f"{_UNTIL}.", **_SECONDS),
-    _parameter("service", "With lines of this service only."),
     _parameter(
         "limit",
         "How many entries a page holds.",
@@ -204,7 +225,9 @@ _SPAN = [
         default=ROWS_A_PAGE,
     ),
 ]
+_SPAN = [CUSTOMER, *_HOURS, _parameter("service", "With lines of this service only.")]
 _AFTER = "`next` of the page before; without it, the first page."
+SEALS = [*_HOURS, _parameter("after", _AFTER, pattern=BILL_CURSOR)]
 BILLS = [*_SPAN, _parameter("after", _AFTER, pattern=BILL_CURSOR)]
 LINES = [
     *_SPAN,

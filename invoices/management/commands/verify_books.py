@@ -1,6 +1,7 @@
 import argparse
 import datetime as dt
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,7 +12,9 @@ from invoices.books.read import Seal
 from invoices.books.rerun import repeat_rating
 from invoices.books.results import store_verification
 from invoices.books.verify import Verified, verify_books
+from invoices.seals.seal_list import ListedSeal, read_list
 from usage.billing_hours import database_now, hour_of
+from usage.models import HOUR
 
 FOUND, BAD_ARGUMENTS = 1, 2
 
@@ -34,11 +37,20 @@ class Command(BaseCommand):
             "--record", action="store_true", help="Store the result, as the clock does each night."
         )
 
+        parser.add_argument(
+            "--seals",
+            type=Path,
+            metavar="FILE",
+            help="Compare with the seals that were kept in this file, or in the files of this directory.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         first, end = options["from"], options["to"]
         if first and end and first >= end:
             raise CommandError("--to must be after --from.", returncode=BAD_ARGUMENTS)
+        kept = _read_seals(options["seals"]) if options["seals"] else []
         verified = verify_books(
+            kept_seals=kept,
             from_hour=first,
             until_hour=end,
             watch=_bar,
@@ -47,6 +59,9 @@ class Command(BaseCommand):
         if options["record"]:
             store_verification(verified=verified, now=database_now())
         self._say(verified, again=options["rerate"])
+        if kept:
+            hours = f"{min(kept).hour:%Y-%m-%d %H:%M} to {max(kept).hour + HOUR:%Y-%m-%d %H:%M} UTC"
+            self.stdout.write(f"Compared with {len(kept):,} seals of {options['seals']}, of {hours}.")
         if verified.findings.count:
             raise CommandError(f"{verified.findings.count:,} findings.", returncode=FOUND)
 
@@ -70,6 +85,17 @@ class Command(BaseCommand):
             self.stdout.write(f"... and {more:,} more.")
         if not verified.findings.count:
             self.stdout.write("No finding.")
+
+
+def _read_seals(path: Path) -> list[ListedSeal]:
+    try:
+        files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+        seals = [seal for file in files for seal in read_list(file.read_text("utf-8").splitlines())]
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path} cannot be read: {error}", returncode=BAD_ARGUMENTS) from error
+    if not seals:
+        raise CommandError(f"{path} holds no seals.", returncode=BAD_ARGUMENTS)
+    return seals
 
 
 def _bar(seals: list[Seal]) -> Iterable[Seal]:

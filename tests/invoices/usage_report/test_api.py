@@ -4,17 +4,19 @@ import csv
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
-from invoices.models import ChargeLine, HourlyBill
+from invoices.models import ChargeLine, HourlyBill, HourSeal
 from invoices.usage_report.metadata import sum_up_closed_hours
 from tests.builders import THE_HOUR, at, close, record, report
 
 pytestmark = pytest.mark.django_db
 
 BILLS, LINES, USAGE = "/api/v1/bills", "/api/v1/charge-lines", "/api/v1/usage"
+SEALS = "/api/v1/seals"
 SUMMARY = "/api/v1/usage/summary"
 SINCE = {"customer": "acme", "start_time": f"{int(THE_HOUR.timestamp())}"}
 
@@ -237,3 +239,42 @@ def test_a_query_that_is_not_right_is_refused(get, acme, path, query):
     answer = get(path, SINCE | query)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_query")
+
+
+# --- Seals -----------------------------------------------------------------------------------------
+
+
+def test_seals_come_page_by_page_oldest_first(get, two_hours, acme):
+    first = get(SEALS, {"limit": 1}, customers=[acme]).json()
+    second = get(SEALS, {"limit": 1, "after": first["next"]}, customers=[acme]).json()
+
+    answered = [(one["hour"], one["sha256"]) for page in (first, second) for one in page["seals"]]
+    stored = HourSeal.objects.order_by("hour_id")
+    assert answered == [(f"{seal.hour_id:%Y-%m-%dT%H:%M:%SZ}", str(seal)) for seal in stored]
+    assert second["next"] is None
+
+
+def test_seals_as_csv_are_a_list_for_the_verification(get, two_hours, tmp_path, capsys):
+    answer = get(SEALS, accept="text/csv")
+    (tmp_path / "seals.csv").write_bytes(answer.content)
+
+    call_command("verify_books", seals=tmp_path / "seals.csv")
+
+    assert "Compared with 2 seals" in capsys.readouterr().out
+
+
+def test_seals_tell_nothing_about_another_customer(get, two_hours, globex):
+    answer = get(SEALS, customers=[globex])
+
+    assert answer.status_code == 200
+    assert b"cme" not in answer.content
+
+
+def test_a_key_without_the_scope_reads_no_seals(get, two_hours):
+    assert get(SEALS, scopes=(Scope.USAGE_WRITE,)).status_code == 403
+
+
+def test_a_bill_has_the_seal_of_its_closing(get, two_hours):
+    bill = HourlyBill.objects.earliest("hour_id")
+
+    assert get(f"{BILLS}/{bill.number}").json()["seal"] == str(HourSeal.objects.get(hour_id=bill.hour_id))
