@@ -24,7 +24,11 @@ hour. A line of covered usage has the amount 0 and names its package. A *quota o
 customer used more tokens than the TPM that it had bought. A *notice* tells a customer what becomes of a
 package. A *package refund* is the order to end a package; the *package credit* is its document.
 
-Amounts are in RMB (CNY) and are never rounded here.
+A *statement* is what a customer is to pay for a month: the only amount that is rounded, truncated to the fen.
+A customer's account is kept in double entries: an *account transaction* is a statement, a payment, a refund,
+a credit, a charge or a write-off, and its *account entries* add up to zero. The balance is their sum.
+
+Amounts are in RMB (CNY); nothing but statements and their transactions is rounded.
 """
 
 from decimal import Decimal
@@ -34,7 +38,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Length
+from django.db.models.functions import Cast, Concat, Length, LPad
 from django.db.models.lookups import Exact, GreaterThan, LessThanOrEqual
 from django.utils.translation import gettext_noop
 
@@ -115,6 +119,8 @@ class HourlyBill(models.Model):
 
     class Meta:
         ordering = ("-hour_id", "customer_code")
+        # By which statements find them.
+        indexes = (models.Index(fields=["customer", "sealed_in"], name="bills_of_a_span_of_closings"),)
         constraints = (
             models.UniqueConstraint("number", name="a_bill_number_names_one_bill"),
             models.UniqueConstraint("customer", "hour", name="a_customer_has_one_bill_per_hour"),
@@ -907,3 +913,216 @@ class Verification(models.Model):
             f"{self}: {self.hours:,} hours, {self.records:,} records, {self.bills:,} bills, "
             f"{self.lines:,} lines, {self.findings or 'no'} findings, in {self.took.total_seconds():.3f} s"
         )
+
+
+STATEMENT_DIGITS = 8
+
+
+class Statement(models.Model):
+    """What a customer is to pay for a month: its hourly bills, package purchases and credits; all is a copy.
+
+    Its bills are those that were issued with closings of hours from `begins_at` to `ends_at`, so a bill that
+    was parked is on the statement of the month in which it was released.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    number = models.GeneratedField(
+        expression=Concat(
+            Value("S"),
+            LPad(Cast("sequence", models.CharField()), STATEMENT_DIGITS, Value("0")),
+        ),
+        output_field=models.CharField(max_length=20),
+        db_persist=True,
+    )
+    previous = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="That of the number before: so none is left out.",
+    )
+    corrects = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="corrected_by",
+        help_text="The statement of the same amounts that it supersedes.",
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="statements"
+    )
+    month = models.DateField(help_text="Its first day.")
+    time_zone = models.CharField(max_length=64)
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    customer_code = models.CharField(max_length=64)
+    customer_name = models.CharField(max_length=200)
+    buyer_name = models.CharField(max_length=200)
+    buyer_tax_id = models.CharField(max_length=100, blank=True)
+    buyer_address = models.TextField(blank=True)
+    buyer_email = models.CharField(max_length=254, blank=True)
+    seller_name = models.TextField()
+    seller_tax_id = models.TextField(blank=True)
+    seller_address = models.TextField(blank=True)
+    seller_email = models.TextField(blank=True)
+    bills = models.BigIntegerField()
+    usage_amount = models.DecimalField(max_digits=50, decimal_places=AMOUNT_DECIMALS)
+    purchases_amount = models.DecimalField(max_digits=20, decimal_places=2)
+    credits_amount = models.DecimalField(max_digits=20, decimal_places=2)
+    amount = models.DecimalField("exact amount (RMB)", max_digits=50, decimal_places=AMOUNT_DECIMALS)
+    payable = models.DecimalField("payable (RMB)", max_digits=20, decimal_places=2)
+    tax_rate = models.DecimalField(max_digits=6, decimal_places=5)
+    net = models.DecimalField(max_digits=20, decimal_places=2)
+    tax = models.DecimalField(max_digits=20, decimal_places=2)
+    issued_at = models.DateTimeField()
+    issued_by = models.CharField(max_length=254, blank=True, help_text="Empty: the clock.")
+    reason = models.TextField(blank=True, help_text="Why an earlier one is corrected.")
+
+    class Meta:
+        ordering = ("-sequence",)
+        indexes = (models.Index(fields=["customer", "sequence"], name="statements_of_a_customer"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(sequence=1, previous=None) | Q(sequence__gt=1, previous=F("sequence") - 1),
+                name="statements_are_numbered_without_a_gap",
+            ),
+            ExclusionConstraint(
+                name="a_customers_statements_do_not_overlap",
+                expressions=[
+                    (
+                        Func(
+                            F("customer"),
+                            F("customer"),
+                            Value("[]"),
+                            function="INT8RANGE",
+                            output_field=BigIntegerRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                    (_range("begins_at", "ends_at"), RangeOperators.OVERLAPS),
+                ],
+                condition=Q(corrects=None),
+            ),
+            models.CheckConstraint(
+                condition=Q(begins_at__lt=F("ends_at"), bills__gte=0),
+                name="a_statement_ends_after_it_begins",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount=F("usage_amount") + F("purchases_amount") - F("credits_amount"))
+                & _is_an_amount()
+                & _is_an_amount("usage_amount"),
+                name="a_statement_is_the_sum_of_its_parts",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    Exact(
+                        F("payable"),
+                        Func(F("amount"), Value(2), function="TRUNC", output_field=models.DecimalField()),
+                    )
+                ),
+                name="a_statement_is_truncated_to_the_fen",
+            ),
+            models.CheckConstraint(
+                condition=Q(payable=F("net") + F("tax"), tax_rate__gte=0, tax_rate__lt=1),
+                name="a_statements_net_and_tax_are_its_payable",
+            ),
+            models.CheckConstraint(
+                condition=Q(corrects=None, reason="") | (Q(corrects__isnull=False) & ~Q(reason="")),
+                name="a_statement_is_corrected_for_a_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class TransactionKind(models.TextChoices):
+    """What an account transaction is; pages translate the labels."""
+
+    STATEMENT = "statement", gettext_noop("statement")
+    PAYMENT = "payment", gettext_noop("payment")
+    REFUND = "refund", gettext_noop("refund")
+    CREDIT = "credit", gettext_noop("credit")
+    CHARGE = "charge", gettext_noop("charge")
+    WRITE_OFF = "write_off", gettext_noop("write-off")
+
+
+class LedgerAccount(models.TextChoices):
+    """An account of the books; each transaction has entries on two or more of them."""
+
+    RECEIVABLE = "receivable", gettext_noop("owed by the customer")
+    SALES = "sales", gettext_noop("sales")
+    BANK = "bank", gettext_noop("bank")
+    ALLOWANCES = "allowances", gettext_noop("credits and charges by hand")
+    BAD_DEBT = "bad_debt", gettext_noop("written off")
+
+
+class AccountTransaction(models.Model):
+    """A booking on a customer's account."""
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="account_transactions"
+    )
+    kind = models.CharField(max_length=9, choices=TransactionKind.choices)
+    key = models.CharField(
+        max_length=200, help_text="By which the same transaction that is sent twice is one."
+    )
+    at = models.DateTimeField(help_text="When it was booked.")
+    value_date = models.DateField(help_text="Of a payment or refund when the money came or went.")
+    reference = models.CharField(max_length=200, help_text="A statement's number, or the bank's text.")
+    reason = models.TextField(blank=True)
+    by = models.CharField(max_length=254, blank=True, help_text="Empty: the clock.")
+    statement = models.OneToOneField(
+        Statement, on_delete=models.PROTECT, null=True, related_name="transaction"
+    )
+    reverses = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, related_name="reversed_by", help_text="Booked in error."
+    )
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=["customer", "id"], name="transactions_of_a_customer"),)
+        constraints = (
+            models.UniqueConstraint("kind", "key", name="a_key_is_one_transaction"),
+            models.CheckConstraint(
+                condition=Q(kind__in=TransactionKind.values), name="a_transaction_is_of_a_known_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=TransactionKind.STATEMENT, statement__isnull=False)
+                | (~Q(kind=TransactionKind.STATEMENT) & Q(statement=None)),
+                name="a_statement_is_booked_as_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[TransactionKind.STATEMENT, TransactionKind.PAYMENT]) | ~Q(reason=""),
+                name="what_people_book_beside_payments_has_a_reason",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.reference}"
+
+
+class AccountEntry(models.Model):
+    """One side of a transaction, in RMB to the fen; the entries of a transaction add up to zero.
+
+    On RECEIVABLE, what the customer owes more is positive, what it owes less negative.
+    """
+
+    transaction = models.ForeignKey(AccountTransaction, on_delete=models.PROTECT, related_name="entries")
+    account = models.CharField(max_length=10, choices=LedgerAccount.choices)
+    amount = models.DecimalField("amount (RMB)", max_digits=20, decimal_places=2)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(
+                "transaction", "account", name="a_transaction_has_one_entry_on_an_account"
+            ),
+            models.CheckConstraint(
+                condition=Q(account__in=LedgerAccount.values), name="an_entry_is_on_a_known_account"
+            ),
+            models.CheckConstraint(condition=~Q(amount=0) & _is_an_amount(), name="an_entry_has_an_amount"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_account_display()}: {self.amount}"

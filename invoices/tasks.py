@@ -12,6 +12,7 @@ from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
 from invoices.running import refresh
 from invoices.seals import publish
+from invoices.statements import issue
 from invoices.usage_report import metadata
 from usage.billing_hours import database_now
 
@@ -39,6 +40,13 @@ def refresh_running_hours() -> None:
     refresh.refresh_running_hours(now=now)
     for alarm in open_hours.watch_open_hours(now=now):
         logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
+
+
+@shared_task
+def issue_statements() -> None:
+    """Issue the statements of months that are final."""
+    if issued := issue.issue_due_statements(now=database_now()):
+        logger.info("Issued %s statements", f"{issued:,}")
 
 
 @shared_task

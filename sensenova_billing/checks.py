@@ -122,6 +122,15 @@ def _is_address(text: str) -> bool:
 
 
 @register()
+def check_statement_day(**kwargs: Any) -> list[CheckMessage]:
+    """Every month has this day."""
+    if 1 <= settings.STATEMENT_DAY <= 28:
+        return []
+    hint = "Set it to a day from 1 to 28; 2 is the default."
+    return [Error(f"STATEMENT_DAY is {settings.STATEMENT_DAY}.", hint=hint, id="billing.E012")]
+
+
+@register()
 def check_seals(**kwargs: Any) -> list[CheckMessage]:
     """Seals are kept in one place, which says how far they are kept."""
     if not (settings.SEALS_FILE and settings.SEALS_STORAGE):

@@ -336,6 +336,9 @@ SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="")
 SELLER_EMAIL = env.str("SELLER_EMAIL", default="")
 TAX_RATE = env.decimal("TAX_RATE", default=Decimal("0.06"))
 
+# On which day of the next month, by the customer's clock, the statement of a month is issued.
+STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 # By more than how many percent up or down a price may change only after a second confirmation; a list price
@@ -422,6 +425,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.refresh_running_hours",
         "schedule": 60.0,
         "options": {"expires": 55},
+    },
+    "issue statements": {
+        "task": "invoices.tasks.issue_statements",
+        "schedule": 600.0,
+        "options": {"expires": 550},
     },
     "publish seals": {
         "task": "invoices.tasks.publish_seals",

@@ -6,6 +6,8 @@ from django.db import connection, models
 from accounts.models import AuditEntry
 from invoices.books.compare import Findings
 from invoices.models import (
+    AccountEntry,
+    AccountTransaction,
     ChargeLine,
     HourlyBill,
     HourSeal,
@@ -17,6 +19,7 @@ from invoices.models import (
     QuotaOverrun,
     Release,
     Rerating,
+    Statement,
     Verification,
 )
 from pricing.models import BillingItem, MethodPeriod, PackageTerms, PackageWeight, Price, QuotaPackage
@@ -38,8 +41,11 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     QuotaOverrun: "overruns_are_append_only",
     PackageRefund: "refunds_are_append_only",
     PackageCredit: "credits_are_append_only",
+    Statement: "statements_are_append_only",
 }
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
+    AccountTransaction: ("account_transactions_are_append_only", "a_transaction_has_entries"),
+    AccountEntry: ("account_entries_are_append_only", "account_entries_add_up_to_zero"),
     Price: (
         "a_begun_price_only_moves_its_end",
         "an_item_on_sale_always_has_a_price",

@@ -1,0 +1,6 @@
+DROP TRIGGER a_transaction_has_entries ON invoices_accounttransaction;
+DROP TRIGGER account_entries_add_up_to_zero ON invoices_accountentry;
+DROP FUNCTION require_a_balanced_transaction();
+DROP TRIGGER account_entries_are_append_only ON invoices_accountentry;
+DROP TRIGGER account_transactions_are_append_only ON invoices_accounttransaction;
+DROP TRIGGER statements_are_append_only ON invoices_statement;

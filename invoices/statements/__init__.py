@@ -1,0 +1,1 @@
+"""Monthly statements: issued once a month is over, numbered, never changed."""
