@@ -9,11 +9,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.models import Customer
+from invoices.account.admin import AccountTransactionAdmin
 from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import (
+    AccountTransaction,
     ChargeLine,
     HourlyBill,
     OpenHourAlarm,
@@ -21,6 +23,7 @@ from invoices.models import (
     ParkedHour,
     QuotaOverrun,
     Rerating,
+    Statement,
     Verification,
 )
 from invoices.monitoring.open_hour_admin import OpenHourAlarmAdmin
@@ -31,6 +34,7 @@ from invoices.portal.view_as_admin import ViewedCustomerAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
+from invoices.statements.admin import StatementAdmin
 from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from pricing.models import BillingItem, PackageTerms, Price, Proposal, QuotaPackage, Service
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
@@ -39,6 +43,8 @@ from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
 
+admin.site.register(AccountTransaction, AccountTransactionAdmin)
+admin.site.register(Statement, StatementAdmin)
 admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)
 admin.site.register(OpenHourAlarm, OpenHourAlarmAdmin)

@@ -1033,7 +1033,7 @@ class Statement(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.number
+        return str(self.number)
 
 
 class TransactionKind(models.TextChoices):

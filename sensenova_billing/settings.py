@@ -536,6 +536,8 @@ UNFOLD = {
                 _admin_page(_("Parked hours"), "front_hand", "invoices_parkedhour"),
                 _admin_page(_("Billing hours"), "schedule", "usage_billinghour"),
                 _admin_page(_("Hourly bills"), "receipt", "invoices_hourlybill"),
+                _admin_page(_("Statements"), "description", "invoices_statement"),
+                _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),
                 _admin_page(_("Re-ratings"), "price_change", "invoices_rerating"),

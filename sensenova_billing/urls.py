@@ -11,6 +11,7 @@ from accounts.people import views as people
 from accounts.preferences import views as preferences
 from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in, second_factor
+from invoices.account import views as account_views
 from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -24,6 +25,7 @@ from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
 from invoices.search_admin import admin_search
+from invoices.statements import views as statements
 from invoices.usage_report import views as usage_report
 from invoices.usage_report.api import BillsView, BillView, ChargeLinesView, SealsView, UsageSummaryView
 from pricing.catalogue.api import CatalogView, EstimatesView
@@ -90,6 +92,12 @@ urlpatterns = [
         "customers/<str:code>/bills/<str:month>.pdf", documents.customer_month_pdf, name="customer_month_pdf"
     ),
     path("customers/<str:code>/bills/<str:month>", documents.customer_month, name="customer_month"),
+    path("customers/<str:code>/account", account_views.customer_account, name="customer_account"),
+    path("customers/<str:code>/account.csv", account_views.customer_account_csv, name="customer_account_csv"),
+    path("statements/<str:number>.csv", statements.statement_csv, name="statement_csv"),
+    path("statements/<str:number>.xlsx", statements.statement_xlsx, name="statement_xlsx"),
+    path("statements/<str:number>.pdf", statements.statement_pdf, name="statement_pdf"),
+    path("statements/<str:number>", statements.statement, name="statement"),
     path("customers/<str:code>/usage", usage_report.customer_usage, name="customer_usage"),
     path("customers/<str:code>/usage.csv", usage_report.customer_usage_csv, name="customer_usage_csv"),
     path("customers/<str:code>/usage.xlsx", usage_report.customer_usage_xlsx, name="customer_usage_xlsx"),

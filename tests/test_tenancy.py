@@ -13,10 +13,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Member, Scope, User
-from invoices.models import ChargeLine
+from invoices.models import ChargeLine, Statement
 from pricing.models import PackageTerms
 from tests.builders import THE_HOUR, at, close, customer, record, report
 from tests.conftest import make_acme, make_globex
+from tests.invoices.statements.builders import issue_statement
 from tests.packages import UNCOVERED, buy, draw, tokens_product
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db
 GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
 BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
 MONTH = f"{THE_HOUR.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+STATEMENT = "the statement of globex"
 FIRST = "the first line of this bill"
 PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
 KEY = "keyofglobex"  # the public id of its own key
@@ -63,6 +65,12 @@ OWNED = {
     "charge_line": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_account": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_account_csv": ({"code": "globex"}, {"code": "nobody"}),
+    "statement": ({"number": STATEMENT}, {"number": "S99999999"}),
+    "statement_csv": ({"number": STATEMENT}, {"number": "S99999999"}),
+    "statement_xlsx": ({"number": STATEMENT}, {"number": "S99999999"}),
+    "statement_pdf": ({"number": STATEMENT}, {"number": "S99999999"}),
     "customer_limits": ({"code": "globex"}, {"code": "nobody"}),
     "customer_prices": ({"code": "globex"}, {"code": "nobody"}),
     "customer_packages": ({"code": "globex"}, {"code": "nobody"}),
@@ -81,7 +89,9 @@ OWNED = {
     "revoke_customer_key": ({"code": "globex", "public_id": KEY}, {"code": "nobody", "public_id": KEY}),
 }
 # Their text is packed; their own tests unpack it.
-PACKED = {"customer_month_xlsx", "customer_month_pdf"}
+PACKED = {"customer_month_xlsx", "customer_month_pdf", "statement_xlsx", "statement_pdf"}
+# Names no customer, but its transactions; tests/invoices/account.
+PACKED |= {"customer_account_csv"}
 # Takes a service key, never a session.
 KEYED = {
     "api_calls",
@@ -148,6 +158,9 @@ def address(name, arguments):
     if arguments.get("pk") == FIRST:
         line = ChargeLine.objects.filter(bill__number=arguments["number"]).earliest("pk")
         arguments = arguments | {"pk": line.pk}
+    if arguments.get("number", "").startswith("the statement of"):
+        code = arguments["number"].split()[-1]
+        arguments = arguments | {"number": Statement.objects.get(customer__code=code).number}
     if "@" in str(arguments.get("pk")):
         arguments = arguments | {"pk": Member.objects.get(user__email=arguments["pk"]).pk}
     if arguments.get("pk") == TERMS:
@@ -174,6 +187,7 @@ def use_in_a_closed_hour_and_now():
         record(report(customer=one.code, service=UNCOVERED))
     close()
     for one in customers:
+        issue_statement(one)
         record(report("late", customer=one.code, service=UNCOVERED))
         draw(one.quota_packages.get(), 1000, of=one.hourly_bills.get())
 

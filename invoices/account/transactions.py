@@ -117,7 +117,7 @@ def balance_of(customer: Customer) -> Decimal:
 def amount_of(booked: AccountTransaction) -> Decimal:
     """Return the amount of a transaction as it was booked; of a reversal it is negative."""
     _, is_owed = _AGAINST[booked.kind]
-    entry = booked.entries.get(account=LedgerAccount.RECEIVABLE)
+    (entry,) = (one for one in booked.entries.all() if one.account == LedgerAccount.RECEIVABLE)
     return entry.amount if is_owed else -entry.amount
 
 

@@ -5,6 +5,7 @@ grows, until the last hour of the month is closed and none is under review.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -57,9 +58,19 @@ class ItemSum(NamedTuple):
         return list_text([kind_name(self.price_kind), *own])
 
 
+class OtherPart(NamedTuple):
+    """A package that was bought, or a credit, which is negative: on a statement beside the hourly bills."""
+
+    day: dt.date
+    number: str
+    kind: str
+    text: str
+    amount: Decimal
+
+
 @dataclass(frozen=True)
 class MonthlyBill:
-    """A month's hourly bills and their sums."""
+    """A month's hourly bills and their sums; with a number it is an issued statement."""
 
     month: Month
     seller: Party
@@ -70,11 +81,25 @@ class MonthlyBill:
     billed_until: dt.datetime
     hours_under_review: int
     made_at: dt.datetime
+    number: str = ""
+    corrects: str = ""  # the number of the statement that it supersedes
+    others: Sequence[OtherPart] = ()
+
+    @property
+    def title(self) -> str:
+        """The name of the document."""
+        names = {"month": self.month, "number": self.number}
+        return (gettext("Statement %(number)s") if self.number else gettext("Monthly bill %(month)s")) % names
+
+    @property
+    def usage(self) -> Decimal:
+        """The exact sum of the hourly bills."""
+        return self.payable.exact - exact_sum(one.amount for one in self.others)
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing can be added any more."""
-        return self.billed_until == self.month.end and not self.hours_under_review
+        return bool(self.number) or (self.billed_until == self.month.end and not self.hours_under_review)
 
 
 def monthly_bill(*, month: Month, now: dt.datetime) -> MonthlyBill:
@@ -85,7 +110,7 @@ def monthly_bill(*, month: Month, now: dt.datetime) -> MonthlyBill:
         month=month,
         seller=seller(),
         buyer=buyer_of(month.customer),
-        items=_items(bills),
+        items=sum_items(bills),
         bills=bills,
         payable=payable_of(exact=exact_sum(bill.amount for bill in bills), tax_rate=settings.TAX_RATE),
         billed_until=billed_until,
@@ -94,7 +119,8 @@ def monthly_bill(*, month: Month, now: dt.datetime) -> MonthlyBill:
     )
 
 
-def _items(bills: list[BillRow]) -> list[ItemSum]:
+def sum_items(bills: list[BillRow]) -> list[ItemSum]:
+    """Return what these bills come to by service, billing item and price."""
     with connection.cursor() as cursor:
         cursor.execute(_SUM_ITEMS, {"bills": [bill.pk for bill in bills]})
         return [ItemSum(*row) for row in cursor.fetchall()]

@@ -80,13 +80,14 @@ class _Pages(FPDF):
 
 def write_pdf(bill: MonthlyBill, *, to: IO[bytes]) -> None:
     """Write the PDF of a month."""
-    title = gettext("Monthly bill %(month)s") % {"month": bill.month}
-    pages = _Pages(title=title, foot=f"{title}, {bill.month.customer.code}")
-    pages.write_in(_INK, title, size=_TITLE, width=_WIDTH)
+    pages = _Pages(title=bill.title, foot=f"{bill.title}, {bill.month.customer.code}")
+    pages.write_in(_INK, bill.title, size=_TITLE, width=_WIDTH)
     pages.ln(28)
     _write_parties(pages, bill)
     _write_facts(pages, facts_of(bill))
     _write_table(pages, gettext("By service and billing item"), *_items_table(bill))
+    if bill.others:
+        _write_table(pages, gettext("Packages and credits"), *_others_table(bill))
     _write_table(pages, gettext("Hourly bills"), *_bills_table(bill))
     to.write(pages.output())
 
@@ -96,10 +97,16 @@ def facts_of(bill: MonthlyBill) -> Iterator[tuple[str, str]]:
     zone, payable = ZoneInfo(bill.month.customer.time_zone), bill.payable
     names = {"first": bill.month.first_day, "last": bill.month.last_day, "zone": zone.key}
     yield gettext("Period"), gettext("%(first)s to %(last)s, %(zone)s") % names
-    yield gettext("Made"), f"{instant_text(bill.made_at, zone)} ({zone.key})"
+    if bill.corrects:
+        yield gettext("Supersedes"), bill.corrects
+    made = gettext("Issued") if bill.number else gettext("Made")
+    yield made, f"{instant_text(bill.made_at, zone)} ({zone.key})"
     if not bill.is_complete:
         yield gettext("Not final"), _open_words(bill, zone)
-    yield gettext("Exact total of the hourly bills"), in_rmb(payable.exact)
+    yield gettext("Exact total of the hourly bills"), in_rmb(bill.usage)
+    if bill.others:
+        yield gettext("Packages and credits"), in_rmb(payable.exact - bill.usage)
+        yield gettext("Exact total"), in_rmb(payable.exact)
     yield gettext("Payable, truncated to 0.01"), in_rmb(payable.amount)
     if payable.remainder:
         yield gettext("Remainder, not payable"), in_rmb(payable.remainder)
@@ -164,7 +171,7 @@ def _items_table(bill: MonthlyBill) -> tuple[list[Column], Iterator[list[str]]]:
         Column(gettext("Quantity"), 57, is_number=True),
         Column(gettext("Amount (RMB)"), 65, is_number=True),
     ]
-    decimals = decimals_of([bill.payable.exact, *(item.amount for item in bill.items)])
+    decimals = decimals_of([bill.usage, *(item.amount for item in bill.items)])
     return columns, _item_rows(bill, decimals)
 
 
@@ -176,7 +183,17 @@ def _item_rows(bill: MonthlyBill, decimals: int) -> Iterator[list[str]]:
             unit_name(measure=item.measure, unit_size=item.unit_size),
             *(grouped(item.quantity), exact(item.amount, decimals)),
         ]
-    yield [gettext("Total"), "", "", "", "", "", exact(bill.payable.exact, decimals)]
+    yield [gettext("Total"), "", "", "", "", "", exact(bill.usage, decimals)]
+
+
+def _others_table(bill: MonthlyBill) -> tuple[list[Column], Iterator[list[str]]]:
+    columns = [
+        *(Column(gettext("Day"), 70), Column(gettext("Kind"), 77), Column(gettext("Number"), 150)),
+        Column(gettext("Package"), 100),
+        Column(gettext("Amount (RMB)"), 114, is_number=True),
+    ]
+    rows = ([str(one.day), one.kind, one.number, one.text, exact(one.amount)] for one in bill.others)
+    return columns, rows
 
 
 def _bills_table(bill: MonthlyBill) -> tuple[list[Column], Iterator[list[str]]]:

@@ -2,32 +2,29 @@
 
 from functools import partial
 from typing import IO
-from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customer_of_person, customers_of_person
-from invoices.documents.monthly_bill import MonthlyBill, monthly_bill
+from invoices.documents.monthly_bill import monthly_bill
 from invoices.documents.months import Month, read_month
+from invoices.documents.page import page_context
 from invoices.documents.parties import buyer_of, seller
-from invoices.documents.pdf import facts_of, write_pdf
+from invoices.documents.pdf import write_pdf
 from invoices.documents.workbook import write_month
 from invoices.drilldown.bill_lists import Selection, in_order_of_page
 from invoices.drilldown.csv_tables import LINE_COLUMNS, selected_line_rows
 from invoices.drilldown.downloads import csv_download_or_page, download_or_page
 from invoices.models import HourlyBill
-from invoices.templatetags.amounts import decimals_of, exact, hour_text
+from invoices.templatetags.amounts import decimals_of
 from pricing.files.xlsx import TooManyLines
 from pricing.rules.amounts import plain
 from sensenova_billing.lib import clock
@@ -41,16 +38,8 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def customer_month(request: HttpRequest, code: str, month: str) -> HttpResponse:
     """A month's bill, to read and to print."""
     bill = monthly_bill(month=_own_month(request, code, month), now=clock.now())
-    customer = bill.month.customer
-    with timezone.override(customer.time_zone):
-        context = {
-            "customer": customer,
-            "bill": bill,
-            "facts": list(facts_of(bill)),
-            "item_decimals": decimals_of([bill.payable.exact, *(item.amount for item in bill.items)]),
-            "rows": _bill_rows(bill),
-        }
-        return render(request, "month.html", context)
+    with timezone.override(bill.month.customer.time_zone):
+        return render(request, "month.html", page_context(bill))
 
 
 @never_cache
@@ -107,21 +96,6 @@ def bill_print(request: HttpRequest, number: str) -> HttpResponse:
             "amount_decimals": decimals_of([bill.amount, *(line.amount for line in lines)]),
         }
         return render(request, "bill_print.html", context)
-
-
-def _bill_rows(bill: MonthlyBill) -> SafeString:
-    """Return the rows of a month's bills; a template's tags take three times as long for hundreds."""
-    decimals = decimals_of(one.amount for one in bill.bills)
-    page = reverse("bill", args=["-"]).removesuffix("-")
-    return format_html_join(
-        "\n",
-        '<tr><th scope="row">{}</th><td class="named"><a href="{}">{}</a></td>'
-        '<td class="number">{}</td></tr>',
-        (
-            (hour_text(one.hour_id), page + quote(one.number), one.number, exact(one.amount, decimals))
-            for one in bill.bills
-        ),
-    )
 
 
 def _own_month(request: HttpRequest, code: str, month: str) -> Month:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import translation
 
-from invoices.documents.monthly_bill import ItemSum, MonthlyBill
+from invoices.documents.monthly_bill import ItemSum, MonthlyBill, OtherPart
 from invoices.documents.parties import Party
 from invoices.drilldown.csv_tables import BILL_COLUMNS, LINE_COLUMNS, bill_row, hour_utc, lines_of_bills
 from pricing.files.csv import Cell
@@ -20,6 +20,7 @@ from sensenova_billing.lib.local_time import instant_text
 ITEM_COLUMNS = (
     *("service", "billing_item", "price_kind", "unit_price_rmb", "unit", "calls", "quantity", "amount_rmb"),
 )
+OTHER_COLUMNS = ("day", "kind", "number", "package", "amount_rmb")
 NO_FAPIAO = "This is not a fapiao (tax invoice)."
 
 
@@ -31,6 +32,7 @@ def write_month(bill: MonthlyBill, *, to: IO[bytes]) -> None:
         tables = [
             Table("Summary", ("field", "value"), list(_facts(bill, zone))),
             Table("By service and item", ITEM_COLUMNS, [*map(_item_row, bill.items), _total_row(bill)]),
+            *_others(bill),
             Table("Hourly bills", BILL_COLUMNS, (bill_row(one, zone=zone) for one in newest_first)),
             Table("Line items", LINE_COLUMNS, lines_of_bills(newest_first, time_zone=zone.key)),
         ]
@@ -39,6 +41,8 @@ def write_month(bill: MonthlyBill, *, to: IO[bytes]) -> None:
 
 def _facts(bill: MonthlyBill, zone: ZoneInfo) -> Iterator[tuple[str, Cell]]:
     month, payable = bill.month, bill.payable
+    if bill.number:
+        yield from (("statement", bill.number), ("supersedes", bill.corrects or None))
     yield from (("month", str(month)), ("time_zone", zone.key))
     yield from (("begin_utc", hour_utc(month.begin)), ("end_utc", hour_utc(month.end)))
     yield from (("customer", month.customer.code), ("customer_name", month.customer.name))
@@ -47,6 +51,8 @@ def _facts(bill: MonthlyBill, zone: ZoneInfo) -> Iterator[tuple[str, Cell]]:
     yield from (("made_local", instant_text(bill.made_at, zone)), ("made_utc", hour_utc(bill.made_at)))
     yield from (("billed_until_utc", hour_utc(bill.billed_until)),)
     yield from (("hours_under_review", bill.hours_under_review), ("hourly_bills", len(bill.bills)))
+    if bill.others:
+        yield ("usage_rmb", bill.usage)
     yield from (("exact_total_rmb", payable.exact), ("payable_rmb", payable.amount))
     yield ("remainder_rmb", payable.remainder)
     if payable.tax:
@@ -71,5 +77,14 @@ def _item_row(item: ItemSum) -> list[Cell]:
     ]
 
 
+def _others(bill: MonthlyBill) -> Iterator[Table]:
+    if bill.others:
+        yield Table("Packages and credits", OTHER_COLUMNS, map(_other_row, bill.others))
+
+
+def _other_row(part: OtherPart) -> list[Cell]:
+    return [str(part.day), part.kind, part.number, part.text, part.amount]
+
+
 def _total_row(bill: MonthlyBill) -> list[Cell]:
-    return ["Total", *[None] * (len(ITEM_COLUMNS) - 2), bill.payable.exact]
+    return ["Total", *[None] * (len(ITEM_COLUMNS) - 2), bill.usage]

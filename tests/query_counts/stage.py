@@ -26,6 +26,7 @@ from pricing.models import (
 )
 from pricing.rules.kinds import Kind
 from tests.builders import THE_HOUR, at, close, price, record, report
+from tests.invoices.statements.builders import booked
 from tests.packages import buy, draw, tokens_product
 from tests.usage.limits.builders import ask
 from tests.usage.quarantine.builders import in_quarantine
@@ -50,6 +51,7 @@ def add_one_of_each(number: int) -> None:
     _make_people_and_keys(number, acme)
     _sell_package(number, acme, service)
     _use_and_close(number, acme)
+    booked(acme, reference=f"TRF {number}")
     _write_down(number, acme, service)
 
 

@@ -3,7 +3,7 @@
 import re
 
 from accounts.models import Customer, Invitation, ServiceKey, User
-from invoices.models import Rerating
+from invoices.models import AccountTransaction, Rerating
 from pricing.models import PackageProduct, Service, ServiceGroup
 from tests.translations.reading import WORD, texts_of
 from usage.models import UsageRecord
@@ -61,6 +61,7 @@ def _stored_names() -> set[str]:
         Invitation.objects.values_list("email"),
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
         Rerating.objects.values_list("reason"),
+        AccountTransaction.objects.values_list("reference", "reason"),
     )
     keys = {key.prefix for key in ServiceKey.objects.all()}
     return keys | {name for rows in columns for row in rows for name in row if name}

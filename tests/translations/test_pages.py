@@ -22,14 +22,24 @@ from accounts.models import Customer, Invitation, Member, MemberRole, Scope, Ser
 from accounts.people.invitations import invite, new_link_token
 from accounts.sign_in.resets import mail_resets
 from accounts.sign_in.second_factor import begin
-from invoices.models import ChargeLine, HourlyBill, NoticeKind, PackageNotice
+from invoices.account.transactions import reverse_transaction
+from invoices.models import (
+    ChargeLine,
+    HourlyBill,
+    NoticeKind,
+    PackageNotice,
+    Statement,
+    TransactionKind,
+)
 from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import switch_renewal
 from invoices.packages.after_sale.sweep import sweep_packages
+from invoices.statements.issue import correct_statement
 from pricing.models import PackageTerms, QuotaPackage
 from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.books.builders import keep_busy_books
+from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
 from tests.test_tenancy import KEYED, ROUTES, STAFFED
 from tests.translations.pages import english_on
@@ -46,6 +56,7 @@ NOT_PAGES = {
     *("customer_month_csv", "customer_month_xlsx", "customer_month_pdf"),
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
     *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
+    *("customer_account_csv", "statement_csv", "statement_xlsx", "statement_pdf"),
     *("customer_usage_csv", "customer_usage_xlsx"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
     "admin_sign_in",
@@ -80,6 +91,8 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
         ["?older_than=x", "?oldest=1", "?order=amount", "?order=amount&after=x"],
     ),
     "customer_record": (["acme"], ["?event_id=1", "?event_id=now", "?event_id=none", "?event_id="]),
+    "customer_account": (["acme"], ["?older_than=x", "?older_than=1"]),
+    "statement": (["STATEMENT"], []),
     "customer_limits": (["acme"], []),
     "customer_packages": (["acme"], ["?older_than=x", "?older_than=1"]),
     "choose_product": (["acme"], []),
@@ -137,6 +150,7 @@ def keep_everything(*, acme: Customer, globex: Customer, alice: User, settings: 
     _keep_packages(acme)
     keep_busy_books(acme=acme, globex=globex)
     _cover_lines(acme)
+    _keep_account(acme)
     record(report("now", occurred_at=at(5, hour=4)), now=at(6, hour=4))
     limit(acme, 60, 100_000, excludes_cached_input=True)
     ask(acme, 9, 1, 1, 11)
@@ -160,6 +174,15 @@ def _keep_packages(acme: Customer) -> None:
         PackageNotice.objects.create(
             package=third, kind=kind, created_at=at(33), mail_after=at(33), shown_until=at(0) + 90 * DAY
         )
+
+
+def _keep_account(acme: Customer) -> None:
+    statement = issue_statement(acme)
+    Customer.objects.filter(pk=acme.pk).update(legal_name="顶点有限公司")
+    correct_statement(statement=statement, reason="名称有误", by="staff@sensenova.example", now=at(38))
+    for kind in list(TransactionKind)[1:-1]:
+        one = booked(acme, kind, "5")
+    reverse_transaction(booked=one, reason="记错", by="staff@sensenova.example", now=at(39))
 
 
 def _have_keys_and_people(acme: Customer, alice: User) -> None:
@@ -193,6 +216,7 @@ def addresses(name: str, *, most: int | None = None) -> list[str]:
     of_each: dict[str, list[tuple[Any, ...]]] = {
         "MONTH": [("acme", f"{THE_HOUR.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}")],
         "BILL": list(lines.values_list("bill__number", "pk")),
+        "STATEMENT": [(one.number,) for one in Statement.objects.filter(customer__code="acme")],
         "PACKAGE": [(number,) for number in QuotaPackage.objects.values_list("number", flat=True)],
         "KEY": [("acme", key) for key in ServiceKey.objects.values_list("public_id", flat=True)],
         "MEMBER": [

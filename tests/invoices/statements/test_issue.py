@@ -82,7 +82,8 @@ def test_numbers_have_no_gap_over_customers_and_months(acme, globex):
 
 
 def test_the_exact_sum_is_truncated_once(march):
-    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is deferred keeps a table as it is
+    # Checks that wait for the commit keep a table from being altered.
+    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
     alter("invoices_hourlybill", "amount = 0.00500000000001", where="true")
 
     (statement,) = issued()

@@ -1,0 +1,57 @@
+"""A customer's account as a bank shows one: each transaction with the balance after it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import F, QuerySet, Sum
+
+from accounts.models import Customer
+from invoices.models import AccountEntry, AccountTransaction, LedgerAccount
+from invoices.packages.pagination import Page, newest_first
+
+TRANSACTIONS_A_PAGE = 50
+
+
+@dataclass(frozen=True)
+class AccountLine:
+    """A transaction as the customer reads it: `change` below 0 is charged, above 0 paid or credited."""
+
+    transaction: AccountTransaction
+    change: Decimal
+    balance: Decimal
+
+
+def account_lines(
+    *, customer: Customer, older_than: int | None = None, newer_than: int | None = None
+) -> tuple[list[AccountLine], Page]:
+    """Return a page of the customer's transactions, newest first, and its place among the pages."""
+    page = newest_first(
+        transactions_of(customer), size=TRANSACTIONS_A_PAGE, older_than=older_than, newer_than=newer_than
+    )
+    if not page.rows:
+        return [], page
+    before = -(
+        _own_entries(customer).filter(transaction_id__lt=page.rows[-1].pk).aggregate(sum=Sum("amount"))["sum"]
+        or 0
+    )
+    return list(_with_balance(page.rows, Decimal(before))), page
+
+
+def transactions_of(customer: Customer) -> QuerySet[AccountTransaction]:
+    """Return the customer's transactions with what each changes."""
+    own = AccountTransaction.objects.filter(customer=customer, entries__account=LedgerAccount.RECEIVABLE)
+    return own.annotate(change=-F("entries__amount")).select_related("statement", "reverses")
+
+
+def _own_entries(customer: Customer) -> QuerySet[AccountEntry]:
+    return AccountEntry.objects.filter(transaction__customer=customer, account=LedgerAccount.RECEIVABLE)
+
+
+def _with_balance(newest_first: Iterable[AccountTransaction], balance: Decimal) -> list[AccountLine]:
+    lines = []
+    for one in reversed(list(newest_first)):
+        change: Decimal = one.change  # type: ignore[attr-defined]  # annotated
+        balance += change
+        lines.append(AccountLine(one, change, balance))
+    return lines[::-1]

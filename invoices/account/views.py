@@ -1,0 +1,70 @@
+"""A customer's account: balance, statements, and every transaction."""
+
+from collections.abc import Iterator
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.api_keys.customer_access import customer_of_person
+from accounts.customer_page import customer_page
+from accounts.models import Customer
+from invoices.account.account_page import account_lines, transactions_of
+from invoices.account.transactions import balance_of
+from invoices.drilldown.downloads import csv_download_or_page
+from invoices.packages.forms import PageForm
+from pricing.files.csv import Cell
+
+STATEMENTS_SHOWN = 12
+COLUMNS = (
+    "transaction",
+    "booked_utc",
+    "value_date",
+    "kind",
+    "reference",
+    "reason",
+    "amount_rmb",
+    "balance_rmb",
+)
+_BATCH = 2000
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_account(request: HttpRequest, code: str) -> HttpResponse:
+    """The balance, the newest statements and a page of transactions."""
+    customer = customer_of_person(person=request.user, code=code)
+    form = PageForm(request.GET)
+    lines, page = account_lines(customer=customer, **form.keys())
+    balance = balance_of(customer)
+    context = {
+        "balance": balance,
+        "owed": -balance,
+        "statements": customer.statements.select_related("corrects", "corrected_by")[:STATEMENTS_SHOWN],
+        "lines": lines,
+        "page": page,
+        "form": form,
+    }
+    return customer_page(request, "account_book.html", customer, context)
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_account_csv(request: HttpRequest, code: str) -> HttpResponseBase:
+    """Every transaction, oldest first, with the balance after it."""
+    customer = customer_of_person(person=request.user, code=code)
+    return csv_download_or_page(name=f"account-{customer.code}", head=COLUMNS, rows=_rows(customer))
+
+
+def _rows(customer: Customer) -> Iterator[list[Cell]]:
+    balance = 0
+    for one in transactions_of(customer).order_by("pk").iterator(chunk_size=_BATCH):
+        balance += one.change  # type: ignore[attr-defined]  # annotated
+        yield [
+            *(one.pk, f"{one.at:%Y-%m-%dT%H:%M:%SZ}", str(one.value_date), one.get_kind_display()),
+            *(one.reference, one.reason, one.change, balance),  # type: ignore[attr-defined]
+        ]

@@ -1,0 +1,150 @@
+"""The account reads like a bank statement; staff book on it and reverse what was wrong."""
+
+import csv
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Role, User
+from invoices.account import account_page
+from invoices.account.transactions import balance_of
+from invoices.models import AccountTransaction, TransactionKind
+from tests.builders import close, record, report
+from tests.invoices.browsing import text
+from tests.invoices.statements.builders import booked, issue_statement
+from tests.querying import statements
+
+pytestmark = pytest.mark.django_db
+
+ADD = "admin:invoices_accounttransaction_add"
+FORM = {
+    **{"customer": "acme", "kind": "payment", "amount": "12.50", "value_date": "2026-03-05"},
+    **{"reference": "TRF 1", "reason": "", "key": "one"},
+}
+
+
+def page(client, query="", code="acme"):
+    return client.get(reverse("customer_account", args=[code]) + query)
+
+
+def test_an_account_without_transactions_says_what_will_be_there(alice_client, acme):
+    shown = text(page(alice_client))
+
+    assert "There is no statement yet" in shown
+    assert "Nothing is booked yet." in shown
+
+
+def test_each_transaction_has_the_balance_after_it(alice_client, acme):
+    record(report(input_tokens=1_000_000))
+    close()
+    statement = issue_statement(acme)
+    booked(acme, amount=statement.payable)
+    booked(acme, TransactionKind.CREDIT, "5")
+
+    shown = text(page(alice_client))
+
+    assert f"Statement {statement.number} {statement.payable:,.2f} – -{statement.payable:,.2f}" in shown
+    assert f"Payment TRF 4711 – {statement.payable:,.2f} 0.00" in shown
+    assert "Credit TRF 4711 Agreed. – 5.00 5.00" in shown
+    assert "RMB 5.00 paid ahead" in shown
+
+
+def test_a_balance_goes_on_over_pages(alice_client, acme, monkeypatch):
+    monkeypatch.setattr(account_page, "TRANSACTIONS_A_PAGE", 2)
+    for number in range(1, 6):
+        booked(acme, reference=f"TRF {number}")
+    newest = page(alice_client)
+
+    older = text(page(alice_client, f"?older_than={newest.context['page'].older_than}"))
+
+    assert "TRF 3 – 100.00 300.00" in older
+    assert "TRF 4" not in older
+
+
+def test_the_file_has_every_transaction_and_ends_with_the_balance(alice_client, acme):
+    booked(acme)
+    booked(acme, TransactionKind.REFUND, "40")
+
+    answer = alice_client.get(reverse("customer_account_csv", args=["acme"]))
+
+    rows = list(csv.DictReader(answer.getvalue().decode("utf-8-sig").splitlines()))
+    assert [(row["kind"], row["amount_rmb"]) for row in rows] == [("payment", "100"), ("refund", "-40")]
+    assert Decimal(rows[-1]["balance_rmb"]) == balance_of(acme) == 60
+
+
+def test_an_address_that_names_no_page_shows_the_newest(alice_client, acme):
+    booked(acme)
+
+    assert "The address names a page that does not exist" in text(page(alice_client, "?older_than=x"))
+
+
+def test_a_page_takes_as_many_statements_for_more_transactions(alice_client, acme):
+    booked(acme)
+    with statements() as few:
+        page(alice_client)
+    for _ in range(20):
+        booked(acme)
+    with statements() as many:
+        page(alice_client)
+
+    assert len(many) == len(few) <= 12
+
+
+# --- Staff -----------------------------------------------------------------------------------------
+
+
+def test_staff_book_a_payment_once_however_often_it_is_sent(operator_client, acme):
+    answers = [operator_client.post(reverse(ADD), FORM, follow=True) for _ in range(2)]
+
+    assert "Booked for acme: payment TRF 1." in text(answers[1])
+    assert (AccountTransaction.objects.count(), balance_of(acme)) == (1, Decimal("12.50"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "credit"}, "Say why; the customer reads it."),
+        ({"kind": "refund", "reason": "Closed."}, "Nothing was booked. Only 0.00 RMB are paid ahead."),
+        ({"customer": "nobody"}, "No customer has this code."),
+        ({"amount": "0"}, "The amount must be more than 0"),
+        ({"amount": "1_0"}, "Give digits, with a point before the decimals"),
+        ({"amount": "0.001"}, "2 decimal places"),
+        ({"kind": "statement"}, "Select a valid choice"),
+        ({"value_date": "5.3.2026"}, "Enter a valid date"),
+    ],
+)
+def test_what_cannot_be_booked_is_said_and_nothing_is_booked(operator_client, acme, changes, words):
+    answer = operator_client.post(reverse(ADD), FORM | changes)
+
+    assert answer.status_code == 400
+    assert words in text(answer)
+    assert not AccountTransaction.objects.exists()
+
+
+def test_staff_reverse_what_was_booked_in_error(operator_client, alice_client, acme):
+    wrong = booked(acme)
+    reverse_page = reverse("admin:invoices_accounttransaction_reverse", args=[wrong.pk])
+
+    operator_client.post(reverse_page, {"reason": "It was another customer's."})
+
+    assert balance_of(acme) == 0
+    assert "payment, reversed TRF 4711 It was another customer's. 100.00 – 0.00" in text(page(alice_client))
+
+
+def test_people_who_only_look_book_nothing(client, acme):
+    viewer = User.objects.create_user("viewer@sensenova.example", is_staff=True, role=Role.VIEWER)
+    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
+
+    answer = client.post(reverse(ADD), FORM)
+
+    assert answer.status_code == 403
+    assert not AccountTransaction.objects.exists()
+
+
+def test_the_admin_shows_both_sides(operator_client, acme):
+    one = booked(acme)
+
+    shown = text(operator_client.get(reverse("admin:invoices_accounttransaction_change", args=[one.pk])))
+
+    assert "owed by the customer -100.00; bank 100.00" in shown
