@@ -72,6 +72,10 @@ NAMES = (
     gettext_noop("usage in quarantine"),
     gettext_noop("usage record"),
     gettext_noop("usage records"),
+    gettext_noop("account transaction"),
+    gettext_noop("account transactions"),
+    gettext_noop("statement"),
+    gettext_noop("statements"),
     gettext_noop("verification"),
     gettext_noop("verifications"),
 )
