@@ -156,6 +156,7 @@ def _pages(client: httpx.Client, last: dt.datetime) -> dict[str, str]:
         "usage of a year by month": f"{customer}/usage?from={year_ago}&to={today}&width=month",
         "bills": f"{customer}/bills",
         "bills of a month": f"{customer}/bills?from={month}-01",
+        "a month's bill": f"{customer}/bills/{last.replace(day=1) - dt.timedelta(days=2):%Y-%m}",
         "bill": bill,
         "charge line": line[1],
         "find a call": f"{customer}/records?event_id={last:%Y%m%d%H}-1",

@@ -90,7 +90,7 @@ def test_a_month_takes_few_queries_however_many_bills_it_has(alice_client, acme)
         close(hour=hour)
 
     url = reverse("customer_month", args=["acme", month_of()])
-    page = get_within(alice_client, url, queries=12)
+    page = get_within(alice_client, url, queries=7)
 
     assert f"{THE_HOUR:%Y%m%dT%HZ}-acme" in text(page)
 
