@@ -18,10 +18,10 @@ BUSY_HOURS = 72
 BILLS_OF_A_QUIET_HOUR = 270
 PAGES = {"admin's first page": "/admin/"}
 
-PREPARE = f"""
+PREPARE = """
 from accounts.models import Customer
 Customer.objects.bulk_create(
-    Customer(code=f"customer-{{n}}", name=f"Customer {{n}}") for n in range({CUSTOMERS}))
+    Customer(code=f"customer-{{n}}", name=f"Customer {{n}}") for n in range({customers}))
 """
 CLOSED = """
 INSERT INTO usage_billinghour (hour, previous_id, closed_at)
@@ -75,18 +75,18 @@ print(client.cookies[settings.SESSION_COOKIE_NAME].value)
 """
 
 
-def seed_year(url: str) -> int:
+def seed_year(url: str, *, customers: int = CUSTOMERS, hours: int = HOURS) -> int:
     """Fill an empty database with a year of closed hours, and return how many bills there are."""
     manage(url, "migrate", "--verbosity", "0")
     manage(url, "load_catalogue")
-    manage(url, "shell", "-v0", code=PREPARE)
+    manage(url, "shell", "-v0", code=PREPARE.format(customers=customers))
     last = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=1)
     values = {
         "last": last,
-        "hours": HOURS,
+        "hours": hours,
         "busy": BUSY_HOURS,
-        "quiet": BILLS_OF_A_QUIET_HOUR,
-        "customers": CUSTOMERS,
+        "quiet": BILLS_OF_A_QUIET_HOUR * customers // CUSTOMERS,
+        "customers": customers,
     }
     with psycopg.connect(url, autocommit=True) as connection:
         # Foreign keys need no checks here, which would take longer than the rows.

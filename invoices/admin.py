@@ -4,9 +4,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from invoices.account.admin import AccountTransactionAdmin
@@ -39,6 +41,7 @@ from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
 from pricing.models import BillingItem, PackageTerms, Price, Proposal, QuotaPackage, Service
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.filters import ExactFilter
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
@@ -201,6 +204,12 @@ class ChargeLineAdmin(ReadOnlyAdmin, TracedLineAdmin):
     """Charge lines with their records; found from their bills, or from a record."""
 
 
+class BilledCustomerFilter(ExactFilter):
+    """By the code of a customer."""
+
+    title, parameter_name, lookup = _("customer code"), "customer", "customer__code"
+
+
 @admin.register(HourlyBill)
 class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Bills with their lines."""
@@ -208,15 +217,29 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     # Not "-hour": that would follow the billing hours' own order, newest first, backwards.
     ordering = ("-hour_id", "customer_code")
     list_display = ("number", "customer_link", "hour_utc", "records_text", "amount_text", "issued_at")
-    list_filter = ("customer",)
-    list_select_related = ("customer",)
-    search_fields = ("number", "customer_code", "customer_name")
+    list_filter = (BilledCustomerFilter,)
+    list_filter_submit = True
+    # By any other column, the bills of all years would be read and put in order.
+    sortable_by = ("number", "hour_utc")
+    search_fields = ("number",)
+    search_help_text = "The whole number of a bill, or a customer's code or name."
     list_per_page = 50
     fields = (
         "number", "customer_link", "hour_link", "records_text", "rounded", "amount_text", "issued_text",
         "sealed_text",
     )  # fmt: skip
     inlines = (ChargeLineInline,)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[HourlyBill], search_term: str
+    ) -> tuple[QuerySet[HourlyBill], bool]:
+        """Find customers by a part of code or name, and their bills by an index: there are millions."""
+        term = search_term.strip().replace("\0", "")
+        if not term:
+            return queryset, False
+        customers = Customer.objects.filter(Q(code__icontains=term) | Q(name__icontains=term))
+        keys = list(customers.order_by().values_list("pk", flat=True))
+        return queryset.filter(Q(number=term) | Q(customer_id__in=keys)), False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Let the billing hours link to their bills."""

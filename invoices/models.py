@@ -189,6 +189,9 @@ class ChargeLine(models.Model):
             models.Index(
                 fields=["package"], condition=Q(package__isnull=False), name="lines_covered_by_a_package"
             ),
+            models.Index(
+                fields=["rerating"], condition=Q(rerating__isnull=False), name="lines_of_a_rerating"
+            ),
         )
         constraints = (
             models.UniqueConstraint(
@@ -391,7 +394,10 @@ class PackageDraw(models.Model):
     class Meta:
         ordering = ("package", "id")
         # Pages by key, and the latest: without it PostgreSQL would look for those among all packages' draws.
-        indexes = (models.Index(fields=["package", "id"], name="draws_of_a_package"),)
+        indexes = (
+            models.Index(fields=["package", "id"], name="draws_of_a_package"),
+            models.Index(fields=["package"], condition=USED_UP, name="draws_that_used_a_package_up"),
+        )
         constraints = (
             models.UniqueConstraint(
                 "package", "bill", "is_return", name="a_bill_draws_once_from_a_package_and_gives_back_once"

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -147,6 +147,7 @@ class ServiceAliasAdmin(RequiresApproval, AuditedAdmin, ModelAdmin):
 
     form = ServiceAliasForm
     list_display = ("alias", "service")
+    list_per_page = 50
     list_select_related = ("service",)
     search_fields = ("alias", "service__name")
     autocomplete_fields = ("service",)
@@ -210,8 +211,9 @@ class BillingItemAdmin(OwnClock, CatalogueViewAdmin):
     change_form_outer_before_template = "admin/item_timeline.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With their prices, read at once."""
-        return super().get_queryset(request).prefetch_related("prices")
+        """With their prices for everybody, read at once."""
+        prices = Prefetch("prices", Price.objects.for_everybody())
+        return super().get_queryset(request).prefetch_related(prices)
 
     @display(description=_("price for everybody now"))
     def price_now(self, item: BillingItem) -> str:

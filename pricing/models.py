@@ -648,7 +648,10 @@ class QuotaPackage(models.Model):
     class Meta:
         ordering = ("expires_at", "bought_at", "id")
         # What the clock looks after are those that have not expired.
-        indexes = (models.Index(fields=["expires_at"], name="packages_by_expiry"),)
+        indexes = (
+            models.Index(fields=["expires_at"], name="packages_by_expiry"),
+            models.Index(fields=["-bought_at", "-id"], name="packages_by_purchase"),
+        )
         constraints = (
             models.UniqueConstraint("number", name="a_package_number_names_one_package"),
             models.CheckConstraint(

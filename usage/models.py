@@ -415,6 +415,7 @@ class QuarantinedUsage(models.Model):
             models.Index(
                 fields=["received_at"], condition=Q(state=QuarantineState.WAITING), name="usage_that_waits"
             ),
+            models.Index(fields=["-received_at", "-id"], name="usage_in_quarantine_by_time"),
         )
         constraints = (
             models.UniqueConstraint(fields=["digest"], name="the_same_usage_is_in_quarantine_once"),

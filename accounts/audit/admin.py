@@ -60,6 +60,7 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_display = ("at_text", "what", "row_text", "action_label", "changed", "by_link", "reason")
     list_filter = TRAIL_FILTERS
     list_filter_submit = True
+    sortable_by = ()  # without an index of a column, all entries would be read and put in order
     search_fields = ("row", "by")
     search_help_text = _("The number of a row, or the whole e-mail address of its author.")
     list_per_page = 50

@@ -39,7 +39,7 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     )
     list_select_related = ("price__billing_item__service", "price__customer", "customer")
     search_fields = ("price__billing_item__service__name", "reason", "ordered_by")
-    list_per_page = 20  # each sums the corrections of an hour's bills
+    list_per_page = 20  # each sums its lines
     fields = (
         "price", "span", "corrected", "for_whom", "reason", "ordered_by", "ordered_text", "billing_hour_text",
         "effect",
@@ -51,8 +51,8 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         return bool(request.user.has_perm("invoices.add_rerating"))
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With what its lines come to. They are found by the hour of their bills: no index leads to them."""
-        lines = ChargeLine.objects.filter(rerating=OuterRef("pk"), bill__hour=OuterRef("billing_hour"))
+        """With what its lines come to."""
+        lines = ChargeLine.objects.filter(rerating=OuterRef("pk"))
         total = lines.order_by().values("rerating").annotate(total=Sum("amount")).values("total")
         closed = BillingHour.objects.filter(hour=OuterRef("billing_hour"))
         reratings = super().get_queryset(request).annotate(total=Subquery(total), is_billed=Exists(closed))

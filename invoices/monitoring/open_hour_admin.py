@@ -16,6 +16,7 @@ class OpenHourAlarmAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
     list_display = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")
     list_display_links = None
+    sortable_by = ("hour_utc",)
     list_select_related = ("customer",)
     list_per_page = 50
     fields = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")

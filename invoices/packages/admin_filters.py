@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from invoices.packages.status import CURRENT, PackageState
+from invoices.packages.status import CURRENT, PackageState, in_state
 from sensenova_billing.lib import clock
 
 SOON_DAYS = 7
@@ -27,7 +27,9 @@ class PackageStateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those in the state that was chosen."""
         chosen = self.value()
-        return queryset.filter(state=chosen) if chosen in list(PackageState) else queryset
+        if chosen not in list(PackageState):
+            return queryset
+        return in_state(queryset, PackageState(chosen), at=clock.now())
 
 
 class ExpiresSoonFilter(admin.SimpleListFilter):
@@ -45,5 +47,6 @@ class ExpiresSoonFilter(admin.SimpleListFilter):
         chosen = self.value()
         if chosen not in _WITHIN:
             return queryset
-        until = clock.now() + dt.timedelta(days=int(chosen))
-        return queryset.filter(state__in=CURRENT, expires_at__lte=until)
+        now = clock.now()
+        until = now + dt.timedelta(days=int(chosen))
+        return queryset.filter(state__in=CURRENT, expires_at__gt=now, expires_at__lte=until)

@@ -8,7 +8,19 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-from django.db.models import Case, CharField, DecimalField, F, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    DecimalField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext_noop
 
@@ -127,13 +139,26 @@ def packages_at(at: dt.datetime) -> QuerySet[Any]:
     draws = PackageDraw.objects.filter(package=OuterRef("pk"))
     latest = draws.order_by("-id").values("left")[:1]
     # The last hour of one that is used up is that in which its bill was sealed.
-    last = draws.filter(USED_UP).values("bill__sealed_in")[:1]
+    last = draws.filter(USED_UP).order_by("id").values("bill__sealed_in")[:1]
     tokens = Cast("tokens", output_field=_TOKENS)
     return (
         QuotaPackage.objects.select_related("customer", "purchase", "renewal__renewed_by", "refund", "credit")
         .annotate(left=Coalesce(Subquery(latest), tokens), last_hour=Subquery(last))
         .annotate(used=tokens - F("left"), state=_state(at))
     )
+
+
+def in_state(packages: QuerySet[Any], state: PackageState, *, at: dt.datetime) -> QuerySet[Any]:
+    """Return those of `packages_at` that are in a state; what follows from it is what an index finds."""
+    used_up = PackageDraw.objects.filter(USED_UP, package=OuterRef("pk"))
+    follows = {
+        PackageState.SCHEDULED: Q(begins_at__gt=at),
+        PackageState.IN_FORCE: Q(begins_at__lte=at, expires_at__gt=at),
+        PackageState.USED_UP: Exists(used_up),
+        PackageState.EXPIRED: Q(expires_at__lte=at),
+        PackageState.REFUNDED: Q(ended_at__lte=at),
+    }
+    return packages.filter(follows[state], state=state)
 
 
 def status_of(package: Any) -> PackageStatus:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.audit.audited_admin import reason_field
@@ -16,6 +17,7 @@ from pricing.rules.measures import MAX_QUANTITY, Measure
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.filters import ExactFilter
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.number_fields import WholeNumberField
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -73,6 +75,12 @@ class DismissForm(forms.Form):
         return {"reason": self.cleaned_data["reason"]}
 
 
+class KeyFilter(ExactFilter):
+    """By the name of a service key."""
+
+    title, parameter_name, lookup = _("service key"), "key", "key__name"
+
+
 class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """What could not be stored, the newest first."""
 
@@ -84,11 +92,13 @@ class QuarantinedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         "problem_text",
         "state_text",
     )
-    list_filter = ("state", "reason", ("key", admin.RelatedOnlyFieldListFilter))
+    list_filter = (KeyFilter, "state", "reason")
+    list_filter_submit = True
     list_select_related = ("key",)
     search_fields = ("event_id__exact", "customer_code__exact", "service_name__exact")
     search_help_text = "The whole event id, customer code or service name."
     list_per_page = 50
+    sortable_by = ("received_text",)
     actions = ("send_again",)
     actions_detail = ("store", "dismiss")
     appears_here: ClassVar[str] = (

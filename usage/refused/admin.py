@@ -3,16 +3,23 @@
 import datetime as dt
 from typing import ClassVar
 
-from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.filters import ExactFilter
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import RefusedUsage
+
+
+class KeyFilter(ExactFilter):
+    """By the name of a service key."""
+
+    title, parameter_name, lookup = _("service key"), "key", "key__name"
 
 
 class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
@@ -27,11 +34,13 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         "requests_text",
         "last_text",
     )
-    list_filter = ("reason", ("key", admin.RelatedOnlyFieldListFilter))
+    list_filter = (KeyFilter, "reason")
+    list_filter_submit = True
     list_select_related = ("key", "customer")
     search_fields = ("customer__code__exact", "key__name__exact", "key__public_id__exact")
     search_help_text = "The whole code of a customer, or the whole name or public id of a key."
     list_per_page = 50
+    sortable_by = ("hour_text",)
     appears_here: ClassVar[str] = (
         "No usage was refused. Reports that are refused appear here, counted by hour, service key, customer "
         "and reason."

@@ -4,13 +4,21 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from invoices.models import PackageCredit
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.filters import ExactFilter
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+
+class CreditedCustomerFilter(ExactFilter):
+    """By the code of a customer."""
+
+    title, parameter_name, lookup = _("customer code"), "customer", "customer_code"
 
 
 class PackageCreditAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
@@ -21,7 +29,8 @@ class PackageCreditAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         *("number", "customer_link", "package_link", "product_name", "left_text", "paid_text"),
         *("credited_text", "issued_text"),
     )
-    list_filter = ("package__customer", "package__method", "issued_at")
+    list_filter = (CreditedCustomerFilter, "package__method", "issued_at")
+    list_filter_submit = True
     list_select_related = ("package__customer",)
     search_fields = ("number", "customer_code", "customer_name", "package__number", "product_name")
     list_per_page = 50

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -40,6 +40,11 @@ class ListPages:
 class RobustChangeList(ChangeList):
     """Reads its page at once, so that a bad URL is detected while it can still be answered; and by key."""
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._ordering_columns: Any = None
+        self._query_strings: dict[str, str] = {}
+        super().__init__(*arguments, **named)
+
     def get_results(self, request: HttpRequest) -> None:
         """Let Django redirect to the whole list where the database rejects a value."""
         try:
@@ -47,6 +52,25 @@ class RobustChangeList(ChangeList):
                 self._read_page(request)
         except (DataError, TypeError) as error:  # TypeError: a text for a column of bytes
             raise IncorrectLookupParameters(error) from error
+
+    def get_ordering_field_columns(self) -> Any:
+        """Unfold asks for each cell of a list."""
+        if self._ordering_columns is None:
+            self._ordering_columns = super().get_ordering_field_columns()
+        return self._ordering_columns
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """None for a column by which the list cannot be ordered, whatever an address says."""
+        if self.sortable_by is not None and field_name not in self.sortable_by:
+            return None
+        return super().get_ordering_field(field_name)
+
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        """Unfold asks for the head of each cell of a list."""
+        key = str((new_params, remove))
+        if key not in self._query_strings:
+            self._query_strings[key] = super().get_query_string(new_params, remove)
+        return self._query_strings[key]
 
     def _read_page(self, request: HttpRequest) -> None:
         most = self.list_max_show_all
@@ -75,6 +99,8 @@ class RobustUrlAdmin(AdminMixin):
 
     # Of the rows that a form offers while somebody types; lists have pages of their own.
     paginator = InfinitePaginator
+    # Numbers beside the filters' choices would count all rows, for each choice.
+    show_facets = ShowFacets.NEVER
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobustChangeList]:
         """Return the list that is read at once."""

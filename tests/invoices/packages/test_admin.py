@@ -47,6 +47,27 @@ def test_the_list_sums_up_what_was_sold_and_used(operator_client, acme, globex):
     assert "250,000 of 1,000,000 (25.0 %)" in said
 
 
+def test_too_many_packages_are_not_summed_up_until_fewer_are_chosen(
+    operator_client, acme, globex, monkeypatch
+):
+    monkeypatch.setattr("invoices.packages.admin.MOST_SUMMED", 1)
+    buy(acme)
+    buy(globex, tokens_product("Day"))
+
+    assert "Up to 1 packages are summed up here" in text(operator_client.get(LIST))
+    assert "1 sold for" in text(operator_client.get(f"{LIST}?q=globex"))
+
+
+def test_the_list_finds_what_is_used_up(operator_client, acme):
+    package = buy(acme)
+    draw(package, package.tokens, of=bill(acme))
+    buy(acme, tokens_product("Day"))
+
+    page = operator_client.get(f"{LIST}?state=used_up")
+
+    assert [one.pk for one in page.context["cl"].result_list] == [package.pk]
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [
