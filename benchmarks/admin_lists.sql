@@ -9,6 +9,7 @@ SELECT hour, row_number() OVER (ORDER BY hour DESC) AS n FROM usage_billinghour;
 CREATE TEMP TABLE some_bills AS
 SELECT id, customer_id, hour_id, row_number() OVER (ORDER BY id DESC) AS n
   FROM (SELECT * FROM invoices_hourlybill ORDER BY id DESC LIMIT 200000) AS bill;
+ANALYZE numbered, hours, some_bills;
 
 INSERT INTO accounts_user (password, is_superuser, email, name, is_active, is_staff, date_joined, role)
 SELECT '!', false, 'person-' || n || '@example.com', 'Person ' || n, n % 50 > 0, false,
@@ -131,9 +132,10 @@ SELECT hour + interval '2 hours', hour, hour + interval '1 hour', interval '3 s'
 INSERT INTO usage_refusedusage (hour, reason, requests, records, last_at, latest, customer_id, key_id)
 SELECT hours.hour, (ARRAY['unknown_service', 'unknown_customer', 'too_old'])[1 + hours.n % 3], 10, 1000,
        hours.hour + interval '50 minutes', '[]', service_key.customer_id, service_key.id
-  FROM hours
-  JOIN (SELECT id, customer_id, row_number() OVER (ORDER BY id) AS n FROM accounts_servicekey) AS service_key
-    ON (service_key.n + hours.n) % 400 = 0;
+  FROM hours CROSS JOIN generate_series(1, 50) AS k
+  JOIN (SELECT id, customer_id, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS count
+          FROM accounts_servicekey) AS service_key
+    ON service_key.n = (50 * hours.n + k) % count + 1;
 INSERT INTO usage_quarantinedusage (received_at, digest, event_id, customer_code, service_name, occurred_at, quantities,
                                     outcome, metadata, sent, field, problem, reason, state, decided_at, decided_by,
                                     decision, key_id)
