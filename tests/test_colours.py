@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 STYLES = Path(settings.BASE_DIR, "sensenova_billing/assets/billing/billing.css").read_text()
+COCKPIT = Path(settings.BASE_DIR, "sensenova_billing/assets/billing/cockpit.css").read_text()
 # What people see who lack one kind of cone (Machado, Oliveira and Fernandes 2009), from linear RGB.
 SIGHTS = {
     "usual": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -26,12 +27,20 @@ SIGHTS = {
 # Distances in Oklab, times 100: about 2 can just be told apart side by side.
 LEAST = {"usual": 10, "protanopia": 6.5, "deuteranopia": 6.5}
 LEAST_OF_NEIGHBOURS = 7.5
+LEAST_CONTRAST = 3  # of what is no text (WCAG 2.2, 1.4.11)
+
+
+DRAWN = ("bar", "before")
 
 
 def schemes():
     """The tokens of each colour scheme: light, dark by the system, dark by choice."""
     blocks = re.findall(r":root[^{]*{(.*?)}", STYLES, re.DOTALL)
-    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in blocks]
+    return [tokens(block) for block in blocks]
+
+
+def tokens(block):
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
 
 
 LIGHT, DARK, CHOSEN_DARK = schemes()
@@ -101,9 +110,25 @@ def test_series_that_stand_beside_each_other_can_be_told_apart_easily(scheme, si
     assert [pair for pair in neighbours if distance(*pair, sight) < LEAST_OF_NEIGHBOURS] == []
 
 
-@pytest.mark.parametrize(("scheme", "least"), [(LIGHT, 2), (DARK, 3)], ids=["light", "dark"])
-def test_a_series_stands_out_from_its_ground(scheme, least):
-    assert [colour for colour in palette(scheme) if contrast(colour, scheme["surface"]) < least] == []
+@SCHEMES
+def test_a_series_stands_out_from_its_ground(scheme):
+    contrasts = {colour: contrast(colour, scheme["surface"]) for colour in palette(scheme)}
+
+    assert {colour: least for colour, least in contrasts.items() if least < LEAST_CONTRAST} == {}
+
+
+@pytest.mark.parametrize("ground", ["ground", "surface"])
+@pytest.mark.parametrize("text", ["ink", "muted", "accent", "good", "warn", "bad"])
+@SCHEMES
+def test_words_can_be_read(scheme, text, ground):
+    assert contrast(scheme[text], scheme[ground]) >= 4.5
+
+
+def test_the_bars_and_the_line_of_the_admins_first_page_stand_out_as_well():
+    light, dark = (tokens(block) for block in re.findall(r"\.cockpit {(.*?)}", COCKPIT, re.DOTALL))
+    colours = [(scheme[name], scheme["surface"]) for scheme in (light, light | dark) for name in DRAWN]
+
+    assert [pair for pair in colours if contrast(*pair) < LEAST_CONTRAST] == []
 
 
 def test_dark_is_the_same_by_the_system_and_by_choice():
