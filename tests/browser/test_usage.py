@@ -98,6 +98,22 @@ def test_from_the_overview_to_a_days_hours_to_a_bill(alice: Any) -> None:
     alice.wait_for_url(re.compile("/bills/"))
 
 
+@pytest.mark.parametrize("address", ["/customers/acme", "/customers/acme/usage?by=item"])
+def test_the_keyboard_chooses_a_bar_hears_what_it_is_and_opens_it(alice: Any, address: str) -> None:
+    use_hours(hours=26)
+    alice.goto(address)
+    canvas = alice.locator("canvas").first
+    canvas.focus()
+
+    alice.keyboard.press("End")
+    hour_or_day = alice.get_by_role("status").filter(has_text="RMB").inner_text()
+    assert re.fullmatch(r"20\d\d-.*: RMB [\d,.]+", hour_or_day)
+    alice.keyboard.press("ArrowLeft")
+    alice.keyboard.press("Enter")
+
+    alice.wait_for_url(re.compile("/bills/|width=hour"))
+
+
 def test_a_bar_leads_to_what_it_stands_for(alice: Any) -> None:
     use_hours(hours=26)
     alice.goto("/customers/acme/usage?by=item")

@@ -1,9 +1,14 @@
 // The charts of a page. Their figures come with it; the table below each shows the same. A bar leads to what it
-// stands for, as the table's row does.
+// stands for, as the table's row does; with the keyboard, arrows choose a bar and Enter opens it.
 for (const canvas of document.querySelectorAll("canvas[data-chart]")) {
   const data = JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   let chart = null;
+  let chosen = null;
+  const status = document.createElement("span");
+  status.className = "unseen";
+  status.setAttribute("role", "status");
+  canvas.after(status);
 
   // What is not over yet is hatched: its figures still grow.
   const hatch = (colour) => {
@@ -94,6 +99,29 @@ for (const canvas of document.querySelectorAll("canvas[data-chart]")) {
       },
     });
   };
+
+  const choose = (place) => {
+    chosen = place;
+    const bars = place === null ? [] : data.series.map((_, datasetIndex) => ({ datasetIndex, index: place }));
+    chart.setActiveElements(bars);
+    chart.tooltip.setActiveElements(bars, { x: 0, y: 0 });
+    chart.update();
+    status.textContent = place === null ? "" : `${data.titles[place]}: ${data.words.currency} ${data.totals[place]}`;
+  };
+  const last = data.titles.length - 1;
+  const KEYS = {
+    ArrowLeft: () => choose(Math.max((chosen ?? last + 1) - 1, 0)),
+    ArrowRight: () => choose(Math.min((chosen ?? last) + 1, last)),
+    Home: () => choose(0),
+    End: () => choose(last),
+    Enter: () => data.links[chosen] && location.assign(data.links[chosen]),
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || !(event.key in KEYS)) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  });
+  canvas.addEventListener("blur", () => choose(null));
 
   canvas.closest(".no-script").classList.remove("no-script");
   draw();
