@@ -20,6 +20,7 @@ def page_context(bill: MonthlyBill) -> dict[str, Any]:
         "customer": bill.month.customer,
         "bill": bill,
         "facts": list(facts_of(bill)),
+        "price_decimals": decimals_of(item.unit_price for item in bill.items),
         "item_decimals": decimals_of([bill.usage, *(item.amount for item in bill.items)]),
         "rows": _bill_rows(bill),
     }

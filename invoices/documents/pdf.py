@@ -172,14 +172,14 @@ def _items_table(bill: MonthlyBill) -> tuple[list[Column], Iterator[list[str]]]:
         Column(gettext("Amount (RMB)"), 65, is_number=True),
     ]
     decimals = decimals_of([bill.usage, *(item.amount for item in bill.items)])
-    return columns, _item_rows(bill, decimals)
+    return columns, _item_rows(bill, decimals, decimals_of(item.unit_price for item in bill.items))
 
 
-def _item_rows(bill: MonthlyBill, decimals: int) -> Iterator[list[str]]:
+def _item_rows(bill: MonthlyBill, decimals: int, price_decimals: int) -> Iterator[list[str]]:
     for item in bill.items:
         yield [
             *(item.service_name, measure_name(item.measure), item.price_words),
-            exact(item.unit_price) if item.unit_price else "",
+            exact(item.unit_price, price_decimals) if item.unit_price else "",
             unit_name(measure=item.measure, unit_size=item.unit_size),
             *(grouped(item.quantity), exact(item.amount, decimals)),
         ]
