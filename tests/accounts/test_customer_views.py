@@ -1,6 +1,7 @@
 """Staff see what a customer sees: read only, for a time, and the audit trail has it."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -254,6 +255,43 @@ def test_in_a_view_nothing_is_written_at_any_address_by_any_method(carol, acme, 
     answers = [send(address) for address in all_addresses.values() for send in methods]
 
     assert {answer.status_code for answer in answers} == {403}
+    assert AuditEntry.objects.count() == before
+
+
+# Forms of every page: they end the view, the session, or change the language of the page.
+ALWAYS = {reverse("end_customer_view"), reverse("sign_out"), reverse("set_language")}
+
+
+def test_in_a_view_no_page_offers_what_it_would_refuse(carol, acme, all_addresses):
+    view(carol, acme, now=clock.now())
+    client = client_of(carol)
+
+    pages = {
+        name: client.get(address).getvalue().decode(errors="replace")
+        for name, address in all_addresses.items()
+    }
+
+    forms = {name: re.findall(r"<form[^>]*method=.post[^>]*>", page) for name, page in pages.items()}
+    offered = {
+        name: [one for one in found if not any(f'"{path}"' in one for path in ALWAYS)]
+        for name, found in forms.items()
+    }
+    assert {name: found for name, found in offered.items() if found} == {}
+    targets = {name for page in pages.values() for name in OWNERS_ONLY if f'"{all_addresses[name]}"' in page}
+    assert targets == set()
+    assert forms["customer_package"]
+
+
+OWN = ["account", "change_password", "second_factor_settings", "confirm_second_factor", "sessions"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_in_a_view_a_person_reads_its_own_account_and_does_not_change_it(name, carol, acme):
+    view(carol, acme)
+    client, before = client_of(carol), AuditEntry.objects.count()
+
+    assert client.post(reverse(name), {"name": "Eve", "password": "x"}).status_code == 403
+    assert client.get(reverse(name), follow=True).status_code == 200
     assert AuditEntry.objects.count() == before
 
 
