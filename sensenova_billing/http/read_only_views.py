@@ -15,6 +15,8 @@ from sensenova_billing.lib import clock
 
 # Not of customers: the admin has its own permissions, the APIs their keys.
 _ELSEWHERE = (*API, "/admin/", "/sign-")
+# Its form asks what usage would cost, and writes nothing.
+_CALCULATOR = "customer_prices"
 
 
 class ReadOnlyViewMiddleware:
@@ -31,6 +33,8 @@ class ReadOnlyViewMiddleware:
     def process_view(self, request: HttpRequest, view: Any, arguments: Any, named: Any) -> None:
         """Raise PermissionDenied before the page's view runs."""
         if request.method in SAFE_METHODS or request.path_info.startswith(_ELSEWHERE):
+            return
+        if request.resolver_match and request.resolver_match.url_name == _CALCULATOR:
             return
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
             return

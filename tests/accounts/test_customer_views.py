@@ -14,7 +14,7 @@ from accounts.models import AuditEntry, CustomerView, Member, MemberRole, Role, 
 from invoices.models import HourlyBill
 from sensenova_billing.lib import clock
 from tests.browsing import Browser
-from tests.builders import close, record, report
+from tests.builders import at, close, price, record, report
 from tests.customer_routes import OWNERS_ONLY, SETTINGS, customer_addresses
 from tests.invoices.browsing import text
 from tests.packages import buy, tokens_product
@@ -252,14 +252,28 @@ def test_in_a_view_nothing_is_written_at_any_address_by_any_method(carol, acme, 
     client, before = client_of(carol), AuditEntry.objects.count()
     methods = [client.post, client.put, client.patch, client.delete]
 
-    answers = [send(address) for address in all_addresses.values() for send in methods]
+    addresses = set(all_addresses.values()) - {CALCULATOR}
+    answers = [send(address) for address in addresses for send in methods]
 
     assert {answer.status_code for answer in answers} == {403}
     assert AuditEntry.objects.count() == before
 
 
-# Forms of every page: they end the view, the session, or change the language of the page.
+def test_in_a_view_the_calculator_answers_at_the_customers_prices(carol, acme):
+    price("SenseChat-5", "input_tokens", "0.5", begins_at=at(0), customer=acme)
+    view(carol, acme)
+
+    answer = client_of(carol).post(CALCULATOR, {"service": "SenseChat-5", "input_tokens": "2000"})
+
+    assert answer.status_code == 200
+    assert "1.00" in text(answer)
+    assert client_of(carol).put(CALCULATOR).status_code == 405
+
+
+CALCULATOR = reverse("customer_prices", args=["acme"])
+# Forms that are there all the same: they end the view or the session, change the language, or ask.
 ALWAYS = {reverse("end_customer_view"), reverse("sign_out"), reverse("set_language")}
+ALWAYS |= {f"{CALCULATOR}#calculator"}
 
 
 def test_in_a_view_no_page_offers_what_it_would_refuse(carol, acme, all_addresses):
