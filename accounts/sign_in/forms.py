@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.auth.forms import SetPasswordMixin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from accounts.sign_in.passwords import is_right_password
@@ -72,7 +73,7 @@ class CodeForm(forms.Form):
     """A code of the authenticator app, or a recovery code."""
 
     code = forms.CharField(
-        label=_("Code"),
+        label=pgettext_lazy("of an authenticator app", "Code"),
         max_length=30,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
     )

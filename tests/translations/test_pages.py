@@ -383,6 +383,13 @@ def test_a_mail_about_a_package_is_in_the_language_that_is_active(acme, alice, s
     assert [text for sent in mail.outbox for text in english_on(f"{sent.subject}<br>{sent.body}")] == []
 
 
+def test_the_code_of_an_authenticator_app_is_not_called_that_of_a_customer(everything, chinese):
+    page = chinese.get(reverse("confirm_second_factor")).content.decode()
+
+    assert "验证码" in page
+    assert "客户代码" not in page
+
+
 def test_nor_after_keys_people_and_settings_are_changed_or_refused(acme, alice, chinese):
     address = "%s@acme.example".__mod__
     sent: dict[str, list[dict[str, Any]]] = {
