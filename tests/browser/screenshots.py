@@ -10,14 +10,25 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from accounts.customer_views import start_view
+from accounts.models import Customer, Member, MemberRole
+from pricing.changes.rows import cells_of
+from pricing.changes.stored import price_row
+from pricing.models import Price, Proposal
+from sensenova_billing.lib import clock
 from tests.browser.pages import PAGES, admin_addresses
 from tests.browser.test_accessibility import DESKTOP, PHONE
+from tests.conftest import PASSWORD
 from tests.translations.test_pages import addresses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FOLDER = Path(settings.BASE_DIR, "var/screenshots")
 WITHOUT_SIGN_IN = {"sign_in": "/sign-in", "prices": "/prices", "error": "/nothing"}
+COLOURS = ("light", "dark")
+LANGUAGES = pytest.mark.parametrize("language", ["en", "zh-hans"])
+# Pages of a customer that has used and bought nothing.
+UNUSED = ("", "/usage", "/bills", "/limits", "/packages", "/packages/buy", "/keys", "/people", "/records")
 
 
 def customer_addresses():
@@ -28,27 +39,113 @@ def customer_addresses():
 
 
 def picture(page, name, address, *, language):
-    for colours in ("light", "dark"):
+    for colours in COLOURS:
         page.emulate_media(color_scheme=colours)
         page.set_viewport_size(DESKTOP)
         page.goto(address)
         page.wait_for_load_state("networkidle")
-        for screen in (DESKTOP, PHONE):
-            page.set_viewport_size(screen)
-            page.wait_for_timeout(100)  # a chart is drawn anew
-            file = f"{re.sub('[^a-z0-9_-]', '-', name.lower())}-{language}-{colours}-{screen['width']}.png"
-            page.screenshot(path=FOLDER / file, full_page=True)
+        shots(page, name, language=language, colours=colours)
 
 
-def test_take_pictures(admin, everything, alice, operator):
+def shots(page, name, *, language, colours):
+    for screen in (DESKTOP, PHONE):
+        page.set_viewport_size(screen)
+        page.wait_for_timeout(100)  # a chart is drawn anew
+        file = f"{re.sub('[^a-z0-9_-]', '-', name.lower())}-{language}-{colours}-{screen['width']}.png"
+        page.screenshot(path=FOLDER / file, full_page=True)
+
+
+def picture_of_answer(page, name, *, language):
+    """Take pictures of the page as it is: an answer to a form cannot be asked for again."""
+    for colours in COLOURS:
+        page.emulate_media(color_scheme=colours)
+        shots(page, name, language=language, colours=colours)
+
+
+def send(page, address, fields):
+    """Fill in the form of a page and send it."""
+    page.set_viewport_size(DESKTOP)
+    page.goto(address)
+    for name, value in fields.items():
+        field = page.locator(f"main [name={name}]").first
+        if field.get_attribute("type") in {"radio", "checkbox"}:
+            page.locator(f"main [name={name}][value='{value}']").check()
+        else:
+            field.fill(value)
+    page.locator("main form button[type=submit], main form button:not([type])").first.click()
+    page.wait_for_load_state("networkidle")
+
+
+def pictures_of_answers(page, *, language):
+    """What a form answers: a key, an invitation, refusals."""
+    acme, email = "/customers/acme", f"{language}@acme.example"
+    sent = {
+        "new_key": (f"{acme}/keys/new", {"name": "chat gateway", "scopes": "usage:write"}),
+        "invited": (f"{acme}/people/invite", {"email": email, "role": "finance"}),
+        "refused_settings": (f"{acme}/settings", {"time_zone": "x"}),
+        "refused_password": ("/account/password", {"password": "x", "password1": "1"}),
+        "second_factor_begun": ("/account/second-factor", {"password": PASSWORD}),
+    }
+    for name, (address, fields) in sent.items():
+        send(page, address, fields)
+        picture_of_answer(page, f"answer-{name}", language=language)
+
+
+def propose():
+    row = price_row(Price.objects.with_names().latest("pk"))
+    return Proposal.objects.create(
+        deed="Change the price",
+        rows=[{"sheet": row.sheet, **cells_of(row)}],
+        reason="The list of December.",
+        proposed_by="carol@sensenova.example",
+        proposed_at=clock.now(),
+    )
+
+
+def more_addresses_of_admin(acme):
+    """Some pages of the admin that need an argument."""
+    return {
+        "search": "/admin/search?q=acme",
+        "search_nothing": "/admin/search?q=nowhere",
+        "onboard": "/admin/customers/onboard",
+        "proposal": f"/admin/pricing/proposal/{propose().pk}/change/",
+        "view_as": f"/admin/accounts/customer/{acme.pk}/view-as/",
+        "own_limits": f"/admin/pricing/callspecification/add/?customer={acme.pk}",
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_folder():
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for language in ("en", "zh-hans"):
-        page = admin(alice, language=language)
-        for name, address in customer_addresses():
-            picture(page, name, address, language=language)
-        page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
-        for name, address in WITHOUT_SIGN_IN.items():
-            picture(page, f"visitor-{name}", address, language=language)
-        page = admin(operator, language=language)
-        for name, address in admin_addresses().items():
-            picture(page, f"admin-{name}", address, language=language)
+
+
+@LANGUAGES
+def test_take_pictures_of_customers_pages(language, admin, everything, alice):
+    new = Customer.objects.create(code="new", name="New Ltd")
+    Member.objects.create(customer=new, user=alice, role=MemberRole.OWNER)
+    page = admin(alice, language=language)
+    for name, address in customer_addresses():
+        picture(page, name, address, language=language)
+
+
+@LANGUAGES
+def test_take_pictures_of_what_is_empty_refused_or_answered(language, admin, everything, alice):
+    new = Customer.objects.create(code="new", name="New Ltd")
+    Member.objects.create(customer=new, user=alice, role=MemberRole.OWNER)
+    page = admin(alice, language=language)
+    for path in UNUSED:
+        picture(page, f"unused-{path.strip('/')}", f"/customers/new{path}", language=language)
+    picture(page, "refused", "/customers/globex/keys/new", language=language)
+    pictures_of_answers(page, language=language)
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+    for name, address in WITHOUT_SIGN_IN.items():
+        picture(page, f"visitor-{name}", address, language=language)
+
+
+@LANGUAGES
+def test_take_pictures_of_the_admin(language, admin, everything, acme, operator):
+    page = admin(operator, language=language)
+    for name, address in (admin_addresses() | more_addresses_of_admin(acme)).items():
+        picture(page, f"admin-{name}", address, language=language)
+    start_view(person=operator, customer=acme, reason="Ticket 7", now=clock.now())
+    picture(page, "viewed_overview", "/customers/acme", language=language)
