@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.admin import StaticDevice
 from django_otp.plugins.otp_totp.admin import TOTPDevice
@@ -23,13 +24,21 @@ from accounts.audit.context import audit_context, set_audit_context
 from accounts.forms import InvitedPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
 from accounts.people.invitations import InvitationRefused, invite, link_of
+from accounts.permission_words import permission_words
 from accounts.sign_in.second_factor import has_second_factor, remove_second_factor
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import TabularInline
+from sensenova_billing.lib.admin.choices import TranslatedChoices
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.labels import Label
 
 KEY_FACTS = ("customer", "prefix", "state", "created_at", "last_used_at", "revoked_at")
-KEY_STATE_LABELS = {"live": "success", "expired": "warning", "revoked": "danger"}
+KEY_STATE_LABELS = {
+    gettext_noop("live"): "success",
+    gettext_noop("expired"): "warning",
+    gettext_noop("revoked"): "danger",
+}
 
 admin.site.index_title = _("Admin")
 # People manage their own; staff remove them on a person's page.
@@ -38,15 +47,15 @@ admin.site.unregister(Group)  # permissions are given to people: by a role, or o
 admin.site.register(AuditEntry, AuditEntryAdmin)
 
 
-class MemberInline(TabularInline):
+class MemberInline(TranslatedChoices, TabularInline):
     """The people who act for a customer."""
 
     model = Member
     extra = 0
     hide_title = True
     autocomplete_fields = ("user",)
-    verbose_name = "member"
-    verbose_name_plural = "members: they see this customer's usage and bills; owners buy packages too"
+    verbose_name = _("member")
+    verbose_name_plural = _("members: they see this customer's usage and bills; owners buy packages too")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the names of both, read at once."""
@@ -66,7 +75,7 @@ class CustomerAdmin(UndeletableAdmin):
     search_fields = ("code", "name")
     fieldsets = (
         (None, {"fields": ("code", "name", "time_zone", "is_suspended")}),
-        ("Buyer on documents", {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
+        (_("Buyer on documents"), {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
     )
     inlines = (MemberInline,)
 
@@ -82,16 +91,16 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
     form = PersonForm
     change_password_form = AdminPasswordChangeForm
     ordering = ("email",)
-    list_display = ("email", "name", "is_active", "is_staff", "role", "customers")
-    list_filter = ("is_active", "is_staff", "role")
+    list_display = ("email", "name", "is_active", "is_staff", "role_label", "customers")
+    list_filter = ("is_active", "is_staff", ("role", TranslatedChoicesFilter))
     search_fields = ("email", "name")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     actions_detail = ("remove_second_factor",)
     fieldsets = (
         (None, {"fields": ("email", "name", "language", "time_zone", "password", "is_active")}),
-        ("Admin", {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
-        ("Since", {"fields": ("date_joined", "last_login")}),
+        (_("Admin"), {"fields": ("is_staff", "role", "is_superuser", "user_permissions")}),
+        (_("Since"), {"fields": ("date_joined", "last_login")}),
     )
     # Django's own fields of a new person are not ours, and the page that adds one is an invitation.
     add_form = PersonForm
@@ -101,7 +110,12 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         """With the customers of each person, read at once."""
         return super().get_queryset(request).prefetch_related("memberships__customer")
 
-    @display(description="customers")
+    @display(description=_("role"), ordering="role")
+    def role_label(self, person: User) -> str:
+        """What the person may do in the admin."""
+        return gettext(person.get_role_display()) if person.role else ""
+
+    @display(description=_("customers"))
     def customers(self, person: User) -> str:
         """For whom the person acts."""
         return ", ".join(member.customer.code for member in person.memberships.all())
@@ -115,6 +129,13 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         """The same for actions on a person's page, which know the person by number only."""
         return self.has_change_permission(request, self.get_object(request, object_id) if object_id else None)
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name permissions in the language of the page."""
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "user_permissions":
+            field.label_from_instance = permission_words
+        return field
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Only superusers give permissions, so that people cannot give them to themselves."""
         fields = tuple(super().get_readonly_fields(request, obj))
@@ -127,7 +148,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = InvitedPersonForm(request.POST or None, initial={"customer": request.GET.get("customer")})
-        context = {"form": form, "title": "Invite a person", "opts": self.opts}
+        context = {"form": form, "title": gettext("Invite a person"), "opts": self.opts}
         if request.method == "POST" and form.is_valid():
             cleaned = form.cleaned_data
             try:
@@ -139,7 +160,7 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
                 form.add_error(None, str(refusal))
         return render(request, "admin/invite.html", {**self.admin_site.each_context(request), **context})
 
-    @action(description="Remove the second factor", url_path="second-factor", permissions=["change_them"])
+    @action(description=_("Remove the second factor"), url_path="second-factor", permissions=["change_them"])
     def remove_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first; then let a person who has lost phone and codes sign in with the password alone."""
         person = self.get_object(request, object_id)
@@ -151,11 +172,13 @@ class PersonAdmin(UserAdmin, UndeletableAdmin):  # type: ignore[type-arg,misc]
         change_url = reverse("admin:accounts_user_change", args=[person.pk])
         if request.method == "POST" and form.is_valid():
             remove_second_factor(person, by=request.user.get_username(), reason=form.cleaned_data["reason"])
-            messages.success(request, f"{person} signs in with the password alone.")
+            messages.success(
+                request, gettext("%(person)s signs in with the password alone.") % {"person": person}
+            )
             return redirect(change_url)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Remove the second factor of {person}",
+            "title": gettext("Remove the second factor of %(person)s") % {"person": person},
             "person": person,
             "is_on": has_second_factor(person),
             "form": form,
@@ -207,17 +230,19 @@ class ServiceKeyAdmin(UndeletableAdmin):
         """With the customer of each, read at once."""
         return super().get_queryset(request).select_related("customer")
 
-    @display(description="key begins with")
+    @display(description=_("key begins with"))
     def prefix(self, key: ServiceKey) -> str:
         """The part that may be shown."""
         return key.prefix
 
-    @display(description="state", label=KEY_STATE_LABELS)
-    def state(self, key: ServiceKey) -> str:
+    @display(description=_("state"), label=KEY_STATE_LABELS)
+    def state(self, key: ServiceKey) -> Label:
         """Whether the key is accepted."""
         if key.revoked_at:
-            return "revoked"
-        return "live" if key.is_live(at=clock.now()) else "expired"
+            state = "revoked"
+        else:
+            state = "live" if key.is_live(at=clock.now()) else "expired"
+        return Label(state, gettext(state))
 
     def save_model(self, request: HttpRequest, obj: ServiceKey, form: Any, change: bool) -> None:
         """Make a new key by the one function that makes keys; response_add shows its text."""
@@ -247,7 +272,7 @@ class ServiceKeyAdmin(UndeletableAdmin):
         """Show the text of the new key in this answer, which alone has it."""
         return self._show_once(request, obj, vars(obj)["text"])
 
-    @action(description="Make a second key", url_path="rotate", permissions=["change"])
+    @action(description=_("Make a second key"), url_path="rotate", permissions=["change"])
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first; then make a key with the same scopes, while this one stays live until it is revoked."""
         key = self.get_object(request, object_id)
@@ -263,10 +288,14 @@ class ServiceKeyAdmin(UndeletableAdmin):
             self.log_addition(request, made, f"Rotates {key.prefix}.")
             return self._show_once(request, made, text)
         return self._ask(
-            request, key, form, template="admin/rotate_key.html", title=f"A second key for {key.name}"
+            request,
+            key,
+            form,
+            template="admin/rotate_key.html",
+            title=gettext("A second key for %(name)s") % {"name": key.name},
         )
 
-    @action(description="Revoke this key", url_path="revoke", permissions=["change"])
+    @action(description=_("Revoke this key"), url_path="revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask first, naming the consequence; then refuse the key from now on."""
         key = self.get_object(request, object_id)
@@ -278,14 +307,21 @@ class ServiceKeyAdmin(UndeletableAdmin):
             with audit_context(by=request.user.get_username(), reason=form.cleaned_data["reason"]):
                 revoke_service_key(key=key, now=clock.now())
             self.log_change(request, key, "Revoked.")
-            messages.success(request, f"{key.prefix} is revoked: requests with it are refused from now on.")
+            done = gettext("%(key)s is revoked: requests with it are refused from now on.")
+            messages.success(request, done % {"key": key.prefix})
             return redirect(change_url)
-        return self._ask(request, key, form, template="admin/revoke_key.html", title=f"Revoke {key}")
+        return self._ask(
+            request,
+            key,
+            form,
+            template="admin/revoke_key.html",
+            title=gettext("Revoke %(key)s") % {"key": key},
+        )
 
     def _show_once(self, request: HttpRequest, key: ServiceKey, text: str) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": f"The new key of {key.name}",
+            "title": gettext("The new key of %(name)s") % {"name": key.name},
             "key": key,
             "text": text,
             "change_url": reverse("admin:accounts_servicekey_change", args=[key.pk]),
@@ -306,11 +342,20 @@ class ServiceKeyAdmin(UndeletableAdmin):
             **self.admin_site.each_context(request),
             "title": title,
             "key": key,
+            "scopes": gettext(", ").join(key.scopes_in_words) or gettext("nothing"),
+            "customers": _customers_in_words(key),
             "form": form,
             "change_url": reverse("admin:accounts_servicekey_change", args=[key.pk]),
             "opts": self.opts,
         }
         return render(request, template, context)
+
+
+def _customers_in_words(key: ServiceKey) -> str:
+    if not key.is_limited:
+        return gettext("all customers, and those that are added later")
+    codes = key.customers.values_list("code", flat=True)
+    return gettext(", ").join(codes) or gettext("no customer")
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, UsernameField
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm as UnfoldAuthenticationForm
 from unfold.forms import UserChangeForm
@@ -19,6 +20,7 @@ from accounts.key_fields import RowField
 from accounts.models import Customer, MemberRole, Scope, ServiceKey
 from accounts.sign_in.second_factor import has_second_factor
 from accounts.sign_in.steps import SecondFactorDue
+from sensenova_billing.lib.admin.choices import translated
 from sensenova_billing.lib.names import validate_name
 
 
@@ -60,17 +62,18 @@ class InvitedPersonForm(ReasonForm):
     """Who gets a link to sign up with; for a customer in a role, or for none."""
 
     email = forms.EmailField(
-        label="E-mail", max_length=254, validators=[validate_name], widget=UnfoldAdminTextInputWidget
+        label=_("E-mail"), max_length=254, validators=[validate_name], widget=UnfoldAdminTextInputWidget
     )
     customer = RowField(
         Customer.objects.all(),
+        label=_("Customer"),
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="Whose usage and bills the person sees; empty for people who use the admin only.",
+        help_text=_("Whose usage and bills the person sees; empty for people who use the admin only."),
     )
     role = forms.ChoiceField(
-        label="Role",
-        choices=[("", "none"), *MemberRole.choices],
+        label=_("Role"),
+        choices=lambda: [("", gettext("none")), *translated(MemberRole.choices)],
         required=False,
         widget=UnfoldAdminSelectWidget,
     )
@@ -79,9 +82,9 @@ class InvitedPersonForm(ReasonForm):
         """A customer's people have a role there, and others none."""
         cleaned = super().clean() or {}
         if cleaned.get("customer") and not cleaned.get("role"):
-            self.add_error("role", "Choose what the person may do for the customer.")
+            self.add_error("role", gettext("Choose what the person may do for the customer."))
         if cleaned.get("role") and not cleaned.get("customer") and "customer" not in self.errors:
-            self.add_error("customer", "Choose for which customer.")
+            self.add_error("customer", gettext("Choose for which customer."))
         return cleaned
 
 
@@ -95,21 +98,22 @@ class ServiceKeyForm(OptionalReasonForm):
     """What a key may be used for, and for whom; nothing is chosen beforehand."""
 
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices,
+        label=_("Scopes"),
+        choices=lambda: translated(Scope.choices),
         widget=forms.CheckboxSelectMultiple,
-        help_text="What the key may be used for.",
-        error_messages={"required": "Choose what the key may be used for."},
+        help_text=_("What the key may be used for."),
+        error_messages={"required": _("Choose what the key may be used for.")},
     )
     is_limited = forms.TypedChoiceField(
-        label="Acts for",
+        label=_("Acts for"),
         choices=(
-            (False, "all customers, and those that are added later"),
-            (True, "the customers chosen below"),
+            (False, _("all customers, and those that are added later")),
+            (True, _("the customers chosen below")),
         ),
         coerce=lambda chosen: chosen == "True",
         empty_value=None,
         widget=UnfoldAdminRadioSelectWidget,
-        error_messages={"required": "Choose for which customers the key may act."},
+        error_messages={"required": _("Choose for which customers the key may act.")},
     )
     new_id = new_id_field()
 
@@ -122,9 +126,11 @@ class ServiceKeyForm(OptionalReasonForm):
         cleaned = super().clean() or {}
         refuse_if_used(self)
         if cleaned.get("is_limited") and not cleaned.get("customers"):
-            self.add_error("customers", "Choose at least one customer, or let the key act for all.")
+            error = gettext("Choose at least one customer, or let the key act for all.")
+            self.add_error("customers", error)
         if cleaned.get("is_limited") is False and cleaned.get("customers"):
-            self.add_error("customers", "Choose no customers here, or let the key act for these only.")
+            error = gettext("Choose no customers here, or let the key act for these only.")
+            self.add_error("customers", error)
         return cleaned
 
 

@@ -61,9 +61,9 @@ class UserManager(BaseUserManager["User"]):
 class Role(models.TextChoices):
     """What a person may do in the admin; the permissions of each are in sensenova_billing/roles.py."""
 
-    VIEWER = "viewer", "viewer"
-    PRICE_EDITOR = "price_editor", "price editor"
-    BILLING_ADMIN = "billing_admin", "billing admin"
+    VIEWER = "viewer", gettext_noop("viewer")
+    PRICE_EDITOR = "price_editor", gettext_noop("price editor")
+    BILLING_ADMIN = "billing_admin", gettext_noop("billing admin")
 
 
 class Language(models.TextChoices):
@@ -85,7 +85,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         choices=Role.choices,
         blank=True,
         default="",
-        help_text="What the person may do in the admin; empty: only what is permitted below, if anything.",
+        help_text=_("What the person may do in the admin; empty: only what is permitted below, if anything."),
     )
     language = models.CharField(
         max_length=7,
@@ -93,14 +93,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         default="",
         db_default="",
-        help_text="Of pages and mail; empty: what the browser asks for.",
+        help_text=_("Of pages and mail; empty: what the browser asks for."),
     )
     time_zone = models.CharField(
         max_length=64,
         default="Asia/Shanghai",
         db_default="Asia/Shanghai",
         validators=[validate_time_zone],
-        help_text="The clock by which this person enters and reads times of prices in the admin.",
+        help_text=_("The clock by which this person enters and reads times of prices in the admin."),
     )
     date_joined = models.DateTimeField("joined", default=timezone.now)
 
@@ -117,7 +117,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 Lower("email"),
                 name="a_person_has_one_e_mail_whatever_its_case",
-                violation_error_message="A person with this e-mail address exists already.",
+                violation_error_message=_("A person with this e-mail address exists already."),
             ),
             models.CheckConstraint(condition=Q(role__in=["", *Role.values]), name="a_role_is_a_known_one"),
             models.CheckConstraint(
@@ -126,7 +126,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=Q(role="") | Q(is_staff=True),
                 name="a_role_is_for_people_who_may_use_the_admin",
-                violation_error_message="A role is for people who may use the admin: tick that as well.",
+                violation_error_message=_("A role is for people who may use the admin: tick that as well."),
             ),
         )
 
@@ -145,9 +145,9 @@ class Session(AbstractBaseSession):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
     signed_in_at = models.DateTimeField(null=True)
-    seen_at = models.DateTimeField(help_text="To some minutes.")
-    browser = models.CharField(max_length=200, blank=True, default="", help_text="As it calls itself.")
-    address = models.GenericIPAddressField(null=True, help_text="From which the person signed in.")
+    seen_at = models.DateTimeField(help_text=_("To some minutes."))
+    browser = models.CharField(max_length=200, blank=True, default="", help_text=_("As it calls itself."))
+    address = models.GenericIPAddressField(null=True, help_text=_("From which the person signed in."))
 
     class Meta(AbstractBaseSession.Meta):
         pass
@@ -168,9 +168,9 @@ class PasswordReset(models.Model):
     """
 
     email = models.EmailField()
-    address = models.GenericIPAddressField(null=True, help_text="That asked; of IPv6 the network.")
+    address = models.GenericIPAddressField(null=True, help_text=_("That asked; of IPv6 the network."))
     asked_at = models.DateTimeField()
-    mail_after = models.DateTimeField(null=True, help_text="When it is to be mailed; empty: done.")
+    mail_after = models.DateTimeField(null=True, help_text=_("When it is to be mailed; empty: done."))
 
     class Meta:
         indexes = (
@@ -194,21 +194,21 @@ class Customer(models.Model):
     code = models.CharField(
         max_length=64,
         validators=[
-            RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Letters, digits, dot, dash, underscore.")
+            RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", _("Letters, digits, dot, dash, underscore."))
         ],
-        help_text="Names the customer in the API and on bills; never changes.",
+        help_text=_("Names the customer in the API and on bills; never changes."),
     )
     name = models.CharField(max_length=200, validators=[validate_name])
     time_zone = models.CharField(
         max_length=64,
         default="Asia/Shanghai",
         validators=[validate_time_zone],
-        help_text="The clock of this customer's pages. Billing hours are the same everywhere.",
+        help_text=_("The clock of this customer's pages. Billing hours are the same everywhere."),
     )
     is_suspended = models.BooleanField(
         "suspended",
         default=False,
-        help_text="If set, no call is admitted. Usage that is reported is billed all the same.",
+        help_text=_("If set, no call is admitted. Usage that is reported is billed all the same."),
     )
     # What stands on documents as the buyer; the code and the name above are ours.
     legal_name = models.CharField(
@@ -241,9 +241,9 @@ class Customer(models.Model):
 class MemberRole(models.TextChoices):
     """What a person may do for a customer; docs/roles.md has the table."""
 
-    VIEWER = "viewer", gettext_noop("viewer: sees usage, bills and packages")
-    FINANCE = "finance", gettext_noop("finance: as a viewer; edits the billing contact, gets notices by mail")
-    OWNER = "owner", gettext_noop("owner: everything; buys packages, manages keys and people")
+    VIEWER = "viewer", _("viewer: sees usage, bills and packages")
+    FINANCE = "finance", _("finance: as a viewer; edits the billing contact, gets notices by mail")
+    OWNER = "owner", _("owner: everything; buys packages, manages keys and people")
 
     @property
     def word(self) -> str:
@@ -284,7 +284,7 @@ class Member(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.user} for {self.customer}"
+        return gettext("%(person)s for %(customer)s") % {"person": self.user, "customer": self.customer}
 
     @property
     def role_word(self) -> str:
@@ -313,7 +313,7 @@ class Invitation(models.Model):
     invited_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     secret_sha256 = models.BinaryField(max_length=32, null=True, editable=False)
-    mail_after = models.DateTimeField(null=True, help_text="When it is to be mailed; empty: not, or done.")
+    mail_after = models.DateTimeField(null=True, help_text=_("When it is to be mailed; empty: not, or done."))
     mailed_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
@@ -349,7 +349,8 @@ class Invitation(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.email} for {self.customer}" if self.customer else self.email
+        words = {"person": self.email, "customer": self.customer}
+        return gettext("%(person)s for %(customer)s") % words if self.customer else self.email
 
     @property
     def role_word(self) -> str:
@@ -370,12 +371,12 @@ class CustomerView(models.Model):
     person = models.ForeignKey(User, on_delete=models.PROTECT, db_index=False, related_name="+")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
     began_at = models.DateTimeField()
-    expires_at = models.DateTimeField(help_text="When it ends by itself.")
+    expires_at = models.DateTimeField(help_text=_("When it ends by itself."))
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("-began_at",)
-        permissions = (("view_as_customer", "Can see what a customer sees"),)
+        permissions = (("view_as_customer", gettext_noop("Can see what a customer sees")),)
         constraints = (
             models.UniqueConstraint(
                 "person", condition=Q(ended_at=None), name="a_person_views_as_one_customer_at_a_time"
@@ -388,7 +389,7 @@ class CustomerView(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.person} as {self.customer}"
+        return gettext("%(person)s as %(customer)s") % {"person": self.person, "customer": self.customer}
 
 
 class Scope(models.TextChoices):
@@ -408,28 +409,28 @@ class ServiceKey(models.Model):
     """A model service's or gateway's key; only the SHA-256 of its secret is stored."""
 
     name = models.CharField(
-        max_length=100, validators=[validate_name], help_text="Who holds it, e.g. chat-gateway-1."
+        max_length=100, validators=[validate_name], help_text=_("Who holds it, e.g. chat-gateway-1.")
     )
     public_id = models.CharField(max_length=16, editable=False)
     secret_sha256 = models.BinaryField(max_length=32, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(
-        null=True, blank=True, help_text="Refused from this instant on; empty: never."
+        null=True, blank=True, help_text=_("Refused from this instant on; empty: never.")
     )
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="To the minute.")
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text=_("To the minute."))
     scopes = ArrayField(
         models.CharField(max_length=20, choices=Scope.choices),
         default=default_scopes,
-        help_text="What the key may be used for.",
+        help_text=_("What the key may be used for."),
     )
     is_limited = models.BooleanField(
         "limited to some customers",
         default=False,
-        help_text="If set, the key may act for the customers below and for nobody else.",
+        help_text=_("If set, the key may act for the customers below and for nobody else."),
     )
     customers = models.ManyToManyField(
-        Customer, blank=True, related_name="+", help_text="For whom a limited key may act."
+        Customer, blank=True, related_name="+", help_text=_("For whom a limited key may act.")
     )
     # Never changes, and is the only one of `customers`: a trigger (sql/keep_own_key_to_its_customer.sql).
     customer = models.ForeignKey(
@@ -439,7 +440,7 @@ class ServiceKey(models.Model):
         blank=True,
         editable=False,
         related_name="own_keys",
-        help_text="Whose owners made the key and manage it; empty: staff do.",
+        help_text=_("Whose owners made the key and manage it; empty: staff do."),
     )
 
     class Meta:
@@ -515,13 +516,13 @@ class AuditEntry(models.Model):
     at = models.DateTimeField()
     transaction = models.BigIntegerField(
         null=True,
-        help_text="What was changed by one deed has one; entries from before there was one have none.",
+        help_text=_("What was changed by one deed has one; entries from before there was one have none."),
     )
-    by = models.TextField(help_text="Who signed the change; else the role in the database that made it.")
+    by = models.TextField(help_text=_("Who signed the change; else the role in the database that made it."))
     reason = models.TextField()
     deed = models.CharField(max_length=10, choices=AuditAction.choices)
     table = models.CharField(max_length=63)
-    row = models.TextField(help_text="The row's primary key.")
+    row = models.TextField(help_text=_("The row's primary key."))
     before = models.JSONField(null=True, decoder=ExactDecoder)
     after = models.JSONField(null=True, decoder=ExactDecoder)
 
@@ -556,4 +557,9 @@ class AuditEntry(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.deed} by {self.by}, {self.at:%Y-%m-%d %H:%M:%S}"
+        words = {
+            "action": gettext(self.get_deed_display()),
+            "person": self.by,
+            "at": f"{self.at:%Y-%m-%d %H:%M:%S}",
+        }
+        return gettext("%(action)s by %(person)s, %(at)s") % words

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
@@ -37,8 +38,9 @@ from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, 
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
 from invoices.statements.admin import StatementAdmin
-from invoices.templatetags.amounts import exact, grouped, instant_text, rmb
+from invoices.templatetags.amounts import correction_name, exact, grouped, instant_text, rmb, unit
 from pricing.models import BillingItem, PackageTerms, Price, Proposal, QuotaPackage, Service
+from pricing.words import kind_name, measure_name
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.filters import ExactFilter
@@ -80,45 +82,45 @@ class BillingHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         *("seal_in_full", "previous"),
     )
 
-    @display(description="hour (UTC)", ordering="hour")
+    @display(description=_("hour (UTC)"), ordering="hour")
     def hour_utc(self, closed: BillingHour) -> str:
         """In UTC, as billing hours are."""
         return f"{closed.hour:%Y-%m-%d %H:%M}"
 
-    @display(description="records", ordering="seal__records")
+    @display(description=_("records"), ordering="seal__records")
     def records(self, closed: BillingHour) -> str:
         """How many usage records were billed."""
         return grouped(closed.seal.records)
 
-    @display(description="bills", ordering="seal__bills")
+    @display(description=_("bills"), ordering="seal__bills")
     def bills_link(self, closed: BillingHour) -> str:
         """How many, with a link to them."""
         return _those_of(closed, "invoices_hourlybill", closed.seal.bills)
 
-    @display(description="parked", ordering="seal__parked")
+    @display(description=_("parked"), ordering="seal__parked")
     def parked(self, closed: BillingHour) -> str:
         """How many customers' hours, with a link to them."""
         return _those_of(closed, "invoices_parkedhour", closed.seal.parked) if closed.seal.parked else "0"
 
-    @display(description="charge lines")
+    @display(description=_("charge lines"))
     def lines(self, closed: BillingHour) -> str:
         """How many."""
         return grouped(closed.seal.lines)
 
-    @display(description="amount (RMB)", ordering="seal__amount")
+    @display(description=_("amount (RMB)"), ordering="seal__amount")
     def amount(self, closed: BillingHour) -> str:
         """Every digit."""
         return exact(closed.seal.amount)
 
-    @display(description="seal")
+    @display(description=_("seal"))
     def seal_begins(self, closed: BillingHour) -> str:
         """Enough of it to compare by eye."""
-        return str(closed.seal)[:12]
+        return format_html("<code>{}</code>", str(closed.seal)[:12])
 
-    @display(description="seal (SHA-256)")
+    @display(description=_("seal (SHA-256)"))
     def seal_in_full(self, closed: BillingHour) -> str:
         """All of it."""
-        return str(closed.seal)
+        return format_html("<code>{}</code>", str(closed.seal))
 
 
 def _those_of(closed: BillingHour, model: str, number: int) -> str:
@@ -131,7 +133,7 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):
     """The lines of a bill."""
 
     model = ChargeLine
-    verbose_name_plural = "charge lines"
+    verbose_name_plural = _("charge lines")
     hide_title = True
     fields = (
         "service_name",
@@ -150,12 +152,12 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):
         """With the bill, which tells late lines, and the corrected lines' bills, read at once."""
         return super().get_queryset(request).select_related("bill", "corrects__bill", "rerating", "package")
 
-    @display(description="billing item")
+    @display(description=_("billing item"))
     def item(self, line: ChargeLine) -> str:
         """As the price page words it."""
-        return line.get_measure_display()
+        return measure_name(line.measure)
 
-    @display(description="correction")
+    @display(description=_("correction"))
     def correction_text(self, line: ChargeLine) -> str:
         """The corrected bill and the re-rating, with links."""
         if line.corrects is None:
@@ -163,37 +165,44 @@ class ChargeLineInline(ReadOnlyAdmin, LinksToRecords, TabularInline):
         corrected = line.corrects.bill
         bill = reverse("admin:invoices_hourlybill_change", args=[corrected.pk])
         text = format_html(
-            '{}: <a class="underline" href="{}">{}</a>', line.get_correction_display(), bill, corrected.number
+            '{}: <a class="underline" href="{}">{}</a>',
+            correction_name(line.correction),
+            bill,
+            corrected.number,
         )
         if line.rerating_id is None:
             return text
         rerating = reverse("admin:invoices_rerating_change", args=[line.rerating_id])
-        return format_html('{}, <a class="underline" href="{}">re-rating</a>', text, rerating)
+        link = format_html('<a class="underline" href="{}">{}</a>', rerating, gettext("re-rating"))
+        return format_html("{}, {}", text, link)
 
-    @display(description="used in (UTC)")
+    @display(description=_("used in (UTC)"))
     def used_in(self, line: ChargeLine) -> str:
         """The hour of the usage, and whether it came late."""
-        return f"{line.usage_hour:%Y-%m-%d %H:%M}{' (late)' if line.is_late else ''}"
+        hour = f"{line.usage_hour:%Y-%m-%d %H:%M}"
+        return gettext("%(hour)s (late)") % {"hour": hour} if line.is_late else hour
 
-    @display(description="quantity")
+    @display(description=_("quantity"))
     def quantity_text(self, line: ChargeLine) -> str:
         """In thousands."""
         return grouped(line.quantity)
 
-    @display(description="unit price (RMB)")
+    @display(description=_("unit price (RMB)"))
     def price_text(self, line: ChargeLine) -> str:
         """With its unit."""
-        return f"{exact(line.unit_price)} / {line.unit}"
+        return f"{exact(line.unit_price)} / {unit(line)}"
 
-    @display(description="price kind")
+    @display(description=_("price kind"))
     def kind(self, line: ChargeLine) -> str:
         """And whether it was agreed with this customer; or which package covers the usage."""
         if line.package:
             url = reverse("admin:pricing_quotapackage_change", args=[line.package_id])
-            return format_html('covered by <a class="underline" href="{}">{}</a>', url, line.package.number)
-        return f"{line.get_price_kind_display()}{', own price' if line.is_own_price else ''}"
+            words = gettext('covered by <a class="underline" href="{url}">{number}</a>')
+            return format_html(words, url=url, number=line.package.number)
+        kind = kind_name(line.price_kind)
+        return gettext("%(kind)s, own price") % {"kind": kind} if line.is_own_price else kind
 
-    @display(description="amount (RMB)")
+    @display(description=_("amount (RMB)"))
     def amount_text(self, line: ChargeLine) -> str:
         """Every digit."""
         return exact(line.amount)
@@ -222,7 +231,7 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     # By any other column, the bills of all years would be read and put in order.
     sortable_by = ("number", "hour_utc")
     search_fields = ("number",)
-    search_help_text = "The whole number of a bill, or a customer's code or name."
+    search_help_text = _("The whole number of a bill, or a customer's code or name.")
     list_per_page = 50
     fields = (
         "number", "customer_link", "hour_link", "records_text", "rounded", "amount_text", "issued_text",
@@ -245,47 +254,48 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """Let the billing hours link to their bills."""
         return lookup == "hour__hour" or super().lookup_allowed(lookup, value, request)
 
-    @display(description="customer", ordering="customer_code")
+    @display(description=_("customer"), ordering="customer_code")
     def customer_link(self, bill: HourlyBill) -> str:
         """With a link."""
         url = reverse("admin:accounts_customer_change", args=[bill.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, bill.customer_code)
 
-    @display(description="billing hour (UTC)", ordering="hour_id")
+    @display(description=_("billing hour (UTC)"), ordering="hour_id")
     def hour_utc(self, bill: HourlyBill) -> str:
         """In UTC, as billing hours are."""
         return f"{bill.hour_id:%Y-%m-%d %H:%M}"
 
-    @display(description="billing hour (UTC)")
+    @display(description=_("billing hour (UTC)"))
     def hour_link(self, bill: HourlyBill) -> str:
         """With a link."""
         url = reverse("admin:usage_billinghour_change", args=[bill.hour_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(bill))
 
-    @display(description="records", ordering="records")
+    @display(description=_("records"), ordering="records")
     def records_text(self, bill: HourlyBill) -> str:
         """In thousands."""
         return grouped(bill.records)
 
-    @display(description="amount (RMB)", ordering="amount")
+    @display(description=_("amount (RMB)"), ordering="amount")
     def amount_text(self, bill: HourlyBill) -> str:
         """Every digit."""
         return exact(bill.amount)
 
-    @display(description="total to the fen")
+    @display(description=_("total to the fen"))
     def rounded(self, bill: HourlyBill) -> str:
         """As pages show it."""
         return rmb(bill.amount)
 
-    @display(description="issued (UTC)")
+    @display(description=_("issued (UTC)"))
     def issued_text(self, bill: HourlyBill) -> str:
         """To the second."""
         return instant_text(bill.issued_at)
 
-    @display(description="sealed with (UTC)")
+    @display(description=_("sealed with (UTC)"))
     def sealed_text(self, bill: HourlyBill) -> str:
         """The hour with whose closing it was issued: a later one if it was parked."""
-        later = ": it was parked" if bill.sealed_in_id != bill.hour_id else ""
+        text = f"{bill.sealed_in_id:%Y-%m-%d %H:%M}"
+        if bill.sealed_in_id != bill.hour_id:
+            text = gettext("%(hour)s: it was parked") % {"hour": text}
         url = reverse("admin:usage_billinghour_change", args=[bill.sealed_in_id])
-        text = f"{bill.sealed_in_id:%Y-%m-%d %H:%M}{later}"
         return format_html('<a class="underline" href="{}">{}</a>', url, text)

@@ -40,7 +40,8 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Cast, Concat, Length, LPad
 from django.db.models.lookups import Exact, GreaterThan, LessThanOrEqual
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
@@ -236,7 +237,7 @@ class ChargeLine(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.service_name}: {self.get_measure_display()}"
+        return f"{self.service_name}: {gettext(self.get_measure_display())}"
 
     @property
     def unit(self) -> str:
@@ -258,7 +259,7 @@ class Rerating(models.Model):
     """What was charged at a price for usage in a span of hours is charged at another price instead."""
 
     price = models.ForeignKey(
-        Price, on_delete=models.PROTECT, related_name="reratings", help_text="The price that was wrong."
+        Price, on_delete=models.PROTECT, related_name="reratings", help_text=_("The price that was wrong.")
     )
     from_hour = models.DateTimeField("from", help_text="UTC; the first hour of usage.")
     until_hour = models.DateTimeField("until", help_text="UTC; the first hour of usage that is not meant.")
@@ -327,13 +328,19 @@ class Rerating(models.Model):
                         RangeOperators.OVERLAPS,
                     ),
                 ],
-                violation_error_message="Another re-rating of this price waits for the same bills.",
+                violation_error_message=_("Another re-rating of this price waits for the same bills."),
             ),
         )
 
     def __str__(self) -> str:
-        for_whom = f" for {self.customer}" if self.customer else ""
-        return f"{self.price}, re-rated at {self.unit_price.normalize():f} RMB{for_whom}"
+        words = {
+            "price": self.price,
+            "unit_price": f"{self.unit_price.normalize():f}",
+            "customer": self.customer,
+        }
+        if self.customer:
+            return gettext("%(price)s, re-rated at %(unit_price)s RMB for %(customer)s") % words
+        return gettext("%(price)s, re-rated at %(unit_price)s RMB") % words
 
 
 class PackagePurchase(models.Model):
@@ -497,7 +504,7 @@ class PackageNotice(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.package}: {self.get_kind_display()}"
+        return f"{self.package}: {gettext(self.get_kind_display())}"
 
 
 class PackageRenewal(models.Model):
@@ -538,7 +545,7 @@ class PackageRenewal(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.package}: {'on' if self.is_on else 'off'}"
+        return f"{self.package}: {gettext('on') if self.is_on else gettext('off')}"
 
     @property
     def is_past(self) -> bool:
@@ -581,7 +588,7 @@ class PackageRefund(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.package}, refunded"
+        return gettext("%(package)s, refunded") % {"package": self.package}
 
 
 class PackageCredit(models.Model):
@@ -686,7 +693,7 @@ class Release(models.Model):
         constraints = (models.CheckConstraint(condition=~Q(reason=""), name="a_release_has_a_reason"),)
 
     def __str__(self) -> str:
-        return f"{self.parked}, released"
+        return gettext("%(hour)s, released") % {"hour": self.parked}
 
 
 class OpenHourAlarm(models.Model):
@@ -910,7 +917,8 @@ class Verification(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.from_hour:%Y-%m-%d %H:%M} to {self.until_hour:%Y-%m-%d %H:%M} UTC"
+        words = {"first": f"{self.from_hour:%Y-%m-%d %H:%M}", "last": f"{self.until_hour:%Y-%m-%d %H:%M}"}
+        return gettext("%(first)s to %(last)s UTC") % words
 
     @property
     def summary(self) -> str:
@@ -981,8 +989,8 @@ class Statement(models.Model):
     net = models.DecimalField(max_digits=20, decimal_places=2)
     tax = models.DecimalField(max_digits=20, decimal_places=2)
     issued_at = models.DateTimeField()
-    issued_by = models.CharField(max_length=254, blank=True, help_text="Empty: the clock.")
-    reason = models.TextField(blank=True, help_text="Why an earlier one is corrected.")
+    issued_by = models.CharField(max_length=254, blank=True, help_text=_("Empty: the clock."))
+    reason = models.TextField(blank=True, help_text=_("Why an earlier one is corrected."))
 
     class Meta:
         ordering = ("-sequence",)
@@ -1074,10 +1082,10 @@ class AccountTransaction(models.Model):
         max_length=200, help_text="By which the same transaction that is sent twice is one."
     )
     at = models.DateTimeField(help_text="When it was booked.")
-    value_date = models.DateField(help_text="Of a payment or refund when the money came or went.")
-    reference = models.CharField(max_length=200, help_text="A statement's number, or the bank's text.")
+    value_date = models.DateField(help_text=_("Of a payment or refund when the money came or went."))
+    reference = models.CharField(max_length=200, help_text=_("A statement's number, or the bank's text."))
     reason = models.TextField(blank=True)
-    by = models.CharField(max_length=254, blank=True, help_text="Empty: the clock.")
+    by = models.CharField(max_length=254, blank=True, help_text=_("Empty: the clock."))
     statement = models.OneToOneField(
         Statement, on_delete=models.PROTECT, null=True, related_name="transaction"
     )
@@ -1105,7 +1113,7 @@ class AccountTransaction(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.reference}"
+        return f"{gettext(self.get_kind_display())} {self.reference}"
 
 
 class AccountEntry(models.Model):

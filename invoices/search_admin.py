@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.cache import never_cache
 
 from accounts.models import Customer, ServiceKey, User
@@ -43,8 +44,8 @@ def admin_search(request: HttpRequest) -> HttpResponse:
     """Search by what is given and list what this person may see, each with a link."""
     text = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
     kinds = [kind for kind in _KINDS if text and request.user.has_perm(kind.permission)]
-    found = [(kind.title, hits) for kind in kinds if (hits := kind.find(text))]
-    context = {**admin.site.each_context(request), "title": "Search", "text": text, "found": found}
+    found = [(gettext(kind.title), hits) for kind in kinds if (hits := kind.find(text))]
+    context = {**admin.site.each_context(request), "title": gettext("Search"), "text": text, "found": found}
     return render(request, "admin/search.html", context)
 
 
@@ -100,11 +101,11 @@ def _page(row: Model) -> str:
 
 _EVENTS = load_statement("search_events.sql", beside=__file__)
 _KINDS: tuple[Kind, ...] = (
-    Kind("Customers", "accounts.view_customer", _customers),
-    Kind("Bills", "invoices.view_hourlybill", _bills),
-    Kind("Usage records", "usage.view_usagerecord", _records),
-    Kind("Packages", "pricing.view_quotapackage", _packages),
-    Kind("Services", "pricing.view_service", _services),
-    Kind("People", "accounts.view_user", _people),
-    Kind("Service keys", "accounts.view_servicekey", _keys),
+    Kind(gettext_noop("Customers"), "accounts.view_customer", _customers),
+    Kind(gettext_noop("Bills"), "invoices.view_hourlybill", _bills),
+    Kind(gettext_noop("Usage records"), "usage.view_usagerecord", _records),
+    Kind(gettext_noop("Packages"), "pricing.view_quotapackage", _packages),
+    Kind(gettext_noop("Services"), "pricing.view_service", _services),
+    Kind(gettext_noop("People"), "accounts.view_user", _people),
+    Kind(gettext_noop("Service keys"), "accounts.view_servicekey", _keys),
 )

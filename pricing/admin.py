@@ -34,10 +34,12 @@ from pricing.models import (
 from pricing.rules.kinds import Kind
 from pricing.rules.precedence import changes_after, price_in_force
 from pricing.timeline.view import outlook_now
-from pricing.words import kind_name
+from pricing.words import kind_name, measure_name
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from sensenova_billing.lib.local_time import minute_text
@@ -173,7 +175,7 @@ class PricesInline(Period, TabularInline):
     """The prices of an item as they are; each is changed on its own page."""
 
     model = Price
-    fields = readonly_fields = ("words", "kind", "customer", "from_text", "until_text", "state")
+    fields = readonly_fields = ("words", "kind_text", "customer", "from_text", "until_text", "state")
     extra = 0
     hide_title = True
     can_delete = False
@@ -189,8 +191,13 @@ class PricesInline(Period, TabularInline):
         url = reverse("admin:pricing_price_change", args=[price.pk])
         return format_html('<a class="underline" href="{}">{}</a>', url, price.text)
 
+    @display(description=_("kind"))
+    def kind_text(self, price: Price) -> str:
+        """List price, offer or trial."""
+        return kind_name(price.kind)
+
     @display(description=_("state"), label=STATES)
-    def state(self, price: Price) -> tuple[str, str]:
+    def state(self, price: Price) -> Label:
         """In force, scheduled or ended."""
         return state_in_words(price)
 
@@ -203,8 +210,9 @@ class PricesInline(Period, TabularInline):
 class BillingItemAdmin(OwnClock, CatalogueViewAdmin):
     """What services charge for: what it costs now, and what changes next."""
 
-    list_display = ("service", "measure", "price_now", "next_change")
-    list_filter = ("measure", "service")
+    list_display = ("service", "measure_text", "price_now", "next_change")
+    list_filter = (("measure", TranslatedChoicesFilter), "service")
+    fields = ("service", "measure_text")
     list_select_related = ("service",)
     search_fields = ("service__name", "measure")
     inlines = (PricesInline,)
@@ -214,6 +222,11 @@ class BillingItemAdmin(OwnClock, CatalogueViewAdmin):
         """With their prices for everybody, read at once."""
         prices = Prefetch("prices", Price.objects.for_everybody())
         return super().get_queryset(request).prefetch_related(prices)
+
+    @display(description=_("measure"), ordering="measure")
+    def measure_text(self, item: BillingItem) -> str:
+        """E.g. `Input tokens`."""
+        return measure_name(item.measure)
 
     @display(description=_("price for everybody now"))
     def price_now(self, item: BillingItem) -> str:
@@ -246,7 +259,7 @@ class PriceAdmin(Period, OwnClock, CatalogueViewAdmin):
     """Every price there was, is and will be."""
 
     list_display = ("billing_item", "words", "kind_label", "for_whom", "from_text", "until_text", "state")
-    list_filter = (WhatFilter, "kind", ForWhomFilter, "billing_item__service")
+    list_filter = (WhatFilter, ("kind", TranslatedChoicesFilter), ForWhomFilter, "billing_item__service")
     list_select_related = ("billing_item__service", "customer")
     search_fields = ("billing_item__service__name", "billing_item__measure", "customer__code")
     fields = ("billing_item", "words", "kind_label", "for_whom", "from_text", "until_text", "state")
@@ -271,9 +284,9 @@ class PriceAdmin(Period, OwnClock, CatalogueViewAdmin):
         return price.text
 
     @display(description=_("kind"), label=KINDS, ordering="kind")
-    def kind_label(self, price: Price) -> tuple[str, str]:
+    def kind_label(self, price: Price) -> Label:
         """List price, offer or trial."""
-        return price.get_kind_display(), kind_name(price.kind)
+        return Label(price.get_kind_display(), kind_name(price.kind))
 
     @display(description=_("for"), ordering="customer")
     def for_whom(self, price: Price) -> str:
@@ -281,7 +294,7 @@ class PriceAdmin(Period, OwnClock, CatalogueViewAdmin):
         return str(price.customer or gettext("everybody"))
 
     @display(description=_("state"), label=STATES)
-    def state(self, price: Price) -> tuple[str, str]:
+    def state(self, price: Price) -> Label:
         """In force, scheduled or ended."""
         return state_in_words(price)
 

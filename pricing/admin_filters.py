@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from pricing.models import CallSpecification, PackageTerms, Price, in_force
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.admin.labels import Label
 
 IN_FORCE, SCHEDULED, ENDED = gettext_noop("in force"), gettext_noop("scheduled"), gettext_noop("ended")
 STATES = {IN_FORCE: "success", SCHEDULED: "info", ENDED: "default"}
@@ -23,10 +24,10 @@ def state_of(dated: Price | CallSpecification | PackageTerms) -> str:
     return ENDED if dated.ends_at and dated.ends_at <= now else IN_FORCE
 
 
-def state_in_words(dated: Price | CallSpecification | PackageTerms) -> tuple[str, str]:
+def state_in_words(dated: Price | CallSpecification | PackageTerms) -> Label:
     """Return the state, by which a column is coloured, and its words."""
     state = state_of(dated)
-    return state, gettext(state)
+    return Label(state, gettext(state))
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -34,7 +34,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.translation import gettext_noop
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer
@@ -75,15 +77,15 @@ class ServiceGroup(models.Model):
     """A section of the price page, e.g. General within SenseNova LLM."""
 
     family = models.CharField(
-        max_length=100, validators=[validate_name], help_text="The page's heading, e.g. SenseNova LLM."
+        max_length=100, validators=[validate_name], help_text=_("The page's heading, e.g. SenseNova LLM.")
     )
     name = models.CharField(
         max_length=100,
         validators=[validate_name],
-        help_text="The heading below it; the same where there is none.",
+        help_text=_("The heading below it; the same where there is none."),
     )
     description = models.TextField(blank=True)
-    position = models.PositiveSmallIntegerField(help_text="Order on the price page.")
+    position = models.PositiveSmallIntegerField(help_text=_("Order on the price page."))
 
     class Meta:
         ordering = ("position", "name")
@@ -99,10 +101,10 @@ class Service(models.Model):
     name = models.CharField(
         max_length=100,
         validators=[validate_name],
-        help_text="Names the service in the API, e.g. SenseChat-5.",
+        help_text=_("Names the service in the API, e.g. SenseChat-5."),
     )
     group = models.ForeignKey(ServiceGroup, on_delete=models.PROTECT, related_name="services")
-    position = models.PositiveSmallIntegerField(default=0, help_text="Order within its group.")
+    position = models.PositiveSmallIntegerField(default=0, help_text=_("Order within its group."))
 
     class Meta:
         ordering = ("group__position", "position", "name")
@@ -116,7 +118,7 @@ class ServiceAlias(models.Model):
     """Another name under which a sender reports a service, e.g. the model name of a gateway."""
 
     alias = models.CharField(
-        max_length=255, validators=[validate_name], help_text="As the sender writes it, byte for byte."
+        max_length=255, validators=[validate_name], help_text=_("As the sender writes it, byte for byte.")
     )
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="aliases")
 
@@ -127,7 +129,7 @@ class ServiceAlias(models.Model):
             models.UniqueConstraint(
                 "alias",
                 name="an_alias_names_one_service",
-                violation_error_message="This alias names a service already.",
+                violation_error_message=_("This alias names a service already."),
             ),
             models.CheckConstraint(condition=~Q(alias=""), name="an_alias_is_not_empty"),
         )
@@ -149,7 +151,7 @@ class BillingItem(models.Model):
                 "service",
                 "measure",
                 name="a_service_charges_for_a_measure_once",
-                violation_error_message="This service has this billing item already.",
+                violation_error_message=_("This service has this billing item already."),
             ),
             models.CheckConstraint(
                 condition=Q(measure__in=list(Measure)), name="a_billing_item_has_a_known_measure"
@@ -157,7 +159,7 @@ class BillingItem(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.service}: {self.get_measure_display()}"
+        return f"{self.service}: {gettext(self.get_measure_display())}"
 
 
 def in_force(*, at: dt.datetime) -> Q:
@@ -213,7 +215,7 @@ class Price(models.Model):
         null=True,
         blank=True,
         related_name="prices",
-        help_text="A price negotiated with one customer; empty: for everybody.",
+        help_text=_("A price negotiated with one customer; empty: for everybody."),
     )
     kind = models.CharField(max_length=20, choices=Kind.choices(), default=Kind.LIST_PRICE.value)
     unit_price = models.DecimalField(
@@ -226,11 +228,14 @@ class Price(models.Model):
         "per",
         default=1000,
         choices=[(size, f"{size:,}") for size in UNIT_SIZES],
-        help_text="How many tokens or characters the unit price is for.",
+        help_text=_("How many tokens or characters the unit price is for."),
     )
-    begins_at = models.DateTimeField("from", help_text="UTC; the first instant at which it is in force.")
+    begins_at = models.DateTimeField("from", help_text=_("UTC; the first instant at which it is in force."))
     ends_at = models.DateTimeField(
-        "until", null=True, blank=True, help_text="UTC; the first instant at which it is not; empty: no end."
+        "until",
+        null=True,
+        blank=True,
+        help_text=_("UTC; the first instant at which it is not; empty: no end."),
     )
 
     objects: ClassVar[PriceQuerySet] = PriceQuerySet.as_manager()  # type: ignore[assignment]
@@ -239,7 +244,7 @@ class Price(models.Model):
 
     class Meta:
         ordering = ("billing_item", "begins_at", "id")
-        permissions = (("approve_price", "Can approve price changes"),)
+        permissions = (("approve_price", gettext_noop("Can approve price changes")),)
         constraints = (
             models.CheckConstraint(
                 # The upper bound is what keeps NaN out: NaN is larger than every number.
@@ -253,12 +258,12 @@ class Price(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind=Kind.FREE_TRIAL) | Q(unit_price=0),
                 name="a_free_trial_costs_nothing",
-                violation_error_message="A free trial costs 0.",
+                violation_error_message=_("A free trial costs 0."),
             ),
             models.CheckConstraint(
                 condition=_ENDS_AFTER_IT_BEGINS,
                 name="a_price_ends_after_it_begins",
-                violation_error_message="A price must end after it begins.",
+                violation_error_message=_("A price must end after it begins."),
             ),
             models.CheckConstraint(
                 condition=_WITHIN_THE_YEARS,
@@ -270,15 +275,24 @@ class Price(models.Model):
                     name=f"{kind}_periods_of_an_item_do_not_overlap",
                     expressions=[(_only(F("billing_item")), RangeOperators.OVERLAPS), _FOR_WHOM, _WHEN],
                     condition=Q(kind=kind),
-                    violation_error_message=f"Another {label} of this item is in force in that period.",
+                    violation_error_message=format_lazy(
+                        _("Another {kind} of this item is in force in that period."), kind=_(label)
+                    ),
                 )
                 for kind, label in Kind.choices()
             ),
         )
 
     def __str__(self) -> str:
-        for_whom = f", for {self.customer}" if self.customer else ""
-        return f"{self.billing_item}: {self.text}{for_whom}, from {self.begins_at:%Y-%m-%d %H:%M}"
+        words = {
+            "item": self.billing_item,
+            "price": self.text,
+            "customer": self.customer,
+            "at": f"{self.begins_at:%Y-%m-%d %H:%M}",
+        }
+        if self.customer:
+            return gettext("%(item)s: %(price)s, for %(customer)s, from %(at)s") % words
+        return gettext("%(item)s: %(price)s, from %(at)s") % words
 
     @property
     def unit(self) -> str:
@@ -301,15 +315,15 @@ class Price(models.Model):
         return period_text(self.begins_at, self.ends_at)
 
 
-# What follows a price that is not a list price.
-_REMARKS = {kind.value: f" ({kind.label})" for kind in Kind if kind != Kind.LIST_PRICE}
-
-
 def price_text(*, kind: str, digits: str, unit_size: int, measure: Measure) -> str:
     """Word a price as the price page does, e.g. `0.04 RMB/thousand tokens (limited-time offer)`."""
     if kind == Kind.FREE_TRIAL:
-        return "Free trial for a limited time"
-    return f"{digits} RMB/{unit_text(measure=measure, unit_size=unit_size)}{_REMARKS.get(kind, '')}"
+        return gettext("Free trial for a limited time")
+    unit = gettext(unit_text(measure=measure, unit_size=unit_size))
+    price = gettext("%(digits)s RMB/%(unit)s") % {"digits": digits, "unit": unit}
+    if kind not in list(Kind) or kind == Kind.LIST_PRICE:
+        return price
+    return gettext("%(price)s (%(kind)s)") % {"price": price, "kind": gettext(Kind(kind).label)}
 
 
 def moment_text(instant: dt.datetime) -> str:
@@ -324,9 +338,25 @@ def period_text(begins_at: dt.datetime, ends_at: dt.datetime | None) -> str:
         [local_time.minute_text(one, clock) for one in (begins_at, ends_at) if one]
         for clock in (zone, dt.UTC)
     )
-    if str(zone) == "UTC":
-        return f"from {' until '.join(utc)} UTC"
-    return f"from {' until '.join(local)} {zone} ({' until '.join(utc)} UTC)"
+    words = {
+        "begins": local[0],
+        "ends": local[-1],
+        "zone": zone,
+        "utc_begins": utc[0],
+        "utc_ends": utc[-1],
+    }
+    return gettext(_PERIODS[str(zone) == "UTC", ends_at is None]) % words
+
+
+# By whether the clock in use is UTC, and whether there is no end.
+_PERIODS = {
+    (True, True): gettext_noop("from %(utc_begins)s UTC"),
+    (True, False): gettext_noop("from %(utc_begins)s until %(utc_ends)s UTC"),
+    (False, True): gettext_noop("from %(begins)s %(zone)s (%(utc_begins)s UTC)"),
+    (False, False): gettext_noop(
+        "from %(begins)s until %(ends)s %(zone)s (%(utc_begins)s until %(utc_ends)s UTC)"
+    ),
+}
 
 
 def unit_text(*, measure: Measure, unit_size: int) -> str:
@@ -339,17 +369,17 @@ def unit_text(*, measure: Measure, unit_size: int) -> str:
 class Decision(models.TextChoices):
     """What became of a proposal."""
 
-    NONE = "", "waits"
-    APPROVED = "approved", "approved"
-    REFUSED = "refused", "refused"
-    WITHDRAWN = "withdrawn", "withdrawn"
+    NONE = "", gettext_noop("waits")
+    APPROVED = "approved", gettext_noop("approved")
+    REFUSED = "refused", gettext_noop("refused")
+    WITHDRAWN = "withdrawn", gettext_noop("withdrawn")
 
 
 class Proposal(models.Model):
     """A change of the catalogue that waits for a second person (setting PRICE_CHANGES_NEED_APPROVAL)."""
 
-    deed = models.CharField(max_length=200, help_text="What is to be done, in a few words.")
-    rows = models.JSONField(help_text="The rows that bring it about, as sheets of cells.")
+    deed = models.CharField(max_length=200, help_text=_("What is to be done, in a few words."))
+    rows = models.JSONField(help_text=_("The rows that bring it about, as sheets of cells."))
     reason = models.CharField(max_length=LONGEST_REASON)
     proposed_by = models.CharField(max_length=254)
     proposed_at = models.DateTimeField()
@@ -368,7 +398,7 @@ class Proposal(models.Model):
             models.CheckConstraint(
                 condition=~Q(decision=Decision.APPROVED) | ~Q(decided_by=F("proposed_by")),
                 name="a_proposal_is_approved_by_somebody_else",
-                violation_error_message="A proposal is approved by somebody else than who made it.",
+                violation_error_message=_("A proposal is approved by somebody else than who made it."),
             ),
         )
 
@@ -392,21 +422,23 @@ class CallSpecification(models.Model):
         null=True,
         blank=True,
         related_name="call_specifications",
-        help_text="One customer's own; empty: the default.",
+        help_text=_("One customer's own; empty: the default."),
     )
-    rpm = models.PositiveIntegerField("RPM", validators=[MinValueValidator(1)], help_text="Calls per minute.")
+    rpm = models.PositiveIntegerField(
+        "RPM", validators=[MinValueValidator(1)], help_text=_("Calls per minute.")
+    )
     tpm = models.PositiveIntegerField(
         "TPM",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Input and output tokens per minute; empty: none stated.",
+        help_text=_("Input and output tokens per minute; empty: none stated."),
     )
     excludes_cached_input = models.BooleanField(
         "TPM without cached input",
         default=False,
         db_default=False,
-        help_text="Input that is read from a cache does not count towards the TPM.",
+        help_text=_("Input that is read from a cache does not count towards the TPM."),
     )
     begins_at = models.DateTimeField("from", default=timezone.now)
     ends_at = models.DateTimeField("until", null=True, blank=True)
@@ -431,12 +463,15 @@ class CallSpecification(models.Model):
             ExclusionConstraint(
                 name="call_specifications_of_a_service_do_not_overlap",
                 expressions=[(_only(F("service")), RangeOperators.OVERLAPS), _FOR_WHOM, _WHEN],
-                violation_error_message="Another call specification is in force in that period.",
+                violation_error_message=_("Another call specification is in force in that period."),
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.service}: {self.rpm} RPM, {self.tpm or 'no'} TPM"
+        words = {"service": self.service, "rpm": self.rpm, "tpm": self.tpm}
+        if self.tpm:
+            return gettext("%(service)s: %(rpm)s RPM, %(tpm)s TPM") % words
+        return gettext("%(service)s: %(rpm)s RPM, no TPM") % words
 
 
 # Of a quota package's price, in RMB and fen.
@@ -459,7 +494,7 @@ def _weight() -> "models.DecimalField[Any, Any]":
         max_digits=6,
         decimal_places=WEIGHT_PLACES,
         validators=[MinValueValidator(0)],
-        help_text="How many tokens of the package one token of this item takes.",
+        help_text=_("How many tokens of the package one token of this item takes."),
     )
 
 
@@ -473,7 +508,7 @@ class PackageProduct(models.Model):
     """A quota package on sale; what it contains and costs stands in its terms."""
 
     name = models.CharField(
-        max_length=100, validators=[validate_name], help_text="As customers see it, e.g. SenseChat-5 10M."
+        max_length=100, validators=[validate_name], help_text=_("As customers see it, e.g. SenseChat-5 10M.")
     )
     method = _method()
 
@@ -508,15 +543,18 @@ class PackageTerms(models.Model):
     """What a package product contains and costs over a period in which it is on sale."""
 
     product = models.ForeignKey(PackageProduct, on_delete=models.PROTECT, related_name="terms")
-    services = models.ManyToManyField(Service, blank=True, related_name="+", help_text="What it covers.")
+    services = models.ManyToManyField(Service, blank=True, related_name="+", help_text=_("What it covers."))
     groups = models.ManyToManyField(
-        ServiceGroup, blank=True, related_name="+", help_text="All services of these groups are covered too."
+        ServiceGroup,
+        blank=True,
+        related_name="+",
+        help_text=_("All services of these groups are covered too."),
     )
     tokens = models.BigIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)],
-        help_text="Of a Tokens package.",
+        help_text=_("Of a Tokens package."),
     )
     validity = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_DAYS)]
@@ -524,14 +562,14 @@ class PackageTerms(models.Model):
     validity_unit = models.CharField(
         max_length=5, choices=ValidityUnit.choices(), default=ValidityUnit.MONTH.value
     )
-    list_price = _package_price("list price (RMB)", help_text="Of a TPM package: of a unit.")
+    list_price = _package_price("list price (RMB)", help_text=_("Of a TPM package: of a unit."))
     offer_price = _package_price("offer price (RMB)", null=True, blank=True)
     rpm = models.PositiveIntegerField(
         "RPM",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Call limit while a Tokens package lasts; empty: the usual one.",
+        help_text=_("Call limit while a Tokens package lasts; empty: the usual one."),
     )
     tpm = models.PositiveIntegerField("TPM", null=True, blank=True, validators=[MinValueValidator(1)])
     begins_at = models.DateTimeField("from", default=timezone.now)
@@ -556,17 +594,17 @@ class PackageTerms(models.Model):
                 condition=Q(list_price__gte=0, list_price__lt=AMOUNT_BOUND)
                 & (Q(offer_price=None) | Q(offer_price__gte=0, offer_price__lte=F("list_price"))),
                 name="an_offer_for_a_package_is_not_above_its_list_price",
-                violation_error_message="An offer price is not above the list price.",
+                violation_error_message=_("An offer price is not above the list price."),
             ),
             models.CheckConstraint(
                 condition=Q(rpm=None, tpm=None) | Q(rpm__gte=1, tpm__gte=1),
                 name="package_terms_limit_both_rpm_and_tpm_or_neither",
-                violation_error_message="Give both RPM and TPM, or neither.",
+                violation_error_message=_("Give both RPM and TPM, or neither."),
             ),
             models.CheckConstraint(
                 condition=_ENDS_AFTER_IT_BEGINS,
                 name="package_terms_end_after_they_begin",
-                violation_error_message="Terms must end after they begin.",
+                violation_error_message=_("Terms must end after they begin."),
             ),
             models.CheckConstraint(
                 condition=_WITHIN_THE_YEARS,
@@ -576,12 +614,13 @@ class PackageTerms(models.Model):
             ExclusionConstraint(
                 name="terms_of_a_package_product_do_not_overlap",
                 expressions=[(_only(F("product")), RangeOperators.OVERLAPS), _WHEN],
-                violation_error_message="Other terms of this product are in force in that period.",
+                violation_error_message=_("Other terms of this product are in force in that period."),
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.product}, from {self.begins_at:%Y-%m-%d %H:%M}"
+        words = {"product": self.product, "at": f"{self.begins_at:%Y-%m-%d %H:%M}"}
+        return gettext("%(product)s, from %(at)s") % words
 
     @property
     def covered_services(self) -> list[Service]:
@@ -636,14 +675,14 @@ class QuotaPackage(models.Model):
     terms = models.ForeignKey(PackageTerms, on_delete=models.PROTECT, related_name="packages")
     product_name = models.CharField(max_length=100)
     method = _method()
-    tokens = models.BigIntegerField(null=True, help_text="Of a Tokens package.")
-    units = models.PositiveIntegerField(null=True, help_text="Of a TPM package.")
+    tokens = models.BigIntegerField(null=True, help_text=_("Of a Tokens package."))
+    units = models.PositiveIntegerField(null=True, help_text=_("Of a TPM package."))
     rpm = models.PositiveIntegerField("RPM", null=True)
     tpm = models.PositiveBigIntegerField("TPM", null=True)
     bought_at = models.DateTimeField()
     begins_at = models.DateTimeField("from")
     expires_at = models.DateTimeField("until")
-    ended_at = models.DateTimeField(null=True, help_text="Where it was refunded.")
+    ended_at = models.DateTimeField(null=True, help_text=_("Where it was refunded."))
 
     class Meta:
         ordering = ("expires_at", "bought_at", "id")
@@ -756,9 +795,9 @@ class MethodPeriod(models.Model):
                         RangeOperators.ADJACENT_TO,
                     ),
                 ],
-                violation_error_message="Another billing method is in force in that period.",
+                violation_error_message=_("Another billing method is in force in that period."),
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.customer}, {self.service}: {self.get_method_display()}"
+        return f"{self.customer}, {self.service}: {gettext(self.get_method_display())}"

@@ -5,6 +5,7 @@ are English there, whoever asks.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from django.utils.translation import gettext, gettext_noop, ngettext
 
@@ -19,6 +20,44 @@ from pricing.rules.validity import ValidityUnit
 def measure_name(measure: str) -> str:
     """Return e.g. `Input tokens`."""
     return gettext(Measure(measure).label)
+
+
+def measure_within(measure: str) -> str:
+    """Return e.g. `input tokens`, as within a sentence."""
+    label = Measure(measure).label
+    name = gettext(label)
+    return name.lower() if name == label else name
+
+
+def item_within(service: str, measure: str) -> str:
+    """Return e.g. `SenseChat input tokens`, as within a sentence."""
+    return gettext("%(service)s %(measure)s") % {"service": service, "measure": measure_within(measure)}
+
+
+def package_price_words(list_price: Decimal, offer_price: Decimal | None) -> str:
+    """Return e.g. `200.00 RMB`, or `150.00 RMB (list price 200.00)` where there is an offer."""
+    words = {
+        "list_price": f"{list_price:,.2f}",
+        "price": f"{list_price if offer_price is None else offer_price:,.2f}",
+    }
+    if offer_price is None:
+        return gettext("%(price)s RMB") % words
+    return gettext("%(price)s RMB (list price %(list_price)s)") % words
+
+
+def a_unit_words(price: str, validity_unit: str) -> str:
+    """Return e.g. `100.00 RMB a unit and month`: what a TPM package costs."""
+    if validity_unit == ValidityUnit.DAY:
+        return gettext("%(price)s a unit and day") % {"price": price}
+    return gettext("%(price)s a unit and month") % {"price": price}
+
+
+def tpm_words(tpm: int | None, *, excludes_cached_input: bool) -> str:
+    """Return e.g. `128,000 TPM without cached input`; nothing where there is no TPM."""
+    words = {"tpm": f"{tpm or 0:,}"}
+    if not tpm:
+        return ""
+    return gettext("%(tpm)s TPM without cached input") % words if excludes_cached_input else f"{tpm:,} TPM"
 
 
 def kind_name(kind: str) -> str:
@@ -53,8 +92,10 @@ def validity_words(number: int, unit: str) -> str:
     return ngettext("%(number)s month", "%(number)s months", number) % {"number": number}
 
 
-# What the functions above look up, for `make translations`.
+# What the functions above look up, and forms of units of time, for `make translations`.
 LOOKED_UP = (
+    gettext_noop("days"),
+    gettext_noop("months"),
     gettext_noop("Input tokens"),
     gettext_noop("Cached input tokens"),
     gettext_noop("Cache write tokens"),

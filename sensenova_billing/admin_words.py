@@ -1,21 +1,24 @@
-"""Words of the admin that stand nowhere in its templates: the names of models, and what the theme says.
+"""Words of the admin that no template of its holds: names of models and fields, and what the theme says.
 
-Both are looked up where they are shown. The theme marks its words and has no Chinese for them.
+All are looked up where they are shown. The theme marks its words and has no Chinese for them.
 """
 
 from django.apps import apps
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext_lazy
 
 _OWN = ("accounts", "pricing", "usage", "invoices")
 
 
 def translate_names_of_models() -> None:
-    """Let the names of our models be translated; migrations go on with those that the models were given."""
+    """Let our models and their fields be named in Chinese; migrations keep the names that they were given."""
     for app in _OWN:
-        for model in apps.get_app_config(app).get_models():
+        config = apps.get_app_config(app)
+        for model in config.get_models():
             options = model._meta
             options.verbose_name = gettext_lazy(str(options.verbose_name))
             options.verbose_name_plural = gettext_lazy(str(options.verbose_name_plural))
+            for field in (*options.fields, *options.many_to_many):
+                field.verbose_name = gettext_lazy(str(field.verbose_name))
 
 
 # For `make translations`. A model whose name is missing keeps its English one.
@@ -78,14 +81,165 @@ NAMES = (
     gettext_noop("statements"),
     gettext_noop("verification"),
     gettext_noop("verifications"),
+    gettext_noop("TOTP device"),
+    gettext_noop("static device"),
+    gettext_noop("static token"),
+)
+# Of others' apps, and of models without a page: permissions name them.
+OTHERS = (
+    gettext_noop("Axes"),
+    gettext_noop("Otp_Static"),
+    gettext_noop("Otp_Totp"),
+    gettext_noop("access attempt"),
+    gettext_noop("access attempt expiration"),
+    gettext_noop("access failure"),
+    gettext_noop("access log"),
+    gettext_noop("admitted call"),
+    gettext_noop("call window"),
+    gettext_noop("customer total"),
+    gettext_noop("hour seal"),
+    gettext_noop("metadata sum"),
+    gettext_noop("metadata usage"),
+    gettext_noop("method period"),
+    gettext_noop("package draw"),
+    gettext_noop("package notice"),
+    gettext_noop("package purchase"),
+    gettext_noop("package refund"),
+    gettext_noop("package weight"),
+    gettext_noop("password reset"),
+    gettext_noop("redis away"),
+    gettext_noop("refused calls"),
+    gettext_noop("refused usage total"),
+    gettext_noop("release"),
+    gettext_noop("running hour"),
+    gettext_noop("running refresh"),
+)
+# The same of the fields that the admin shows under their own names.
+FIELDS = (
+    gettext_noop("Welcome back to"),
+    gettext_noop("account entry"),
+    gettext_noop("account entries"),
+    gettext_noop("seal publication"),
+    gettext_noop("seal publications"),
+    gettext_noop("reference"),
+    gettext_noop("value date"),
+    gettext_noop("by"),
+    gettext_noop("TPM without cached input"),
+    gettext_noop("accepted at"),
+    gettext_noop("active"),
+    gettext_noop("address"),
+    gettext_noop("alias"),
+    gettext_noop("amount so far (RMB)"),
+    gettext_noop("asked at"),
+    gettext_noop("at"),
+    gettext_noop("began at"),
+    gettext_noop("bought at"),
+    gettext_noop("bought by"),
+    gettext_noop("browser"),
+    gettext_noop("closed at"),
+    gettext_noop("code"),
+    gettext_noop("company name"),
+    gettext_noop("confirmed"),
+    gettext_noop("created at"),
+    gettext_noop("customer name"),
+    gettext_noop("decided (UTC)"),
+    gettext_noop("decided at"),
+    gettext_noop("decided by"),
+    gettext_noop("deed"),
+    gettext_noop("description"),
+    gettext_noop("device"),
+    gettext_noop("digits"),
+    gettext_noop("drift"),
+    gettext_noop("e-mail"),
+    gettext_noop("e-mail for bills"),
+    gettext_noop("email"),
+    gettext_noop("ended at"),
+    gettext_noop("ends at"),
+    gettext_noop("event id"),
+    gettext_noop("expires at"),
+    gettext_noop("family"),
+    gettext_noop("group"),
+    gettext_noop("hour"),
+    gettext_noop("hours"),
+    gettext_noop("invited at"),
+    gettext_noop("invited by"),
+    gettext_noop("is on"),
+    gettext_noop("is own price"),
+    gettext_noop("issued at"),
+    gettext_noop("joined"),
+    gettext_noop("key"),
+    gettext_noop("language"),
+    gettext_noop("last t"),
+    gettext_noop("last used at"),
+    gettext_noop("limited to some customers"),
+    gettext_noop("mail after"),
+    gettext_noop("mailed at"),
+    gettext_noop("may use the admin"),
+    gettext_noop("measure"),
+    gettext_noop("number"),
+    gettext_noop("offer price (RMB)"),
+    gettext_noop("order id"),
+    gettext_noop("ordered at"),
+    gettext_noop("ordered by"),
+    gettext_noop("outcome"),
+    gettext_noop("packageterms"),
+    gettext_noop("parked at"),
+    gettext_noop("per"),
+    gettext_noop("position"),
+    gettext_noop("previous"),
+    gettext_noop("product name"),
+    gettext_noop("proposed at"),
+    gettext_noop("proposed by"),
+    gettext_noop("public id"),
+    gettext_noop("reason"),
+    gettext_noop("received (UTC)"),
+    gettext_noop("refused at"),
+    gettext_noop("refused because"),
+    gettext_noop("released at"),
+    gettext_noop("released by"),
+    gettext_noop("renewed by"),
+    gettext_noop("revoked at"),
+    gettext_noop("row"),
+    gettext_noop("rows"),
+    gettext_noop("scopes"),
+    gettext_noop("secret sha256"),
+    gettext_noop("seen at"),
+    gettext_noop("service name"),
+    gettext_noop("servicegroup"),
+    gettext_noop("servicekey"),
+    gettext_noop("signed in at"),
+    gettext_noop("step"),
+    gettext_noop("suspended"),
+    gettext_noop("t0"),
+    gettext_noop("table"),
+    gettext_noop("tax number"),
+    gettext_noop("terms"),
+    gettext_noop("throttling failure count"),
+    gettext_noop("throttling failure timestamp"),
+    gettext_noop("time zone"),
+    gettext_noop("tolerance"),
+    gettext_noop("transaction"),
+    gettext_noop("unit price"),
+    gettext_noop("unit size"),
+    gettext_noop("units"),
+    gettext_noop("used (UTC)"),
+    gettext_noop("user"),
+    gettext_noop("validity"),
+    gettext_noop("validity unit"),
+    gettext_noop("value"),
+    gettext_noop("weight"),
+    gettext_noop("withdrawn at"),
 )
 OF_THE_THEME = (
     gettext_noop("Add row"),
     gettext_noop("All applications"),
     gettext_noop("Apply Filters"),
     gettext_noop("Choose file to upload"),
+    gettext_noop("Click to cancel"),
     gettext_noop("Dark"),
+    gettext_noop("Date"),
     gettext_noop("Expand row"),
+    gettext_noop("False"),
     gettext_noop("General"),
     gettext_noop("Go back"),
     gettext_noop("Light"),
@@ -97,14 +251,33 @@ OF_THE_THEME = (
     gettext_noop("No results found"),
     gettext_noop("No results matching your query"),
     gettext_noop("Previous"),
+    gettext_noop(
+        "Raw passwords are not stored, so there is no way to see this "
+        "user’s password, but you can change the password using "
+        '<a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
     gettext_noop("Recent searches"),
     gettext_noop("Reset filters"),
     gettext_noop("Return to site"),
     gettext_noop("Run"),
     gettext_noop("Search apps and models..."),
+    gettext_noop("Select action"),
+    gettext_noop("Select action to run"),
     gettext_noop("Select all rows"),
+    gettext_noop("Select record"),
+    gettext_noop("Select value"),
     gettext_noop("Submit"),
     gettext_noop("System"),
+    gettext_noop("This item will be deleted."),
+    gettext_noop("Time"),
+    gettext_noop("True"),
     gettext_noop("Toggle password visibility"),
     gettext_noop("Type to search"),
+)
+# Django has words for this, and has changed its text since.
+OF_DJANGO = (
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
 )

@@ -22,7 +22,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer, ServiceKey
 from pricing.models import Service
@@ -37,27 +38,30 @@ HOUR = dt.timedelta(hours=1)
 class RefusalReason(models.TextChoices):
     """A reason for which usage is refused; docs/operations.md has the action for each."""
 
-    UNKNOWN_CUSTOMER = "unknown_customer", "no such customer"
-    CUSTOMER_NOT_OF_KEY = "customer_not_of_key", "the key may not report for this customer"
-    UNKNOWN_SERVICE = "unknown_service", "no such service"
-    NOT_CHARGED = "not_charged", "the service does not charge for it"
-    NOT_ON_SALE_YET = "not_on_sale_yet", "the service did not charge for it yet"
-    TOO_OLD = "too_old", "too long ago"
-    TOO_FAR_AHEAD = "too_far_ahead", "too far in the future"
-    INVALID_VALUE = "invalid_value", "a field is missing, unknown or not valid"
-    CONFLICTING_USAGE = "conflicting_usage", "an event id with other content than before"
-    REFUSED_WITH_BATCH = "refused_with_batch", "valid, but in a batch with records that were refused"
-    NOT_REVERSIBLE = "not_reversible", "a reversal that cannot be made"
-    ALREADY_REVERSED = "already_reversed", "reversed before for another reason"
-    MALFORMED = "malformed", "the body cannot be read"
-    EMPTY_BATCH = "empty_batch", "a batch without records"
-    BATCH_TOO_LARGE = "batch_too_large", "too many records in a batch"
-    BODY_TOO_LARGE = "body_too_large", "the body is too large"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", "a content type that is not accepted"
-    MISSING_SCOPE = "missing_scope", "the key lacks the scope usage:write"
-    INVALID_KEY = "invalid_key", "a key that is unknown, expired or revoked"
-    NO_KEY = "no_key", "no key"
-    OTHER = "other", "another reason"
+    UNKNOWN_CUSTOMER = "unknown_customer", gettext_noop("no such customer")
+    CUSTOMER_NOT_OF_KEY = "customer_not_of_key", gettext_noop("the key may not report for this customer")
+    UNKNOWN_SERVICE = "unknown_service", gettext_noop("no such service")
+    NOT_CHARGED = "not_charged", gettext_noop("the service does not charge for it")
+    NOT_ON_SALE_YET = "not_on_sale_yet", gettext_noop("the service did not charge for it yet")
+    TOO_OLD = "too_old", gettext_noop("too long ago")
+    TOO_FAR_AHEAD = "too_far_ahead", gettext_noop("too far in the future")
+    INVALID_VALUE = "invalid_value", gettext_noop("a field is missing, unknown or not valid")
+    CONFLICTING_USAGE = "conflicting_usage", gettext_noop("an event id with other content than before")
+    REFUSED_WITH_BATCH = (
+        "refused_with_batch",
+        gettext_noop("valid, but in a batch with records that were refused"),
+    )
+    NOT_REVERSIBLE = "not_reversible", gettext_noop("a reversal that cannot be made")
+    ALREADY_REVERSED = "already_reversed", gettext_noop("reversed before for another reason")
+    MALFORMED = "malformed", gettext_noop("the body cannot be read")
+    EMPTY_BATCH = "empty_batch", gettext_noop("a batch without records")
+    BATCH_TOO_LARGE = "batch_too_large", gettext_noop("too many records in a batch")
+    BODY_TOO_LARGE = "body_too_large", gettext_noop("the body is too large")
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", gettext_noop("a content type that is not accepted")
+    MISSING_SCOPE = "missing_scope", gettext_noop("the key lacks the scope usage:write")
+    INVALID_KEY = "invalid_key", gettext_noop("a key that is unknown, expired or revoked")
+    NO_KEY = "no_key", gettext_noop("no key")
+    OTHER = "other", gettext_noop("another reason")
 
 
 class Outcome(StrEnum):
@@ -195,7 +199,7 @@ class BillingHour(models.Model):
         null=True,
         editable=False,
         related_name="next",
-        help_text="The hour before, closed as well; only the first hour has none.",
+        help_text=_("The hour before, closed as well; only the first hour has none."),
     )
     closed_at = models.DateTimeField()
 
@@ -372,15 +376,15 @@ class RefusedUsage(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H:%M} UTC, {self.get_reason_display()}"
+        return f"{self.hour:%Y-%m-%d %H:%M} UTC, {gettext(self.get_reason_display())}"
 
 
 class QuarantineState(models.TextChoices):
     """What became of usage in quarantine."""
 
-    WAITING = "waiting", "waits"
-    STORED = "stored", "stored"
-    DISMISSED = "dismissed", "dismissed"
+    WAITING = "waiting", gettext_noop("waits")
+    STORED = "stored", gettext_noop("stored")
+    DISMISSED = "dismissed", gettext_noop("dismissed")
 
 
 class QuarantinedUsage(models.Model):

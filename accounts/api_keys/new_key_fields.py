@@ -20,7 +20,12 @@ SUBMITTED_TWICE = _("The page was submitted twice at the same time: one key was 
 def new_id_field() -> forms.RegexField:
     """Return the hidden field that gives each page its own new key: sent again, it makes no second one."""
     return forms.RegexField(
-        PUBLIC_ID_FORM, required=False, initial=new_public_id, widget=forms.HiddenInput, strip=False
+        PUBLIC_ID_FORM,
+        label=_("New id"),
+        required=False,
+        initial=new_public_id,
+        widget=forms.HiddenInput,
+        strip=False,
     )
 
 

@@ -34,6 +34,7 @@ from accounts.audit.filters import (
 from accounts.models import AuditAction, AuditEntry
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -119,9 +120,9 @@ class AuditEntryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         return str(entry.called)
 
     @display(description=_("action"), label=ACTION_LABELS)
-    def action_label(self, entry: AuditEntry) -> tuple[str, str]:
+    def action_label(self, entry: AuditEntry) -> Label:
         """Added, changed or removed, or what that means for such a row."""
-        return entry.get_deed_display(), action_in_words(entry)
+        return Label(entry.get_deed_display(), action_in_words(entry))
 
     @display(description=_("changes"))
     def changed(self, entry: AuditEntry) -> str:

@@ -27,6 +27,7 @@ ABOUT = "about"  # of the trail's list: a table and a row of it
 def reason_field(*, required: bool = False) -> forms.CharField:
     """Return the field for the reason, which is stored in the audit trail only."""
     return forms.CharField(
+        label=_("Reason"),
         required=required,
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
@@ -93,7 +94,7 @@ class AuditedAdmin(VersionedAdmin, RobustUrlAdmin, AuditHistoryAdmin):
         fieldsets = [(title, options | {"fields": _without_reason(options)}) for title, options in listed]
         may = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
         if may and REASON in self.form.declared_fields:
-            fieldsets.append(("Why", {"fields": (REASON,)}))
+            fieldsets.append((_("Why"), {"fields": (REASON,)}))
         return fieldsets
 
 

@@ -20,10 +20,11 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import changes_since, is_of_this_server, unseen_entries
-from accounts.audit.entries import changes_of, rows_in_words, table_in_words
+from accounts.audit.entries import action_in_words, changes_of, rows_in_words, table_in_words
 from accounts.models import AuditAction, AuditEntry
 from sensenova_billing.lib.admin.base import AdminMixin
 
@@ -81,12 +82,12 @@ def conflict_in_words(entries: list[AuditEntry] | None) -> list[str]:
 def _entry_in_words(entry: AuditEntry, name: str) -> str:
     if entry.deed == AuditAction.CHANGED:
         what = "; ".join(
-            f"{one.column}: {one.before or 'none'} → {one.after or 'none'}"
+            f"{one.column}: {one.before or gettext('none')} → {one.after or gettext('none')}"
             for one in changes_of(entry)
             if one.is_changed
         )
     else:
-        what = f"{entry.deed} {table_in_words(entry.table).lower()} {name}"
+        what = f"{action_in_words(entry)} {table_in_words(entry.table).lower()} {name}"
     return f"{entry.by}, {entry.at:%Y-%m-%d %H:%M:%S} UTC: {what}."
 
 
@@ -212,7 +213,7 @@ class VersionedAdmin(AdminMixin):
         context = {VERSION: vars(found)[VERSION] if found else "", **(extra_context or {})}
         return super().delete_view(request, object_id, context)
 
-    @action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
+    @action(permissions=["delete"], description=_("Delete selected %(verbose_name_plural)s"))
     def delete_selected(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
         """Delete what was seen, and nothing else."""
         version = current_version()

@@ -52,7 +52,7 @@ def table_in_words(table: str) -> str:
     model = _models().get(table)
     if table in _WORDS or model is None:
         return gettext(_WORDS.get(table, table))
-    words = str(model._meta.verbose_name)
+    words = gettext(str(model._meta.verbose_name))
     # Django makes these tables for links; their name would be "x-y relationship".
     links: list[Any] = [field.related_model for field in model._meta.fields if field.is_relation]
     if model._meta.auto_created and len(links) == 2:
@@ -105,7 +105,7 @@ def changes_of(entry: AuditEntry) -> list[ColumnChange]:
 
     return [
         ColumnChange(
-            column=str(fields[column].verbose_name) if column in fields else column,
+            column=_column_in_words(fields, column),
             before=words(before, column),
             after=words(after, column),
             is_changed=before.get(column) != after.get(column),
@@ -125,7 +125,7 @@ def changes_in_short(entry: AuditEntry) -> list[str]:
         if before.get(column) != after.get(column):
             field = fields.get(column)
             was, becomes = (_in_words(held.get(column), field) or gettext("none") for held in (before, after))
-            described.append(f"{field.verbose_name if field else column}: {was} → {becomes}")
+            described.append(f"{_column_in_words(fields, column)}: {was} → {becomes}")
     return described
 
 
@@ -144,7 +144,11 @@ def _in_words(value: Any, field: Any) -> str:
             return value.removesuffix("+00:00").replace("T", " ")
         case _:
             labels: dict[Any, Any] = dict(getattr(field, "flatchoices", ()))
-            return str(labels.get(value, value))
+            return gettext(str(labels[value])) if labels.get(value) else str(value)
+
+
+def _column_in_words(fields: dict[str, Any], column: str) -> str:
+    return gettext(str(fields[column].verbose_name)) if column in fields else column
 
 
 def _fields(table: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import MemberRole, User
 from sensenova_billing.lib.names import validate_name
 
-ROLES = [(role.value, _(role.label)) for role in MemberRole]
+ROLES = [(role.value, role.label) for role in MemberRole]
 
 
 class InviteForm(forms.Form):

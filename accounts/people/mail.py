@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.context import set_audit_context
 from accounts.models import Invitation
 from accounts.people.invitations import new_link_token
-from accounts.sign_in.mail import is_mail_set_up, mail_link
+from accounts.sign_in.mail import is_mail_set_up, language_of, mail_link
 from sensenova_billing.lib.mail import locked, send_in_turn
 
 PAUSE = dt.timedelta(minutes=10)
@@ -36,6 +36,7 @@ def _mail_next(*, now: dt.datetime) -> bool:
         subject=_("Invitation to SenseNova Billing"),
         template="mail/invitation.txt",
         path=reverse("accept_invitation", args=[token]),
+        language=language_of(invitation.email, invitation.invited_by),
         invitation=invitation,
     )
     if is_sent:

@@ -1,13 +1,16 @@
 """Mail with a link that only its reader may have: whether it can be sent, and sending it."""
 
 import logging
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.functional import Promise
 
+from accounts.models import User
 from sensenova_billing.lib.mail import is_mail_sent, site_url
 
 logger = logging.getLogger(__name__)
@@ -16,6 +19,26 @@ logger = logging.getLogger(__name__)
 def is_mail_set_up() -> bool:
     """Whether mail can be sent and its links lead to this site."""
     return bool(is_mail_sent() and settings.PUBLIC_URL)
+
+
+def language_of(*addresses: str) -> str:
+    """Return what the person with the first of these addresses chose, else the next; or English."""
+    chosen = dict(
+        User.objects.exclude(language="")
+        .annotate(address=Lower("email"))
+        .filter(address__in=[one.lower() for one in addresses])
+        .values_list("address", "language")
+    )
+    found = (chosen[one.lower()] for one in addresses if one.lower() in chosen)
+    return next(found, settings.LANGUAGE_CODE)
+
+
+def by_language(addresses: Iterable[str]) -> dict[str, list[str]]:
+    """Return the addresses by the language in which their people read, or English."""
+    groups: dict[str, list[str]] = {}
+    for address in addresses:
+        groups.setdefault(language_of(address), []).append(address)
+    return groups
 
 
 def mail_link(

@@ -20,6 +20,7 @@ from invoices.templatetags.amounts import exact, instant_text
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -41,7 +42,7 @@ class AccountTransactionAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         "value_date",
         "by_text",
     )
-    list_filter = ("kind", "at")
+    list_filter = (("kind", TranslatedChoicesFilter), "at")
     list_select_related = ("customer", "statement")
     search_fields = ("reference", "customer__code", "customer__name", "reason", "key")
     list_per_page = 50

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils.translation import gettext
 
 from accounts.models import Customer
 from invoices.models import AccountEntry, AccountTransaction, LedgerAccount, Statement, TransactionKind
@@ -54,7 +55,7 @@ def book(
     of a refund or write-off, for more than there is.
     """
     if kind == TransactionKind.STATEMENT:
-        raise TransactionRefused("A statement is booked when it is issued.")
+        raise TransactionRefused(gettext("A statement is booked when it is issued."))
     _require_bookable(amount)
     key = key or str(uuid4())
     with transaction.atomic():
@@ -93,9 +94,9 @@ def reverse_transaction(
     Raises TransactionRefused for a statement, which is corrected by a later one, and for a reversal.
     """
     if booked.kind == TransactionKind.STATEMENT:
-        raise TransactionRefused("A statement is not reversed; corrections are on a later one.")
+        raise TransactionRefused(gettext("A statement is not reversed; corrections are on a later one."))
     if booked.reverses_id:
-        raise TransactionRefused("A reversal is not reversed; book what is right.")
+        raise TransactionRefused(gettext("A reversal is not reversed; book what is right."))
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=booked.customer_id)
         if before := AccountTransaction.objects.filter(reverses=booked).first():
@@ -134,20 +135,24 @@ def _enter(booked: AccountTransaction, amount: Decimal) -> AccountTransaction:
 
 def _same(before: AccountTransaction, *, customer: Customer, amount: Decimal) -> AccountTransaction:
     if before.customer_id != customer.pk or amount_of(before) != amount:
-        raise KeyReused(f"This key is that of another {before.get_kind_display()}, {before.reference}.")
+        raise KeyReused(gettext("This key is that of another transaction: %(what)s.") % {"what": before})
     return before
 
 
 def _require_bookable(amount: Decimal) -> None:
     if not (amount.is_finite() and 0 < amount < MOST):
-        raise TransactionRefused("The amount must be more than 0 and less than a trillion RMB.")
+        raise TransactionRefused(gettext("The amount must be more than 0 and less than a trillion RMB."))
     if amount != amount.quantize(FEN):
-        raise TransactionRefused("The amount must be in whole fen: at most two decimals.")
+        raise TransactionRefused(gettext("The amount must be in whole fen: at most two decimals."))
 
 
 def _require_cover(*, customer: Customer, kind: str, amount: Decimal) -> None:
     """Refuse to refund more than was paid ahead, and to write off more than is owed."""
     if kind == TransactionKind.REFUND and amount > (most := balance_of(customer)):
-        raise TransactionRefused(f"Only {max(most, Decimal(0)):,.2f} RMB are paid ahead.")
+        raise TransactionRefused(
+            gettext("Only %(amount)s RMB are paid ahead.") % {"amount": f"{max(most, Decimal(0)):,.2f}"}
+        )
     if kind == TransactionKind.WRITE_OFF and amount > (most := -balance_of(customer)):
-        raise TransactionRefused(f"Only {max(most, Decimal(0)):,.2f} RMB are owed.")
+        raise TransactionRefused(
+            gettext("Only %(amount)s RMB are owed.") % {"amount": f"{max(most, Decimal(0)):,.2f}"}
+        )

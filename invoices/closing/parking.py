@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from accounts.audit.context import LONGEST_REASON
 from invoices.models import HourlyBill, ParkedHour, Release
@@ -24,7 +25,8 @@ def release(*, parked: ParkedHour, reason: str, by: str, now: dt.datetime) -> Re
     """Have the next closing bill this parked hour; raise NotReleasable without a reason or a second time."""
     reason = reason.strip()
     if not 0 < len(reason) <= LONGEST_REASON:
-        raise NotReleasable(f"Give a reason of 1 to {LONGEST_REASON} characters.")
+        text = gettext("Give a reason of 1 to %(most)s characters.")
+        raise NotReleasable(text % {"most": LONGEST_REASON})
     hour = parked.hour_id
     try:
         with transaction.atomic():
@@ -36,4 +38,4 @@ def release(*, parked: ParkedHour, reason: str, by: str, now: dt.datetime) -> Re
                 billing_hour=lock_hours_for_ingest([hour])[hour],
             )
     except IntegrityError as error:
-        raise NotReleasable("It was released already.") from error
+        raise NotReleasable(gettext("It was released already.")) from error

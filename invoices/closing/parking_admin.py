@@ -12,23 +12,28 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.closing.parking import NotReleasable, release
 from invoices.models import HourlyBill, ParkedHour
+from invoices.stored_words import parked_because
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import Service
 from pricing.rules.measures import WHOLES, Measure
+from pricing.words import measure_name
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.billing_hours import last_closed_hour
 from usage.models import UsageRecord
 
-WAITS, RELEASED, BILLED = "waits", "released", "billed"
+WAITS, RELEASED, BILLED = gettext_noop("waits"), gettext_noop("released"), gettext_noop("billed")
 STATES = {WAITS: "danger", RELEASED: "warning", BILLED: "success"}
 _RANKS = list(STATES)
 LARGEST_RECORDS = 10
@@ -37,12 +42,12 @@ LARGEST_RECORDS = 10
 class ParkedStateFilter(admin.SimpleListFilter):
     """Waits, released or billed."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The three states."""
-        return [(state, state) for state in STATES]
+        return [(state, gettext(state)) for state in STATES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those in the state that was chosen."""
@@ -53,14 +58,22 @@ class ParkedStateFilter(admin.SimpleListFilter):
 class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Hours that were closed without a customer's bill, because the bill looks wrong."""
 
-    list_display = ("code_text", "hour_utc", "state", "reason", "records_text", "amount_text", "what_is_done")
+    list_display = (
+        "code_text",
+        "hour_utc",
+        "state",
+        "reason_text",
+        "records_text",
+        "amount_text",
+        "what_is_done",
+    )
     list_display_links = ("code_text", "hour_utc")
     list_filter = (ParkedStateFilter,)
     list_select_related = ("release",)
     search_fields = ("code", "reason")
     list_per_page = 50
     fields = (
-        "customer_link", "hour_link", "reason", "records_text", "amount_text", "parked_text", "state",
+        "customer_link", "hour_link", "reason_text", "records_text", "amount_text", "parked_text", "state",
         "what_is_done",
     )  # fmt: skip
     actions_detail = ("release",)
@@ -98,12 +111,12 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """Let the billing hours link to what is parked of them."""
         return lookup == "hour__hour" or super().lookup_allowed(lookup, value, request)
 
-    @display(description="customer", ordering="code")
+    @display(description=_("customer"), ordering="code")
     def code_text(self, parked: Any) -> str:
         """The code, or the number where there is no such customer."""
-        return str(parked.code or f"unknown (number {parked.customer_id})")
+        return str(parked.code or _unknown(parked.customer_id))
 
-    @display(description="customer")
+    @display(description=_("customer"))
     def customer_link(self, parked: Any) -> str:
         """With a link, where there is one."""
         if parked.code is None:
@@ -111,51 +124,62 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         url = reverse("admin:accounts_customer_change", args=[parked.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, parked.code)
 
-    @display(description="hour (UTC)", ordering="hour_id")
+    @display(description=_("hour (UTC)"), ordering="hour_id")
     def hour_utc(self, parked: ParkedHour) -> str:
         """In UTC, as billing hours are."""
         return f"{parked.hour_id:%Y-%m-%d %H:%M}"
 
-    @display(description="hour (UTC)")
+    @display(description=_("hour (UTC)"))
     def hour_link(self, parked: ParkedHour) -> str:
         """With a link."""
         url = reverse("admin:usage_billinghour_change", args=[parked.hour_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(parked))
 
-    @display(description="records", ordering="records")
+    @display(description=_("reason"), ordering="reason")
+    def reason_text(self, parked: ParkedHour) -> str:
+        """What looks wrong."""
+        return parked_because(parked.reason)
+
+    @display(description=_("records"), ordering="records")
     def records_text(self, parked: ParkedHour) -> str:
         """In thousands."""
         return grouped(parked.records)
 
-    @display(description="amount (RMB)", ordering="amount")
+    @display(description=_("amount (RMB)"), ordering="amount")
     def amount_text(self, parked: ParkedHour) -> str:
         """Every digit."""
         return exact(parked.amount)
 
-    @display(description="parked (UTC)")
+    @display(description=_("parked (UTC)"))
     def parked_text(self, parked: ParkedHour) -> str:
         """To the second."""
         return instant_text(parked.parked_at)
 
-    @display(description="state", label=STATES, ordering="rank")
-    def state(self, parked: Any) -> str:
+    @display(description=_("state"), label=STATES, ordering="rank")
+    def state(self, parked: Any) -> Label:
         """Waits, released or billed."""
-        return str(_RANKS[parked.rank])
+        state = _RANKS[parked.rank]
+        return Label(state, gettext(state))
 
-    @display(description="next step")
+    @display(description=_("next step"))
     def what_is_done(self, parked: Any) -> str:
         """The release with its reason, and the bill or when it is due."""
         released = getattr(parked, "release", None)
         if released is None:
-            return "Check the records, reverse wrong ones, then release the hour."
-        text = f"Released by {released.released_by}: {released.reason}"
+            return gettext("Check the records, reverse wrong ones, then release the hour.")
+        text = gettext("Released by %(by)s: %(reason)s") % {
+            "by": released.released_by,
+            "reason": released.reason,
+        }
         if parked.bill_pk is not None:
             url = reverse("admin:invoices_hourlybill_change", args=[parked.bill_pk])
             return format_html('{} - <a class="underline" href="{}">{}</a>', text, url, parked.bill_number)
         last = last_closed_hour()
         if last is not None and released.billing_hour <= last:
-            return f"{text} - It still does not add up; each closing tries again."
-        return f"{text} - Its bill comes with the closing of {released.billing_hour:%Y-%m-%d %H:%M}."
+            still = gettext("It still does not add up; each closing tries again.")
+            return f"{text} - {still}"
+        due = gettext("Its bill comes with the closing of %(hour)s.")
+        return f"{text} - {due % {'hour': f'{released.billing_hour:%Y-%m-%d %H:%M}'}}"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -173,7 +197,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         parked = self.get_object(request, object_id)
         return request.user.has_perm("invoices.add_release") and not hasattr(parked, "release")
 
-    @action(description="Release", url_path="release", permissions=["release"])
+    @action(description=_("Release"), url_path="release", permissions=["release"])
     def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason, with the consequence shown; then let the next closing bill the hour."""
         parked = self.get_object(request, object_id)
@@ -188,20 +212,24 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
                 form.add_error(None, str(error))
             else:
                 self.log_change(request, parked, f"Released: {made.reason}")
-                messages.success(
-                    request,
-                    f"Released: its bill comes with the closing of {made.billing_hour:%Y-%m-%d %H:%M}.",
-                )
+                done = gettext("Released: its bill comes with the closing of %(hour)s.")
+                messages.success(request, done % {"hour": f"{made.billing_hour:%Y-%m-%d %H:%M}"})
                 return redirect(reverse("admin:invoices_parkedhour_change", args=[parked.pk]))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Release {self.hour_utc(parked)} UTC of {self.code_text(parked)}",
+            "title": gettext("Release %(hour)s UTC of %(customer)s")
+            % {"hour": self.hour_utc(parked), "customer": self.code_text(parked)},
+            "reason": self.reason_text(parked),
             "parked": parked,
             "form": form,
             "change_url": reverse("admin:invoices_parkedhour_change", args=[parked.pk]),
             "opts": self.opts,
         }
         return render(request, "admin/release.html", context)
+
+
+def _unknown(number: int) -> str:
+    return gettext("unknown (number %(number)s)") % {"number": number}
 
 
 def _largest_records(parked: Any) -> dict[str, Any]:
@@ -219,11 +247,15 @@ def _largest_records(parked: Any) -> dict[str, Any]:
         ).values_list("reverses", flat=True)
     )
     measures = [measure for measure in Measure if any(record.quantity_of(measure) for record in records)]
-    headers = ["event id", "service", "used at (UTC)", *(measure.label for measure in measures), ""]
+    headers = [
+        *(gettext("event id"), gettext("service"), gettext("used at (UTC)")),
+        *(measure_name(measure) for measure in measures),
+        "",
+    ]
     rows = [
         [
             record.event_id,
-            services.get(record.service_id, f"unknown (number {record.service_id})"),
+            services.get(record.service_id) or _unknown(record.service_id),
             instant_text(record.occurred_at),
             *(grouped(record.quantity_of(measure)) for measure in measures),
             _record_link(parked, record, is_reversed=record.event_id in reversed_ids),
@@ -235,7 +267,9 @@ def _largest_records(parked: Any) -> dict[str, Any]:
 
 def _record_link(parked: Any, record: UsageRecord, *, is_reversed: bool) -> str:
     if parked.code is None:
-        return "cannot be reversed: unknown customer"
-    words = "reversed" if is_reversed else "a reversal" if record.reverses else "view or reverse"
+        return gettext("cannot be reversed: unknown customer")
+    words = gettext("view or reverse")
+    if is_reversed or record.reverses:
+        words = gettext("reversed") if is_reversed else gettext("a reversal")
     query = urlencode({"customer": parked.code, "event_id": record.event_id})
     return format_html('<a class="underline" href="{}?{}">{}</a>', reverse("usage_record"), query, words)

@@ -8,6 +8,9 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from invoices.admin_forms import ReasonForm, ReratingForm
 from invoices.corrections.rerate import ReratingEffect, order_rerating, preview_rerating
@@ -41,8 +44,8 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     search_fields = ("price__billing_item__service__name", "reason", "ordered_by")
     list_per_page = 20  # each sums its lines
     fields = (
-        "price", "span", "corrected", "for_whom", "reason", "ordered_by", "ordered_text", "billing_hour_text",
-        "effect",
+        "price", "span", "corrected", "for_whom", "reason", "ordered_by", "ordered_text",
+        "billing_hour_text", "effect",
     )  # fmt: skip
     change_form_outer_after_template = "admin/rerating_effect.html"
 
@@ -58,39 +61,41 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         reratings = super().get_queryset(request).annotate(total=Subquery(total), is_billed=Exists(closed))
         return reratings.select_related(*self.list_select_related)
 
-    @display(description="ordered (UTC)", ordering="ordered_at")
+    @display(description=_("ordered (UTC)"), ordering="ordered_at")
     def ordered_text(self, rerating: Rerating) -> str:
         """To the second."""
         return instant_text(rerating.ordered_at)
 
-    @display(description="usage (UTC)", ordering="from_hour")
+    @display(description=_("usage (UTC)"), ordering="from_hour")
     def span(self, rerating: Rerating) -> str:
         """From the first hour to the end (exclusive)."""
-        return f"{rerating.from_hour:%Y-%m-%d %H:%M} to {rerating.until_hour:%Y-%m-%d %H:%M}"
+        first, last = (f"{hour:%Y-%m-%d %H:%M}" for hour in (rerating.from_hour, rerating.until_hour))
+        return gettext("%(first)s to %(last)s") % {"first": first, "last": last}
 
-    @display(description="corrected unit price (RMB)", ordering="unit_price")
+    @display(description=_("corrected unit price (RMB)"), ordering="unit_price")
     def corrected(self, rerating: Rerating) -> str:
         """With its unit."""
-        return f"{exact(rerating.unit_price)} / {rerating.price.unit}"
+        return f"{exact(rerating.unit_price)} / {gettext(rerating.price.unit)}"
 
-    @display(description="for", ordering="customer__code")
+    @display(description=_("for"), ordering="customer__code")
     def for_whom(self, rerating: Rerating) -> str:
         """One customer, or everybody who was charged at the price."""
-        return str(rerating.customer or "everybody")
+        return str(rerating.customer or gettext("everybody"))
 
-    @display(description="on the bills of (UTC)")
+    @display(description=_("on the bills of (UTC)"))
     def billing_hour_text(self, rerating: Rerating) -> str:
         """In UTC, as billing hours are."""
         return f"{rerating.billing_hour:%Y-%m-%d %H:%M}"
 
-    @display(description="effect (RMB)")
+    @display(description=_("effect (RMB)"))
     def effect(self, rerating: Any) -> str:
         """What all its lines come to, or when there will be any."""
         if rerating.total is not None:
             return exact(rerating.total)
         if rerating.is_billed:
-            return "nothing was left to correct"
-        return f"comes with the closing of {rerating.billing_hour:%Y-%m-%d %H:%M}"
+            return gettext("nothing was left to correct")
+        text = gettext("comes with the closing of %(hour)s")
+        return text % {"hour": self.billing_hour_text(rerating)}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -119,7 +124,7 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
                 return redirect(reverse("admin:invoices_rerating_change", args=[made.pk]))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Re-rate a price",
+            "title": gettext("Re-rate a price"),
             "rerating_form": rerating_form,
             "form": form,
             "preview": _table(preview_rerating(**rerating_form.cleaned_data))
@@ -143,8 +148,10 @@ class ReratingAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
             for field, texts in error.message_dict.items():
                 rerating_form.add_error(field if field in rerating_form.fields else None, texts)
             return None
-        self.log_addition(request, made, f"Ordered: {made.reason}")
-        messages.success(request, f"Ordered: it is on the bills of {made.billing_hour:%Y-%m-%d %H:%M} UTC.")
+        with translation.override("en"):  # what is stored is English
+            self.log_addition(request, made, f"Ordered: {made.reason}")
+        done = gettext("Ordered: it is on the bills of %(hour)s UTC.")
+        messages.success(request, done % {"hour": f"{made.billing_hour:%Y-%m-%d %H:%M}"})
         return made
 
 
@@ -180,13 +187,13 @@ def _billed_effects(rerating: Rerating) -> list[ReratingEffect]:
 def _table(effects: list[ReratingEffect]) -> dict[str, Any]:
     """Return what the page shows of the effects: the largest, and what all of them come to."""
     headers = [
-        "customer",
-        "name",
-        "lines",
-        "quantity",
-        "charged (RMB)",
-        "corrected (RMB)",
-        "difference (RMB)",
+        gettext("customer"),
+        gettext("name"),
+        gettext("lines"),
+        gettext("quantity"),
+        gettext("charged (RMB)"),
+        gettext("corrected (RMB)"),
+        gettext("difference (RMB)"),
     ]
     return {
         "headers": headers,

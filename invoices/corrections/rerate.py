@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from accounts.models import Customer
 from invoices.closing.parking import parked_hours
@@ -86,7 +87,7 @@ def order_rerating(
         billing_hour=lock_hours_for_ingest([from_hour])[from_hour],
     )
     if until_hour > rerating.billing_hour:
-        raise ValidationError({"until_hour": "Only closed hours can be re-rated."})
+        raise ValidationError({"until_hour": gettext("Only closed hours can be re-rated.")})
     _refuse_while_parked(from_hour=from_hour, customer=customer)
     rerating.full_clean()
     rerating.save(force_insert=True)
@@ -102,10 +103,11 @@ def _refuse_while_parked(*, from_hour: dt.datetime, customer: Customer | None) -
     if customer is not None:
         waiting = waiting.filter(customer_id=customer.pk)
     if parked := waiting.first():
-        raise ValidationError(
-            f"The hour {parked.hour_id:%Y-%m-%d %H:%M} UTC of a customer is parked: have it billed first, so"
-            " that the re-rating finds all that was charged."
+        text = gettext(
+            "The hour %(hour)s UTC of a customer is parked: have it billed first, so that the re-rating "
+            "finds all that was charged."
         )
+        raise ValidationError(text % {"hour": f"{parked.hour_id:%Y-%m-%d %H:%M}"})
 
 
 _PREVIEW = load_statement("preview_rerating.sql", beside=__file__, rerated_lines=RERATED)

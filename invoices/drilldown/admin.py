@@ -9,34 +9,49 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindRecordForm, RecordsForm
 from invoices.drilldown.trace import BillingState, RecordTrace, Share, records_of, trace_record
 from invoices.models import ChargeLine
-from invoices.templatetags.amounts import exact, grouped, instant_text, precise_text, quantities
+from invoices.stored_words import parked_because
+from invoices.templatetags.amounts import (
+    correction_name,
+    exact,
+    grouped,
+    instant_text,
+    precise_text,
+    quantities,
+    unit,
+)
 from pricing.changes.base_form import is_key
+from pricing.words import measure_name
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from usage.models import UsageRecord
 
 _LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
 _BILLING_STATES = {
-    BillingState.BILLED: "billed",
-    BillingState.OPEN: "not billed yet: its hour is open",
-    BillingState.PARKED: "not billed yet: its hour is parked",
-    BillingState.NOT_CHARGED: "not charged: the call failed or was cut off",
-    BillingState.UNBILLED: "NOT BILLED although its hour is closed: verify the books",
+    BillingState.BILLED: gettext_noop("billed"),
+    BillingState.OPEN: gettext_noop("not billed yet: its hour is open"),
+    BillingState.PARKED: gettext_noop("not billed yet: its hour is parked"),
+    BillingState.NOT_CHARGED: gettext_noop("not charged: the call failed or was cut off"),
+    BillingState.UNBILLED: gettext_noop("NOT BILLED although its hour is closed: verify the books"),
 }
 
 
 class LinksToRecords:
     """For a table of charge lines."""
 
-    @display(description="records")
+    @display(description=_("records"))
     def records_link(self, line: ChargeLine) -> str:
         """How many, with a link to them."""
-        return _link(reverse(_PAGE, args=[line.pk]), grouped(line.records) if line.records else "show")
+        return _link(
+            reverse(_PAGE, args=[line.pk]), grouped(line.records) if line.records else gettext("show")
+        )
 
 
 class TracedLineAdmin(ModelAdmin):
@@ -53,7 +68,7 @@ class TracedLineAdmin(ModelAdmin):
         form = FindRecordForm(request.GET or None)
         found = _find(form) if form.is_valid() else None
         context = {
-            "title": "Usage records: charge lines",
+            "title": gettext("Usage records: charge lines"),
             "form": form,
             "found": found,
             "is_missing": form.is_bound and form.is_valid() and found is None,
@@ -72,7 +87,7 @@ class TracedLineAdmin(ModelAdmin):
         form = RecordsForm(request.GET)
         page = form.read(records_of(line=line))
         context = {
-            "title": f"{line.service_name}: {line.get_measure_display()}",
+            "title": f"{line.service_name}: {measure_name(line.measure)}",
             "form": form,
             "page": page,
             "facts": _line_facts(line),
@@ -117,8 +132,11 @@ def _record_link(customer: str, event_id: str) -> str:
 
 
 def _line_link(line: ChargeLine) -> str:
-    correction = f" ({line.get_correction_display()})" if line.correction else ""
-    return _link(reverse(_PAGE, args=[line.pk]), f"{line.get_measure_display()}{correction}")
+    words = measure_name(line.measure)
+    if line.correction:
+        correction = correction_name(line.correction)
+        words = gettext("%(item)s (%(correction)s)") % {"item": words, "correction": correction}
+    return _link(reverse(_PAGE, args=[line.pk]), words)
 
 
 def _bill_link(line: ChargeLine) -> str:
@@ -127,21 +145,24 @@ def _bill_link(line: ChargeLine) -> str:
 
 def _line_facts(line: ChargeLine) -> list[list[Any]]:
     facts = [
-        ["bill", _bill_link(line)],
-        ["used in (UTC)", f"{line.usage_hour:%Y-%m-%d %H:%M}"],
-        ["unit price (RMB)", f"{exact(line.unit_price)} / {line.unit}"],
-        ["records", grouped(line.records)],
-        ["quantity", grouped(line.quantity)],
-        ["amount (RMB)", exact(line.amount)],
+        [gettext("bill"), _bill_link(line)],
+        [gettext("used in (UTC)"), f"{line.usage_hour:%Y-%m-%d %H:%M}"],
+        [gettext("unit price (RMB)"), _unit_price(line)],
+        [gettext("records"), grouped(line.records)],
+        [gettext("quantity"), grouped(line.quantity)],
+        [gettext("amount (RMB)"), exact(line.amount)],
     ]
     if line.package:
         package = reverse("admin:pricing_quotapackage_change", args=[line.package_id])
-        facts.append(["covered by", _link(package, line.package.number)])
+        facts.append([gettext("covered by"), _link(package, line.package.number)])
     if line.corrects:
-        facts.append([f"{line.get_correction_display()}: corrects a line of", _bill_link(line.corrects)])
-        facts.append(["the corrected line", _line_link(line.corrects)])
+        corrects = gettext("%(correction)s: corrects a line of")
+        words = corrects % {"correction": correction_name(line.correction)}
+        facts.append([words, _bill_link(line.corrects)])
+        facts.append([gettext("the corrected line"), _line_link(line.corrects)])
     for correction in line.corrections.select_related("bill").order_by("pk"):
-        facts.append([f"corrected on {correction.bill.number}", _line_link(correction)])
+        words = gettext("corrected on %(bill)s") % {"bill": correction.bill.number}
+        facts.append([words, _line_link(correction)])
     return facts
 
 
@@ -158,41 +179,57 @@ def _records_table(line: ChargeLine, records: list[Any]) -> dict[str, Any]:
         ]
         for record in records
     ]
-    heads = ["time (UTC)", "event id", "reverses", "received (UTC)", "quantity", "amount (RMB)"]
+    heads = [
+        *(gettext("time (UTC)"), gettext("event id"), gettext("reverses"), gettext("received (UTC)")),
+        *(gettext("quantity"), gettext("amount (RMB)")),
+    ]
     return {"headers": heads, "rows": rows}
 
 
 def _record_facts(found: RecordTrace) -> list[list[Any]]:
     record, code = found.record, found.record.customer.code
     facts = [
-        ["event id", record.event_id],
-        ["customer", code],
-        ["service", record.service.name],
-        ["time (UTC)", precise_text(record.occurred_at)],
-        ["received (UTC)", instant_text(record.received_at)],
-        ["billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"],
-        *([measure.label, grouped(quantity)] for measure, quantity in quantities(record)),
+        [gettext("event id"), record.event_id],
+        [gettext("customer"), code],
+        [gettext("service"), record.service.name],
+        [gettext("time (UTC)"), precise_text(record.occurred_at)],
+        [gettext("received (UTC)"), instant_text(record.received_at)],
+        [gettext("billing hour (UTC)"), f"{record.billing_hour:%Y-%m-%d %H:%M}"],
+        *([measure_name(measure), grouped(quantity)] for measure, quantity in quantities(record)),
         *([name, str(value)] for name, value in (record.metadata or {}).items()),
-        ["outcome", record.get_outcome_display() if record.outcome else "completed"],
-        ["state", _BILLING_STATES[found.billing_state]],
+        [gettext("outcome"), outcome_in_words(record)],
+        [gettext("state"), gettext(_BILLING_STATES[found.billing_state])],
     ]
     if found.parked:
-        facts.append(["parked because", found.parked.reason])
+        facts.append([gettext("parked because"), parked_because(found.parked.reason)])
     if record.reverses is not None:
-        facts.append(["reverses", _record_link(code, record.reverses)])
+        facts.append([gettext("reverses"), _record_link(code, record.reverses)])
     if found.reversal:
-        facts.append(["reversed by", _record_link(code, found.reversal.record.event_id)])
-        facts.append(["state of the reversal", _BILLING_STATES[found.reversal.billing_state]])
+        facts.append([gettext("reversed by"), _record_link(code, found.reversal.record.event_id)])
+        state = gettext(_BILLING_STATES[found.reversal.billing_state])
+        facts.append([gettext("state of the reversal"), state])
     return facts
 
 
 def _shares_table(found: RecordTrace) -> dict[str, Any]:
     rows = [_share_row(share) for share in [*found.lines, *found.corrections]]
-    heads = ["billing item", "bill", "quantity of this record", "unit price (RMB)", "amount (RMB)"]
+    heads = [
+        *(gettext("billing item"), gettext("bill"), gettext("quantity of this record")),
+        *(gettext("unit price (RMB)"), gettext("amount (RMB)")),
+    ]
     return {"headers": heads, "rows": rows}
 
 
 def _share_row(share: Share) -> list[Any]:
     line = share.line
-    price = f"{exact(line.unit_price)} / {line.unit}"
-    return [_line_link(line), _bill_link(line), grouped(share.quantity), price, exact(share.amount)]
+    amounts = grouped(share.quantity), _unit_price(line), exact(share.amount)
+    return [_line_link(line), _bill_link(line), *amounts]
+
+
+def _unit_price(line: ChargeLine) -> str:
+    return f"{exact(line.unit_price)} / {unit(line)}"
+
+
+def outcome_in_words(record: UsageRecord) -> str:
+    """Return how the call ended."""
+    return gettext(record.get_outcome_display()) if record.outcome else gettext("completed")

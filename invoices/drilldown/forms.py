@@ -97,10 +97,10 @@ class FindCallForm(forms.Form):
 class FindRecordForm(forms.Form):
     """Which record an admin looks for; there are far too many to list them."""
 
-    customer = forms.CharField(label="Customer code", max_length=64, widget=UnfoldAdminTextInputWidget)
+    customer = forms.CharField(label=_("Customer code"), max_length=64, widget=UnfoldAdminTextInputWidget)
     event_id = EventIdField(
-        label="Event id",
-        help_text="As the sender reported it, byte for byte.",
+        label=_("Event id"),
+        help_text=_("As the sender reported it, byte for byte."),
         widget=UnfoldAdminTextInputWidget,
     )
 

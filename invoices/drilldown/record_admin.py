@@ -9,17 +9,22 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.cache import never_cache
 
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
+from invoices.drilldown.admin import outcome_in_words
 from invoices.drilldown.forms import FindRecordForm
 from invoices.drilldown.trace import BillingState, RecordTrace, trace_record
 from invoices.templatetags.amounts import exact, grouped, instant_text, quantities
+from pricing.words import measure_name
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.sentences import in_words
 from usage.ingest.errors import AlreadyReversed, NotReversible
 from usage.ingest.reversals import reason_of, reverse_record
 from usage.models import UsageRecord
+from usage.quarantine.words import field_in_words
 
 
 @never_cache
@@ -41,7 +46,7 @@ def usage_record(request: HttpRequest) -> HttpResponse:
         return redirect(_url(record.customer.code, record.event_id))
     context = {
         **admin.site.each_context(request),
-        "title": "Usage records",
+        "title": gettext("Usage records"),
         "search_form": search_form,
         "record": record,
         "form": form,
@@ -59,11 +64,12 @@ def _find(search_form: FindRecordForm) -> RecordTrace | None:
     code, event_id = search_form.cleaned_data["customer"], search_form.cleaned_data["event_id"]
     customer = Customer.objects.filter(code=code).first()
     if customer is None:
-        search_form.add_error("customer", "There is no such customer.")
+        search_form.add_error("customer", gettext("There is no such customer."))
         return None
     found = trace_record(customer=customer, event_id=event_id)
     if found is None:
-        search_form.add_error("event_id", f"{code} has no record of this id.")
+        text = gettext("%(customer)s has no record of this id.")
+        search_form.add_error("event_id", text % {"customer": code})
     return found
 
 
@@ -78,15 +84,33 @@ def _reverse(request: HttpRequest, record: UsageRecord, form: ReasonForm) -> boo
             now=clock.now(),
         )
     except NotReversible as error:
-        form.add_error(None, f"{error.message} {error.details[0]['field']}: {error.details[0]['reason']}.")
+        detail = error.details[0]
+        form.add_error(
+            None,
+            f"{_refusal(error.message)} {field_in_words(detail['field'])}: {_refusal(detail['reason'])}.",
+        )
         return False
     except AlreadyReversed as error:
-        form.add_error(None, f"{error.message} The reason then: {error.details[0]['stored']}")
+        then = gettext("The reason then: %(reason)s") % {"reason": error.details[0]["stored"]}
+        form.add_error(None, f"{_refusal(error.message)} {then}")
         return False
-    messages.success(
-        request, f"Reversed: it is taken back on the bill of {reversal.billing_hour:%Y-%m-%d %H:%M} UTC."
-    )
+    done = gettext("Reversed: it is taken back on the bill of %(hour)s UTC.")
+    messages.success(request, done % {"hour": f"{reversal.billing_hour:%Y-%m-%d %H:%M}"})
     return True
+
+
+def _refusal(text: str) -> str:
+    """Return a text of the API's errors in the language of the page."""
+    return in_words(text, made_from=_REFUSALS)
+
+
+_REFUSALS = (
+    gettext_noop("The record cannot be reversed. Nothing was stored."),
+    gettext_noop("The record is already reversed, for another reason. Nothing was stored."),
+    gettext_noop("must have 1 to %(most)s characters"),
+    gettext_noop("unknown record"),
+    gettext_noop("the record is itself a reversal"),
+)
 
 
 def _facts_of(found: RecordTrace) -> dict[str, Any]:
@@ -108,23 +132,26 @@ def _credit_of(found: RecordTrace) -> dict[str, str]:
 def _facts(found: RecordTrace) -> list[tuple[str, str]]:
     record = found.record
     facts = [
-        ("Customer", _link("admin:accounts_customer_change", record.customer_id, record.customer.code)),
-        ("Event id", _record_link(record, record.event_id)),
-        ("Service", str(record.service)),
-        ("Used at (UTC)", instant_text(record.occurred_at)),
-        ("Received at (UTC)", instant_text(record.received_at)),
-        *((measure.label, grouped(quantity)) for measure, quantity in quantities(record)),
-        ("Outcome", record.get_outcome_display() if record.outcome else "completed"),
-        ("Billing hour (UTC)", f"{record.billing_hour:%Y-%m-%d %H:%M}"),
-        ("Bill", _bill_of(found)),
+        (
+            gettext("Customer"),
+            _link("admin:accounts_customer_change", record.customer_id, record.customer.code),
+        ),
+        (gettext("Event id"), _record_link(record, record.event_id)),
+        (gettext("Service"), str(record.service)),
+        (gettext("Used at (UTC)"), instant_text(record.occurred_at)),
+        (gettext("Received at (UTC)"), instant_text(record.received_at)),
+        *((measure_name(measure), grouped(quantity)) for measure, quantity in quantities(record)),
+        (gettext("Outcome"), outcome_in_words(record)),
+        (gettext("Billing hour (UTC)"), f"{record.billing_hour:%Y-%m-%d %H:%M}"),
+        (gettext("Bill"), _bill_of(found)),
     ]
     if record.reverses is None:
         return [*facts, *(record.metadata or {}).items()]
     return [
         *facts,
-        ("Reverses", _record_link(record, record.reverses)),
-        ("Reason", reason_of(record)),
-        ("Reversed by", str((record.metadata or {}).get("by", ""))),
+        (gettext("Reverses"), _record_link(record, record.reverses)),
+        (gettext("Reason"), reason_of(record)),
+        (gettext("Reversed by"), str((record.metadata or {}).get("by", ""))),
     ]
 
 
@@ -132,9 +159,9 @@ def _bill_of(found: RecordTrace) -> str:
     if found.bill:
         return _link("admin:invoices_hourlybill_change", found.bill.pk, found.bill.number)
     if found.parked:
-        return _link("admin:invoices_parkedhour_change", found.parked.pk, "none: the hour is parked")
+        return _link("admin:invoices_parkedhour_change", found.parked.pk, gettext("none: the hour is parked"))
     is_open = found.billing_state == BillingState.OPEN
-    return "none yet: it comes when the hour closes" if is_open else "none"
+    return gettext("none yet: it comes when the hour closes") if is_open else gettext("none")
 
 
 def _link(route: str, key: Any, words: str) -> str:

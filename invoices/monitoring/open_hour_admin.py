@@ -2,8 +2,10 @@
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from invoices.models import OpenHourAlarm
+from invoices.stored_words import alarms_because
 from invoices.templatetags.amounts import exact, instant_text
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
@@ -14,35 +16,40 @@ from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 class OpenHourAlarmAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every alarm, of the newest hour first."""
 
-    list_display = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")
+    list_display = ("hour_utc", "customer_link", "amount_text", "reason_text", "raised_text", "mailed_text")
     list_display_links = None
     sortable_by = ("hour_utc",)
     list_select_related = ("customer",)
     list_per_page = 50
-    fields = ("hour_utc", "customer_link", "amount_text", "reason", "raised_text", "mailed_text")
+    fields = ("hour_utc", "customer_link", "amount_text", "reason_text", "raised_text", "mailed_text")
 
-    @display(description="hour (UTC)", ordering="hour")
+    @display(description=_("hour (UTC)"), ordering="hour")
     def hour_utc(self, alarm: OpenHourAlarm) -> str:
         """In UTC, as billing hours are."""
         return f"{alarm.hour:%Y-%m-%d %H:%M}"
 
-    @display(description="customer", ordering="customer__code")
+    @display(description=_("customer"), ordering="customer__code")
     def customer_link(self, alarm: OpenHourAlarm) -> str:
         """With a link."""
         url = reverse("admin:accounts_customer_change", args=[alarm.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, alarm.customer)
 
-    @display(description="amount so far (RMB)", ordering="amount")
+    @display(description=_("amount so far (RMB)"), ordering="amount")
     def amount_text(self, alarm: OpenHourAlarm) -> str:
         """Every digit, as of the last look."""
         return exact(alarm.amount)
 
-    @display(description="raised (UTC)", ordering="raised_at")
+    @display(description=_("reason"))
+    def reason_text(self, alarm: OpenHourAlarm) -> str:
+        """What looked wrong when it was raised."""
+        return alarms_because(alarm.reason)
+
+    @display(description=_("raised (UTC)"), ordering="raised_at")
     def raised_text(self, alarm: OpenHourAlarm) -> str:
         """To the second."""
         return instant_text(alarm.raised_at)
 
-    @display(description="mailed (UTC)")
+    @display(description=_("mailed (UTC)"))
     def mailed_text(self, alarm: OpenHourAlarm) -> str:
         """Empty if it was not."""
         return instant_text(alarm.mailed_at) if alarm.mailed_at else ""

@@ -5,18 +5,23 @@ What they come to was summed up as running hours; every hour that could be beyon
 
 import datetime as dt
 import logging
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 
 from accounts.models import Customer
+from accounts.sign_in.mail import by_language
 from invoices.models import OpenHourAlarm
 from invoices.packages.after_sale.mail import MAILED_WITHIN, PAUSE
 from invoices.running.refresh import beyond_sql, parking_bounds
+from invoices.stored_words import alarms_because
 from invoices.templatetags.amounts import exact, rmb
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn
@@ -90,7 +95,7 @@ def _mail_next(*, now: dt.datetime) -> bool:
     if alarm is None:
         return False
     try:
-        _message(alarm).send()
+        get_connection().send_messages(list(_messages(alarm)))
     except OSError as error:  # smtplib's exceptions are among them
         logger.warning("No mail about the open hour of %s: %s", alarm, type(error).__name__)
         alarm.mail_after = now + PAUSE
@@ -100,20 +105,32 @@ def _mail_next(*, now: dt.datetime) -> bool:
     return alarm.mailed_at is not None
 
 
-def _message(alarm: OpenHourAlarm) -> EmailMessage:
+def _messages(alarm: OpenHourAlarm) -> Iterator[EmailMessage]:
+    for language, addresses in by_language(settings.ALARM_MAIL).items():
+        with translation.override(language):
+            yield _message(alarm, to=addresses)
+
+
+def _message(alarm: OpenHourAlarm, *, to: list[str]) -> EmailMessage:
     customer: Customer = alarm.customer
     page = reverse("admin:accounts_customer_change", args=[customer.pk])
     site = settings.PUBLIC_URL.rstrip("/")
+    words = {
+        "hour": f"{alarm.hour:%Y-%m-%d %H:%M}",
+        "name": customer.name,
+        "code": customer.code,
+        "amount": rmb(alarm.amount),
+    }
     lines = [
-        f"The hour {alarm.hour:%Y-%m-%d %H:%M} UTC of {customer.name} ({customer.code}) is still open.",
-        alarm.reason,
-        f"So far it comes to {rmb(alarm.amount)}. As it stands it will be parked when it closes.",
+        gettext("The hour %(hour)s UTC of %(name)s (%(code)s) is still open.") % words,
+        alarms_because(alarm.reason),
+        gettext("So far it comes to %(amount)s. As it stands it will be parked when it closes.") % words,
         *([f"{site}{page}"] if site else []),
     ]
     return EmailMessage(
-        subject=f"Open hour of {customer.code} far beyond the usual",
+        subject=gettext("Open hour of %(code)s far beyond the usual") % words,
         body="\n\n".join(lines),
-        to=list(settings.ALARM_MAIL),
+        to=to,
     )
 
 

@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from invoices.models import QuotaOverrun
 from invoices.templatetags.amounts import grouped
@@ -23,33 +24,33 @@ class QuotaOverrunAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_per_page = 50
     fields = ("minute_utc", "customer", "service", "tokens_text", "bought_text", "above", "bill_link")
 
-    @display(description="minute (UTC)", ordering="minute")
+    @display(description=_("minute (UTC)"), ordering="minute")
     def minute_utc(self, overrun: QuotaOverrun) -> str:
         """In UTC, as billing hours are."""
         return f"{overrun.minute:%Y-%m-%d %H:%M}"
 
-    @display(description="customer", ordering="bill__customer_code")
+    @display(description=_("customer"), ordering="bill__customer_code")
     def customer(self, overrun: QuotaOverrun) -> str:
         """With a link."""
         url = reverse("admin:accounts_customer_change", args=[overrun.bill.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, overrun.bill.customer_code)
 
-    @display(description="tokens used", ordering="tokens")
+    @display(description=_("tokens used"), ordering="tokens")
     def tokens_text(self, overrun: QuotaOverrun) -> str:
         """In thousands."""
         return grouped(overrun.tokens)
 
-    @display(description="TPM bought", ordering="bought")
+    @display(description=_("TPM bought"), ordering="bought")
     def bought_text(self, overrun: QuotaOverrun) -> str:
         """In thousands."""
         return grouped(overrun.bought)
 
-    @display(description="above it")
+    @display(description=_("above it"))
     def above(self, overrun: QuotaOverrun) -> str:
         """How many tokens, which are not charged."""
         return grouped(overrun.tokens - overrun.bought)
 
-    @display(description="bill")
+    @display(description=_("bill"))
     def bill_link(self, overrun: QuotaOverrun) -> str:
         """The bill that states it, with a link."""
         url = reverse("admin:invoices_hourlybill_change", args=[overrun.bill_id])

@@ -10,12 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.audited_admin import AuditHistoryAdmin
 from accounts.models import Customer
 from invoices.models import PackagePurchase
 from invoices.packages.admin_filters import SOON_DAYS, ExpiresSoonFilter, PackageStateFilter
-from invoices.packages.after_sale.admin import AfterSaleAdmin
+from invoices.packages.after_sale.admin import AfterSaleAdmin, outcome_in_words
 from invoices.packages.coverage import COVERAGE_DAYS, percent_text, read_coverage
 from invoices.packages.draws import draws_of
 from invoices.packages.forms import AdminPurchaseForm, ShownPurchaseForm, hidden_fields
@@ -23,8 +25,11 @@ from invoices.packages.purchase import PurchasePlan, PurchaseRefused, buy_packag
 from invoices.packages.status import CURRENT, PackageState, packages_at, planned_methods
 from invoices.templatetags.amounts import exact, grouped, instant_text
 from pricing.models import PackageTerms
+from pricing.words import list_text
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -33,14 +38,14 @@ CUSTOMERS_SHOWN = 100
 DRAWS_SHOWN = 100
 # Each needs its latest draw looked up.
 MOST_SUMMED = 1000
-STATES = {
-    PackageState.SCHEDULED.label: "info",
-    PackageState.IN_FORCE.label: "success",
-    PackageState.USED_UP.label: "warning",
-    PackageState.EXPIRED.label: "default",
-    PackageState.REFUNDED.label: "default",
+STATES: dict[str, str] = {
+    PackageState.SCHEDULED: "info",
+    PackageState.IN_FORCE: "success",
+    PackageState.USED_UP: "warning",
+    PackageState.EXPIRED: "default",
+    PackageState.REFUNDED: "default",
 }
-INCOMPLETE = "Nothing was bought: the page was sent incomplete. Check it again, then buy."
+INCOMPLETE = _("Nothing was bought: the page was sent incomplete. Check it again, then buy.")
 
 
 class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterSaleAdmin):
@@ -50,7 +55,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         *("number", "customer_link", "product_name", "state_text", "used_text", "expires_text"),
         *("amount_text", "bought_by"),
     )
-    list_filter = (PackageStateFilter, ExpiresSoonFilter, "method")
+    list_filter = (PackageStateFilter, ExpiresSoonFilter, ("method", TranslatedChoicesFilter))
     search_fields = ("number", "customer__code", "customer__name", "product_name")
     ordering = ("-bought_at", "-id")
     list_per_page = 50
@@ -58,7 +63,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
     change_form_outer_after_template = "admin/package_draws.html"
     actions_list = ("coverage",)
     fields = (
-        *("number", "customer_link", "product_name", "method", "services", "contains", "state_text"),
+        *("number", "customer_link", "product_name", "method_text", "services", "contains", "state_text"),
         *("used_text", "begins_text", "expires_text", "ended_text", "list_price", "price", "quantity"),
         *("amount_text", "bought_text", "bought_by", "renewal_text"),
         "refund_text",
@@ -72,100 +77,117 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         """With the permission to make purchases."""
         return bool(request.user.has_perm("invoices.add_packagepurchase"))
 
-    @display(description="customer", ordering="customer__code")
+    @display(description=_("customer"), ordering="customer__code")
     def customer_link(self, package: Any) -> str:
         """With a link."""
         url = reverse("admin:accounts_customer_change", args=[package.customer_id])
         return format_html('<a class="underline" href="{}">{}</a>', url, package.customer.code)
 
-    @display(description="state", label=STATES, ordering="state")
-    def state_text(self, package: Any) -> str:
+    @display(description=_("state"), label=STATES, ordering="state")
+    def state_text(self, package: Any) -> Label:
         """Now."""
-        return PackageState(package.state).label
+        return Label(package.state, gettext(PackageState(package.state).label))
 
-    @display(description="contains")
+    @display(description=_("method"))
+    def method_text(self, package: Any) -> str:
+        """As the price page words it."""
+        return gettext(package.get_method_display())
+
+    @display(description=_("contains"))
     def contains(self, package: Any) -> str:
         """Tokens or units, and the limits."""
-        limits = f"{package.tpm:,} TPM, {package.rpm:,} RPM" if package.rpm else "the usual limits"
-        what = f"{package.tokens:,} tokens" if package.tokens else f"{package.units:,} units"
-        return f"{what}: {limits}"
+        limits = _limits(package) if package.rpm else gettext("the usual limits")
+        what = tokens_text(package.tokens) if package.tokens else units_text(package.units)
+        return gettext("%(what)s: %(limits)s") % {"what": what, "limits": limits}
 
-    @display(description="used")
+    @display(description=_("used"))
     def used_text(self, package: Any) -> str:
         """Of a Tokens package how much of what."""
         if package.used is None:
-            return f"{package.units:,} units"
-        share = percent_text(package.used, package.tokens)
-        return f"{exact(package.used, 0)} of {package.tokens:,} ({share})"
+            return units_text(package.units)
+        return gettext("%(part)s of %(whole)s (%(share)s)") % {
+            "part": exact(package.used, 0),
+            "whole": f"{package.tokens:,}",
+            "share": percent_text(package.used, package.tokens),
+        }
 
-    @display(description="services")
+    @display(description=_("services"))
     def services(self, package: Any) -> str:
         """As on the document."""
         return str(package.purchase.services)
 
-    @display(description="from (UTC)", ordering="begins_at")
+    @display(description=_("from (UTC)"), ordering="begins_at")
     def begins_text(self, package: Any) -> str:
         """The first instant."""
         return instant_text(package.begins_at)
 
-    @display(description="expires (UTC)", ordering="expires_at")
+    @display(description=_("expires (UTC)"), ordering="expires_at")
     def expires_text(self, package: Any) -> str:
         """The end (exclusive)."""
         return instant_text(package.expires_at)
 
-    @display(description="ended (UTC)")
+    @display(description=_("ended (UTC)"))
     def ended_text(self, package: Any) -> str:
         """Where it ended before it expired, and why."""
-        return f"{instant_text(package.ended_at)}: refunded" if package.ended_at else "-"
+        if not package.ended_at:
+            return "-"
+        return gettext("%(at)s: refunded") % {"at": instant_text(package.ended_at)}
 
-    @display(description="list price (RMB)")
+    @display(description=_("list price (RMB)"))
     def list_price(self, package: Any) -> str:
         """Of one."""
         return exact(package.purchase.list_price)
 
-    @display(description="price (RMB)")
+    @display(description=_("price (RMB)"))
     def price(self, package: Any) -> str:
         """Of one, as it was bought."""
         return exact(package.purchase.price)
 
-    @display(description="renewal")
+    @display(description=_("renewal"))
     def renewal_text(self, package: Any) -> str:
         """On or off, on whose order, and what came of it."""
         order = getattr(package, "renewal", None)
         if order is None:
-            return "off"
-        outcome = f": {order.refused_because or f'renewed by {order.renewed_by}'}" if order.is_past else ""
-        return f"{'on' if order.is_on else 'off'}, by {order.ordered_by}{outcome}"
+            return gettext("off")
+        text = gettext("on, by %(by)s") if order.is_on else gettext("off, by %(by)s")
+        words = text % {"by": order.ordered_by}
+        if not order.is_past:
+            return words
+        return gettext("%(order)s: %(outcome)s") % {"order": words, "outcome": outcome_in_words(order)}
 
-    @display(description="refund")
+    @display(description=_("refund"))
     def refund_text(self, package: Any) -> str:
         """The credit, or that it was ordered."""
         order, credit = getattr(package, "refund", None), getattr(package, "credit", None)
         if credit is not None:
             url = reverse("admin:invoices_packagecredit_change", args=[credit.pk])
             link = format_html('<a class="underline" href="{}">{}</a>', url, credit.number)
-            left = f"{exact(credit.left, 0)} of {credit.quantity:,}"
             return format_html(
-                "{}: {} RMB for {}, by {}", link, exact(credit.credited), left, credit.ordered_by
+                gettext("{link}: {amount} RMB for {left} of {quantity}, by {by}"),
+                link=link,
+                amount=exact(credit.credited),
+                left=exact(credit.left, 0),
+                quantity=f"{credit.quantity:,}",
+                by=credit.ordered_by,
             )
-        return f"ordered by {order.ordered_by}" if order is not None else "-"
+        return gettext("ordered by %(by)s") % {"by": order.ordered_by} if order is not None else "-"
 
-    @display(description="quantity")
+    @display(description=_("quantity bought"))
     def quantity(self, package: Any) -> str:
         """Units times days or months."""
         return grouped(package.purchase.quantity)
 
-    @display(description="amount (RMB)", ordering="purchase__amount")
+    @display(description=_("amount (RMB)"), ordering="purchase__amount")
     def amount_text(self, package: Any) -> str:
         """Price times quantity."""
         return exact(package.purchase.amount)
 
-    @display(description="bought (UTC)", ordering="bought_at")
+    @display(description=_("bought (UTC)"), ordering="bought_at")
     def bought_text(self, package: Any) -> str:
         """To the second."""
         return instant_text(package.bought_at)
 
-    @display(description="bought by", ordering="purchase__bought_by")
+    @display(description=_("bought by"), ordering="purchase__bought_by")
     def bought_by(self, package: Any) -> str:
         """The customer's owner, or the admin."""
         return str(package.purchase.bought_by)
@@ -206,7 +228,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         plan = _planned(purchase_form, now=now)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Buy a package for a customer",
+            "title": gettext("Buy a package for a customer"),
             "purchase_form": purchase_form,
             "form": form,
             "plan": plan,
@@ -236,13 +258,14 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
                 **purchase_form.purchase(), **form.cleaned_data, by=request.user.get_username(), now=now
             )
         except PurchaseRefused as refusal:
-            form.add_error(None, f"Nothing was bought. {refusal}")
+            form.add_error(None, gettext("Nothing was bought. %(reason)s") % {"reason": refusal})
             return None
         self.log_addition(request, bought.package, f"Bought for {bought.customer_code}.")
-        messages.success(request, f"Bought for {bought.customer_code}: package {bought}.")
+        done = gettext("Bought for %(customer)s: package %(number)s.")
+        messages.success(request, done % {"customer": bought.customer_code, "number": bought})
         return bought
 
-    @action(description="Coverage", url_path="coverage", permissions=["view"])
+    @action(description=_("Coverage"), url_path="coverage", permissions=["view"])
     def coverage(self, request: HttpRequest) -> HttpResponse:
         """How much of what customers with packages used was covered."""
         found = read_coverage(now=clock.now())
@@ -254,13 +277,19 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         used, covered = (sum(getattr(one, name) for one in found) for name in ("used", "covered"))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Coverage of the last {COVERAGE_DAYS} days",
+            "title": gettext("Coverage of the last %(days)s days") % {"days": COVERAGE_DAYS},
             "customers": len(found),
             "shown": len(rows),
             "used": grouped(used),
             "covered": grouped(covered),
             "share": percent_text(covered, used),
-            "table": {"headers": ["customer", "name", "tokens used", "covered", "coverage"], "rows": rows},
+            "table": {
+                "headers": [
+                    *(gettext("customer"), gettext("name"), gettext("tokens used"), gettext("covered")),
+                    gettext("coverage"),
+                ],
+                "rows": rows,
+            },
             "back": reverse("admin:pricing_quotapackage_changelist"),
             "opts": self.opts,
         }
@@ -304,13 +333,17 @@ def _draws_table(package: Any) -> dict[str, Any]:
             f"{draw.bill.hour_id:%Y-%m-%d %H:%M}",
             _bill_link(draw.bill),
             exact(draw.left_before, 0),
-            f"{exact(draw.tokens, 0)} {'given back' if draw.is_return else 'drawn'}",
+            (gettext("%(tokens)s given back") if draw.is_return else gettext("%(tokens)s drawn"))
+            % {"tokens": exact(draw.tokens, 0)},
             exact(draw.left, 0),
             instant_text(draw.ran_out_at) if draw.ran_out_at else "",
         ]
         for draw in draws_of(package).order_by("-id")[:DRAWS_SHOWN]
     ]
-    headers = ["billing hour (UTC)", "bill", "before", "tokens", "left", "ran out (UTC)"]
+    headers = [
+        *(gettext("billing hour (UTC)"), gettext("bill"), gettext("left before"), gettext("tokens")),
+        *(gettext("left"), gettext("ran out (UTC)")),
+    ]
     return {"headers": headers, "rows": rows}
 
 
@@ -332,29 +365,46 @@ def _planned(form: AdminPurchaseForm, *, now: dt.datetime) -> PurchasePlan | Non
 
 def _facts(plan: PurchasePlan) -> list[tuple[str, str]]:
     terms = plan.terms
-    what = f"{terms.tokens:,} tokens" if terms.tokens else f"{plan.units:,} units"
-    limits = f", {plan.tpm:,} TPM, {plan.rpm:,} RPM" if plan.rpm else ""
+    what = tokens_text(terms.tokens) if terms.tokens else units_text(plan.units or 0)
+    period = {"begin": instant_text(plan.begins_at), "end": instant_text(plan.expires_at)}
+    prices = {"price": exact(terms.price), "list_price": exact(terms.list_price)}
     facts = [
-        ("customer", f"{plan.customer.name} ({plan.customer.code})"),
-        ("product", f"{terms.product.name}: {plan.method.label}"),
-        ("contains", f"{what}{limits}"),
-        ("in force (UTC)", f"{instant_text(plan.begins_at)} until {instant_text(plan.expires_at)}"),
-        ("price (RMB)", f"{exact(terms.price)}; list price {exact(terms.list_price)}"),
-        ("amount (RMB)", f"{exact(plan.amount)} = {plan.quantity:,} x {exact(terms.price)}"),
+        (gettext("customer"), f"{plan.customer.name} ({plan.customer.code})"),
+        (gettext("product"), f"{terms.product.name}: {gettext(plan.method.label)}"),
+        (gettext("contains"), list_text([what, _limits(plan)] if plan.rpm else [what])),
+        (gettext("in force (UTC)"), gettext("%(begin)s until %(end)s") % period),
+        (gettext("price (RMB)"), gettext("%(price)s; list price %(list_price)s") % prices),
+        (gettext("amount (RMB)"), f"{exact(plan.amount)} = {plan.quantity:,} x {exact(terms.price)}"),
     ]
     if plan.waits_for:
-        facts.append(("waits for the end of", plan.waits_for.label))
+        facts.append((gettext("waits for the end of"), gettext(plan.waits_for.label)))
     return facts
 
 
 def _changes_table(plan: PurchasePlan, *, now: dt.datetime) -> dict[str, Any]:
-    begins = f"{plan.method.label}, {instant_text(plan.begins_at)}"
+    begins = list_text([gettext(plan.method.label), instant_text(plan.begins_at)])
     rows = []
     for one in planned_methods(plan, now=now):
         ending = [
-            f"{span.method.label}, {instant_text(span.ends_at or plan.begins_at)}" for span in one.ending
+            list_text([gettext(span.method.label), instant_text(span.ends_at or plan.begins_at)])
+            for span in one.ending
         ]
         if one.goes_on_until:
-            ending.append(f"nothing: this method is in force until {instant_text(one.goes_on_until)}")
+            text = gettext("nothing: this method is in force until %(end)s")
+            ending.append(text % {"end": instant_text(one.goes_on_until)})
         rows.append([one.service.name, "; ".join(ending), begins])
-    return {"headers": ["service", "ends (UTC)", "begins (UTC)"], "rows": rows}
+    return {"headers": [gettext("service"), gettext("ends (UTC)"), gettext("begins (UTC)")], "rows": rows}
+
+
+def _limits(limited: Any) -> str:
+    return f"{limited.tpm:,} TPM, {limited.rpm:,} RPM"
+
+
+def tokens_text(number: int) -> str:
+    """Return e.g. `1,000 tokens`."""
+    return gettext("%(number)s tokens") % {"number": f"{number:,}"}
+
+
+def units_text(number: int) -> str:
+    """Return e.g. `3 units`."""
+    return ngettext("%(number)s units", "%(number)s units", number) % {"number": f"{number:,}"}

@@ -6,23 +6,25 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from invoices.packages.status import CURRENT, PackageState, in_state
 from sensenova_billing.lib import clock
 
 SOON_DAYS = 7
-_WITHIN = {"1": "a day", "3": "3 days", str(SOON_DAYS): "7 days", "30": "30 days"}
+_WITHIN = {"1": _("a day"), "3": _("3 days"), str(SOON_DAYS): _("7 days"), "30": _("30 days")}
 
 
 class PackageStateFilter(admin.SimpleListFilter):
     """Scheduled, in force, used up, expired or refunded."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """All states."""
-        return [(state.value, state.label) for state in PackageState]
+        return [(state.value, gettext(state.label)) for state in PackageState]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those in the state that was chosen."""
@@ -35,12 +37,12 @@ class PackageStateFilter(admin.SimpleListFilter):
 class ExpiresSoonFilter(admin.SimpleListFilter):
     """Those in force or scheduled that expire within some days."""
 
-    title = "expires within"
+    title = _("expires within")
     parameter_name = "expires_within"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """So many days."""
-        return [*_WITHIN.items()]
+        return [(days, str(words)) for days, words in _WITHIN.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those that expire within the days that were chosen."""

@@ -6,12 +6,14 @@ from uuid import uuid4
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from invoices.packages.purchase import PurchaseRefused
 from invoices.packages.status import PackageState
-from pricing.changes.base_form import UtcInstantField, customer_field
+from pricing.changes.base_form import Text, UtcInstantField, customer_field
 from pricing.models import PackageTerms
 from pricing.rules.methods import MOST_UNITS, RPM_OF_UNIT, TPM_OF_UNIT
 from pricing.rules.validity import MOST_DAYS, MOST_MONTHS, ValidityUnit
@@ -100,11 +102,20 @@ class TermsField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, terms: Any) -> str:
         """With its method and price."""
-        unit = "" if terms.tokens else f" a unit per {terms.validity_unit}"
-        return f"{terms.product.name}: {terms.product.get_method_display()}, {terms.price:,f} RMB{unit}"
+        text = gettext("%(product)s: %(method)s, %(price)s RMB")
+        if not terms.tokens:
+            is_daily = terms.validity_unit == ValidityUnit.DAY
+            text = (
+                gettext("%(product)s: %(method)s, %(price)s RMB a unit per day")
+                if is_daily
+                else gettext("%(product)s: %(method)s, %(price)s RMB a unit per month")
+            )
+        product = terms.product
+        method = gettext(product.get_method_display())
+        return text % {"product": product.name, "method": method, "price": f"{terms.price:,f}"}
 
 
-def _optional_number(label: str, help_text: str) -> WholeNumberField:
+def _optional_number(label: Text, help_text: Text) -> WholeNumberField:
     widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"})
     return WholeNumberField(label=label, help_text=help_text, required=False, widget=widget)
 
@@ -112,10 +123,14 @@ def _optional_number(label: str, help_text: str) -> WholeNumberField:
 class AdminPurchaseForm(forms.Form):
     """For an admin: which product for which customer; of a TPM package how much."""
 
-    customer = customer_field("Customer")
-    terms = TermsField(PackageTerms.objects.none(), label="Product", widget=UnfoldAdminSelectWidget)
-    units = _optional_number("Units", f"Of a TPM package. A unit is {UNIT_TEXT}.")
-    periods = _optional_number("Days or months", "Of a TPM package: for how many of what the price is for.")
+    customer = customer_field(_("Customer"))
+    terms = TermsField(PackageTerms.objects.none(), label=_("Product"), widget=UnfoldAdminSelectWidget)
+    units = _optional_number(
+        _("Units"), format_lazy(_("Of a TPM package. A unit is {unit}."), unit=UNIT_TEXT)
+    )
+    periods = _optional_number(
+        _("Days or months"), _("Of a TPM package: for how many of what the price is for.")
+    )
 
     def __init__(self, data: Any, *, on_sale: Any) -> None:
         super().__init__(data)
@@ -129,7 +144,7 @@ class AdminPurchaseForm(forms.Form):
         for name in ("units", "periods"):
             given = cleaned.get(name) is not None
             if terms and name not in self.errors and given != (terms.tokens is None):
-                self.add_error(name, "Of a TPM package only." if given else "Say how many.")
+                self.add_error(name, _("Of a TPM package only.") if given else _("Say how many."))
         return cleaned
 
     def purchase(self) -> dict[str, Any]:

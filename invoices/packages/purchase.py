@@ -162,7 +162,8 @@ def buy_package(
     plan = plan_purchase(customer=customer, terms=terms, units=units, periods=periods, **when)
     if begins_at is not None and begins_at != plan.begins_at:
         raise PlanChanged(
-            f"It would begin at {plan.begins_at:%Y-%m-%d %H:%M} UTC, not at {begins_at:%Y-%m-%d %H:%M} UTC."
+            gettext("It would begin at %(begin)s UTC, not at %(shown)s UTC.")
+            % {"begin": f"{plan.begins_at:%Y-%m-%d %H:%M}", "shown": f"{begins_at:%Y-%m-%d %H:%M}"}
         )
     set_audit_context(by=by, reason=f"Bought {terms.product.name}.")
     package = _new_package(plan, now=now)

@@ -46,7 +46,10 @@ class PriceListButtons(PriceButtons):
         "change_price",
         "announce_offer",
         "end_price",
-        {"title": "More", "items": ["start_trial", "take_back_announcement", "copy_prices", "put_on_sale"]},
+        {
+            "title": _("More"),
+            "items": ["start_trial", "take_back_announcement", "copy_prices", "put_on_sale"],
+        },
     )
 
     change_price = button_to("change_price", _("Change a price"))

@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from invoices.price_impact.catalogue_admin import PriceButtons, button_to
@@ -12,15 +13,18 @@ from invoices.price_impact.price_admin import PriceActionPage, view_of
 from pricing.admin import CatalogueViewAdmin
 from pricing.admin_filters import ENDED, IN_FORCE, SCHEDULED, STATES, StateFilter, state_of
 from pricing.changes.packages.forms import CancelTermsForm, EndTermsForm, SellPackageForm
-from pricing.changes.packages.rows import A_UNIT, terms_row, with_parts
+from pricing.changes.packages.rows import terms_row, with_parts
 from pricing.changes.rows import names_text
-from pricing.models import PackageTerms
-from pricing.rules.amounts import package_price_text
-from pricing.rules.methods import BillingMethod
+from pricing.models import PackageTerms, TermsWeight
+from pricing.rules.methods import RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
+from pricing.rules.validity import ValidityUnit
+from pricing.words import measure_name, validity_words
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.labels import Label
 
 MAY_SELL = "pricing.change_packageterms"
-ON_SALE = {IN_FORCE: "on sale", SCHEDULED: SCHEDULED, ENDED: ENDED}
+ON_SALE = {IN_FORCE: gettext_noop("on sale"), SCHEDULED: SCHEDULED, ENDED: ENDED}
 LIST = "admin:pricing_packageterms_changelist"
 
 
@@ -29,9 +33,9 @@ class PackageTermsAdmin(PriceButtons, CatalogueViewAdmin):
 
     may_change = MAY_SELL
     list_display = ("product", "method", "covers", "holds", "price", "begins_at", "ends_at", "state")
-    list_filter = (StateFilter, "product__method", "product")
+    list_filter = (StateFilter, ("product__method", TranslatedChoicesFilter), "product")
     search_fields = ("product__name", "services__name", "groups__name")
-    search_help_text = "A product, or a service or group that it covers."
+    search_help_text = _("A product, or a service or group that it covers.")
     fields = (
         "product",
         "method",
@@ -45,7 +49,7 @@ class PackageTermsAdmin(PriceButtons, CatalogueViewAdmin):
         "state",
     )
     ordering = ("product__name", "begins_at")
-    appears_here = (
+    appears_here = _(
         "Quota packages that are on sale, were or will be appear here. Put one on sale with the button."
     )
     actions_list = ("sell_package", "end_terms", "cancel_terms")
@@ -75,43 +79,63 @@ class PackageTermsAdmin(PriceButtons, CatalogueViewAdmin):
             one for one in offered if one.action_name.removeprefix("pricing_packageterms_") not in useless
         ]
 
-    @display(description="billing method", ordering="product__method")
+    @display(description=_("billing method"), ordering="product__method")
     def method(self, terms: PackageTerms) -> str:
         """As the price page words it."""
-        return terms.product.get_method_display()
+        return gettext(terms.product.get_method_display())
 
-    @display(description="covers")
+    @display(description=_("covers"))
     def covers(self, terms: PackageTerms) -> str:
         """Services, and whole groups."""
         row = terms_row(terms)
-        return names_text([*row.services, *(f"all of {group}" for group in row.groups)])
+        return names_text(
+            [*row.services, *(gettext("all of %(group)s") % {"group": group} for group in row.groups)]
+        )
 
-    @display(description="holds", ordering="tokens")
+    @display(description=_("holds"), ordering="tokens")
     def holds(self, terms: PackageTerms) -> str:
         """Tokens for a time, or units by the day or month."""
         if terms.product.method == BillingMethod.TPM_PACKAGE:
-            return f"units by the {terms.validity_unit}; {A_UNIT}"
-        return f"{terms.tokens or 0:,} tokens for {terms.validity_text}"
+            unit = {"tpm": f"{TPM_OF_UNIT:,}", "rpm": RPM_OF_UNIT}
+            if terms.validity_unit == ValidityUnit.DAY:
+                return gettext("units by the day; a unit is %(tpm)s TPM and %(rpm)s RPM") % unit
+            return gettext("units by the month; a unit is %(tpm)s TPM and %(rpm)s RPM") % unit
+        validity = validity_words(terms.validity, terms.validity_unit)
+        return gettext("%(tokens)s tokens for %(time)s") % {
+            "tokens": f"{terms.tokens or 0:,}",
+            "time": validity,
+        }
 
-    @display(description="price", ordering="list_price")
+    @display(description=_("price"), ordering="list_price")
     def price(self, terms: PackageTerms) -> str:
         """With the list price that an offer undercuts."""
-        return package_price_text(terms.list_price, terms.offer_price)
+        prices = {"list_price": f"{terms.list_price:,.2f}", "price": f"{terms.price:,.2f}"}
+        if terms.offer_price is None:
+            return gettext("%(price)s RMB") % prices
+        return gettext("%(price)s RMB (list price %(list_price)s)") % prices
 
-    @display(description="limits while it lasts")
+    @display(description=_("limits while it lasts"))
     def limits(self, terms: PackageTerms) -> str:
         """Its own, or none of its own."""
-        return f"{terms.rpm:,} RPM, {terms.tpm:,} TPM" if terms.rpm and terms.tpm else "the usual ones"
+        if terms.rpm and terms.tpm:
+            return f"{terms.rpm:,} RPM, {terms.tpm:,} TPM"
+        return gettext("the usual ones")
 
-    @display(description="weights")
+    @display(description=_("weights"))
     def weighs(self, terms: PackageTerms) -> str:
         """What takes more or less than a token."""
-        return names_text(map(str, terms_row(terms).weights)) or "1 each"
+        return names_text(map(_weight_words, terms.weights.all())) or gettext("1 each")
 
-    @display(description="state", label={ON_SALE[state]: badge for state, badge in STATES.items()})
-    def state(self, terms: PackageTerms) -> str:
+    @display(description=_("state"), label={ON_SALE[state]: badge for state, badge in STATES.items()})
+    def state(self, terms: PackageTerms) -> Label:
         """On sale, scheduled or ended."""
-        return ON_SALE[state_of(terms)]
+        state = ON_SALE[state_of(terms)]
+        return Label(state, gettext(state))
+
+
+def _weight_words(weight: TermsWeight) -> str:
+    item = weight.billing_item
+    return f"{item.service}: {measure_name(item.measure)}: {weight.weight.normalize():f}"
 
 
 def _page(title: Promise, intro: Promise, form: type[Any], **layout: str) -> Any:

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy as _
+
 from invoices.price_impact.simulate import PriceEffect, price_effects
 from invoices.price_impact.warnings import warnings_of
 from pricing.catalogue.offering import fact_of
@@ -17,7 +19,7 @@ from pricing.timeline.view import Outlook, outlook_of, prices_of, span_over
 
 EFFECT_OVER = dt.timedelta(days=30)
 INTERVALS_SHOWN = 4
-STALE = "Prices have changed since the preview, so nothing was changed. Check the new preview below."
+STALE = _("Prices have changed since the preview, so nothing was changed. Check the new preview below.")
 ALWAYS = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -37,6 +37,7 @@ from pricing.changes.forms import (
 )
 from pricing.changes.rows import Row
 from pricing.models import Proposal
+from pricing.stored_words import stored_in_words
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.local_time import time_zones
@@ -125,10 +126,11 @@ def _do(
     reason: ReasonForm,
 ) -> HttpResponse | None:
     """Apply or propose the rows and return a redirect; None if refused, with the reason on the form."""
-    summary = price_form.summary()
+    with translation.override("en"):  # as it is stored
+        action = price_form.summary()[:LONGEST_ACTION]
     try:
         proposal = submit_rows(
-            action=summary[:LONGEST_ACTION],
+            action=action,
             rows=rows,
             seen=request.POST.get("preview", ""),
             by=request.user.get_username(),
@@ -145,7 +147,7 @@ def _do(
         reason.add_error(None, gettext("Nothing was changed. %(reason)s") % {"reason": refused})
         return None
     if proposal is None:
-        messages.success(request, gettext("Done: %(what)s.") % {"what": summary})
+        messages.success(request, gettext("Done: %(what)s.") % {"what": price_form.summary()})
         return redirect(page.back)
     messages.success(request, _proposed(proposal))
     return redirect("admin:pricing_proposal_change", proposal.pk)
@@ -159,7 +161,7 @@ def _proposed(proposal: Proposal) -> str:
             "a second person who may approve price changes, such as a billing admin, approves it."
         ),
         url,
-        proposal.deed,
+        stored_in_words(proposal.deed),
     )
 
 

@@ -11,6 +11,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from invoices.price_impact.preview import STALE, ChangePreview, preview_of
 from invoices.price_impact.tables import effect_tables
@@ -20,9 +22,11 @@ from pricing.changes.approval_admin import MAY_APPROVE
 from pricing.changes.checks.steep import NOT_CONFIRMED, Unconfirmed
 from pricing.changes.rows import BadCell
 from pricing.models import Decision, Proposal
+from pricing.stored_words import stored_in_words
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from sensenova_billing.lib.local_time import instant_text
@@ -30,15 +34,22 @@ from sensenova_billing.lib.local_time import instant_text
 DECISION_COLOURS = {"waits": "warning", "approved": "success", "refused": "danger", "withdrawn": "default"}
 
 
+_DONE = {
+    Decision.APPROVED: gettext_noop("Approved and applied: %(change)s."),
+    Decision.REFUSED: gettext_noop("Refused: %(change)s."),
+    Decision.WITHDRAWN: gettext_noop("Withdrawn: %(change)s."),
+}
+
+
 class WaitsFilter(admin.SimpleListFilter):
     """Those that wait, or one decision."""
 
-    title = "decision"
+    title = _("decision")
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """What may have become of a proposal."""
-        return [(str(decision.label), str(decision.label)) for decision in Decision]
+        return [(str(decision.label), gettext(str(decision.label))) for decision in Decision]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Those with this decision."""
@@ -50,15 +61,15 @@ class WaitsFilter(admin.SimpleListFilter):
 class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Proposed price changes with reason and decision."""
 
-    list_display = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by")
+    list_display = ("change", "state", "reason", "proposed_by", "proposed_text", "decided_by")
     list_filter = (WaitsFilter,)
     search_fields = ("deed", "reason", "proposed_by", "decided_by")
     list_per_page = 50
-    appears_here = (
+    appears_here = _(
         "Price changes that wait for a second person appear here, and what became of them. They are proposed "
         "on the pages that change prices, where the setting PRICE_CHANGES_NEED_APPROVAL is on."
     )
-    fields = ("deed", "state", "reason", "proposed_by", "proposed_text", "decided_by", "decided_text")
+    fields = ("change", "state", "reason", "proposed_by", "proposed_text", "decided_by", "decided_text")
     change_form_outer_after_template = "admin/proposal.html"
 
     def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
@@ -66,17 +77,30 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         waits = Case(When(decision=Decision.NONE, then=Value(0)), default=Value(1))
         return (waits, "-proposed_at", "-pk")
 
-    @display(description="decision", label=DECISION_COLOURS)
-    def state(self, proposal: Proposal) -> str:
-        """What became of it."""
-        return proposal.get_decision_display()
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the proposal, named in the language of the page; it is not saved from here."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.deed = stored_in_words(found.deed)
+        return found
 
-    @display(description="proposed (UTC)", ordering="proposed_at")
+    @display(description=_("change"), ordering="deed")
+    def change(self, proposal: Proposal) -> str:
+        """What is to be done."""
+        return stored_in_words(proposal.deed)
+
+    @display(description=_("decision"), label=DECISION_COLOURS)
+    def state(self, proposal: Proposal) -> Label:
+        """What became of it."""
+        state = proposal.get_decision_display()
+        return Label(state, gettext(state))
+
+    @display(description=_("proposed (UTC)"), ordering="proposed_at")
     def proposed_text(self, proposal: Proposal) -> str:
         """To the second."""
         return instant_text(proposal.proposed_at, dt.UTC)
 
-    @display(description="decided (UTC)")
+    @display(description=_("decided (UTC)"))
     def decided_text(self, proposal: Proposal) -> str:
         """To the second."""
         return instant_text(proposal.decided_at, dt.UTC) if proposal.decided_at else "-"
@@ -124,14 +148,15 @@ class ProposalAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         except Unconfirmed:
             messages.error(request, NOT_CONFIRMED)
         except ValidationError as error:
-            messages.error(request, f"Nothing was changed. {' '.join(error.messages)}")
+            text = gettext("Nothing was changed. %(reason)s")
+            messages.error(request, text % {"reason": " ".join(error.messages)})
         except StalePreview:
             messages.error(request, STALE)
         except (ChangesRefused, BadCell) as refused:
-            messages.error(request, f"Nothing was changed: the proposal no longer fits the prices. {refused}")
+            text = gettext("Nothing was changed: the proposal no longer fits the prices. %(reason)s")
+            messages.error(request, text % {"reason": refused})
         else:
-            done = "Approved and applied" if decision == Decision.APPROVED else decision.label.capitalize()
-            messages.success(request, f"{done}: {proposal.deed}.")
+            messages.success(request, gettext(_DONE[decision]) % {"change": stored_in_words(proposal.deed)})
 
 
 def _decision_context(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from accounts.models import Customer
 from invoices.account.transactions import book_statement
@@ -68,10 +69,10 @@ def correct_statement(*, statement: Statement, reason: str, by: str, now: dt.dat
     """
     customer = Customer.objects.select_for_update(no_key=True).get(pk=statement.customer_id)
     if Statement.objects.filter(corrects=statement).exists():
-        raise NothingToCorrect(f"{statement} is superseded already.")
+        raise NothingToCorrect(gettext("%(number)s is superseded already.") % {"number": statement.number})
     parties = _parties(customer)
     if all(getattr(statement, name) == value for name, value in parties.items()):
-        raise NothingToCorrect("It names the parties as they are: change them first.")
+        raise NothingToCorrect(gettext("It names the parties as they are: change them first."))
     copied = (
         *("customer", "month", "time_zone", "begins_at", "ends_at", "bills", "usage_amount"),
         *("purchases_amount", "credits_amount", "amount", "payable", "tax_rate", "net", "tax"),

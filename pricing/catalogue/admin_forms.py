@@ -1,5 +1,7 @@
 """The forms of services and aliases: a name is that of a service or an alias, never both."""
 
+from django.utils.translation import gettext
+
 from accounts.audit.audited_admin import OptionalReasonForm, RequiredReasonForm
 from pricing.models import Service, ServiceAlias
 
@@ -12,7 +14,8 @@ class ServiceForm(OptionalReasonForm):
         name: str = self.cleaned_data["name"]
         alias = ServiceAlias.objects.select_related("service").filter(alias=name).first()
         if alias:
-            self.add_error("name", f"{name} is an alias of {alias.service}: remove the alias first.")
+            text = gettext("%(name)s is an alias of %(service)s: remove the alias first.")
+            self.add_error("name", text % {"name": name, "service": alias.service})
         return name
 
 
@@ -23,8 +26,8 @@ class ServiceAliasForm(RequiredReasonForm):
         """Refuse what the database would refuse, with a text at the field."""
         alias: str = self.cleaned_data["alias"]
         if Service.objects.filter(name=alias).exists():
-            self.add_error(
-                "alias",
-                f"{alias} is the name of a service, which comes first: as an alias it would never count.",
+            text = gettext(
+                "%(name)s is the name of a service, which comes first: as an alias it would never count."
             )
+            self.add_error("alias", text % {"name": alias})
         return alias

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
+from django.utils.translation import gettext
 
 from accounts.audit.context import set_audit_context
 from pricing.changes.checks.steep import SteepChange, Unconfirmed, steep_changes
@@ -31,6 +32,7 @@ from pricing.changes.rows import (
 )
 from pricing.changes.stored import StoredCatalogue
 from pricing.models import PackageTerms, Price, moment_text
+from pricing.stored_words import stored_in_words
 
 _PLACES = {sheet: place for place, sheet in enumerate(SHEETS)}
 
@@ -170,7 +172,7 @@ def _write(rows: Sequence[Row], now: dt.datetime) -> DryRun:
     for place in sorted(range(len(rows)), key=lambda place: _turn(rows[place], stored)):
         row = rows[place]
         if key_of(row) in written:
-            changes[place] = RowChange(row, RowState.REFUSED, reason="This row is given twice.")
+            changes[place] = RowChange(row, RowState.REFUSED, reason=gettext("This row is given twice."))
         else:
             changes[place] = _write_row(row, stored, now, instant)
         written.add(key_of(row))
@@ -283,21 +285,23 @@ def _problem(
     What begins at once begins at this instant of the database's time.
     """
     if isinstance(row, DATED) and row.remove and before is None:
-        return "There is no such row to remove."
+        return gettext("There is no such row to remove.")
     if before is not None:
         return ""
     if isinstance(row, PackageRow) and row.begins_at < instant and stored.was_on_sale(row):
-        return f"Terms begin in the future, or at once; it is {moment_text(now)} now."
+        text = gettext("Terms begin in the future, or at once; it is %(now)s now.")
+        return text % {"now": moment_text(now)}
     if (
         isinstance(row, PriceRow)
         and row.begins_at <= now
         and row.begins_at != instant
         and stored.was_on_sale(row)
     ):
-        return (
-            f"A price begins in the future, or at once; it is {moment_text(now)} now. What was used until "
-            "then keeps the price it had: choose a later instant."
+        text = gettext(
+            "A price begins in the future, or at once; it is %(now)s now. What was used until then keeps the "
+            "price it had: choose a later instant."
         )
+        return text % {"now": moment_text(now)}
     return ""
 
 
@@ -305,7 +309,9 @@ def _refusal(error: IntegrityError, instance: models.Model | None) -> str:
     text = refusal_text(error, model=type(instance) if instance else None)
     if isinstance(instance, Price) and constraint_of(error).endswith("do_not_overlap"):
         others = Price.objects.overlapping(instance)
-        return f"{text} {' '.join(f'{other.text}, {other.period_text}.' for other in others)}".strip()
+        named = gettext("%(price)s, %(period)s.")
+        texts = [named % {"price": other.text, "period": other.period_text} for other in others]
+        return f"{text} {' '.join(texts)}".strip()
     return text
 
 
@@ -323,7 +329,7 @@ def _without_gaps(changes: list[RowChange]) -> list[RowChange]:
         )
         gaps = {(service, measure): gap for service, measure, gap in cursor.fetchall() if gap}
     return [
-        replace(change, state=RowState.REFUSED, reason=gap)
+        replace(change, state=RowState.REFUSED, reason=stored_in_words(gap))
         if isinstance(change.row, PriceRow)
         and change.state in WRITTEN
         and (gap := gaps.get((change.row.service, change.row.measure)))

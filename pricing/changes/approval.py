@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.audit.context import audit_context, set_audit_context
 from pricing.changes.apply import ChangesRefused, StalePreview, apply_rows, dry_run, is_refused
@@ -73,9 +74,14 @@ def decide_proposal(
     """
     held = Proposal.objects.select_for_update().get(pk=proposal.pk)
     if held.decision:
-        raise ValidationError(f"This proposal was {held.decision} by {held.decided_by} already.")
+        raise ValidationError(
+            gettext("This proposal was %(decision)s by %(person)s already.")
+            % {"decision": gettext(held.get_decision_display()), "person": held.decided_by}
+        )
     if (decision == Decision.WITHDRAWN) != (by == held.proposed_by):
-        raise ValidationError("Only the proposer can withdraw it; another person approves or refuses it.")
+        raise ValidationError(
+            gettext("Only the proposer can withdraw it; another person approves or refuses it.")
+        )
     set_audit_context(by=by, reason=held.reason)
     if decision == Decision.APPROVED:
         why = f"{held.reason} (proposed by {held.proposed_by})"

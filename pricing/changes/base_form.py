@@ -20,6 +20,7 @@ from pricing.rules.amounts import read_decimal
 from pricing.rules.kinds import Kind
 from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+from pricing.stored_words import stored_in_words
 
 HOUR = dt.timedelta(hours=1)
 Text = Any  # a str, or one that is translated as it is shown
@@ -32,7 +33,7 @@ LONGEST_ACTION = 200
 def require_within(instant: dt.datetime) -> None:
     """Refuse an instant outside the years in which prices lie."""
     if not is_within(instant):
-        raise ValidationError(OUTSIDE)
+        raise ValidationError(stored_in_words(OUTSIDE))
 
 
 def is_key(text: str) -> bool:
@@ -92,7 +93,7 @@ class PlainDecimalField(forms.DecimalField):
         try:
             return read_decimal(text) if text else None
         except ValueError as error:
-            raise ValidationError(str(error), code="invalid") from error
+            raise ValidationError(stored_in_words(str(error)), code="invalid") from error
 
 
 def unit_price_field(label: Text, *, required: bool = True, help_text: Text = "") -> forms.DecimalField:

@@ -3,14 +3,17 @@
 from typing import Any
 
 from django.db import IntegrityError, models
+from django.utils.translation import gettext, gettext_noop
+
+from pricing.stored_words import stored_in_words
 
 # What to do, by the constraint or trigger that refused.
 _ADVICE = {
-    "an_item_on_sale_always_has_a_price": "End a price only where another takes over.",
-    "a_begun_price_only_moves_its_end": (
+    "an_item_on_sale_always_has_a_price": gettext_noop("End a price only where another takes over."),
+    "a_begun_price_only_moves_its_end": gettext_noop(
         "What was in force stays as it was. To charge otherwise from now on, add a price that begins later."
     ),
-    "a_begun_call_specification_only_moves_its_end": (
+    "a_begun_call_specification_only_moves_its_end": gettext_noop(
         "What was in force stays as it was. For other limits, let it end and add one that begins then."
     ),
     **dict.fromkeys(
@@ -20,7 +23,7 @@ _ADVICE = {
             "begun_terms_keep_their_groups",
             "begun_terms_keep_their_weights",
         ),
-        "For other terms, let these end and add ones that begin then.",
+        gettext_noop("For other terms, let these end and add ones that begin then."),
     ),
 }
 
@@ -29,8 +32,9 @@ def refusal_text(error: IntegrityError, *, model: type[models.Model] | None = No
     """Return the text of the violated constraint: the model's, else the database's."""
     constraint = constraint_of(error)
     diagnosis = getattr(error.__cause__, "diag", None)
-    message = _violation_text(model, constraint) or getattr(diagnosis, "message_primary", None) or str(error)
-    return f"{message} {_ADVICE.get(constraint, '')}".strip()
+    said = getattr(diagnosis, "message_primary", None) or str(error)
+    message = _violation_text(model, constraint) or stored_in_words(said)
+    return f"{message} {gettext(_ADVICE[constraint])}" if constraint in _ADVICE else message
 
 
 def constraint_of(error: IntegrityError) -> str:

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -45,6 +45,7 @@ from pricing.models import (
 )
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
+from pricing.words import item_within
 
 
 class ChangePriceForm(PriceActionForm):
@@ -73,8 +74,11 @@ class ChangePriceForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `Change SenseChat input tokens to 0.01 RMB/thousand tokens from 2026-12-01 00:00 UTC`."""
         data = self.cleaned_data
-        for_whom = f" for {data['customer'].code}" if data["customer"] else ""
-        return f"Change {_item_name(data['item'])}{for_whom} to {_price_words(data, data['item'].measure)}"
+        words = {"item": _item_name(data["item"]), "customer": data["customer"]}
+        words |= _price_words(data, data["item"].measure)
+        if data["customer"]:
+            return gettext("Change %(item)s for %(customer)s to %(price)s %(period)s") % words
+        return gettext("Change %(item)s to %(price)s %(period)s") % words
 
 
 class NewItemForm(PriceActionForm):
@@ -121,8 +125,9 @@ class NewItemForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `Put nova-2 input tokens on sale at 0.01 RMB/thousand tokens from ...`."""
         data = self.cleaned_data
-        name = f"{data['service'].name} {Measure(data['measure']).label.lower()}"
-        return f"Put {name} on sale at {_price_words(data, data['measure'])}"
+        words = {"item": item_within(data["service"].name, data["measure"])}
+        words |= _price_words(data, data["measure"])
+        return gettext("Put %(item)s on sale at %(price)s %(period)s") % words
 
 
 class ItemsForm(PriceActionForm):
@@ -178,7 +183,7 @@ class ItemsForm(PriceActionForm):
         items = self.picked()
         if len(items) == 1:
             return _item_name(items[0])
-        return f"{len(items)} billing items"
+        return gettext("%(number)s billing items") % {"number": len(items)}
 
 
 class OfferForm(ItemsForm):
@@ -231,8 +236,11 @@ class OfferForm(ItemsForm):
         """E.g. `Offer 4 billing items at 20 % off from ... until ...`."""
         data = self.cleaned_data
         percent, priced = data["percent_off"], self._new_prices()
-        off = f" at {percent.normalize():f} % off" if percent is not None and not priced else ""
-        return f"Offer {self._on_items()}{off} {_period(data)}"
+        words = {"items": self._on_items(), "period": _period(data)}
+        if percent is None or priced:
+            return gettext("Offer %(items)s %(period)s") % words
+        words["percent"] = f"{percent.normalize():f}"
+        return gettext("Offer %(items)s at %(percent)s %% off %(period)s") % words
 
     def _new_prices(self) -> Mapping[int, Decimal]:
         return {
@@ -256,7 +264,19 @@ class TrialForm(ItemsForm):
 
     def summary(self) -> str:
         """E.g. `Make SenseChat input tokens free from ... until ...`."""
-        return f"Make {self._on_items()} free {_period(self.cleaned_data)}"
+        words = {"items": self._on_items(), "period": _period(self.cleaned_data)}
+        return gettext("Make %(items)s free %(period)s") % words
+
+
+# By whether there are several prices, and whether any is cancelled.
+_ENDS = {
+    (True, True): gettext_noop(
+        "End %(number)s prices %(when)s, %(cancelled)s of them cancelled before they begin"
+    ),
+    (True, False): gettext_noop("End %(number)s prices %(when)s"),
+    (False, True): gettext_noop("Cancel %(item)s: %(price)s, %(period)s"),
+    (False, False): gettext_noop("End %(item)s: %(price)s %(when)s"),
+}
 
 
 class EndPriceForm(PriceActionForm):
@@ -300,7 +320,8 @@ class EndPriceForm(PriceActionForm):
             {
                 "price": price,
                 "ticked": str(price.pk) in ticked,
-                "is_scheduled": price.begins_at > self.now,
+                "text": _price_text(price, is_scheduled=price.begins_at > self.now),
+                "unit": gettext(price.unit),
                 "after": self[f"after_{price.pk}"] if price not in beneath else None,
             }
             for price in self._open
@@ -325,12 +346,18 @@ class EndPriceForm(PriceActionForm):
         """E.g. `End SenseChat-5 input tokens: 0.04 RMB/... (limited-time offer) at ...`."""
         prices = list(self.cleaned_data["prices"])
         cancelled = [price for price in prices if self._is_cancelled(price)]
-        ends = "now" if self.cleaned_data["ends_now"] else f"at {moment_text(self.cleaned_data['ends_at'])}"
-        if len(prices) > 1:
-            back = f", {len(cancelled)} of them cancelled before they begin" if cancelled else ""
-            return f"End {len(prices)} prices {ends}{back}"
-        what = f"{_item_name(prices[0].billing_item)}: {prices[0].text}"
-        return f"Cancel {what}, {prices[0].period_text}" if cancelled else f"End {what} {ends}"
+        first, instant = prices[0], moment_text(self.cleaned_data["ends_at"])
+        words = {
+            "number": len(prices),
+            "cancelled": len(cancelled),
+            "item": _item_name(first.billing_item),
+            "price": first.text,
+            "period": first.period_text,
+            "when": gettext("now")
+            if self.cleaned_data["ends_now"]
+            else gettext("at %(at)s") % {"at": instant},
+        }
+        return gettext(_ENDS[len(prices) > 1, bool(cancelled)]) % words
 
     def _is_cancelled(self, price: Price) -> bool:
         return price.begins_at > self.now and price.begins_at >= self.cleaned_data["ends_at"]
@@ -375,22 +402,40 @@ class CopyPricesForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `Copy the prices of acme to globex from ...`."""
         data = self.cleaned_data
-        return f"Copy the prices of {data['source'].code} to {data['target'].code} {_period(data)}"
+        words = {"source": data["source"].code, "target": data["target"].code, "period": _period(data)}
+        return gettext("Copy the prices of %(source)s to %(target)s %(period)s") % words
+
+
+# By whether it is a customer's own, and whether it is scheduled.
+_OPEN = {
+    (False, False): gettext_noop("%(item)s: %(price)s, %(period)s"),
+    (False, True): gettext_noop("%(item)s: %(price)s, %(period)s (scheduled)"),
+    (True, False): gettext_noop("%(item)s: %(price)s, for %(customer)s, %(period)s"),
+    (True, True): gettext_noop("%(item)s: %(price)s, for %(customer)s, %(period)s (scheduled)"),
+}
+
+
+def _price_text(price: Price, *, is_scheduled: bool) -> str:
+    words = {"item": price.billing_item, "price": price.text, "period": price.period_text}
+    sentence = _OPEN[price.customer is not None, is_scheduled]
+    return gettext(sentence) % {**words, "customer": price.customer}
 
 
 def _item_name(item: BillingItem) -> str:
-    return f"{item.service.name} {Measure(item.measure).label.lower()}"
+    return item_within(item.service.name, item.measure)
 
 
-def _price_words(data: Mapping[str, Any], measure: str) -> str:
+def _price_words(data: Mapping[str, Any], measure: str) -> dict[str, str]:
     digits = f"{data['unit_price'].normalize():f}"
     size = data["unit_size"]
     text = price_text(kind=data["kind"], digits=digits, unit_size=size, measure=Measure(measure))
-    return f"{text} {_period(data)}"
+    return {"price": text, "period": _period(data)}
 
 
 def _period(data: Mapping[str, Any]) -> str:
     begins_at, ends_at = data["begins_at"], data.get("ends_at")
     if not data.get("begins_now"):
         return period_text(begins_at, ends_at)
-    return f"from now until {moment_text(ends_at)}" if ends_at else "from now on"
+    if ends_at is None:
+        return gettext("from now on")
+    return gettext("from now until %(at)s") % {"at": moment_text(ends_at)}

@@ -9,16 +9,17 @@ from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin import CustomerAdmin
 from accounts.audit.audited_admin import UndeletableAdmin
 from accounts.audit.edit_conflicts import version_to_send
-from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_of
+from pricing.admin_filters import SCHEDULED, STATES, ForWhomFilter, StateFilter, state_in_words, state_of
 from pricing.changes.apply import ChangesRefused, catalogue_locked, database_time
 from pricing.changes.approval_admin import RequiresApproval
 from pricing.changes.constraint_messages import refusal_text
 from pricing.changes.limit_commands import (
-    CACHED_EXCLUDED,
     AddedLimits,
     add_limits,
     cancel_limits,
@@ -39,6 +40,7 @@ from pricing.changes.stored import specification_row
 from pricing.models import CallSpecification
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.labels import Label
 
 REFUSED = (ChangesRefused, ValidationError, IntegrityError)
 
@@ -51,7 +53,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
     list_filter = (StateFilter, ForWhomFilter, "service")
     list_select_related = ("service", "customer")
     search_fields = ("service__name", "customer__code", "customer__name")
-    search_help_text = "A service, or a customer's code or name."
+    search_help_text = _("A service, or a customer's code or name.")
     autocomplete_fields = ("service", "customer")
     # Each service's default first, then customers' own; of each what was before what is and will be.
     ordering = (
@@ -126,7 +128,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
             messages.success(request, _added_text(added, at_once=at_once, open_ended=open_ended))
         _warn_of_no_default(request, obj)
 
-    @action(description="Change these limits", permissions=["add"])
+    @action(description=_("Change these limits"), permissions=["add"])
     def change_these(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Open the form for new limits, filled in with these."""
         held = self.get_object_or_404(request, object_id)
@@ -144,7 +146,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
             )
         )
 
-    @action(description="Cancel these limits", url_path="take-back", permissions=["change"])
+    @action(description=_("Cancel these limits"), url_path="take-back", permissions=["change"])
     def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for a reason; then remove the scheduled limits and let the superseded ones resume."""
         held = self.get_object_or_404(request, object_id)
@@ -153,7 +155,7 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
         if request.method != "POST" or not form.is_valid():
             context = {
                 **self.admin_site.each_context(request),
-                "title": f"Cancel {held}",
+                "title": gettext("Cancel %(limits)s") % {"limits": held},
                 "words": limits_text(held),
                 "specification": held,
                 "is_scheduled": state_of(held) == SCHEDULED,
@@ -173,40 +175,55 @@ class CallSpecificationAdmin(RequiresApproval, UndeletableAdmin):
         except REFUSED as refused:
             _show_refusal(request, refused)
             return redirect(page)
-        messages.success(request, " ".join([f"{_scope_text(held)}:", *describe_others(changes)]))
+        messages.success(
+            request,
+            " ".join([gettext("%(scope)s:") % {"scope": _scope_text(held)}, *describe_others(changes)]),
+        )
         _warn_of_no_default(request, held)
         return redirect(reverse("admin:pricing_callspecification_changelist"))
 
-    @display(description="for", ordering="customer__code")
+    @display(description=_("for"), ordering="customer__code")
     def for_whom(self, specification: CallSpecification) -> str:
         """Everybody, or one customer's code."""
-        return str(specification.customer or "everybody")
+        return str(specification.customer or gettext("everybody"))
 
     @display(description="TPM", ordering="tpm")
     def tpm_text(self, specification: CallSpecification) -> str:
         """The number, or that there is none."""
         if not specification.tpm:
-            return "none stated"
-        return f"{specification.tpm:,}" + (CACHED_EXCLUDED if specification.excludes_cached_input else "")
+            return gettext("none stated")
+        if specification.excludes_cached_input:
+            return gettext("%(tpm)s without cached input") % {"tpm": f"{specification.tpm:,}"}
+        return f"{specification.tpm:,}"
 
-    @display(description="state", label=STATES)
-    def state(self, specification: CallSpecification) -> str:
+    @display(description=_("state"), label=STATES)
+    def state(self, specification: CallSpecification) -> Label:
         """In force, scheduled or ended."""
-        return state_of(specification)
+        return state_in_words(specification)
 
 
 def _scope_text(specification: CallSpecification) -> str:
-    return f"{specification.service} for {specification.customer or 'everybody'}"
+    words = {"service": specification.service, "customer": specification.customer or gettext("everybody")}
+    return gettext("%(service)s for %(customer)s") % words
+
+
+# By whether they begin at once, and whether they have no end.
+_ADDED = {
+    (True, True): gettext_noop("%(scope)s: %(limits)s from now on."),
+    (True, False): gettext_noop("%(scope)s: %(limits)s from now until %(ends)s."),
+    (False, True): gettext_noop("%(scope)s: %(limits)s from %(begins)s on."),
+    (False, False): gettext_noop("%(scope)s: %(limits)s from %(begins)s until %(ends)s."),
+}
 
 
 def _added_text(added: AddedLimits, *, at_once: bool, open_ended: bool) -> str:
     new = added.specification
     row = specification_row(new)
-    begins = "from now" if at_once else f"from {utc_text(new.begins_at)}"
-    until = f" until {utc_text(new.ends_at)}" if new.ends_at else " on"
-    sentences = [f"{_scope_text(new)}: {limits_text(row)} {begins}{until}."]
+    words = {"scope": _scope_text(new), "limits": limits_text(row), "begins": utc_text(new.begins_at)}
+    words["ends"] = utc_text(new.ends_at) if new.ends_at else ""
+    sentences = [gettext(_ADDED[at_once, new.ends_at is None]) % words]
     if new.ends_at and open_ended:
-        sentences.append("Then the next one follows that is scheduled already.")
+        sentences.append(gettext("Then the next one follows that is scheduled already."))
     return " ".join([*sentences, *describe_others(added.changes, but=row)])
 
 
@@ -217,11 +234,11 @@ def _warn_of_no_default(request: HttpRequest, changed: CallSpecification) -> Non
         else None
     )
     if bare:
-        messages.warning(
-            request,
-            f"From {utc_text(bare)} on {changed.service} has no default limits: calls of customers "
-            "without limits of their own are refused then.",
+        text = gettext(
+            "From %(at)s on %(service)s has no default limits: calls of customers without limits of their "
+            "own are refused then."
         )
+        messages.warning(request, text % {"at": utc_text(bare), "service": changed.service})
 
 
 def _show_refusal(request: HttpRequest, refused: Exception) -> None:
@@ -229,7 +246,7 @@ def _show_refusal(request: HttpRequest, refused: Exception) -> None:
         text = refusal_text(refused, model=CallSpecification)
     else:
         text = " ".join(refused.messages) if isinstance(refused, ValidationError) else str(refused)
-    messages.error(request, f"Nothing was changed. {text}")
+    messages.error(request, gettext("Nothing was changed. %(reason)s") % {"reason": text})
 
 
 class CustomerWithLimitsAdmin(CustomerAdmin):
@@ -237,7 +254,7 @@ class CustomerWithLimitsAdmin(CustomerAdmin):
 
     actions_detail: tuple[str, ...] = ("give_own_limits",)
 
-    @action(description="Give own limits", permissions=["limits"])
+    @action(description=_("Give own limits"), permissions=["limits"])
     def give_own_limits(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to a new call specification, for this customer."""
         return redirect(reverse("admin:pricing_callspecification_add", query={"customer": object_id}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts.models import Customer
 from pricing.changes.apply import RowChange, RowState, apply_rows, catalogue_locked, database_time
@@ -14,9 +15,8 @@ from pricing.changes.rows import SpecificationRow, key_of
 from pricing.changes.stored import specification_row
 from pricing.changes.undo import superseded_by
 from pricing.models import CallSpecification, Service
+from pricing.words import tpm_words
 from sensenova_billing.lib.local_time import minute_text
-
-CACHED_EXCLUDED = " without cached input"
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,11 @@ def add_limits(
             ends_at=ends_at,
         )
         if new.begins_at < now:
-            raise ValidationError("Limits begin in the future, or at once where no beginning is given.")
+            raise ValidationError(
+                gettext("Limits begin in the future, or at once where no beginning is given.")
+            )
         if ends_at is not None and ends_at <= new.begins_at:
-            raise ValidationError("A call specification must end after it begins.")
+            raise ValidationError(gettext("A call specification must end after it begins."))
         series = specifications_of(service=service, customer=customer)
         rows = superseding_rows(new, [specification_row(one) for one in series])
         changes = apply_rows(rows=rows, by=by, reason=reason, now=now)
@@ -74,7 +76,9 @@ def cancel_limits(*, specification: CallSpecification, by: str, reason: str) -> 
         series = specifications_of(service=specification.service, customer=specification.customer)
         gone = next((specification_row(one) for one in series if one.pk == specification.pk), None)
         if gone is None or gone.begins_at <= now:
-            raise ValidationError(f"{specification}: it is not scheduled any more.")
+            raise ValidationError(
+                gettext("%(limits)s: it is not scheduled any more.") % {"limits": specification}
+            )
         before = [
             # A default ends because another follows; a customer's own limits may just have been over.
             Predecessor(specification_row(one), one.pk, one.customer is None)
@@ -104,9 +108,11 @@ def without_default_from(*, service: Service, now: dt.datetime) -> dt.datetime |
 
 def limits_text(row: SpecificationRow | CallSpecification) -> str:
     """E.g. `60 RPM, 128,000 TPM`."""
-    if not row.tpm:
-        return f"{row.rpm:,} RPM, no TPM"
-    return f"{row.rpm:,} RPM, {row.tpm:,} TPM" + (CACHED_EXCLUDED if row.excludes_cached_input else "")
+    words = {
+        "rpm": f"{row.rpm:,}",
+        "tpm": tpm_words(row.tpm, excludes_cached_input=row.excludes_cached_input),
+    }
+    return gettext("%(rpm)s RPM, %(tpm)s") % words if row.tpm else gettext("%(rpm)s RPM, no TPM") % words
 
 
 def describe_others(changes: Sequence[RowChange], *, but: SpecificationRow | None = None) -> list[str]:
@@ -129,11 +135,11 @@ def utc_text(instant: dt.datetime) -> str:
 
 
 def _sentence(row: SpecificationRow, state: RowState) -> str:
-    words = limits_text(row)
+    words = {"limits": limits_text(row), "begins": utc_text(row.begins_at)}
     if state == RowState.REMOVED:
-        return f"{words} from {utc_text(row.begins_at)} on is cancelled."
+        return gettext("%(limits)s from %(begins)s on is cancelled.") % words
     if state == RowState.NEW:
-        return f"{words} resumes from {utc_text(row.begins_at)}."
+        return gettext("%(limits)s resumes from %(begins)s.") % words
     if row.ends_at is None:
-        return f"{words} continues without an end."
-    return f"{words} ends at {utc_text(row.ends_at)}."
+        return gettext("%(limits)s continues without an end.") % words
+    return gettext("%(limits)s ends at %(ends)s.") % {**words, "ends": utc_text(row.ends_at)}

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from accounts.audit.audited_admin import RequiredReasonForm, reason_field
@@ -42,7 +43,7 @@ class _DatedForm(RequiredReasonForm):
         begins_at, ends_at = data.get("begins_at"), data.get("ends_at")
         if begins_at and ends_at and ends_at <= begins_at:
             # Without this, the check for overlaps would fail in the database: it is not a valid range.
-            self.add_error("ends_at", "A call specification must end after it begins.")
+            self.add_error("ends_at", _("A call specification must end after it begins."))
         return data
 
 
@@ -54,10 +55,10 @@ class NewLimitsForm(_DatedForm):
         begins = self.fields["begins_at"]
         begins.required = begins.show_hidden_initial = False
         begins.initial = None
-        begins.help_text = (
+        begins.help_text = _(
             "UTC, in the future; empty: at once. What the service and customer have then ends there."
         )
-        self.fields["ends_at"].help_text = (
+        self.fields["ends_at"].help_text = _(
             "UTC; empty: no end, or until the next one that is scheduled begins. "
             "Where this one ends, the one that it superseded resumes."
         )
@@ -66,9 +67,9 @@ class NewLimitsForm(_DatedForm):
         """Refuse a beginning or an end in the past."""
         data, now = super().clean(), clock.now()
         if data.get("begins_at") and data["begins_at"] <= now:
-            self.add_error("begins_at", "What has been stays as it was: leave it empty to begin at once.")
+            self.add_error("begins_at", _("What has been stays as it was: leave it empty to begin at once."))
         if data.get("ends_at") and data["ends_at"] <= now:
-            self.add_error("ends_at", "It ends in the future.")
+            self.add_error("ends_at", _("It ends in the future."))
         return data
 
     def _get_validation_exclusions(self) -> set[str]:
@@ -80,10 +81,10 @@ class SpecificationForm(_DatedForm):
     """A stored specification; once it has begun, only its end can change: in the future, or at once."""
 
     ends_at_once = forms.BooleanField(
-        label="End at once",
+        label=_("End at once"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Without limits of its own a customer has the default ones; without those, no calls.",
+        help_text=_("Without limits of its own a customer has the default ones; without those, no calls."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -92,10 +93,10 @@ class SpecificationForm(_DatedForm):
         ends_at = data.get("ends_at")
         begins_at = data.get("begins_at")
         if begins_at and "begins_at" in self.changed_data and begins_at <= now:
-            self.add_error("begins_at", "What has been stays as it was: it begins in the future.")
+            self.add_error("begins_at", _("What has been stays as it was: it begins in the future."))
         moved = has_begun(self.instance, now=now) and "ends_at" in self.changed_data
         if moved and not data.get(AT_ONCE) and ends_at and ends_at <= now:
-            self.add_error("ends_at", "It has begun: its end can only be moved into the future.")
+            self.add_error("ends_at", _("It has begun: its end can only be moved into the future."))
         return data
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal, localcontext
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from accounts.models import Customer
 from pricing.changes.rows import PackageRow, PriceRow, SpecificationRow, key_of
@@ -233,7 +234,10 @@ class _Draft:
         row = price_row(price)
         gone = next((one for one in self._series(row) if key_of(one) == key_of(row)), None)
         if gone is None:
-            raise ValidationError(f"{price.billing_item}: {price.text} is not scheduled any more.")
+            raise ValidationError(
+                gettext("%(item)s: %(price)s is not scheduled any more.")
+                % {"item": price.billing_item, "price": price.text}
+            )
         before = [
             # A list price ends because another follows; an offer or a trial may just have been over.
             Predecessor(one, self._keys.get(key_of(one)), one.kind == Kind.LIST_PRICE)
@@ -318,7 +322,9 @@ def _base_price(item: BillingItem, at: dt.datetime) -> Price:
     prices = {price.kind: price for price in reversed(counting)}
     base = prices.get(Kind.LIST_PRICE) or next(reversed(prices.values()), None)
     if base is None:
-        raise ValidationError(f"{item} has no price at {moment_text(at)}.")
+        raise ValidationError(
+            gettext("%(item)s has no price at %(at)s.") % {"item": item, "at": moment_text(at)}
+        )
     return base
 
 
@@ -336,16 +342,20 @@ def _discounted(
 
 
 def _reduced(base: Price, percent_off: Decimal | None) -> Decimal:
+    words: dict[str, Any] = {"item": base.billing_item, "places": PRICE_DECIMALS}
     if percent_off is None:
-        raise ValidationError(f"{base.billing_item}: give a percentage off or a new price.")
+        raise ValidationError(gettext("%(item)s: give a percentage off or a new price.") % words)
     if base.kind == Kind.FREE_TRIAL:
-        raise ValidationError(f"{base.billing_item} has only a free trial: there is no price to reduce.")
+        text = gettext("%(item)s has only a free trial: there is no price to reduce.")
+        raise ValidationError(text % words)
     with localcontext(prec=40):
         reduced = (base.unit_price * (HUNDRED - percent_off) / HUNDRED).normalize()
     if reduced < 0 or -int(reduced.as_tuple().exponent) > PRICE_DECIMALS:
-        raise ValidationError(
-            f"{base.billing_item}: {percent_off:f} % off {base.unit_price.normalize():f} is {reduced:f} RMB. "
-            f"A unit price has at most {PRICE_DECIMALS} decimals and is not below 0: "
-            "give the new price instead."
+        words |= {"percent": f"{percent_off:f}", "price": f"{base.unit_price.normalize():f}"}
+        words["reduced"] = f"{reduced:f}"
+        text = gettext(
+            "%(item)s: %(percent)s %% off %(price)s is %(reduced)s RMB. A unit price has at most %(places)s "
+            "decimals and is not below 0: give the new price instead."
         )
+        raise ValidationError(text % words)
     return reduced

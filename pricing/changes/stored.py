@@ -4,9 +4,10 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.models import Customer
-from pricing.changes.packages.rows import terms_of, terms_row, with_parts
+from pricing.changes.packages.rows import NO_GROUP, NO_SERVICE, terms_of, terms_row, with_parts
 from pricing.changes.rows import (
     AliasRow,
     GroupRow,
@@ -133,19 +134,22 @@ def _rows_with_keys() -> list[tuple[Row, int]]:
     ]
 
 
-def _named(model: type[models.Model], word: str, **name: str) -> Any:
+_NO_CUSTOMER = gettext_noop("There is no customer %(name)s.")
+
+
+def _named(model: type[models.Model], unknown: str, **name: str) -> Any:
     found = model._default_manager.filter(**name).first()
     if found is None:
-        raise UnknownName(f"There is no {word} {next(iter(name.values()))!r}.")
+        raise UnknownName(gettext(unknown) % {"name": repr(next(iter(name.values())))})
     return found
 
 
 def _service(name: str) -> Service:
-    return _named(Service, "service", name=name)  # type: ignore[no-any-return]
+    return _named(Service, NO_SERVICE, name=name)  # type: ignore[no-any-return]
 
 
 def _customer(code: str) -> Customer | None:
-    return _named(Customer, "customer", code=code) if code else None
+    return _named(Customer, _NO_CUSTOMER, code=code) if code else None
 
 
 def _group(row: GroupRow) -> models.Model:
@@ -153,7 +157,7 @@ def _group(row: GroupRow) -> models.Model:
 
 
 def _sold(row: ServiceRow) -> models.Model:
-    group = _named(ServiceGroup, "service group", name=row.group)
+    group = _named(ServiceGroup, NO_GROUP, name=row.group)
     return Service(name=row.name, group=group, position=row.position)
 
 

@@ -11,6 +11,8 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods
@@ -23,11 +25,12 @@ from pricing.files.formats import Reading, csv_file, xlsx_file
 from pricing.files.forms import ConfirmForm, UploadForm, opened, sealed
 from pricing.files.imports import Preview, import_rows, preview_import, row_name
 from pricing.models import Proposal
-from pricing.templatetags.plans import VARIANTS
+from pricing.stored_words import stored_in_words
+from pricing.templatetags.plans import STATES, VARIANTS
 from sensenova_billing.lib import clock
 
 SHOWN = 500
-MOVED = "The catalogue or the time has moved on since the preview. Nothing was changed: look again."
+MOVED = _("The catalogue or the time has moved on since the preview. Nothing was changed: look again.")
 CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _IMPORTED = (
     "servicegroup",
@@ -74,7 +77,7 @@ def _import_step(request: HttpRequest) -> HttpResponse:
     may_import = request.user.has_perms(IMPORT_RIGHTS)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": "Import and export",
+        "title": gettext("Import and export"),
         "may_import": may_import,
         "upload": UploadForm(),
     }
@@ -112,7 +115,9 @@ def _confirm(request: HttpRequest, now: dt.datetime) -> dict[str, Any] | None:
     try:
         name, reading, seen = opened(request.POST["previewed"], person=person)
     except BadSignature:
-        messages.error(request, "This preview has expired. Nothing was changed: upload the file again.")
+        messages.error(
+            request, gettext("This preview has expired. Nothing was changed: upload the file again.")
+        )
         return None
     if form_is_valid:
         reason = form.cleaned_data["reason"]
@@ -141,7 +146,10 @@ def _confirm(request: HttpRequest, now: dt.datetime) -> dict[str, Any] | None:
 
 
 def _done(name: str, proposal: Proposal | None) -> str:
-    return f"Proposed: {proposal}. It waits for a second person." if proposal else f"Imported: {name}."
+    if proposal is None:
+        return gettext("Imported: %(file)s.") % {"file": name}
+    text = gettext("Proposed: %(change)s. It waits for a second person.")
+    return text % {"change": stored_in_words(proposal.deed)}
 
 
 def _previewed(
@@ -154,6 +162,7 @@ def _previewed(
     return {
         "name": name,
         "preview": preview,
+        "counts": [f"{count:,} {gettext(STATES[state])}" for state, count in preview.counts.items()],
         "refusals": preview.refusals[:SHOWN],
         "changes": _change_rows(preview),
         "written": written,
@@ -174,7 +183,8 @@ def _change_rows(preview: Preview) -> list[dict[str, Any]]:
             "line": line,
             "sheet": change.row.sheet,
             "name": row_name(change),
-            "state": change.state,
+            "state": gettext(STATES[change.state]),
+            "is_new": change.state == RowState.NEW,
             "variant": VARIANTS[change.state],
             "cells": _cells(change),
         }

@@ -4,11 +4,14 @@ from typing import Any
 
 from django import forms
 from django.core import signing
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 
 from accounts.audit.context import LONGEST_REASON
 from pricing.changes.rows import cells_of, row_of
 from pricing.files.formats import MAX_BYTES, BadFile, Reading, Stated, read_rows
+from pricing.stored_words import stored_in_words
 
 _SALT = "pricing.sheet_forms"  # of forms that are open in browsers
 A_DAY_IN_SECONDS = 24 * 3600
@@ -18,11 +21,11 @@ class UploadForm(forms.Form):
     """A catalogue file."""
 
     file = forms.FileField(
-        label="CSV or XLSX file",
+        label=_("CSV or XLSX file"),
         max_length=200,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.xlsx"}),
-        help_text="At most 5 MB. A preview is shown first; nothing is changed yet.",
-        error_messages={"empty": "The file is empty."},
+        help_text=_("At most 5 MB. A preview is shown first; nothing is changed yet."),
+        error_messages={"empty": _("The file is empty.")},
     )
     reading: Reading
 
@@ -32,7 +35,8 @@ class UploadForm(forms.Form):
         try:
             self.reading = read_rows(data=file.read(MAX_BYTES + 1), name=file.name)
         except BadFile as error:
-            raise forms.ValidationError(f"{error} Nothing was changed.") from error
+            text = gettext("%(problem)s Nothing was changed.") % {"problem": stored_in_words(str(error))}
+            raise forms.ValidationError(text) from error
         return file
 
 
@@ -40,10 +44,11 @@ class ConfirmForm(forms.Form):
     """The reason for an import."""
 
     reason = forms.CharField(
+        label=_("Reason"),
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Saved permanently in the audit trail.",
-        error_messages={"required": "Give a reason: later readers of the audit trail have only this."},
+        help_text=_("Saved permanently in the audit trail."),
+        error_messages={"required": _("Give a reason: later readers of the audit trail have only this.")},
     )
 
 

@@ -10,6 +10,7 @@ from pricing.changes.checks.steep import SteepChange
 from pricing.changes.rows import cells_of
 from pricing.files.formats import Reading
 from pricing.models import Proposal
+from pricing.stored_words import stored_in_words
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ def import_rows(
 def _preview(reading: Reading, outcome: DryRun) -> Preview:
     changes = outcome.changes
     lines = [stated.line for stated in reading.stated]
-    unreadable = [RefusedLine(one.sheet, one.line, one.column, one.text) for one in reading.problems]
+    unreadable = [
+        RefusedLine(one.sheet, one.line, one.column, stored_in_words(one.text)) for one in reading.problems
+    ]
     refused = [
         RefusedLine(change.row.sheet, line, row_name(change), change.reason)
         for line, change in zip(lines, changes, strict=True)

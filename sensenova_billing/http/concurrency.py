@@ -23,7 +23,7 @@ class ConcurrencyLimit:
     """A WSGI application that works on so many requests at once, and on as many admissions beside them."""
 
     def __init__(
-        self, application: Application, *, requests: int, busy: Callable[[str], HttpResponse]
+        self, application: Application, *, requests: int, busy: Callable[[dict[str, Any]], HttpResponse]
     ) -> None:
         self._application = application
         self._busy = busy
@@ -37,7 +37,7 @@ class ConcurrencyLimit:
             return self._application(environ, start_response)
         slots = self._admissions if path.startswith(ADMISSIONS) else self._others
         if not slots.acquire(SECONDS_FOR_A_SLOT):
-            return _answer(self._busy(path), start_response)
+            return _answer(self._busy(environ), start_response)
         body = environ["wsgi.input"]
         environ["wsgi.input"] = _BodyOutsideSlot(body, slots)
         try:

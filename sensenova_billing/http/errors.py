@@ -5,11 +5,13 @@ import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -17,6 +19,7 @@ from pricing.catalogue.estimates import BadEstimate
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
 from sensenova_billing.lib.api.retry import retry_after, retry_moment
+from sensenova_billing.lib.sentences import in_words
 from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
 from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
 from usage.limits.schemas import refusal_headers
@@ -116,10 +119,28 @@ def refuse(request: HttpRequest, refusal: exceptions.APIException | ApiError) ->
     answer = answer_error(refusal, {})
     assert answer is not None
     error = answer.data["error"]
-    response = _page(request, answer.status_code, error["code"], error["message"])
+    message = error["message"] if _is_api(request) else in_words(error["message"], made_from=_REFUSALS)
+    response = _page(request, answer.status_code, error["code"], message)
     for name in {"Accept-Encoding", "Retry-After"} & {*answer.headers}:
         response.headers[name] = answer.headers[name]
     return response
+
+
+# What is wrong with a form that is not read; pages say it in their language.
+_REFUSALS = (
+    gettext_noop("The body is larger than %(limit)s. Nothing was stored; send less at once."),
+    gettext_noop("The body holds more than %(values)s values. Nothing was stored; send less at once."),
+    gettext_noop(
+        "This content encoding is not accepted. Send the body as it is, or with Content-Encoding: "
+        "%(accepted)s. Nothing was stored."
+    ),
+    gettext_noop("This content encoding is not accepted. Send the body as it is. Nothing was stored."),
+    gettext_noop("Too many large bodies are being read. Nothing was stored; send it again."),
+    gettext_noop("The only transfer encoding is chunked. Nothing was stored."),
+    gettext_noop("The body is shorter than it was to be. Nothing was stored."),
+    gettext_noop("Content-Length is not a number. Nothing was stored."),
+    gettext_noop("The body is not gzip, or is cut off. Nothing was stored."),
+)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -155,13 +176,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _page(request, 500, "server_error", message)
 
 
-def busy(path: str) -> HttpResponse:
+def busy(environ: dict[str, Any]) -> HttpResponse:
     """503: the process works on as many requests as it may."""
-    request = HttpRequest()
-    request.path = path
-    # No middleware has looked at the request, so its language is unknown.
-    with translation.override("en"):
-        response = _page(request, 503, "busy", "Too many requests at once. Nothing was done; send it again.")
+    request = WSGIRequest(environ)
+    # No middleware has looked at the request.
+    language = "en" if _is_api(request) else translation.get_language_from_request(request)
+    with translation.override(language):
+        message = _("Too many requests at once. Nothing was done; send it again.")
+        response = _page(request, 503, "busy", message)
     response.headers["Retry-After"] = SOON
     return response
 

@@ -154,11 +154,16 @@ def _write_down(number: int, acme: Customer, service: Service) -> None:
     draw(QuotaPackage.objects.filter(tokens__gt=0).earliest("pk"), 1, of=bill)
     QuotaOverrun.objects.create(bill=bill, service=service, minute=at(number), tokens=12_000, bought=10_000)
     OpenHourAlarm.objects.create(
-        customer=acme, hour=at(0, hour=number), reason="Much.", amount=9, raised_at=now, mail_after=now
+        customer=acme,
+        hour=at(0, hour=number),
+        reason="RMB 9.00 in an hour is more than RMB 1.00.",
+        amount=9,
+        raised_at=now,
+        mail_after=now,
     )
     row = price_row(Price.objects.with_names().latest("pk"))
     Proposal.objects.create(
-        deed="Change the price",
+        deed="End 2 prices now",
         rows=[{"sheet": row.sheet, **cells_of(row)}],
         reason="A test.",
         proposed_by=BY,

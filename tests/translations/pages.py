@@ -2,11 +2,12 @@
 
 import re
 
-from accounts.models import Customer, Invitation, ServiceKey, User
-from invoices.models import AccountTransaction, Rerating
-from pricing.models import PackageProduct, Service, ServiceGroup
+from accounts.models import AuditEntry, Customer, Invitation, ServiceKey, User
+from invoices.models import AccountTransaction, Release, Rerating, Statement
+from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
+from pricing.rules.measures import Measure
 from tests.translations.reading import WORD, texts_of
-from usage.models import UsageRecord
+from usage.models import QuarantinedUsage, UsageRecord
 
 # Names that Chinese pages use as they are.
 NAMES = {
@@ -23,10 +24,14 @@ NAMES = {
         "PDF",
         "HTTP",
         "ID",
+        "id",
         "SSML",
+        "SHA",
         "UTC",
     ),
-    *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel"),
+    # The theme names languages by their codes, and keys of a keyboard.
+    *("en", "zh", "hans", "esc", "Control", "Mac", "Command", "Redis"),
+    *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel", "MB", "UTF", "TOTP", "xlsx"),
 }
 NUMBERS = re.compile(r"\bP?\d{8}(?:T\d\dZ)?-[a-z]+(?:-\d+)?\b")
 
@@ -46,7 +51,7 @@ def english_on(page: str) -> list[str]:
 def _without(text: str, names: list[str]) -> str:
     text = NUMBERS.sub("", text)
     for name in names:
-        text = text.replace(name, "")
+        text = re.sub(re.escape(name), "", text, flags=re.IGNORECASE)
     return text
 
 
@@ -61,7 +66,15 @@ def _stored_names() -> set[str]:
         Invitation.objects.values_list("email"),
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
         Rerating.objects.values_list("reason"),
-        AccountTransaction.objects.values_list("reference", "reason"),
+        AccountTransaction.objects.values_list("reference", "reason", "by"),
+        Statement.objects.values_list("reason", "issued_by"),
+        Release.objects.values_list("reason"),
+        AuditEntry.objects.values_list("reason", "by").distinct(),
+        Proposal.objects.values_list("reason"),
+        QuarantinedUsage.objects.values_list("event_id", "customer_code", "service_name"),
+        ServiceAlias.objects.values_list("alias"),
+        ServiceKey.objects.values_list("name"),
     )
-    keys = {key.prefix for key in ServiceKey.objects.all()}
-    return keys | {name for rows in columns for row in rows for name in row if name}
+    # Names of columns stand in what people type and in files; the last is an example.
+    others = {*Measure, "chat-gateway-1", *(key.prefix for key in ServiceKey.objects.all())}
+    return others | {name for rows in columns for row in rows for name in row if name}

@@ -15,9 +15,10 @@ from django.utils.translation.template import templatize
 CATALOGUE = Path(settings.BASE_DIR, "locale/zh_Hans/LC_MESSAGES/django.po")
 APPS = ("accounts", "pricing", "usage", "invoices", "sensenova_billing")
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+WITH_CONTEXT = {"pgettext", "pgettext_lazy"}
 READ_ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "data-head", "data-dark", "data-light")
-# Nothing for people: what is sent, what a script reads by name, and addresses of the API.
-NOT_READ = {"script", "style", "code"}
+# Nothing for people: what is sent, what a script reads by name, addresses of the API, and keys of a keyboard.
+NOT_READ = {"script", "style", "code", "kbd"}
 # Not the fields of texts that a script fills.
 WORD = re.compile(r"(?<!%\()\b[A-Za-z]{2,}")
 
@@ -34,7 +35,8 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         its = dict(attrs)
         self.texts += [its[name] or "" for name in READ_ATTRIBUTES if name in its]
-        is_left_out = tag in NOT_READ or (tag != "html" and "lang" in its)
+        is_icon = "material-symbols" in (its.get("class") or "")
+        is_left_out = tag in NOT_READ or is_icon or (tag != "html" and "lang" in its)
         if tag not in VOID:
             self._open.append((tag, is_left_out))
         is_json = its.get("type") == "application/json" and its.get("id") not in FOR_SCRIPTS
@@ -110,10 +112,10 @@ def unmarked_texts(path: Path) -> Iterator[str]:
 
 def _marked(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in MARKS:
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+        if isinstance(node, ast.Call) and (name := getattr(node.func, "id", "")) in MARKS | WITH_CONTEXT:
+            constants = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            if texts := [value for value in constants if isinstance(value, str)]:
+                yield "\4".join(texts) if name in WITH_CONTEXT else texts[0]
 
 
 def entries() -> Iterator[tuple[str, str, str]]:
@@ -124,4 +126,5 @@ def entries() -> Iterator[tuple[str, str, str]]:
             for name, lines in re.findall(r'^(msg\w+(?:\[\d\])?) ((?:".*"\n?)+)', entry, re.MULTILINE)
         }
         flags = " ".join(re.findall(r"^#, (.*)$", entry, re.MULTILINE))
-        yield texts["msgid"], texts.get("msgstr", texts.get("msgstr[0]", "")), flags
+        key = "\4".join(filter(None, (texts.get("msgctxt"), texts["msgid"])))  # as gettext itself joins them
+        yield key, texts.get("msgstr", texts.get("msgstr[0]", "")), flags

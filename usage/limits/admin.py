@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -27,10 +28,13 @@ def refused_calls(request: HttpRequest) -> HttpResponse:
         refused = None
     context = {
         **admin.site.each_context(request),
-        "title": "Refused calls",
+        "title": gettext("Refused calls"),
         "refused": refused,
         "table": {
-            "headers": ["Customer", "Service", "Refused", "Calls", "Limits now", "Call specifications"],
+            "headers": [
+                *(gettext("Customer"), gettext("Service"), gettext("Refused"), gettext("Calls")),
+                *(gettext("Limits now"), gettext("Call specifications")),
+            ],
             "rows": [_row(one) for one in refused.rows] if refused else [],
         },
     }
@@ -44,20 +48,21 @@ def _row(one: RefusedCustomer) -> list[str]:
     return [
         _link(reverse("admin:accounts_customer_change", args=[one.customer.pk]), one.customer.code),
         one.service.name,
-        one.in_words,
+        gettext(one.in_words),
         f"{one.calls:,}",
         _limits(one.in_force),
-        _link(own, "its own"),
+        _link(own, gettext("its own")),
     ]
 
 
 def _limits(in_force: LimitsInForce) -> str:
     limits, specification = in_force.limits, in_force.specification
     if limits is None:
-        return "none in force"
-    words = f"{limits.rpm:,} RPM, " + (f"{limits.tpm:,} TPM" if limits.tpm else "no TPM")
-    if source := in_force.from_packages or ("" if in_force.is_own else "default"):
-        words = f"{words} ({source})"
+        return gettext("none in force")
+    tpm = f"{limits.tpm:,} TPM" if limits.tpm else gettext("no TPM")
+    words = gettext(", ").join([f"{limits.rpm:,} RPM", tpm])
+    if source := in_force.from_packages or ("" if in_force.is_own else gettext("default")):
+        words = gettext("%(limits)s (%(source)s)") % {"limits": words, "source": source}
     if specification is None or in_force.source is LimitSource.TPM_PACKAGE:
         return words
     return _link(reverse("admin:pricing_callspecification_change", args=[specification.pk]), words)

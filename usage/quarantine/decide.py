@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.utils.translation import gettext
 from msgspec import UNSET, structs
 
 from accounts.api_keys.keys import customer_codes
@@ -12,6 +13,7 @@ from usage.ingest.errors import UsageConflict
 from usage.ingest.payload import report_of
 from usage.ingest.record import record_each
 from usage.models import QuarantinedUsage, QuarantineState
+from usage.quarantine.words import field_in_words, reason_in_words
 from usage.refused.errors import UsageError
 
 
@@ -41,7 +43,8 @@ def store_quarantined(
     held.quantities = held.quantities if quantities is None else dict(quantities)
     allowed = customer_codes(key=held.key)
     if allowed is not None and held.customer_code not in allowed:
-        raise NotStored(f"The key {held.key} may not report for the customer {held.customer_code!r}.")
+        text = gettext("The key %(key)s may not report for the customer %(customer)s.")
+        raise NotStored(text % {"key": held.key, "customer": repr(held.customer_code)})
     try:
         report = report_of(
             {
@@ -54,7 +57,8 @@ def store_quarantined(
             }
         )
     except BadItem as problem:
-        raise NotStored(f"{problem.field}: {problem.reason}.") from problem
+        text = f"{field_in_words(problem.field)}: {reason_in_words(problem.reason)}"
+        raise NotStored(gettext("%(problem)s.") % {"problem": text}) from problem
     # Not limited as a sender's metadata is: it may hold an id of any length.
     report = structs.replace(report, metadata=held.metadata or UNSET)
     (outcome,) = record_each(reports=[report], now=held.received_at)
@@ -74,7 +78,8 @@ def dismiss_quarantined(*, pk: int, by: str, reason: str, now: dt.datetime) -> Q
 def _waiting(pk: int) -> QuarantinedUsage:
     held = QuarantinedUsage.objects.select_for_update(of=("self",)).select_related("key").get(pk=pk)
     if held.state != QuarantineState.WAITING:
-        raise NotStored(f"It is {held.get_state_display()} already, by {held.decided_by}.")
+        text = gettext("It is %(state)s already, by %(by)s.")
+        raise NotStored(text % {"state": gettext(held.get_state_display()), "by": held.decided_by})
     return held
 
 
@@ -93,5 +98,9 @@ def _stated(held: QuarantinedUsage) -> str:
 
 def _words(error: UsageError) -> str:
     if isinstance(error, UsageConflict):
-        return "Another call is stored under this event id; where this one was sent twice, dismiss it."
-    return "; ".join(f"{detail['field']}: {detail['reason']}" for detail in error.details)
+        return gettext(
+            "Another call is stored under this event id; where this one was sent twice, dismiss it."
+        )
+    return "; ".join(
+        f"{field_in_words(detail['field'])}: {reason_in_words(detail['reason'])}" for detail in error.details
+    )

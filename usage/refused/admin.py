@@ -4,13 +4,15 @@ import datetime as dt
 from typing import ClassVar
 
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
-from sensenova_billing.lib.admin.filters import ExactFilter
+from sensenova_billing.lib.admin.filters import ExactFilter, TranslatedChoicesFilter
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import RefusedUsage
@@ -29,19 +31,19 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         "hour_text",
         "key_link",
         "customer_link",
-        "reason",
+        "reason_shown",
         "records_text",
         "requests_text",
         "last_text",
     )
-    list_filter = (KeyFilter, "reason")
+    list_filter = (KeyFilter, ("reason", TranslatedChoicesFilter))
     list_filter_submit = True
     list_select_related = ("key", "customer")
     search_fields = ("customer__code__exact", "key__name__exact", "key__public_id__exact")
-    search_help_text = "The whole code of a customer, or the whole name or public id of a key."
+    search_help_text = _("The whole code of a customer, or the whole name or public id of a key.")
     list_per_page = 50
     sortable_by = ("hour_text",)
-    appears_here: ClassVar[str] = (
+    appears_here: ClassVar[str | Promise] = _(
         "No usage was refused. Reports that are refused appear here, counted by hour, service key, customer "
         "and reason."
     )
@@ -50,53 +52,60 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         "latest_text",
     )  # fmt: skip
 
-    @display(description="hour (UTC)", ordering="hour")
+    @display(description=_("hour (UTC)"), ordering="hour")
     def hour_text(self, refused: RefusedUsage) -> str:
         """The billing hour."""
         return f"{refused.hour:%Y-%m-%d %H:%M}"
 
-    @display(description="service key", ordering="key")
+    @display(description=_("service key"), ordering="key")
     def key_link(self, refused: RefusedUsage) -> str:
         """With a link to it."""
         if refused.key is None:
-            return "no valid key"
+            return gettext("no valid key")
         return _link("admin:accounts_servicekey_change", refused.key.pk, str(refused.key))
 
-    @display(description="customer", ordering="customer")
+    @display(description=_("customer"), ordering="customer")
     def customer_link(self, refused: RefusedUsage) -> str:
         """With a link to it."""
         if refused.customer is None:
-            return "not known"
+            return gettext("not known")
         return _link("admin:accounts_customer_change", refused.customer.pk, refused.customer.code)
 
-    @display(description="reason")
+    @display(description=_("reason"), ordering="reason")
+    def reason_shown(self, refused: RefusedUsage) -> str:
+        """In words."""
+        return gettext(refused.get_reason_display())
+
+    @display(description=_("reason"))
     def reason_text(self, refused: RefusedUsage) -> str:
         """In words, and the code in docs/operations.md, the log and the metric."""
-        return f"{refused.get_reason_display()} ({refused.reason})"
+        return format_html("{} (<code>{}</code>)", gettext(refused.get_reason_display()), refused.reason)
 
-    @display(description="records", ordering="records")
+    @display(description=_("records"), ordering="records")
     def records_text(self, refused: RefusedUsage) -> str:
         """In thousands."""
         return f"{refused.records:,}"
 
-    @display(description="requests", ordering="requests")
+    @display(description=_("requests"), ordering="requests")
     def requests_text(self, refused: RefusedUsage) -> str:
         """In thousands."""
         return f"{refused.requests:,}"
 
-    @display(description="last (UTC)", ordering="last_at")
+    @display(description=_("last (UTC)"), ordering="last_at")
     def last_text(self, refused: RefusedUsage) -> str:
         """To the second."""
         return f"{refused.last_at:%Y-%m-%d %H:%M:%S}"
 
-    @display(description="the last few requests (UTC)")
+    @display(description=_("the last few requests (UTC)"))
     def latest_text(self, refused: RefusedUsage) -> SafeString:
         """The time, path and refused records of each of the last requests."""
         requests = (
             (f"{dt.datetime.fromisoformat(one['at']):%Y-%m-%d %H:%M:%S}", one["path"], f"{one['records']:,}")
             for one in refused.latest
         )
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} {}, records: {}</li>", requests))
+        line = gettext("%(at)s %(path)s, records: %(records)s")
+        lines = ([line % {"at": at, "path": path, "records": records}] for at, path, records in requests)
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", lines))
 
 
 def _link(page: str, key: int, words: str) -> str:

@@ -17,7 +17,7 @@ INCOMPLETE = _("Nothing was refunded. The page was sent incomplete. Check it aga
 class RenewalForm(forms.Form):
     """Whether a package is renewed when it ends."""
 
-    renewal = forms.ChoiceField(choices=[("on", "on"), ("off", "off")])
+    renewal = forms.ChoiceField(choices=[("on", _("on")), ("off", _("off"))])
 
 
 class RefundForm(forms.Form):

@@ -1,16 +1,21 @@
 """Mail about packages: each notice goes once to the owners and the finance people of its customer.
 
+Those who read in one language get one mail together.
+
 A notice is mailed after it was written and committed, one in a transaction, by whichever worker has locked
 its row. One that was not sent is tried again: nothing is lost while the mail server is unavailable.
 """
 
 import datetime as dt
 import logging
+from collections.abc import Iterator
 
-from django.core.mail import EmailMessage
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts.models import FINANCE_ROLES, Customer, Member
@@ -35,7 +40,7 @@ def _mail_next(*, now: dt.datetime) -> bool:
     if notice is None:
         return False
     try:
-        _message(notice).send()
+        get_connection().send_messages(list(_messages(notice)))
     except OSError as error:  # smtplib's exceptions are among them
         # Not what the server answered: that may name people.
         logger.warning("No mail about %s: %s", notice, type(error).__name__)
@@ -57,7 +62,13 @@ def _readers() -> QuerySet[Member]:
     return Member.objects.filter(role__in=FINANCE_ROLES, user__is_active=True)
 
 
-def _message(notice: PackageNotice) -> EmailMessage:
+def _messages(notice: PackageNotice) -> Iterator[EmailMessage]:
+    for language, addresses in _addresses(notice.package.customer).items():
+        with translation.override(language):
+            yield _message(notice, to=addresses)
+
+
+def _message(notice: PackageNotice, *, to: list[str]) -> EmailMessage:
     package = notice.package
     return EmailMessage(
         subject=gettext("Package %(number)s: %(notice)s")
@@ -66,11 +77,14 @@ def _message(notice: PackageNotice) -> EmailMessage:
             "package_notice.txt",
             {"text": notice_text(notice), "package": package, "site": site_url("")},
         ),
-        to=_addresses(package.customer),
+        to=to,
     )
 
 
-def _addresses(customer: Customer) -> list[str]:
-    return list(
-        _readers().filter(customer=customer).order_by("user__email").values_list("user__email", flat=True)
-    )
+def _addresses(customer: Customer) -> dict[str, list[str]]:
+    """Return the readers by their language, or English."""
+    readers = _readers().filter(customer=customer).order_by("user__email")
+    groups: dict[str, list[str]] = {}
+    for address, language in readers.values_list("user__email", "user__language"):
+        groups.setdefault(language or settings.LANGUAGE_CODE, []).append(address)
+    return groups

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from accounts.models import AuditAction, AuditEntry
 from pricing.changes.undo import superseded_by
 from pricing.models import Price, moment_text
@@ -33,11 +35,23 @@ class Announcement:
 
     def __str__(self) -> str:
         first = self.prices[0]
-        more = f" and {len(self.prices) - 1} more" if len(self.prices) > 1 else ""
-        return (
-            f"{first.billing_item}: {first.text}{more}, {first.period_text}; announced "
-            f"at {moment_text(self.at)} by {self.by}: {self.reason}"
+        words = {
+            "item": first.billing_item,
+            "price": first.text,
+            "number": len(self.prices) - 1,
+            "period": first.period_text,
+            "at": moment_text(self.at),
+            "person": self.by,
+            "reason": self.reason,
+        }
+        if len(self.prices) == 1:
+            text = gettext("%(item)s: %(price)s, %(period)s; announced at %(at)s by %(person)s: %(reason)s")
+            return text % words
+        text = gettext(
+            "%(item)s: %(price)s and %(number)s more, %(period)s; announced at %(at)s by %(person)s: "
+            "%(reason)s"
         )
+        return text % words
 
 
 def announcements(*, now: dt.datetime) -> list[Announcement]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from pricing.changes.announcements.find import Announcement, announcements
@@ -16,7 +18,10 @@ class TakeBackForm(PriceActionForm):
     """One announcement, named by a key; in the query by that of any of its prices."""
 
     announcement = forms.ChoiceField(
-        help_text="What has not begun is cancelled, and what it superseded resumes. What has begun ends now.",
+        label=_("Announcement"),
+        help_text=_(
+            "What has not begun is cancelled, and what it superseded resumes. What has begun ends now."
+        ),
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -41,10 +46,17 @@ class TakeBackForm(PriceActionForm):
         """E.g. `Take back 4 prices: 1 ends now, 3 are cancelled before they begin`."""
         prices = self._chosen.prices
         scheduled = sum(1 for price in prices if price.begins_at > self.now)
-        what = f"{len(prices)} prices" if len(prices) > 1 else f"{prices[0].billing_item}: {prices[0].text}"
-        return (
-            f"Take back {what}: {len(prices) - scheduled} ended now, {scheduled} cancelled before beginning"
+        words = {"number": len(prices), "item": prices[0].billing_item, "price": prices[0].text}
+        words |= {"ended": len(prices) - scheduled, "cancelled": scheduled}
+        if len(prices) > 1:
+            text = gettext(
+                "Take back %(number)s prices: %(ended)s ended now, %(cancelled)s cancelled before beginning"
+            )
+            return text % words
+        text = gettext(
+            "Take back %(item)s: %(price)s: %(ended)s ended now, %(cancelled)s cancelled before beginning"
         )
+        return text % words
 
     @property
     def _chosen(self) -> Announcement:

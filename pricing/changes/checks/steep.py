@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from pricing.changes.rows import PriceRow
 from pricing.models import price_text
 from pricing.rules.amounts import amount_of, plain
 from pricing.rules.kinds import RANK, Kind
+from pricing.words import item_within
 
-NOT_CONFIRMED = "Nothing was changed. Tick that the figures named below are meant, or correct them."
+NOT_CONFIRMED = _("Nothing was changed. Tick that the figures named below are meant, or correct them.")
 HUNDRED = Decimal(100)
 _TENTH = Decimal("0.1")
 
@@ -25,13 +28,16 @@ class SteepChange:
     percent: Decimal | None
 
     def __str__(self) -> str:
-        for_whom = f" for {self.row.customer}" if self.row.customer else ""
-        name = f"{self.row.service} {self.row.measure.label.lower()}{for_whom}"
+        name = item_within(self.row.service, self.row.measure)
+        if self.row.customer:
+            name = gettext("%(item)s for %(customer)s") % {"item": name, "customer": self.row.customer}
+        words = {"item": name, "price": _text(self.row)}
         if self.before is None or self.percent is None:
-            return f"{name} at {_text(self.row)}"
+            return gettext("%(item)s at %(price)s") % words
         same_size = self.before.unit_size == self.row.unit_size
         before = plain(self.before.unit_price) if same_size else _text(self.before)
-        return f"{name} from {before} to {_text(self.row)}, {percent_text(self.percent)}"
+        words |= {"before": before, "percent": percent_text(self.percent)}
+        return gettext("%(item)s from %(before)s to %(price)s, %(percent)s") % words
 
 
 class Unconfirmed(Exception):

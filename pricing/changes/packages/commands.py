@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import replace
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from pricing.changes.packages.rows import terms_row, with_parts
 from pricing.changes.price_commands import Predecessor, cancelling_rows, superseding_rows
@@ -23,9 +24,9 @@ def sell_package(*, new: PackageRow, now: dt.datetime) -> list[PackageRow]:
     """
     begins_at = now if new.begins_at == AT_ONCE else new.begins_at
     if begins_at < now:
-        raise ValidationError("Terms begin in the future, or at once where no beginning is given.")
+        raise ValidationError(gettext("Terms begin in the future, or at once where no beginning is given."))
     if new.ends_at is not None and new.ends_at <= begins_at:
-        raise ValidationError("Terms must end after they begin.")
+        raise ValidationError(gettext("Terms must end after they begin."))
     others = [terms_row(one) for one in _terms_of(new.product)]
     rows = superseding_rows(replace(new, begins_at=begins_at), others)
     return [_at_once(row, now) for row in rows] if new.begins_at == AT_ONCE else rows
@@ -37,11 +38,11 @@ def end_terms(*, terms: PackageTerms, ends_at: dt.datetime | None, now: dt.datet
     Raises ValidationError for an end in the past or before they begin, and for what has ended.
     """
     if terms.ends_at is not None and terms.ends_at <= now:
-        raise ValidationError("These terms have ended already.")
+        raise ValidationError(gettext("These terms have ended already."))
     if ends_at is not None and ends_at < now:
-        raise ValidationError("Terms end in the future, or at once where no end is given.")
+        raise ValidationError(gettext("Terms end in the future, or at once where no end is given."))
     if (ends_at or now) <= terms.begins_at:
-        raise ValidationError("These terms are scheduled to begin then or later: cancel them.")
+        raise ValidationError(gettext("These terms are scheduled to begin then or later: cancel them."))
     return [replace(terms_row(terms), ends_at=ends_at or AT_ONCE)]
 
 
@@ -51,7 +52,7 @@ def cancel_terms(*, terms: PackageTerms, now: dt.datetime) -> list[PackageRow]:
     Raises ValidationError for what is not scheduled any more.
     """
     if terms.begins_at <= now:
-        raise ValidationError("These terms have begun: only their end can still be moved.")
+        raise ValidationError(gettext("These terms have begun: only their end can still be moved."))
     before = [
         # What was truncated resumes; what just ended then does not.
         Predecessor(terms_row(one), one.pk, resumes=False)

@@ -6,15 +6,18 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.datastructures import MultiValueDict
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from pricing.changes.base_form import PlainDecimalField, PriceActionForm, instant_field, is_key
+from pricing.changes.base_form import PlainDecimalField, PriceActionForm, Text, instant_field, is_key
 from pricing.changes.packages.commands import cancel_terms, end_terms, sell_package
-from pricing.changes.packages.rows import A_UNIT, terms_row, with_parts
+from pricing.changes.packages.rows import terms_row, with_parts
 from pricing.changes.rows import AT_ONCE, PackageRow, cells_of, read_weights
 from pricing.models import (
     AMOUNT_DIGITS,
@@ -25,16 +28,17 @@ from pricing.models import (
     in_force,
     moment_text,
 )
-from pricing.rules.amounts import package_price_text
-from pricing.rules.methods import PACKAGE_METHODS, BillingMethod
+from pricing.rules.methods import PACKAGE_METHODS, RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
 from pricing.rules.validity import ValidityUnit
+from pricing.stored_words import stored_in_words
+from pricing.words import a_unit_words, package_price_words
 from sensenova_billing.lib.admin.number_fields import WholeNumberField
 
 TERMS = "terms"
 _LONGEST_WEIGHTS = 5000
 
 
-def _number_field(label: str, help_text: str, *, required: bool = False) -> WholeNumberField:
+def _number_field(label: Text, help_text: Text, *, required: bool = False) -> WholeNumberField:
     return WholeNumberField(
         label=label,
         required=required,
@@ -43,7 +47,7 @@ def _number_field(label: str, help_text: str, *, required: bool = False) -> Whol
     )
 
 
-def _amount_field(label: str, help_text: str, *, required: bool = True) -> PlainDecimalField:
+def _amount_field(label: Text, help_text: Text, *, required: bool = True) -> PlainDecimalField:
     return PlainDecimalField(
         label=label,
         required=required,
@@ -61,46 +65,61 @@ class SellPackageForm(PriceActionForm):
     names: ClassVar[tuple[str, ...]] = ("product", "method")
 
     product = forms.CharField(
+        label=_("Product"),
         max_length=100,
-        help_text="As customers see it, e.g. SenseChat-5 10M. A product of this name gets new terms.",
+        help_text=_("As customers see it, e.g. SenseChat-5 10M. A product of this name gets new terms."),
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     method = forms.ChoiceField(
-        label="Billing method",
-        choices=[(method.value, method.label) for method in reversed(PACKAGE_METHODS)],
-        help_text="A product keeps its billing method.",
+        label=_("Billing method"),
+        choices=[(method.value, _(method.label)) for method in reversed(PACKAGE_METHODS)],
+        help_text=_("A product keeps its billing method."),
         widget=UnfoldAdminSelectWidget,
     )
     services = forms.ModelMultipleChoiceField(Service.objects.all(), required=False)
     groups = forms.ModelMultipleChoiceField(ServiceGroup.objects.all(), required=False)
-    tokens = _number_field("Tokens", "Of a Tokens product.")
-    validity = _number_field("Valid for", "1 for a TPM product: it is priced by the unit.", required=True)
+    tokens = _number_field(_("Tokens"), _("Of a Tokens product."))
+    validity = _number_field(
+        _("Valid for"), _("1 for a TPM product: it is priced by the unit."), required=True
+    )
     validity_unit = forms.ChoiceField(
-        label="Days or months",
-        choices=ValidityUnit.choices(),
+        label=_("Days or months"),
+        choices=[(unit, _(label)) for unit, label in ValidityUnit.choices()],
         initial=ValidityUnit.MONTH.value,
         widget=UnfoldAdminSelectWidget,
     )
     list_price = _amount_field(
-        "List price (RMB)", f"Of a TPM product: of a unit for a day or month; {A_UNIT}."
+        _("List price (RMB)"),
+        format_lazy(
+            _("Of a TPM product: of a unit for a day or month; a unit is {tpm} TPM and {rpm} RPM."),
+            tpm=f"{TPM_OF_UNIT:,}",
+            rpm=RPM_OF_UNIT,
+        ),
     )
-    offer_price = _amount_field("Offer price (RMB)", "Not above the list price; empty: none.", required=False)
-    rpm = _number_field("RPM", "Limits while a Tokens package lasts, both or neither; empty: the usual ones.")
-    tpm = _number_field("TPM", "Tokens per minute while it lasts.")
+    offer_price = _amount_field(
+        _("Offer price (RMB)"), _("Not above the list price; empty: none."), required=False
+    )
+    rpm = _number_field(
+        "RPM", _("Limits while a Tokens package lasts, both or neither; empty: the usual ones.")
+    )
+    tpm = _number_field("TPM", _("Tokens per minute while it lasts."))
     weights = forms.CharField(
+        label=_("Weights"),
         required=False,
         max_length=_LONGEST_WEIGHTS,
-        help_text=(
+        help_text=_(
             "How many tokens of the package a token takes, with commas between, such as "
             "SenseChat-5/output_tokens: 2. What is not named takes 1."
         ),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
     begins_at = instant_field(
-        "From", "In the future; empty: at once. Terms on sale then end there.", required=False
+        _("From"), _("In the future; empty: at once. Terms on sale then end there."), required=False
     )
     ends_at = instant_field(
-        "Until", "End (exclusive); then the terms that they superseded resume. Empty: no end.", required=False
+        _("Until"),
+        _("End (exclusive); then the terms that they superseded resume. Empty: no end."),
+        required=False,
     )
 
     def __init__(self, params: MultiValueDict[str, str] | None = None, **options: Any) -> None:
@@ -140,7 +159,7 @@ class SellPackageForm(PriceActionForm):
         try:
             return read_weights(self.cleaned_data["weights"])
         except ValueError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(stored_in_words(str(error))) from error
 
     def rows(self) -> list[PackageRow]:
         """The terms, and the changes to those that they supersede."""
@@ -167,21 +186,25 @@ class SellPackageForm(PriceActionForm):
         """E.g. `Sell SenseChat-5 10M for 400.00 RMB from 2026-12-01 00:00 UTC`."""
         data = self.cleaned_data
         is_tpm = data["method"] == BillingMethod.TPM_PACKAGE
-        unit = f" a unit and {data['validity_unit']}" if is_tpm else ""
-        price = package_price_text(data["list_price"], data["offer_price"])
-        until = f" until {moment_text(data['ends_at'])}" if data["ends_at"] else ""
-        return f"Sell {data['product']} for {price}{unit} {_begin(data['begins_at'])}{until}"
+        price = package_price_words(data["list_price"], data["offer_price"])
+        if is_tpm:
+            price = a_unit_words(price, data["validity_unit"])
+        words = {"product": data["product"], "price": price, "begin": _begin(data["begins_at"])}
+        if data["ends_at"] is None:
+            return gettext("Sell %(product)s for %(price)s %(begin)s") % words
+        words["end"] = moment_text(data["ends_at"])
+        return gettext("Sell %(product)s for %(price)s %(begin)s until %(end)s") % words
 
 
 class EndTermsForm(PriceActionForm):
     """Terms on sale that end, at once or later."""
 
     terms = forms.ModelChoiceField(
-        PackageTerms.objects.none(), label="Product", widget=UnfoldAdminSelectWidget
+        PackageTerms.objects.none(), label=_("Product"), widget=UnfoldAdminSelectWidget
     )
     ends_at = instant_field(
-        "Ends",
-        "End (exclusive); empty: at once. Packages that were sold stay as they are.",
+        _("Ends"),
+        _("End (exclusive); empty: at once. Packages that were sold stay as they are."),
         required=False,
     )
 
@@ -198,15 +221,17 @@ class EndTermsForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `End the sale of SenseChat-5 10M at 2026-12-01 00:00 UTC`."""
         ends_at = self.cleaned_data["ends_at"]
-        when = f"at {moment_text(ends_at)}" if ends_at else "at once"
-        return f"End the sale of {self.cleaned_data['terms'].product} {when}"
+        words = {"product": self.cleaned_data["terms"].product}
+        if ends_at is None:
+            return gettext("End the sale of %(product)s at once") % words
+        return gettext("End the sale of %(product)s at %(at)s") % {**words, "at": moment_text(ends_at)}
 
 
 class CancelTermsForm(PriceActionForm):
     """Scheduled terms that are cancelled; those that they had superseded resume."""
 
     terms = forms.ModelChoiceField(
-        PackageTerms.objects.none(), label="Scheduled terms", widget=UnfoldAdminSelectWidget
+        PackageTerms.objects.none(), label=_("Scheduled terms"), widget=UnfoldAdminSelectWidget
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -221,7 +246,8 @@ class CancelTermsForm(PriceActionForm):
     def summary(self) -> str:
         """E.g. `Cancel the terms of SenseChat-5 10M from 2026-12-01 00:00 UTC on`."""
         terms = self.cleaned_data["terms"]
-        return f"Cancel the terms of {terms.product} from {moment_text(terms.begins_at)} on"
+        words = {"product": terms.product, "at": moment_text(terms.begins_at)}
+        return gettext("Cancel the terms of %(product)s from %(at)s on") % words
 
 
 def _field(form: forms.Form, name: str) -> Any:
@@ -229,7 +255,7 @@ def _field(form: forms.Form, name: str) -> Any:
 
 
 def _begin(begins_at: Any) -> str:
-    return f"from {moment_text(begins_at)}" if begins_at else "at once"
+    return gettext("from %(at)s") % {"at": moment_text(begins_at)} if begins_at else gettext("at once")
 
 
 def _known(terms: PackageTerms) -> dict[str, Any]:

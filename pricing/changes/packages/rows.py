@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import connection, models
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_noop
 
 from pricing.changes.rows import ItemWeight, PackageRow, RefusedRow, UnknownName
 from pricing.models import (
@@ -22,7 +23,8 @@ from pricing.rules.methods import RPM_OF_UNIT, TPM_OF_UNIT, BillingMethod
 from pricing.rules.validity import MOST_MONTHS, ValidityUnit
 
 TOKENS = "tokens"
-A_UNIT = f"a unit is {TPM_OF_UNIT:,} TPM and {RPM_OF_UNIT} RPM"
+NO_SERVICE = gettext_noop("There is no service %(name)s.")
+NO_GROUP = gettext_noop("There is no service group %(name)s.")
 
 
 def with_parts(terms: "QuerySet[PackageTerms]") -> "QuerySet[PackageTerms]":
@@ -73,7 +75,8 @@ def terms_of(row: PackageRow) -> PackageTerms:
         product.save()
     if product.method != row.method:
         label = product.get_method_display()
-        raise RefusedRow(f"{product} is a product of {label}: it keeps its billing method.")
+        text = gettext("%(product)s is a product of %(method)s: it keeps its billing method.")
+        raise RefusedRow(text % {"product": product, "method": gettext(label)})
     return PackageTerms(
         product=product,
         tokens=row.tokens,
@@ -98,9 +101,9 @@ def save_terms(terms: PackageTerms, row: PackageRow) -> None:
     if is_new:
         terms.pk = _next_key()
     _set_links(
-        PackageTerms.services.through, "service_id", terms.pk, _named(Service, "service", row.services)
+        PackageTerms.services.through, "service_id", terms.pk, _named(Service, NO_SERVICE, row.services)
     )
-    groups = _named(ServiceGroup, "service group", row.groups)
+    groups = _named(ServiceGroup, NO_GROUP, row.groups)
     _set_links(PackageTerms.groups.through, "servicegroup_id", terms.pk, groups)
     _set_weights(terms.pk, row)
     terms.save(force_insert=is_new)
@@ -115,8 +118,8 @@ def remove_terms(terms: PackageTerms) -> None:
 
 
 def _problem(row: PackageRow) -> str:
-    services = _named(Service, "service", row.services)
-    _named(ServiceGroup, "service group", row.groups)
+    services = _named(Service, NO_SERVICE, row.services)
+    _named(ServiceGroup, NO_GROUP, row.groups)
     if row.method == BillingMethod.TPM_PACKAGE:
         return _problem_of_units(row) or _problem_of_price(row)
     in_groups = Service.objects.filter(group__name__in=row.groups).values_list("pk", flat=True)
@@ -127,55 +130,60 @@ def _problem(row: PackageRow) -> str:
 
 def _problem_of_units(row: PackageRow) -> str:
     if row.groups or len(row.services) != 1:
-        return "A TPM product covers exactly one service, and no group."
+        return gettext("A TPM product covers exactly one service, and no group.")
     if row.tokens is not None or row.rpm is not None or row.tpm is not None or row.weights:
-        return f"A TPM product has no tokens, RPM, TPM or weights: {A_UNIT}."
+        text = gettext(
+            "A TPM product has no tokens, RPM, TPM or weights: a unit is %(tpm)s TPM and %(rpm)s RPM."
+        )
+        return text % {"tpm": f"{TPM_OF_UNIT:,}", "rpm": RPM_OF_UNIT}
     if row.validity != 1:
-        return "A TPM product is sold by the day or month: its validity is 1."
+        return gettext("A TPM product is sold by the day or month: its validity is 1.")
     return ""
 
 
 def _problem_of_tokens(row: PackageRow) -> str:
     if not row.tokens:
-        return "A Tokens product holds at least 1 token."
+        return gettext("A Tokens product holds at least 1 token.")
     if (row.rpm is None) != (row.tpm is None):
-        return "Give both RPM and TPM, or neither."
+        return gettext("Give both RPM and TPM, or neither.")
     if row.validity_unit == ValidityUnit.MONTH and row.validity > MOST_MONTHS:
-        return f"A validity is at most {MOST_MONTHS} months."
+        return gettext("A validity is at most %(number)s months.") % {"number": MOST_MONTHS}
     return ""
 
 
 def _problem_of_cover(row: PackageRow, known: set[tuple[str, str]]) -> str:
     """Return what is wrong with what a Tokens product covers; `known` are its billing items."""
     if not row.services and not row.groups:
-        return "A Tokens product covers at least one service or group."
+        return gettext("A Tokens product covers at least one service or group.")
     if not any(Measure(measure).unit == TOKENS for _, measure in known):
-        return "Nothing that it covers is charged in tokens."
+        return gettext("Nothing that it covers is charged in tokens.")
     services = {service for service, _ in known}
     for one in row.weights:
+        words = {"service": one.service, "measure": one.measure, "bound": f"{WEIGHT_BOUND:,}"}
         if one.service not in services:
-            return f"{one.service} is not covered, so its {one.measure} have no weight."
+            return gettext("%(service)s is not covered, so its %(measure)s have no weight.") % words
         if one.measure.unit != TOKENS:
-            return f"{one.measure} are not tokens, so they have no weight."
+            return gettext("%(measure)s are not tokens, so they have no weight.") % words
         if (one.service, one.measure) not in known:
-            return f"{one.service} has no billing item {one.measure}."
+            return gettext("%(service)s has no billing item %(measure)s.") % words
         if not 0 < one.weight < WEIGHT_BOUND:
-            return f"The weight of {one.service}/{one.measure} is more than 0 and less than {WEIGHT_BOUND:,}."
+            text = gettext("The weight of %(service)s/%(measure)s is more than 0 and less than %(bound)s.")
+            return text % words
     return ""
 
 
 def _problem_of_price(row: PackageRow) -> str:
     if row.offer_price is not None and row.offer_price > row.list_price:
-        return "An offer price is not above the list price."
+        return gettext("An offer price is not above the list price.")
     return ""
 
 
-def _named(model: type[Service | ServiceGroup], word: str, names: Iterable[str]) -> set[int]:
+def _named(model: type[Service | ServiceGroup], unknown: str, names: Iterable[str]) -> set[int]:
     """Return the keys of these names, or raise UnknownName."""
     keys: dict[str, int] = dict(model._default_manager.filter(name__in=names).values_list("name", "pk"))
     for name in names:
         if name not in keys:
-            raise UnknownName(f"There is no {word} {name!r}.")
+            raise UnknownName(gettext(unknown) % {"name": repr(name)})
     return set(keys.values())
 
 

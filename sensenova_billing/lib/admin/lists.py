@@ -14,7 +14,8 @@ from django.db.models import Field, QuerySet
 from django.http import Http404, HttpRequest
 from unfold.paginator import InfinitePaginator
 
-from sensenova_billing.lib.admin.base import AdminMixin, ChangeList
+from sensenova_billing.lib.admin.base import ChangeList
+from sensenova_billing.lib.admin.choices import TranslatedChoices
 from sensenova_billing.lib.admin.key_pages import PageKey, read_page
 
 
@@ -94,7 +95,7 @@ class RobustChangeList(ChangeList):
         self.paginator = ListPages(previous, following, f"{count:,}" if self.can_show_all else f"{most:,}+")
 
 
-class RobustUrlAdmin(AdminMixin):
+class RobustUrlAdmin(TranslatedChoices):
     """Mixin of a ModelAdmin: there is an answer to every URL, and lists go by key."""
 
     # Of the rows that a form offers while somebody types; lists have pages of their own.

@@ -35,9 +35,14 @@ def limited(monkeypatch):
     return ConcurrencyLimit(application, requests=1, busy=busy)
 
 
-def ask(application, path="/prices", body=None):
+def ask(application, path="/prices", body=None, **headers):
     started = []
-    environ = {"PATH_INFO": path, "wsgi.input": body or io.BytesIO(b"x")}
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": path,
+        "wsgi.input": body or io.BytesIO(b"x"),
+        **headers,
+    }
     content = b"".join(application(environ, lambda status, headers: started.append((status, dict(headers)))))
     return (*started[0], content)
 
@@ -88,11 +93,26 @@ def test_work_that_goes_on_keeps_others_waiting_but_no_health_check_and_no_admis
     assert status.startswith("200") or answer[1]["Retry-After"] == "5"
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/prices", "同时处理的请求过多，未执行任何操作，请重试。"),
+        ("/api/v1/usage", "Too many requests at once."),
+    ],
+)
+def test_that_too_much_is_going_on_is_said_in_the_language_of_the_browser(limited, path, said):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(concurrency.Slots, "acquire", lambda slots, seconds=None: False)
+        _, _, page = ask(limited, path, HTTP_ACCEPT_LANGUAGE="zh-CN")
+
+    assert said in page.decode()
+
+
 def test_a_request_that_fails_gives_its_slot_back():
     def failing(environ, start_response):
         raise ValueError
 
-    limited = ConcurrencyLimit(failing, requests=1, busy=lambda path: HttpResponse(status=503))
+    limited = ConcurrencyLimit(failing, requests=1, busy=lambda environ: HttpResponse(status=503))
     for _ in range(2):
         with pytest.raises(ValueError):  # noqa: PT011
             ask(limited)

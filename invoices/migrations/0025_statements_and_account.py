@@ -18,84 +18,11 @@ HERE = Path(__file__)
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0019_time_zones_of_people"),
-        ("invoices", "0022_seal_publications"),
+        ("invoices", "0024_draws_that_used_a_package_up"),
         ("usage", "0018_methods_of_open_hours"),
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="AccountEntry",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "account",
-                    models.CharField(
-                        choices=[
-                            ("receivable", "owed by the customer"),
-                            ("sales", "sales"),
-                            ("bank", "bank"),
-                            ("allowances", "credits and charges by hand"),
-                            ("bad_debt", "written off"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("amount", models.DecimalField(decimal_places=2, max_digits=20, verbose_name="amount (RMB)")),
-            ],
-            options={
-                "ordering": ("id",),
-            },
-        ),
-        migrations.CreateModel(
-            name="AccountTransaction",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("statement", "statement"),
-                            ("payment", "payment"),
-                            ("refund", "refund"),
-                            ("credit", "credit"),
-                            ("charge", "charge"),
-                            ("write_off", "write-off"),
-                        ],
-                        max_length=9,
-                    ),
-                ),
-                (
-                    "key",
-                    models.CharField(
-                        help_text="By which the same transaction that is sent twice is one.", max_length=200
-                    ),
-                ),
-                ("at", models.DateTimeField(help_text="When it was booked.")),
-                (
-                    "value_date",
-                    models.DateField(help_text="Of a payment or refund when the money came or went."),
-                ),
-                (
-                    "reference",
-                    models.CharField(help_text="A statement's number, or the bank's text.", max_length=200),
-                ),
-                ("reason", models.TextField(blank=True)),
-                ("by", models.CharField(blank=True, help_text="Empty: the clock.", max_length=254)),
-            ],
-            options={
-                "ordering": ("-id",),
-            },
-        ),
         migrations.CreateModel(
             name="Statement",
             fields=[
@@ -147,86 +74,152 @@ class Migration(migrations.Migration):
                 ("issued_at", models.DateTimeField()),
                 ("issued_by", models.CharField(blank=True, help_text="Empty: the clock.", max_length=254)),
                 ("reason", models.TextField(blank=True, help_text="Why an earlier one is corrected.")),
+                (
+                    "corrects",
+                    models.OneToOneField(
+                        help_text="The statement of the same amounts that it supersedes.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="corrected_by",
+                        to="invoices.statement",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="statements",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
+                    "previous",
+                    models.OneToOneField(
+                        help_text="That of the number before: so none is left out.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="invoices.statement",
+                    ),
+                ),
             ],
             options={
                 "ordering": ("-sequence",),
             },
         ),
+        migrations.CreateModel(
+            name="AccountTransaction",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("statement", "statement"),
+                            ("payment", "payment"),
+                            ("refund", "refund"),
+                            ("credit", "credit"),
+                            ("charge", "charge"),
+                            ("write_off", "write-off"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="By which the same transaction that is sent twice is one.", max_length=200
+                    ),
+                ),
+                ("at", models.DateTimeField(help_text="When it was booked.")),
+                (
+                    "value_date",
+                    models.DateField(help_text="Of a payment or refund when the money came or went."),
+                ),
+                (
+                    "reference",
+                    models.CharField(help_text="A statement's number, or the bank's text.", max_length=200),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("by", models.CharField(blank=True, help_text="Empty: the clock.", max_length=254)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="account_transactions",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
+                    "reverses",
+                    models.OneToOneField(
+                        help_text="Booked in error.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reversed_by",
+                        to="invoices.accounttransaction",
+                    ),
+                ),
+                (
+                    "statement",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transaction",
+                        to="invoices.statement",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("-id",),
+            },
+        ),
+        migrations.CreateModel(
+            name="AccountEntry",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "account",
+                    models.CharField(
+                        choices=[
+                            ("receivable", "owed by the customer"),
+                            ("sales", "sales"),
+                            ("bank", "bank"),
+                            ("allowances", "credits and charges by hand"),
+                            ("bad_debt", "written off"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=20, verbose_name="amount (RMB)")),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="invoices.accounttransaction",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("id",),
+            },
+        ),
         migrations.AddIndex(
             model_name="hourlybill",
             index=models.Index(fields=["customer", "sealed_in"], name="bills_of_a_span_of_closings"),
-        ),
-        migrations.AddField(
-            model_name="accounttransaction",
-            name="customer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="account_transactions",
-                to="accounts.customer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="accounttransaction",
-            name="reverses",
-            field=models.OneToOneField(
-                help_text="Booked in error.",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="reversed_by",
-                to="invoices.accounttransaction",
-            ),
-        ),
-        migrations.AddField(
-            model_name="accountentry",
-            name="transaction",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="entries",
-                to="invoices.accounttransaction",
-            ),
-        ),
-        migrations.AddField(
-            model_name="statement",
-            name="corrects",
-            field=models.OneToOneField(
-                help_text="The statement of the same amounts that it supersedes.",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="corrected_by",
-                to="invoices.statement",
-            ),
-        ),
-        migrations.AddField(
-            model_name="statement",
-            name="customer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="statements",
-                to="accounts.customer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="statement",
-            name="previous",
-            field=models.OneToOneField(
-                help_text="That of the number before: so none is left out.",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="invoices.statement",
-            ),
-        ),
-        migrations.AddField(
-            model_name="accounttransaction",
-            name="statement",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="transaction",
-                to="invoices.statement",
-            ),
         ),
         migrations.AddConstraint(
             model_name="accountentry",

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoices", "0021_no_looks_at_open_hours"),
+        ("invoices", "0022_seal_publications"),
         ("pricing", "0018_packages_by_purchase"),
     ]
 

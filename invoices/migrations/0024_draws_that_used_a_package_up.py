@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoices", "0022_lines_of_a_rerating"),
+        ("invoices", "0023_lines_of_a_rerating"),
         ("pricing", "0018_packages_by_purchase"),
     ]
 
