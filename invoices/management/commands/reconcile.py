@@ -1,0 +1,113 @@
+import argparse
+import csv
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from accounts.models import Customer
+from invoices.reconciliation.compare import Difference, Reconciled, reconcile
+from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
+from pricing.files.csv import escaped
+from pricing.rules.amounts import plain
+from pricing.rules.measures import Measure
+
+FOUND, BAD_ARGUMENTS = 1, 2
+SHOWN = 20
+
+
+class Command(BaseCommand):
+    help = "Compares a sender's or provider's file of usage with a customer's records. Changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="CSV with event_id and measures; see docs/operations.md.")
+        parser.add_argument("--customer", required=True, help="The customer's code.")
+        parser.add_argument(
+            "--from", type=_instant, required=True, help="The first instant, e.g. 2026-11-01T00:00+08:00."
+        )
+        parser.add_argument("--to", type=_instant, required=True, help="The first instant after.")
+        parser.add_argument("--out", type=Path, help="Write every difference into this CSV file.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        span = {"begin": options["from"], "end": options["to"]}
+        if span["begin"] >= span["end"]:
+            raise CommandError("--to must be after --from.", returncode=BAD_ARGUMENTS)
+        customer = Customer.objects.filter(code=options["customer"]).first()
+        if customer is None:
+            raise CommandError("No customer has this code.", returncode=BAD_ARGUMENTS)
+        first: list[Difference] = []
+        try:
+            found = _reconciled(options["file"], options["out"], first, customer=customer, **span)
+        except (OSError, UnicodeDecodeError, UnreadableFile, csv.Error) as error:
+            raise CommandError(str(error), returncode=BAD_ARGUMENTS) from error
+        self._say(found, first)
+        if count := sum(found.counts.values()):
+            raise CommandError(f"{count:,} differences.", returncode=FOUND)
+
+    def _say(self, found: Reconciled, first: list[Difference]) -> None:
+        for one in first:
+            amount = "amount not known" if one.amount is None else f"{plain(one.amount)} RMB"
+            sides = f"theirs {_words(one.theirs)}, ours {_words(one.ours)}"
+            self.stdout.write(f"{one.kind}: {one.event_id}, {one.service or 'no service'}: {sides}; {amount}")
+        if (more := sum(found.counts.values()) - len(first)) > 0:
+            self.stdout.write(f"... and {more:,} more.")
+        self.stdout.write(f"{found.lines:,} lines, {found.agreeing:,} agree.")
+        for kind, count in found.counts.items():
+            self.stdout.write(f"{kind}: {count:,}, {plain(found.amounts[kind])} RMB")
+        if found.without_amount:
+            self.stdout.write(
+                f"Of {found.without_amount:,} the amount is not known: service and time are not in the file."
+            )
+
+
+def _reconciled(path: Path, out: Path | None, first: list[Difference], **given: Any) -> Reconciled:
+    with path.open(newline="", encoding="utf-8-sig") as lines, tqdm(unit=" lines", disable=None) as bar:
+        file = UsageFile(lines)
+        with _writing(out, file.measures) as write:
+
+            def note(one: Difference) -> None:
+                write(one)
+                if len(first) < SHOWN:
+                    first.append(one)
+
+            return reconcile(file=file, **given, on_difference=note, on_line=bar.update)
+
+
+@contextmanager
+def _writing(out: Path | None, measures: list[Measure]) -> Iterator[Callable[[Difference], None]]:
+    """Give a function that writes a difference into the file, if there is one to write."""
+    if out is None:
+        yield lambda one: None
+        return
+    with out.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        sides = [f"{side}_{measure}" for measure in measures for side in ("their", "our")]
+        writer.writerow(["difference", "event_id", "line", "service", "occurred_utc", "amount_rmb", *sides])
+        yield lambda one: writer.writerow(_row(one, measures))
+
+
+def _row(one: Difference, measures: list[Measure]) -> list[object]:
+    instant = one.occurred_at and f"{one.occurred_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    amount = None if one.amount is None else plain(one.amount)
+    sides = [(side or {}).get(measure) for measure in measures for side in (one.theirs, one.ours)]
+    return [one.kind, escaped(one.event_id), one.line, escaped(one.service or ""), instant, amount, *sides]
+
+
+def _words(side: dict[str, int] | None) -> str:
+    if side is None:
+        return "none"
+    return " + ".join(f"{number:,} {measure}" for measure, number in side.items())
+
+
+def _instant(text: str) -> dt.datetime:
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-11-01T00:00+08:00") from None
+    if instant.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} lacks an offset, such as Z or +08:00")
+    return instant
