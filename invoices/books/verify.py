@@ -134,6 +134,7 @@ def verify_books(
     find_missing_guards(verified.findings)
     _find_other_seals(verified.findings)
     _verify_purchases(verified.findings)
+    _verify_statements(verified.findings)
     compare_kept_seals(
         kept=kept_seals, seals=seals, from_hour=from_hour, until_hour=until_hour, found=verified.findings
     )
@@ -163,6 +164,16 @@ def _verify_purchases(found: Findings) -> None:
     for purchase in read_purchases():
         for text in check_purchase(purchase):
             found.add("purchase", text)
+
+
+def _verify_statements(found: Findings) -> None:
+    """Each statement is the sum of its documents, and is on the account as it is payable."""
+    for number, amount, due, payable, booked in read_all(_DIFFERING_STATEMENTS):
+        if amount != due:
+            text = f"{number} says {decimal(amount)} RMB, its documents come to {decimal(due)} RMB"
+        else:
+            text = f"{number} is booked with {decimal(booked)} RMB, and {decimal(payable)} RMB are payable"
+        found.add("statement", text)
 
 
 def _verify_totals(books: Books) -> None:
@@ -392,6 +403,7 @@ def _verify_seal(seal: Seal, *, total: _Total, parked: dict[int, Parked], found:
 
 
 _OTHER_SEALS = load_statement("read_other_seals.sql", beside=__file__)
+_DIFFERING_STATEMENTS = load_statement("differing_statements.sql", beside=__file__)
 _DIFFERING_TOTALS = load_statement("differing_totals.sql", beside=__file__)
 _RELEASED = """
 SELECT FROM invoices_parkedhour AS parked JOIN invoices_release AS release ON release.parked_id = parked.id

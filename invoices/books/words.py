@@ -40,6 +40,7 @@ _KINDS = (
     gettext_noop("rated again"),
     gettext_noop("reversal"),
     gettext_noop("seal"),
+    gettext_noop("statement"),
     gettext_noop("total"),
     gettext_noop("unbilled"),
 )
@@ -95,6 +96,11 @@ _TEXTS = (
     gettext_noop("%(package)s is valid for %(number)s months, not %(due)s"),
     gettext_noop("credit %(number)s: its %(name)s is %(amount)s RMB, not %(due)s RMB"),
     # an hour, a bill, a total
+    gettext_noop("%(number)s says %(amount)s RMB, its documents come to %(due)s RMB"),
+    gettext_noop("%(number)s is booked with %(amount)s RMB, and %(due)s RMB are payable"),
+    gettext_noop("has a seal that was kept outside, and is not closed here"),
+    gettext_noop("its seal is not the one that was kept outside"),
+    gettext_noop("its seal is missing among those that were kept outside"),
     gettext_noop("its seal is not the one that was verified at %(at)s UTC"),
     gettext_noop("the total of the %(period)s from %(day)s says %(amount)s RMB, not %(due)s RMB"),
     gettext_noop("is the first hour that is closed, but names one before"),

@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Customer
 from invoices.account.transactions import balance_of
+from invoices.books.verify import verify_books
 from invoices.models import AccountTransaction, HourlyBill, Statement
 from invoices.statements.issue import NothingToCorrect, correct_statement, issue_due_statements
 from invoices.statements.parts import StatementParts, sum_parts
@@ -175,6 +176,20 @@ def test_the_task_logs_how_many_it_issued(march, caplog, monkeypatch):
         issue_statements()
 
     assert "Issued 1 statements" in caplog.messages
+
+
+def test_the_verification_finds_a_statement_that_is_not_its_documents_or_not_booked(march):
+    issued()
+    connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+    assert not [one for one in verify_books().findings.first if one.what == "statement"]
+
+    alter("invoices_accountentry", "amount = amount * 2", where="true")
+    (booked,) = [one.text for one in verify_books().findings.first if one.what == "statement"]
+    alter("invoices_hourlybill", "amount = 2", where="true")
+    (summed,) = [one.text for one in verify_books().findings.first if one.what == "statement"]
+
+    assert booked == "S00000001 is booked with 4 RMB, and 2 RMB are payable"
+    assert summed == "S00000001 says 2 RMB, its documents come to 4 RMB"
 
 
 # --- What the database refuses ---------------------------------------------------------------------
