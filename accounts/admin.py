@@ -22,10 +22,21 @@ from accounts.audit.admin import AuditEntryAdmin
 from accounts.audit.audited_admin import ReasonForm, UndeletableAdmin
 from accounts.audit.context import audit_context, set_audit_context
 from accounts.forms import InvitedPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
-from accounts.models import AuditEntry, Customer, Member, ServiceKey, User
+from accounts.models import (
+    AuditEntry,
+    Customer,
+    EventKind,
+    Member,
+    ServiceKey,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from accounts.people.invitations import InvitationRefused, invite, link_of
 from accounts.permission_words import permission_words
 from accounts.sign_in.second_factor import has_second_factor, remove_second_factor
+from accounts.webhooks.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
+from accounts.webhooks.events import emit_event
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import TabularInline
 from sensenova_billing.lib.admin.choices import TranslatedChoices
@@ -45,6 +56,8 @@ admin.site.index_title = _("Admin")
 admin.site.unregister([StaticDevice, TOTPDevice])
 admin.site.unregister(Group)  # permissions are given to people: by a role, or one by one
 admin.site.register(AuditEntry, AuditEntryAdmin)
+admin.site.register(WebhookEndpoint, WebhookEndpointAdmin)
+admin.site.register(WebhookDelivery, WebhookDeliveryAdmin)
 
 
 class MemberInline(TranslatedChoices, TabularInline):
@@ -82,6 +95,15 @@ class CustomerAdmin(UndeletableAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""
         return ("code",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        """Save it, with an event where it is suspended or resumed."""
+        was_suspended = Customer.objects.filter(pk=obj.pk, is_suspended=True).exists()
+        super().save_model(request, obj, form, change)
+        if change and obj.is_suspended != was_suspended:
+            kind = EventKind.CUSTOMER_SUSPENDED if obj.is_suspended else EventKind.CUSTOMER_RESUMED
+            now = clock.now()
+            emit_event(customer=obj, kind=kind, payload={}, key=now.isoformat(), now=now)
 
 
 @admin.register(User)

@@ -3,6 +3,7 @@
 A *customer* owes for usage. *People* sign in with their e-mail address and see the customers of which
 they are members; *staff* use the admin. A *service key* lets a model service report usage. None of
 these is ever deleted: bills refer to them. A key is revoked, a person or customer made inactive.
+A *webhook endpoint* is told of *events*, each by a *delivery* that may take several *attempts*.
 Triggers write every change of them, and of the catalogue, into the *audit trail*
 (migrations/0004_audited.sql).
 """
@@ -15,6 +16,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -479,6 +481,240 @@ class ServiceKey(models.Model):
     def is_authenticated(self) -> bool:
         """A key that was accepted is the request's user, for Django REST framework's permissions."""
         return True
+
+
+class EventKind(models.TextChoices):
+    """What a customer may be notified of; docs/webhooks.md has what each says."""
+
+    BILL_CLOSED = "bill.closed", gettext_noop("an hour was closed with a bill")
+    STATEMENT_ISSUED = "statement.issued", gettext_noop("a statement was issued")
+    PRICE_CHANGING = "price.changing", gettext_noop("a price is going to change")
+    LIMIT_OFTEN_REACHED = "limit.often_reached", gettext_noop("a call limit is reached often")
+    BUDGET_REACHED = "budget.reached", gettext_noop("a budget is reached")
+    PACKAGE_LOW = "package.low", gettext_noop("a package is used up, or nearly")
+    PACKAGE_EXPIRING = "package.expiring", gettext_noop("a package expires soon")
+    PAYMENT_RECEIVED = "payment.received", gettext_noop("a payment was received")
+    CUSTOMER_SUSPENDED = "customer.suspended", gettext_noop("the customer was suspended")
+    CUSTOMER_RESUMED = "customer.resumed", gettext_noop("the customer was resumed")
+    TEST = "webhook.test", gettext_noop("a test")
+
+
+class DisabledBecause(models.TextChoices):
+    """Why nothing is sent to a webhook endpoint any more."""
+
+    OWNER = "owner", gettext_noop("by a person")
+    GONE = "gone", gettext_noop("it answered 410 Gone")
+    FAILING = "failing", gettext_noop("it failed for 3 days")
+
+
+class WebhookEndpoint(models.Model):
+    """An address of a customer to which events are sent, signed by Standard Webhooks.
+
+    The secrets are stored as they are, as deliveries are signed with them; a removed endpoint has none.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="webhook_endpoints")
+    url = models.CharField("address", max_length=500)
+    kinds = ArrayField(models.CharField(max_length=30, choices=EventKind.choices), verbose_name="events")
+    secret = models.CharField(max_length=80)
+    previous_secret = models.CharField(max_length=80, blank=True, default="")
+    previous_secret_until = models.DateTimeField(
+        null=True, help_text=_("Until then deliveries are signed with both secrets.")
+    )
+    created_at = models.DateTimeField()
+    disabled_at = models.DateTimeField(null=True)
+    disabled_because = models.CharField(
+        max_length=10, choices=DisabledBecause.choices, blank=True, default=""
+    )
+    removed_at = models.DateTimeField(null=True)
+    mail_after = models.DateTimeField(
+        null=True, help_text=_("When mail that it was disabled is due; empty: not, or done.")
+    )
+    failing_since = models.DateTimeField(null=True, help_text=_("The first failure since the last success."))
+    leased_until = models.DateTimeField(null=True, help_text=_("Until then a worker is sending to it."))
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index("mail_after", condition=Q(mail_after__isnull=False), name="webhooks_to_mail"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                "customer",
+                "url",
+                condition=Q(removed_at=None),
+                name="an_address_is_an_endpoint_of_a_customer_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(kinds__contained_by=EventKind.values), name="a_webhook_endpoint_has_known_kinds"
+            ),
+            models.CheckConstraint(
+                condition=Q(disabled_at=None, disabled_because="")
+                | Q(disabled_at__isnull=False, disabled_because__in=DisabledBecause.values),
+                name="a_disabled_webhook_endpoint_says_why",
+            ),
+            models.CheckConstraint(
+                condition=Q(previous_secret="", previous_secret_until=None)
+                | ~Q(previous_secret="") & Q(previous_secret_until__isnull=False),
+                name="a_previous_webhook_secret_ends",
+            ),
+            models.CheckConstraint(
+                condition=Q(removed_at=None) & ~Q(secret="")
+                | Q(removed_at__isnull=False, secret="", previous_secret=""),
+                name="a_webhook_endpoint_has_a_secret_until_it_is_removed",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def kinds_in_words(self) -> list[str]:
+        """What is sent to it."""
+        return [gettext(EventKind(kind).label) for kind in self.kinds]
+
+    @property
+    def because_in_words(self) -> str:
+        """Why nothing is sent any more."""
+        return gettext(str(self.get_disabled_because_display()))
+
+    def secrets_at(self, at: dt.datetime) -> list[str]:
+        """The secrets with which deliveries are signed at this instant, the newest first."""
+        is_rotating = self.previous_secret_until is not None and at < self.previous_secret_until
+        return [self.secret, self.previous_secret] if is_rotating else [self.secret]
+
+
+class WebhookEvent(models.Model):
+    """Something that happened to a customer, written in the transaction that decided it. Never changed."""
+
+    uid = models.UUIDField(db_default=RandomUUID(), editable=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="webhook_events"
+    )
+    kind = models.CharField(max_length=30, choices=EventKind.choices)
+    key = models.CharField(max_length=200, help_text=_("What it is about: once for a customer and kind."))
+    payload = models.JSONField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint("uid", name="a_webhook_event_has_its_own_id"),
+            models.UniqueConstraint("customer", "kind", "key", name="an_event_is_written_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=EventKind.values), name="an_event_is_of_a_known_kind"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        """The id that receivers see, the same for each delivery."""
+        return f"evt_{self.uid.hex}"
+
+
+class DeliveryState(models.TextChoices):
+    """How far a delivery is."""
+
+    WAITING = "waiting", gettext_noop("waiting")
+    DELIVERED = "delivered", gettext_noop("delivered")
+    FAILED = "failed", gettext_noop("given up")
+    STOPPED = "stopped", gettext_noop("not sent: the endpoint was disabled")
+
+
+class WebhookDelivery(models.Model):
+    """An event on its way to an endpoint; a resend is the same delivery once more."""
+
+    event = models.ForeignKey(
+        WebhookEvent, on_delete=models.PROTECT, db_index=False, related_name="deliveries"
+    )
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.PROTECT, db_index=False, related_name="deliveries"
+    )
+    state = models.CharField(max_length=10, choices=DeliveryState.choices)
+    failures = models.PositiveSmallIntegerField(
+        db_default=0, help_text=_("Failed attempts since it was sent first, or resent by a person.")
+    )
+    next_attempt_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name_plural = "webhook deliveries"
+        indexes = (
+            models.Index(F("endpoint"), F("id").desc(), name="deliveries_of_an_endpoint"),
+            models.Index(
+                "endpoint", "next_attempt_at", condition=Q(state="waiting"), name="deliveries_that_wait"
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint("event", "endpoint", name="an_event_goes_to_an_endpoint_once"),
+            models.CheckConstraint(
+                condition=Q(state=DeliveryState.WAITING, next_attempt_at__isnull=False)
+                | Q(
+                    state__in=[DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.STOPPED],
+                    next_attempt_at=None,
+                ),
+                name="a_delivery_that_waits_says_until_when",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=DeliveryState.DELIVERED) | Q(delivered_at__isnull=False),
+                name="a_delivery_that_is_delivered_says_since_when",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return gettext("%(event)s to %(url)s") % {"event": self.event, "url": self.endpoint}
+
+    @property
+    def state_in_words(self) -> str:
+        """How far it is."""
+        return gettext(str(self.get_state_display()))
+
+
+class AttemptError(models.TextChoices):
+    """Why a request got no answer that counts."""
+
+    STATUS = "status", gettext_noop("the answer was not 2xx")
+    REFUSED_ADDRESS = "address", gettext_noop("the address is not one that webhooks may be sent to")
+    UNKNOWN_HOST = "host", gettext_noop("the host is not known")
+    CONNECTION = "connection", gettext_noop("no connection could be made, or it broke")
+    TLS = "tls", gettext_noop("the certificate was not accepted")
+    TIMEOUT = "timeout", gettext_noop("there was no answer in time")
+    PROTOCOL = "protocol", gettext_noop("the answer was not HTTP")
+
+
+class WebhookAttempt(models.Model):
+    """One request of a delivery and what came of it. Never changed."""
+
+    delivery = models.ForeignKey(
+        WebhookDelivery, on_delete=models.PROTECT, db_index=False, related_name="attempts"
+    )
+    at = models.DateTimeField()
+    milliseconds = models.PositiveIntegerField()
+    status = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=10, choices=AttemptError.choices, blank=True)
+    answer = models.CharField(max_length=500, blank=True, help_text=_("The beginning of it."))
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(F("delivery"), F("id").desc(), name="attempts_of_a_delivery"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(error="", status__range=(200, 299)) | ~Q(error=""),
+                name="an_attempt_without_error_was_answered_2xx",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def error_in_words(self) -> str:
+        """Why it did not succeed."""
+        return gettext(str(self.get_error_display()))
 
 
 class AuditAction(models.TextChoices):

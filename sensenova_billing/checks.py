@@ -175,6 +175,15 @@ def check_call_limits(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_webhooks(**kwargs: Any) -> list[CheckMessage]:
+    """A receiver may be slow, but a sender's claim of it lasts two minutes only."""
+    if dt.timedelta(0) < settings.WEBHOOK_TIMEOUT <= dt.timedelta(seconds=60):
+        return []
+    hint = "Set it to some seconds; 10 is the default."
+    return [Error("WEBHOOK_TIMEOUT_SECONDS is not between 1 and 60.", hint=hint, id="billing.E030")]
+
+
+@register()
 def check_networks(**kwargs: Any) -> list[CheckMessage]:
     """An invalid network would match no address, without an error."""
     return [
@@ -183,7 +192,7 @@ def check_networks(**kwargs: Any) -> list[CheckMessage]:
             hint="Write networks as 10.0.0.0/8 or fd00::/8, and addresses as they are, with commas between.",
             id="billing.E020",
         )
-        for name in ("TRUSTED_PROXIES", "MONITORING_ADDRESSES")
+        for name in ("TRUSTED_PROXIES", "MONITORING_ADDRESSES", "WEBHOOK_ALLOWED_NETWORKS")
         for text in getattr(settings, name)
         if not is_network(text)
     ]

@@ -227,6 +227,15 @@ DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="SenseNova Billing <billing@lo
 # Under which people reach the site, for links in mail; without it mail has none.
 PUBLIC_URL = env.str("PUBLIC_URL", default="")
 
+# --- Webhooks ------------------------------------------------------------------------------------
+
+# Customers' events are sent to public addresses by https (accounts/webhooks/addresses.py); to these networks
+# too, and by http, only where that is set: for tests, and for receivers in a network of our own.
+WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+# So long a receiver may take, from the connection to the end of its answer.
+WEBHOOK_TIMEOUT = dt.timedelta(seconds=env.int("WEBHOOK_TIMEOUT_SECONDS", default=10))
+
 # --- Time and words ------------------------------------------------------------------------------
 
 USE_TZ = True
@@ -416,6 +425,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 10},
     },
+    # Often, so that the first retry is after five seconds; it waits for no receiver.
+    "send webhooks": {
+        "task": "accounts.tasks.send_webhooks",
+        "schedule": 5.0,
+        "options": {"expires": 4},
+    },
     "close due hours": {
         "task": "invoices.tasks.close_due_hours",
         "schedule": 60.0,
@@ -514,6 +529,8 @@ UNFOLD = {
                 _admin_page(_("Customers"), "apartment", "accounts_customer"),
                 _admin_page(_("People"), "group", "accounts_user"),
                 _admin_page(_("Service keys"), "key", "accounts_servicekey"),
+                _admin_page(_("Webhook endpoints"), "webhook", "accounts_webhookendpoint"),
+                _admin_page(_("Webhook deliveries"), "outbox", "accounts_webhookdelivery"),
                 _admin_page(_("Audit trail"), "history", "accounts_auditentry"),
             ),
             _admin_section(

@@ -11,6 +11,7 @@ from accounts.people import views as people
 from accounts.preferences import views as preferences
 from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in, second_factor
+from accounts.webhooks import views as webhooks
 from invoices.account import views as account_views
 from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
@@ -117,6 +118,33 @@ urlpatterns = [
         "customers/<str:code>/keys/<str:public_id>/revoke",
         customer_keys.revoke_customer_key,
         name="revoke_customer_key",
+    ),
+    path("customers/<str:code>/webhooks", webhooks.customer_webhooks, name="customer_webhooks"),
+    path("customers/<str:code>/webhooks/new", webhooks.add_webhook, name="add_webhook"),
+    path("customers/<str:code>/webhooks/<int:pk>", webhooks.customer_webhook, name="customer_webhook"),
+    path(
+        "customers/<str:code>/webhooks/<int:pk>/events",
+        webhooks.choose_webhook_events,
+        name="choose_webhook_events",
+    ),
+    path(
+        "customers/<str:code>/webhooks/<int:pk>/rotate",
+        webhooks.rotate_webhook_secret,
+        name="rotate_webhook_secret",
+    ),
+    path("customers/<str:code>/webhooks/<int:pk>/remove", webhooks.remove_webhook, name="remove_webhook"),
+    path("customers/<str:code>/webhooks/<int:pk>/disable", webhooks.disable_webhook, name="disable_webhook"),
+    path("customers/<str:code>/webhooks/<int:pk>/enable", webhooks.enable_webhook, name="enable_webhook"),
+    path("customers/<str:code>/webhooks/<int:pk>/test", webhooks.test_webhook, name="test_webhook"),
+    path(
+        "customers/<str:code>/webhooks/<int:pk>/deliveries/<int:delivery>",
+        webhooks.webhook_delivery,
+        name="webhook_delivery",
+    ),
+    path(
+        "customers/<str:code>/webhooks/<int:pk>/deliveries/<int:delivery>/resend",
+        webhooks.resend_webhook,
+        name="resend_webhook",
     ),
     path("customers/<str:code>/people", people.customer_people, name="customer_people"),
     path("customers/<str:code>/people/invite", people.invite_person, name="invite_person"),

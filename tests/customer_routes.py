@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from accounts.models import Invitation, Member, MemberRole, ServiceKey
+from accounts.models import Invitation, Member, MemberRole, ServiceKey, WebhookDelivery
 from invoices.models import ChargeLine, PackageNotice
 from pricing.models import PackageTerms, QuotaPackage
 from tests.invoices.documents.builders import month_of
@@ -12,17 +12,21 @@ from tests.test_tenancy import ROUTES
 
 PREFIXES = ("customers/", "bills/", "packages/")
 CUSTOMER_ROUTES = {name: path for name, path in ROUTES.items() if path.startswith(PREFIXES)}
-# What they do is for owners, as docs/roles.md says; the settings are for finance too.
+# What they do is for owners, as docs/roles.md says; settings and the log of webhooks are for finance too.
 OWNERS_ONLY = {
     *("make_customer_key", "rotate_customer_key", "revoke_customer_key"),
     *("invite_person", "resend_invitation", "withdraw_invitation", "change_member", "remove_from_customer"),
     *("choose_product", "buy_package", "refund_package", "set_renewal", "dismiss_notice"),
+    *("add_webhook", "choose_webhook_events", "rotate_webhook_secret", "remove_webhook"),
+    *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
 }
-SETTINGS = "customer_settings"
+FINANCE_ONLY = {"customer_settings", "customer_webhooks", "customer_webhook", "webhook_delivery"}
 
 
 def customer_addresses() -> dict[str, str]:
     """Return an address for each, by its name; Acme has all that they need."""
+    delivery = WebhookDelivery.objects.filter(endpoint__customer__code="acme").earliest("pk")
+    hook = f"webhooks/{delivery.endpoint_id}"
     line = ChargeLine.objects.filter(bill__customer__code="acme").select_related("bill").earliest("pk")
     found = {
         "customers/<str:code>": "customers/acme",
@@ -33,6 +37,8 @@ def customer_addresses() -> dict[str, str]:
         "buy/<int:pk>": f"buy/{PackageTerms.objects.earliest('pk').pk}",
         "notices/<int:pk>": f"notices/{PackageNotice.objects.earliest('pk').pk}",
         "keys/<str:public_id>": f"keys/{_of_acme(ServiceKey).public_id}",
+        "webhooks/<int:pk>/deliveries/<int:delivery>": f"{hook}/deliveries/{delivery.pk}",
+        "webhooks/<int:pk>": hook,
         "people/<int:pk>": f"people/{_of_acme(Member, role=MemberRole.OWNER).pk}",
         "invitations/<int:pk>": f"invitations/{_of_acme(Invitation).pk}",
     }

@@ -1,5 +1,7 @@
 """The settings of the product, made faster for tests."""
 
+import datetime as dt
+
 from sensenova_billing.settings import *  # noqa: F403
 from sensenova_billing.settings import DATABASES, INSTALLED_APPS
 
@@ -15,3 +17,7 @@ SETTLE_CALLS_BESIDE = False
 COUNT_REFUSED_USAGE_IN_BACKGROUND = False
 # There are no collected files here, of which whitenoise would warn.
 WHITENOISE_AUTOREFRESH = True
+# Receivers of webhooks are on this machine, which may be busy.
+WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+WEBHOOK_ALLOW_HTTP = True
+WEBHOOK_TIMEOUT = dt.timedelta(seconds=30)

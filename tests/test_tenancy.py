@@ -12,9 +12,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.keys import issue_service_key
-from accounts.models import Member, Scope, User
+from accounts.models import Member, Scope, User, WebhookEndpoint
 from invoices.models import ChargeLine, Statement
 from pricing.models import PackageTerms
+from tests.accounts.webhooks.builders import endpoint, suspended
 from tests.builders import THE_HOUR, at, close, customer, record, report
 from tests.conftest import make_acme, make_globex
 from tests.invoices.statements.builders import issue_statement
@@ -30,6 +31,7 @@ FIRST = "the first line of this bill"
 PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
 KEY = "keyofglobex"  # the public id of its own key
 MEMBER = "colleague@globex.example"
+HOOK = "http://127.0.0.1/globex"
 TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
@@ -81,6 +83,16 @@ OWNED = {
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "customer_people": ({"code": "globex"}, {"code": "nobody"}),
     "customer_settings": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_webhooks": ({"code": "globex"}, {"code": "nobody"}),
+    "add_webhook": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_webhook": ({"code": "globex", "pk": HOOK}, {"code": "nobody", "pk": HOOK}),
+    "choose_webhook_events": ({"code": "globex", "pk": HOOK}, {"code": "nobody", "pk": HOOK}),
+    "rotate_webhook_secret": ({"code": "globex", "pk": HOOK}, {"code": "nobody", "pk": HOOK}),
+    "remove_webhook": ({"code": "globex", "pk": HOOK}, {"code": "nobody", "pk": HOOK}),
+    "webhook_delivery": (
+        {"code": "globex", "pk": HOOK, "delivery": "its only one"},
+        {"code": "nobody", "pk": HOOK, "delivery": "its only one"},
+    ),
     "invite_person": ({"code": "globex"}, {"code": "nobody"}),
     "change_member": ({"code": "globex", "pk": MEMBER}, {"code": "nobody", "pk": MEMBER}),
     "customer_keys": ({"code": "globex"}, {"code": "nobody"}),
@@ -110,6 +122,7 @@ KEYED |= {"api_bills", "api_bill", "api_charge_lines", "api_usage_summary", "api
 # Does something and shows nothing of any customer; its own tests are elsewhere.
 DEEDS = {"resend_invitation", "withdraw_invitation", "remove_from_customer", "accept_invitation"}
 DEEDS |= {"reset_password"}
+DEEDS |= {"disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"}
 DEEDS |= {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_renewal"}
 # Parts of the overview, which do not name the customer; portal/test_overview.py asks for another's.
 DEEDS |= {"customer_overview_now", "customer_overview_alerts"}
@@ -163,6 +176,10 @@ def address(name, arguments):
         arguments = arguments | {"number": Statement.objects.get(customer__code=code).number}
     if "@" in str(arguments.get("pk")):
         arguments = arguments | {"pk": Member.objects.get(user__email=arguments["pk"]).pk}
+    if str(arguments.get("pk")).startswith("http"):
+        hook = WebhookEndpoint.objects.get(url=arguments["pk"])
+        only = {"delivery": hook.deliveries.earliest("pk").pk} if "delivery" in arguments else {}
+        arguments = arguments | {"pk": hook.pk} | only
     if arguments.get("pk") == TERMS:
         arguments = arguments | {"pk": PackageTerms.objects.get().pk}
     return reverse(name, kwargs=arguments)
@@ -184,6 +201,8 @@ def use_in_a_closed_hour_and_now():
         colleague = User.objects.create_user(f"colleague@{one.code}.example")
         Member.objects.create(customer=one, user=colleague)
         issue_service_key(name="gateway", owner=one, public_id=f"keyof{one.code}")
+        endpoint(one, f"http://127.0.0.1/{one.code}")
+        suspended(one)
         record(report(customer=one.code, service=UNCOVERED))
     close()
     for one in customers:

@@ -129,6 +129,10 @@ def changes_in_short(entry: AuditEntry) -> list[str]:
     return described
 
 
+# What the trail holds of a secret: never itself (accounts/audit/sql/write_audit_entry.sql).
+_HIDDEN = {gettext_noop("(not kept)"), gettext_noop("(changed)")}
+
+
 def _in_words(value: Any, field: Any) -> str:
     """Return a value as pages show such: times by the clock of billing, choices by their labels."""
     match value:
@@ -140,6 +144,8 @@ def _in_words(value: Any, field: Any) -> str:
             return ", ".join(_in_words(one, getattr(field, "base_field", None)) for one in value)
         case dict():
             return "; ".join(f"{name}: {_in_words(one, None)}" for name, one in value.items() if one != "")
+        case str() if value in _HIDDEN:
+            return gettext(value)
         case str() if isinstance(field, models.DateTimeField):
             return value.removesuffix("+00:00").replace("T", " ")
         case _:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import Customer
+from invoices.closing.announce import announce_bills
 from invoices.closing.bill import Billed, bill_hour
 from invoices.closing.refunds import credit_refunds
 from invoices.closing.seal import seal_hour
@@ -85,6 +86,7 @@ def close_hour(*, hour: dt.datetime, now: dt.datetime) -> ClosedHour | None:
     billed = [*_bill_released(hour=hour, now=now), bill_hour(hour=hour, sealed_in=hour, now=now)]
     credit_refunds(hour=hour, now=now)
     add_to_totals(hour=hour)
+    announce_bills(hour=hour, now=now)
     seal = seal_hour(hour=hour, previous=previous, billed=billed)
     return ClosedHour(
         hour=hour,

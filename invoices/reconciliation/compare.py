@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from accounts.models import Customer
 from invoices.rating.usage_sql import MEASURED, NET_QUANTITY
 from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
+from pricing.catalogue.service_names import service_by_name_sql
 from pricing.rules.measures import Measure
 from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement
@@ -113,6 +114,7 @@ def _differences(
             f"coalesce(their_{one}, 0) - CASE WHEN is_reversed OR is_free THEN 0 ELSE our_{one} END AS {one}"
             for one in Measure
         ),
+        service_by_name=service_by_name_sql(called="theirs.service"),
         measured=MEASURED,
         net_quantity=NET_QUANTITY,
         price_in_force=price_in_force_sql(

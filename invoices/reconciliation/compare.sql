@@ -8,11 +8,7 @@ WITH here AS (
       FROM $table AS theirs
       LEFT JOIN usage_usagerecord AS ours
         ON ours.customer_id = %(customer)s AND ours.event_id = theirs.event_id AND ours.reverses IS NULL
-      LEFT JOIN LATERAL (
-           SELECT id FROM pricing_service WHERE name = theirs.service
-            UNION ALL
-           SELECT service_id FROM pricing_servicealias WHERE alias = theirs.service
-            LIMIT 1) AS named ON ours.event_id IS NULL
+      LEFT JOIN LATERAL ($service_by_name) AS named ON ours.event_id IS NULL
 ), differing AS (
     SELECT CASE WHEN is_missing THEN 'missing here' WHEN is_reversed THEN 'reversed here' ELSE 'different' END AS kind,
            *

@@ -15,7 +15,7 @@ from invoices.models import HourlyBill
 from sensenova_billing.lib import clock
 from tests.browsing import Browser
 from tests.builders import at, close, price, record, report
-from tests.customer_routes import OWNERS_ONLY, SETTINGS, customer_addresses
+from tests.customer_routes import FINANCE_ONLY, OWNERS_ONLY, customer_addresses
 from tests.invoices.browsing import text
 from tests.packages import buy, tokens_product
 from tests.test_tenancy import KEYED, ROUTES, sample
@@ -241,7 +241,7 @@ def test_in_a_view_every_page_and_file_is_read_and_the_others_are_refused(carol,
     answers = {name: client.get(address) for name, address in all_addresses.items()}
 
     shown = {name: answer.getvalue() for name, answer in answers.items() if answer.status_code == 200}
-    assert set(all_addresses) - set(shown) == OWNERS_ONLY | {SETTINGS}
+    assert set(all_addresses) - set(shown) == OWNERS_ONLY | FINANCE_ONLY
     pages = {name: page for name, page in shown.items() if b"<main" in page}
     assert {"customer_usage", "customer_month", "bill_print", "customer_keys", "customer_people"} < set(pages)
     assert [name for name, page in pages.items() if b"You can change nothing" not in page] == []

@@ -9,10 +9,11 @@ from django.urls import resolve
 from accounts.models import Member, MemberRole, User
 from pricing.models import QuotaPackage
 from tests.browser.pages import FRAGMENTS
-from tests.customer_routes import OWNERS_ONLY, SETTINGS, customer_addresses
+from tests.customer_routes import FINANCE_ONLY, OWNERS_ONLY, customer_addresses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+TAKE_NO_FORM = {"choose_product", "customer_webhooks", "customer_webhook", "webhook_delivery"}
 FILES = (".csv", ".xlsx", ".pdf")
 TARGETS = """
 () => [...document.querySelectorAll("a[href], form[action]")].map((one) => one.href || one.action)
@@ -51,18 +52,18 @@ def offered(page, addresses):
 def test_what_is_for_owners_is_refused_to_others(admin, addresses, acme, role):
     page = admin(colleague(acme, role))
     page.goto("/customers/acme")
-    refused = OWNERS_ONLY | ({SETTINGS} if role == MemberRole.VIEWER else set())
+    refused = OWNERS_ONLY | (FINANCE_ONLY if role == MemberRole.VIEWER else set())
 
     found = {name: page.request.get(address).status for name, address in addresses.items()}
 
     assert {name for name, status in found.items() if status != 200} == refused
     assert {found[name] for name in refused} == {403, 405}  # 405: it takes forms alone
-    assert {name for name in refused if sent(page, addresses[name]) != 403} == {"choose_product"}
+    assert {name for name in refused if sent(page, addresses[name]) != 403} == TAKE_NO_FORM & refused
 
 
 def test_no_page_of_a_viewer_offers_what_is_for_owners(admin, addresses, acme):
     page = admin(colleague(acme, MemberRole.VIEWER))
-    refused = OWNERS_ONLY | {SETTINGS}
+    refused = OWNERS_ONLY | FINANCE_ONLY
     pages = [addresses[name] for name in set(addresses) - refused - FRAGMENTS]
 
     found = offered(page, [address for address in pages if not address.endswith(FILES)])
@@ -71,14 +72,16 @@ def test_no_page_of_a_viewer_offers_what_is_for_owners(admin, addresses, acme):
     assert found & refused == set()
 
 
-def test_the_pages_of_an_owner_offer_all_of_it(admin, addresses, alice):
+def test_the_pages_of_an_owner_offer_all_of_it(admin, addresses, acme, alice):
     """The control."""
     names = ["customer_packages", "choose_product", "customer_keys", "customer_people", "change_member"]
+    names += sorted(FINANCE_ONLY)
     packages = [f"/packages/{number}" for number in QuotaPackage.objects.values_list("number", flat=True)]
+    hooks = [f"/customers/acme/webhooks/{pk}" for pk in acme.webhook_endpoints.values_list("pk", flat=True)]
 
-    found = offered(admin(alice), [*(addresses[name] for name in names), *packages])
+    found = offered(admin(alice), [*(addresses[name] for name in names), *packages, *hooks])
 
-    assert (OWNERS_ONLY | {SETTINGS}) - found == set()
+    assert (OWNERS_ONLY | FINANCE_ONLY) - found == set()
 
 
 def test_no_address_of_another_customer_is_found(admin, addresses, bob):

@@ -9,10 +9,20 @@ from django.db import transaction
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.audit.context import audit_context
-from accounts.models import Customer, Invitation, Member, MemberRole, Scope, Session, User
+from accounts.models import (
+    Customer,
+    DeliveryState,
+    Invitation,
+    Member,
+    MemberRole,
+    Scope,
+    Session,
+    User,
+    WebhookEndpoint,
+)
 from accounts.people.invitations import LASTS
 from invoices.corrections.rerate import order_rerating
-from invoices.models import NoticeKind, PackageNotice
+from invoices.models import NoticeKind, PackageNotice, TransactionKind
 from invoices.usage_report.metadata import sum_up_closed_hours
 from pricing.changes.rows import cells_of
 from pricing.changes.stored import price_row
@@ -27,7 +37,9 @@ from pricing.models import (
 )
 from tests.builders import at, close, price, record, report
 from tests.injection.payloads import PAYLOADS, packed
+from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, tokens_product
+from tests.translations.test_pages import deliver
 from tests.usage.quarantine.builders import in_quarantine
 from usage.ingest.reversals import reverse_record
 
@@ -51,14 +63,24 @@ def set_everything(acme: Customer, alice: User) -> None:
     _name_people(acme, alice)
     _use(acme, services)
     _correct(acme)
+    _send_webhooks(acme)
     _sell_packages(acme, services)
     _propose()
+    _settle(acme)
 
 
 def name_customer(acme: Customer, text: str) -> None:
     """Give this name to all that a customer has but one of."""
     Customer.objects.filter(pk=acme.pk).update(name=text, legal_name=text, tax_id=text[:50], address=text)
     acme.refresh_from_db()
+
+
+def _settle(acme: Customer) -> None:
+    """A statement that names the customer, and transactions with references and reasons."""
+    Customer.objects.filter(pk=acme.pk).update(legal_name=NAMES[0])
+    issue_statement(acme)
+    for name in NAMES:
+        booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])
 
 
 @transaction.atomic  # an item on sale has a price when it is committed
@@ -96,6 +118,14 @@ def _name_people(acme: Customer, alice: User) -> None:
             seen_at=NOW,
             browser=browser,
         )
+
+
+def _send_webhooks(acme: Customer) -> None:
+    for url, answer in zip(LONG_NAMES, cycle(REASONS), strict=False):
+        made = WebhookEndpoint.objects.create(
+            customer=acme, url=url, kinds=[], secret="whsec_x", created_at=NOW
+        )
+        deliver(made, url, state=DeliveryState.FAILED, answer=answer)
 
 
 def _addresses():

@@ -154,6 +154,7 @@ def test_nothing_runs_where_usage_is_grouped_by_metadata(alice_client):
 
 
 PLACES = ["customer_keys", "customer_people", "customer_limits", "customer_packages", "sessions", "prices"]
+PLACES.append("customer_webhooks")
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -245,7 +246,7 @@ def _filled(path: str) -> str:
 
 
 FORMS = ["sign_in", "forgot_password", "account", "change_password", "make_customer_key", "invite_person"]
-FORMS += ["customer_settings", "prices", "change_member"]
+FORMS += ["customer_settings", "prices", "change_member", "add_webhook"]
 
 
 @pytest.mark.parametrize("name", FORMS)

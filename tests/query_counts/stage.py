@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key
-from accounts.models import Customer, Member, Scope, Session, User
+from accounts.models import Customer, DeliveryState, Member, Scope, Session, User
 from accounts.people.invitations import LASTS, invite
 from invoices.books.results import store_verification
 from invoices.books.verify import verify_books
@@ -25,9 +25,11 @@ from pricing.models import (
     ServiceGroup,
 )
 from pricing.rules.kinds import Kind
+from tests.accounts.webhooks.builders import endpoint
 from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.statements.builders import booked
 from tests.packages import buy, draw, tokens_product
+from tests.translations.test_pages import deliver
 from tests.usage.limits.builders import ask
 from tests.usage.quarantine.builders import in_quarantine
 from usage.ingest.reversals import reverse_record
@@ -49,6 +51,7 @@ def add_one_of_each(number: int) -> None:
     acme = Customer.objects.get(code="acme")
     service = _put_on_sale(number, acme)
     _make_people_and_keys(number, acme)
+    _send_webhooks(number, acme)
     _sell_package(number, acme, service)
     _use_and_close(number, acme)
     booked(acme, reference=f"TRF {number}")
@@ -95,6 +98,13 @@ def _make_people_and_keys(number: int, acme: Customer) -> None:
         seen_at=now,
         browser="Firefox",
     )
+
+
+def _send_webhooks(number: int, acme: Customer) -> None:
+    oldest = acme.webhook_endpoints.earliest("pk")
+    newest = endpoint(acme, f"http://127.0.0.1/{number}")
+    for one in (oldest, newest):
+        deliver(one, f"{one.pk} {number}", state=DeliveryState.FAILED)
 
 
 def _use_and_close(number: int, acme: Customer) -> None:

@@ -131,6 +131,7 @@ READS = [
     "GET /api/v1/packages",
     "GET /api/v1/packages/{number}/draws",
     "GET /api/v1/records",
+    "GET /api/v1/seals",
     "GET /api/v1/usage",
     "GET /api/v1/usage/summary",
 ]

@@ -1,8 +1,18 @@
 """What may stand in Latin letters on a Chinese page, and what is left over as English."""
 
 import re
+from collections.abc import Iterator
 
-from accounts.models import AuditEntry, Customer, Invitation, ServiceKey, User
+from accounts.models import (
+    AuditEntry,
+    Customer,
+    EventKind,
+    Invitation,
+    ServiceKey,
+    User,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from invoices.models import AccountTransaction, Release, Rerating, Statement
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
@@ -32,7 +42,10 @@ NAMES = {
     # The theme names languages by their codes, and keys of a keyboard.
     *("en", "zh", "hans", "esc", "Control", "Mac", "Command", "Redis"),
     *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel", "MB", "UTF", "TOTP", "xlsx"),
+    *("Webhook", "Standard", "Webhooks"),
 }
+UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+URL = re.compile(r"https?://[^\s（）]+")
 NUMBERS = re.compile(r"\bP?\d{8}(?:T\d\dZ)?-[a-z]+(?:-\d+)?\b")
 
 
@@ -49,10 +62,15 @@ def english_on(page: str) -> list[str]:
 
 
 def _without(text: str, names: list[str]) -> str:
-    text = NUMBERS.sub("", text)
+    text = NUMBERS.sub("", UUID.sub("", URL.sub("", text)))
     for name in names:
         text = re.sub(re.escape(name), "", text, flags=re.IGNORECASE)
     return text
+
+
+def _ids_of_keys() -> Iterator[str]:
+    for key in ServiceKey.objects.all():
+        yield from (key.prefix, key.public_id)
 
 
 def _stored_names() -> set[str]:
@@ -64,6 +82,7 @@ def _stored_names() -> set[str]:
         Customer.objects.values_list("name", "code"),
         User.objects.values_list("email"),
         Invitation.objects.values_list("email"),
+        WebhookEndpoint.objects.values_list("url"),
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
         Rerating.objects.values_list("reason"),
         AccountTransaction.objects.values_list("reference", "reason", "by"),
@@ -76,5 +95,6 @@ def _stored_names() -> set[str]:
         ServiceKey.objects.values_list("name"),
     )
     # Names of columns stand in what people type and in files; the last is an example.
-    others = {*Measure, "chat-gateway-1", *(key.prefix for key in ServiceKey.objects.all())}
+    others = {*Measure, "chat-gateway-1", *_ids_of_keys()}
+    others |= {*EventKind.values, *(event.public_id for event in WebhookEvent.objects.all())}
     return others | {name for rows in columns for row in rows for name in row if name}

@@ -17,7 +17,23 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.api_keys.keys import issue_service_key, revoke_service_key
-from accounts.models import Customer, Invitation, Member, MemberRole, Scope, ServiceKey, User
+from accounts.models import (
+    AttemptError,
+    Customer,
+    DeliveryState,
+    DisabledBecause,
+    EventKind,
+    Invitation,
+    Member,
+    MemberRole,
+    Scope,
+    ServiceKey,
+    User,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from accounts.people.invitations import invite, new_link_token
 from accounts.sign_in.resets import mail_resets
 from accounts.sign_in.second_factor import begin
@@ -56,6 +72,7 @@ NOT_PAGES = {
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
     *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
     *("customer_account_csv", "statement_csv", "statement_xlsx", "statement_pdf"),
+    *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
     *("customer_usage_csv", "customer_usage_xlsx"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
     "admin_sign_in",
@@ -102,6 +119,13 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     "make_customer_key": (["acme"], []),
     "rotate_customer_key": (["acme", "KEY"], []),
     "revoke_customer_key": (["acme", "KEY"], []),
+    "customer_webhooks": (["acme"], []),
+    "add_webhook": (["acme"], []),
+    "customer_webhook": (["acme", "HOOK"], ["?older_than=1", "?older_than=x"]),
+    "choose_webhook_events": (["acme", "HOOK"], []),
+    "rotate_webhook_secret": (["acme", "HOOK"], []),
+    "remove_webhook": (["acme", "HOOK"], []),
+    "webhook_delivery": (["acme", "HOOK", "DELIVERY"], []),
     "customer_people": (["acme"], []),
     "invite_person": (["acme"], []),
     "change_member": (["acme", "MEMBER"], []),
@@ -154,6 +178,7 @@ def keep_everything(*, acme: Customer, globex: Customer, alice: User, settings: 
     limit(acme, 60, 100_000, excludes_cached_input=True)
     ask(acme, 9, 1, 1, 11)
     _have_keys_and_people(acme, alice)
+    _have_webhooks(acme)
     Member.objects.create(customer=globex, user=alice, role=MemberRole.VIEWER)
     return at(40, hour=4)
 
@@ -194,6 +219,53 @@ def _have_keys_and_people(acme: Customer, alice: User) -> None:
     begin(alice)
 
 
+def _have_webhooks(acme: Customer) -> None:
+    """An endpoint in each state, and deliveries in each with an attempt for each error."""
+    for because in ("", *DisabledBecause.values):
+        endpoint = WebhookEndpoint.objects.create(
+            customer=acme,
+            url=f"https://hooks.example/{because}",
+            kinds=EventKind.values,
+            secret="whsec_c2VjcmV0",
+            created_at=at(30),
+            disabled_because=because,
+            disabled_at=at(35) if because else None,
+            failing_since=at(33) if because == DisabledBecause.FAILING else None,
+        )
+        for failures, state in enumerate((*DeliveryState.values, DeliveryState.WAITING)):
+            deliver(endpoint, f"{because} {failures}", state=state, failures=failures)
+    WebhookEndpoint.objects.filter(disabled_at=None).update(
+        previous_secret="whsec_b2xk", previous_secret_until=at(0) + 30 * DAY, failing_since=at(34)
+    )
+
+
+def deliver(
+    endpoint: WebhookEndpoint, key: str, *, state: str, failures: int = 0, answer: str = ""
+) -> WebhookDelivery:
+    """Write a delivery in this state, with an attempt for each error."""
+    event = WebhookEvent.objects.create(
+        customer=endpoint.customer, kind=EventKind.BILL_CLOSED, key=key, payload={}, at=at(31)
+    )
+    made = WebhookDelivery.objects.create(
+        event=event,
+        endpoint=endpoint,
+        state=state,
+        failures=failures,
+        next_attempt_at=at(40) if state == DeliveryState.WAITING else None,
+        delivered_at=at(32) if state == DeliveryState.DELIVERED else None,
+    )
+    for error in ("", *AttemptError.values):
+        WebhookAttempt.objects.create(
+            delivery=made,
+            at=at(32),
+            milliseconds=20,
+            status=None if error else 204,
+            error=error,
+            answer=answer,
+        )
+    return made
+
+
 def new_link_token_of(invitation: Invitation) -> str:
     """Give an invitation a link that works."""
     token = new_link_token(invitation)
@@ -222,12 +294,22 @@ def addresses(name: str, *, most: int | None = None) -> list[str]:
         "MEMBER": [
             ("acme", pk) for pk in Member.objects.filter(customer__code="acme").values_list("pk", flat=True)
         ],
+        "HOOK": _hooks(arguments),
         "INVITATION": [("void",), *_new_links(arguments)],
         "TERMS": [("acme", pk) for pk in PackageTerms.objects.values_list("pk", flat=True)],
     }
     made = next((of_each[one] for one in arguments if one in of_each), [tuple(arguments)])
     paths = dict.fromkeys(reverse(name, args=one[: len(arguments)]) for one in made)
     return [*[*paths][:most], *(path + query for path in [*paths][:1] for query in queries)]
+
+
+def _hooks(arguments: list[str]) -> list[tuple[Any, ...]]:
+    """Return each endpoint of Acme, or each delivery to one, where a page needs them."""
+    if "DELIVERY" in arguments:
+        found = WebhookDelivery.objects.filter(endpoint__customer__code="acme").order_by("pk")
+        return [("acme", one.endpoint_id, one.pk) for one in found]
+    hooks = WebhookEndpoint.objects.filter(customer__code="acme").order_by("pk")
+    return [("acme", pk) for pk in hooks.values_list("pk", flat=True)]
 
 
 def _new_links(arguments: list[str]) -> list[tuple[str]]:

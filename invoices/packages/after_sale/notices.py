@@ -3,11 +3,12 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
-from accounts.models import Customer
+from accounts.models import Customer, EventKind
+from accounts.webhooks.events import emitting
 from invoices.models import NoticeKind, PackageNotice
 from invoices.packages.after_sale.renewal import refusal_in_words
 from pricing.rules.methods import BillingMethod
@@ -16,10 +17,13 @@ from sensenova_billing.lib.local_time import minute_text
 
 
 def find_notices(*, now: dt.datetime) -> int:
-    """Write the notices that are due by now, each once, and return how many."""
-    with connection.cursor() as cursor:
+    """Write the notices that are due by now, each once, with its event, and return how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_FIND, {"now": now})
-        return int(cursor.rowcount)
+        found = int(cursor.rowcount)
+        if found:
+            cursor.execute(_ANNOUNCE, {"now": now, "kinds": _KINDS})
+        return found
 
 
 def notices_at(at: dt.datetime) -> QuerySet[PackageNotice]:
@@ -80,3 +84,5 @@ def notice_text(notice: PackageNotice) -> str:
 
 
 _FIND = load_statement("find_notices.sql", beside=__file__)
+_KINDS = [EventKind.PACKAGE_LOW.value, EventKind.PACKAGE_EXPIRING.value]
+_ANNOUNCE = emitting(load_statement("announce_notices.sql", beside=__file__))

@@ -6,13 +6,14 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 
-from accounts.models import Member, MemberRole, User
+from accounts.models import Member, MemberRole, User, WebhookEvent
 from invoices.models import NoticeKind, PackageNotice
 from invoices.packages.after_sale.mail import MAILED_WITHIN, PAUSE
 from invoices.packages.after_sale.sweep import sweep_packages
 from invoices.tasks import close_due_hours
 from pricing.models import QuotaPackage
 from sensenova_billing.lib.mail import NO_MAIL
+from tests.accounts.webhooks.builders import endpoint
 from tests.builders import at, record, report
 from tests.conftest import PASSWORD
 from tests.invoices.browsing import text
@@ -277,3 +278,52 @@ def test_a_notice_is_over_when_the_package_has_expired(alice_client, acme, clock
     clock(package.expires_at)
 
     assert "expires at" not in text(alice_client.get(PACKAGES))
+
+
+# --- Events ----------------------------------------------------------------------------------------
+
+
+def events():
+    """What programs are told, oldest first."""
+    return [
+        (event.kind, event.payload.get("used_percent"), event.payload.get("days_left"))
+        for event in WebhookEvent.objects.order_by("id")
+    ]
+
+
+@pytest.fixture
+def acmes_program(acme):
+    """Wants events of packages."""
+    return endpoint(acme, "http://127.0.0.1/hooks", kinds=["package.low", "package.expiring"])
+
+
+@pytest.mark.parametrize(("drawn", "percent"), [(800_000, 80), (1_000_000, 100)])
+def test_a_program_is_told_once_that_a_package_runs_low(acme, globex, acmes_program, drawn, percent):
+    package = buy(acme)
+    draw(package, drawn, of=bill(acme))
+
+    for _ in range(2):
+        sweep_packages(now=at(70))
+
+    assert events() == [("package.low", percent, None)]
+    payload = WebhookEvent.objects.get().payload
+    assert (payload["customer"], payload["package"]) == ("acme", package.number)
+    assert payload["expires_at"] == f"{package.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_program_is_told_that_a_package_expires(acme, acmes_program):
+    buy(acme)
+
+    for days in (7, 3, 1):
+        sweep_packages(now=before_expiry(acme, days=days))
+
+    assert events() == [("package.expiring", None, days) for days in (7, 3, 1)]
+
+
+def test_a_program_that_does_not_want_it_is_told_nothing(acme, acmes_program):
+    acme.webhook_endpoints.update(kinds=["customer.suspended"])
+    draw(buy(acme), 1_000_000, of=bill(acme))
+
+    sweep_packages(now=at(70))
+
+    assert (kinds(), events()) == ([NoticeKind.USED_100], [])

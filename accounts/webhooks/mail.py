@@ -1,0 +1,55 @@
+"""Mail to a customer's owners about an endpoint to which nothing is sent any more."""
+
+import datetime as dt
+import logging
+
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from accounts.models import Member, MemberRole, WebhookEndpoint
+from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn, site_url
+
+logger = logging.getLogger(__name__)
+PAUSE = dt.timedelta(minutes=10)
+
+
+def mail_disabled_endpoints(*, now: dt.datetime) -> int:
+    """Mail owners of endpoints that were disabled, each once, until one cannot be sent; return how many."""
+    return send_in_turn(_mail_next, now=now) if is_mail_sent() else 0
+
+
+@transaction.atomic(durable=True)
+def _mail_next(*, now: dt.datetime) -> bool:
+    waiting = WebhookEndpoint.objects.filter(mail_after__lte=now).select_related("customer")
+    endpoint = locked(waiting).order_by("mail_after").first()
+    if endpoint is None:
+        return False
+    is_done = _mail(endpoint)
+    endpoint.mail_after = None if is_done else now + PAUSE
+    endpoint.save(update_fields=["mail_after"])
+    return is_done
+
+
+def _mail(endpoint: WebhookEndpoint) -> bool:
+    owners = Member.objects.filter(
+        customer=endpoint.customer, role=MemberRole.OWNER, user__is_active=True
+    ).order_by("user__email")
+    addresses = list(owners.values_list("user__email", flat=True))
+    path = reverse("customer_webhook", args=[endpoint.customer.code, endpoint.pk])
+    context = {"endpoint": endpoint, "link": site_url(path) if site_url("") else ""}
+    message = EmailMessage(
+        subject=gettext("A webhook endpoint of %(customer)s was disabled")
+        % {"customer": endpoint.customer.name},
+        body=render_to_string("mail/webhook_disabled.txt", context),
+        to=addresses,
+    )
+    try:
+        message.send()  # to nobody, where there is no owner
+    except OSError as error:  # smtplib's exceptions are among them
+        # Not what the server answered: that may name people.
+        logger.warning("No mail about the webhook endpoint %s: %s", endpoint.pk, type(error).__name__)
+        return False
+    return True

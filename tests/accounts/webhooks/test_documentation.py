@@ -1,0 +1,97 @@
+"""docs/webhooks.md says what is sent, how it is verified and when it comes again."""
+
+import datetime as dt
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from accounts.models import EventKind, WebhookEvent
+from accounts.webhooks.delivery import PAUSES
+from accounts.webhooks.endpoints import send_test
+from accounts.webhooks.events import OFFERED, body_of, emit_event
+from invoices.packages.after_sale.notices import find_notices
+from sensenova_billing.lib import clock
+from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspended
+from tests.builders import at, close, record
+from tests.packages import bill, buy, draw
+from tests.tables import table
+
+pytestmark = pytest.mark.django_db
+
+PAGE = Path(settings.BASE_DIR, "docs", "webhooks.md").read_text(encoding="utf-8")
+EXAMPLES = {
+    message["type"]: message for message in map(json.loads, re.findall(r"```json\n(.*?)```", PAGE, re.S))
+}
+(VERIFYING,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+
+
+def described(value):
+    """A value without what differs from event to event."""
+    if isinstance(value, dict):
+        return {name: described(one) for name, one in value.items()}
+    return re.sub(r"\d+", "0", value) if isinstance(value, str) else type(value)
+
+
+@pytest.fixture
+def sent(acme):
+    """An event of each kind that is offered, as it is sent."""
+    made = endpoint(acme, "http://127.0.0.1/hooks", kinds=[kind.value for kind in OFFERED])
+    record()
+    close()
+    package = buy(acme)
+    find_notices(now=package.expires_at - dt.timedelta(days=7))
+    draw(package, 800_000, of=bill(acme))
+    find_notices(now=at(70))
+    suspended(acme)
+    emit_event(customer=acme, kind=EventKind.CUSTOMER_RESUMED, payload={}, key="1", now=clock.now())
+    send_test(endpoint=made, by=ALICE, now=clock.now())
+    return {event.kind: json.loads(body_of(event)) for event in WebhookEvent.objects.order_by("-pk")}
+
+
+def test_each_type_that_is_sent_is_in_the_table(sent):
+    listed = [row[0].strip("`") for row in table("webhooks.md", "type", "sent when")]
+
+    assert sorted(listed) == sorted(sent)
+    assert sorted(set(EventKind.values) - set(listed)) == sorted(
+        name for name in re.findall(r"`(\w+\.\w+)`", PAGE) if name in set(EventKind.values) - set(listed)
+    )
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_payload_is_as_the_example_shows(sent, kind):
+    assert described(sent[kind]) == described(EXAMPLES[kind])
+
+
+def test_the_others_hold_the_customer_alone(sent):
+    others = {kind: message["data"] for kind, message in sent.items() if kind not in EXAMPLES}
+
+    assert others == dict.fromkeys(["customer.resumed", "webhook.test"], {"customer": "acme"})
+
+
+def test_a_delivery_is_verified_by_the_code_of_the_page(acme, receiver):
+    made = endpoint(acme, receiver.url)
+    suspended(acme)
+    send_due()
+    code: dict[str, Any] = {"SECRET": made.secret}
+    exec(VERIFYING, code)
+
+    (received,) = receiver.received
+
+    assert code["take"](received.headers, received.body)["type"] == "customer.suspended"
+    with pytest.raises(code["WebhookVerificationError"]):
+        code["take"](received.headers, received.body + " ")
+
+
+def test_the_retries_are_those_of_the_table():
+    spans = [dt.timedelta(**{unit: int(number)}) for number, unit in (row[1].split() for row in rows())]
+
+    assert tuple(spans) == PAUSES
+    assert [row[0] for row in rows()] == [str(number) for number in range(1, len(PAUSES) + 1)]
+
+
+def rows():
+    return table("webhooks.md", "retry", "after")
