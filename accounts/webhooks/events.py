@@ -15,8 +15,10 @@ from sensenova_billing.lib.database.statements import load_template
 # Those that something emits; customers choose among them.
 OFFERED = (
     EventKind.BILL_CLOSED,
+    EventKind.STATEMENT_ISSUED,
     EventKind.PACKAGE_LOW,
     EventKind.PACKAGE_EXPIRING,
+    EventKind.PAYMENT_RECEIVED,
     EventKind.CUSTOMER_SUSPENDED,
     EventKind.CUSTOMER_RESUMED,
 )

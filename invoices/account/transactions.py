@@ -12,8 +12,10 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext
 
-from accounts.models import Customer
+from accounts.models import Customer, EventKind
+from accounts.webhooks.events import emit_event
 from invoices.models import AccountEntry, AccountTransaction, LedgerAccount, Statement, TransactionKind
+from pricing.rules.amounts import plain
 
 FEN = Decimal("0.01")
 MOST = Decimal(10) ** 12  # of one transaction, in RMB
@@ -67,7 +69,10 @@ def book(
             **{"customer": customer, "kind": kind, "key": key, "reference": reference, "reason": reason},
             **{"value_date": value_date, "by": by, "at": now},
         )
-        return _enter(booked, amount)
+        _enter(booked, amount)
+        if kind == TransactionKind.PAYMENT:
+            _emit_payment(booked, amount)
+        return booked
 
 
 def book_statement(statement: Statement) -> AccountTransaction | None:
@@ -131,6 +136,22 @@ def _enter(booked: AccountTransaction, amount: Decimal) -> AccountTransaction:
         for account, entry in ((LedgerAccount.RECEIVABLE, owed), (against, -owed))
     )
     return booked
+
+
+def _emit_payment(booked: AccountTransaction, amount: Decimal) -> None:
+    emit_event(
+        customer=booked.customer,
+        kind=EventKind.PAYMENT_RECEIVED,
+        payload={
+            "reference": booked.reference,
+            "value_date": str(booked.value_date),
+            "amount": plain(amount),
+            "balance": plain(balance_of(booked.customer)),
+            "currency": "CNY",
+        },
+        key=str(booked.pk),
+        now=booked.at,
+    )
 
 
 def _same(before: AccountTransaction, *, customer: Customer, amount: Decimal) -> AccountTransaction:

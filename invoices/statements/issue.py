@@ -13,13 +13,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext
 
-from accounts.models import Customer
+from accounts.models import Customer, EventKind
+from accounts.webhooks.events import emit_event
 from invoices.account.transactions import book_statement
 from invoices.documents.months import Month
 from invoices.documents.parties import buyer_of, seller
 from invoices.documents.payable import payable_of
 from invoices.models import Statement
 from invoices.statements.parts import PartSums, StatementParts, sum_parts
+from pricing.rules.amounts import plain
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.local_time import start_of_day
 from usage.billing_hours import last_closed_hour
@@ -58,6 +60,18 @@ def issue_next_statement(
         return None
     statement = _new_statement(month=month, parts=parts, sums=sum_parts(parts), now=now)
     book_statement(statement)
+    emit_event(
+        customer=customer,
+        kind=EventKind.STATEMENT_ISSUED,
+        payload={
+            "statement": statement.number,
+            "month": str(month),
+            "payable": plain(statement.payable),
+            "currency": "CNY",
+        },
+        key=statement.number,
+        now=now,
+    )
     return statement
 
 

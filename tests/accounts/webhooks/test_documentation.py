@@ -17,6 +17,7 @@ from invoices.packages.after_sale.notices import find_notices
 from sensenova_billing.lib import clock
 from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspended
 from tests.builders import at, close, record
+from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import bill, buy, draw
 from tests.tables import table
 
@@ -46,6 +47,8 @@ def sent(acme):
     find_notices(now=package.expires_at - dt.timedelta(days=7))
     draw(package, 800_000, of=bill(acme))
     find_notices(now=at(70))
+    issue_statement(acme)
+    booked(acme)
     suspended(acme)
     emit_event(customer=acme, kind=EventKind.CUSTOMER_RESUMED, payload={}, key="1", now=clock.now())
     send_test(endpoint=made, by=ALICE, now=clock.now())
