@@ -28,7 +28,7 @@ PAUSES = tuple(
 )
 FAILING_FOR = dt.timedelta(days=3)
 # Of one endpoint before the others have their turn.
-TURN_SECONDS, MOST_OF_A_TURN = 10.0, 100
+TURN_SECONDS, MOST_OF_A_TURN = 10, 100
 GONE = 410
 BY = "delivery of webhooks"  # in the audit trail
 

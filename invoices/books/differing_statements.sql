@@ -1,4 +1,4 @@
--- Statements that are not the sum of their documents, or are not on the customer's account as they are payable.
+-- Statements of the span that are not the sum of their documents, or are not on the account as they are payable.
 SELECT statement.number, statement.amount, due.amount AS due, statement.payable, -booked.amount AS booked
   FROM invoices_statement AS statement
  CROSS JOIN LATERAL (
@@ -21,6 +21,8 @@ SELECT statement.number, statement.amount, due.amount AS due, statement.payable,
          FROM invoices_accounttransaction AS transaction
          JOIN invoices_accountentry AS entry ON entry.transaction_id = transaction.id AND entry.account = 'sales'
         WHERE transaction.statement_id = statement.sequence) AS booked
- WHERE statement.amount <> due.amount
-    OR statement.corrects_id IS NULL AND -booked.amount <> statement.payable
+ WHERE (%(from)s::timestamptz IS NULL OR statement.ends_at > %(from)s)
+   AND (%(until)s::timestamptz IS NULL OR statement.begins_at < %(until)s)
+   AND (statement.amount <> due.amount
+        OR statement.corrects_id IS NULL AND -booked.amount <> statement.payable)
  ORDER BY statement.sequence

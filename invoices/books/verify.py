@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from invoices.books.compare import (
     Bill,
@@ -134,7 +134,7 @@ def verify_books(
     find_missing_guards(verified.findings)
     _find_other_seals(verified.findings)
     _verify_purchases(verified.findings)
-    _verify_statements(verified.findings)
+    _verify_statements(from_hour=from_hour, until_hour=until_hour, found=verified.findings)
     compare_kept_seals(
         kept=kept_seals, seals=seals, from_hour=from_hour, until_hour=until_hour, found=verified.findings
     )
@@ -166,9 +166,15 @@ def _verify_purchases(found: Findings) -> None:
             found.add("purchase", text)
 
 
-def _verify_statements(found: Findings) -> None:
-    """Each statement is the sum of its documents, and is on the account as it is payable."""
-    for number, amount, due, payable, booked in read_all(_DIFFERING_STATEMENTS):
+def _verify_statements(
+    *, from_hour: dt.datetime | None, until_hour: dt.datetime | None, found: Findings
+) -> None:
+    """Each statement of the span is the sum of its documents, and on the account as it is payable."""
+    span = {"from": from_hour, "until": until_hour}
+    with connection.cursor() as cursor:
+        cursor.execute(_DIFFERING_STATEMENTS, span)
+        rows = cursor.fetchall()
+    for number, amount, due, payable, booked in rows:
         if amount != due:
             text = f"{number} says {decimal(amount)} RMB, its documents come to {decimal(due)} RMB"
         else:

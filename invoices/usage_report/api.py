@@ -158,7 +158,7 @@ class SealsView(ReadEndpoint):
             "With `Accept: text/csv` the page is a list for `verify_books --seals`; `Link` names the next."
         ),
         parameters=schemas.SEALS,
-        responses=schemas.answers("A page.", "Seals"),
+        responses=schemas.answers("A page.", "Seals", of_a_customer=False),
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Authenticate, read the query, answer one page."""

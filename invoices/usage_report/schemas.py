@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -278,11 +279,18 @@ _REFUSALS = {
 }
 
 
-def answers(description: str, schema: str, *, csv: bool = True) -> dict[Any, OpenApiResponse]:
-    """Return the responses of an endpoint; success also as CSV, for `Accept: text/csv`."""
+def answers(
+    description: str, schema: str, *, csv: bool = True, of_a_customer: bool = True
+) -> dict[Any, OpenApiResponse]:
+    """Return the responses of an endpoint; success also as CSV, for `Accept: text/csv`.
+
+    What is of no customer is always found.
+    """
     found: dict[Any, OpenApiResponse] = {(200, "application/json"): answer(description, schema_ref(schema))}
     if csv:
         found[200, "text/csv"] = OpenApiResponse(OpenApiTypes.STR, f"{description} As CSV.")
     return found | {
-        (status, "application/json"): answer(why, schema_ref("Error")) for status, why in _REFUSALS.items()
+        (status, "application/json"): answer(why, schema_ref("Error"))
+        for status, why in _REFUSALS.items()
+        if of_a_customer or status != HTTPStatus.NOT_FOUND
     }

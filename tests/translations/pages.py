@@ -62,10 +62,10 @@ def english_on(page: str) -> list[str]:
 
 
 def _without(text: str, names: list[str]) -> str:
-    text = NUMBERS.sub("", UUID.sub("", URL.sub("", text)))
+    text = URL.sub("", text)
     for name in names:
         text = re.sub(re.escape(name), "", text, flags=re.IGNORECASE)
-    return text
+    return NUMBERS.sub("", UUID.sub("", text))
 
 
 def _ids_of_keys() -> Iterator[str]:

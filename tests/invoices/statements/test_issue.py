@@ -188,6 +188,7 @@ def test_the_verification_finds_a_statement_that_is_not_its_documents_or_not_boo
     alter("invoices_hourlybill", "amount = 2", where="true")
     (summed,) = [one.text for one in verify_books().findings.first if one.what == "statement"]
 
+    assert not [one for one in verify_books(from_hour=NEXT).findings.first if one.what == "statement"]
     assert booked == "S00000001 is booked with 4 RMB, and 2 RMB are payable"
     assert summed == "S00000001 says 2 RMB, its documents come to 4 RMB"
 
