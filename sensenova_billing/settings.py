@@ -530,7 +530,6 @@ UNFOLD = {
                 _admin_page(_("People"), "group", "accounts_user"),
                 _admin_page(_("Service keys"), "key", "accounts_servicekey"),
                 _admin_page(_("Webhook endpoints"), "webhook", "accounts_webhookendpoint"),
-                _admin_page(_("Webhook deliveries"), "outbox", "accounts_webhookdelivery"),
                 _admin_page(_("Audit trail"), "history", "accounts_auditentry"),
             ),
             _admin_section(
