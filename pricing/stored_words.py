@@ -12,6 +12,7 @@ from django.utils.translation import gettext, gettext_noop
 from pricing.models import UNIT_SIZES, unit_text
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.sentences import sentence_of
 
 # What proposals would do; the longer ones of those that begin alike come first.
 DEEDS = (
@@ -142,12 +143,11 @@ def stored_in_words(text: str) -> str:
 
 
 def _in_words(text: str, sentences: tuple[str, ...]) -> str:
-    for sentence in sentences:
-        if found := _pattern(sentence).fullmatch(text):
-            return gettext(sentence) % {
-                name: _field(name, value) for name, value in found.groupdict().items()
-            }
-    return text
+    found = sentence_of(text, made_from=sentences, fitting=_fitting)
+    if found is None:
+        return text
+    sentence, fields = found
+    return gettext(sentence) % {name: _field(name, value) for name, value in fields.items()}
 
 
 def _field(name: str, value: str) -> str:
@@ -162,15 +162,6 @@ def _words() -> dict[str, str]:
     labels = [one.label for one in (*Measure, *Kind)]
     units = [unit_text(measure=measure, unit_size=size) for measure in Measure for size in UNIT_SIZES]
     return {word: word for word in (*labels, *units)} | {label.lower(): label for label in labels}
-
-
-@cache
-def _pattern(sentence: str) -> re.Pattern[str]:
-    """Return what matches each text that the sentence gives once its fields are filled in."""
-    split = re.split(r"%\((\w+)\)s", sentence)
-    parts = [re.escape(text.replace("%%", "%")) for text in split]
-    parts[1::2] = [f"(?P<{name}>{_fitting(name)})" for name in split[1::2]]
-    return re.compile("".join(parts), re.DOTALL)
 
 
 def _fitting(name: str) -> str:

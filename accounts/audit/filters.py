@@ -1,7 +1,6 @@
 """Filters of the audit trail: about a row, by customer, by person, by days, by what and by action."""
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import TextFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -18,6 +16,7 @@ from accounts.audit.audited_admin import ABOUT
 from accounts.audit.entries import audited_tables, table_in_words
 from accounts.audit.references import entries_about_row, row_named
 from accounts.models import AuditEntry, Customer
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.local_time import start_of_day
 
 Entries = QuerySet[AuditEntry]
@@ -135,14 +134,9 @@ class TableFilter(admin.SimpleListFilter):
         return queryset.filter(table=self.value()) if known else queryset
 
 
-class ActionFilter(admin.ChoicesFieldListFilter):
+class ActionFilter(TranslatedChoicesFilter):
     """Added, changed or removed, under the word that pages use for the column `deed`."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.title = _("action")
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        """In the words of pages."""
-        for one in super().choices(changelist):
-            yield {**one, "display": gettext(str(one["display"]))}
