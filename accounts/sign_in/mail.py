@@ -23,22 +23,25 @@ def is_mail_set_up() -> bool:
 
 def language_of(*addresses: str) -> str:
     """Return what the person with the first of these addresses chose, else the next; or English."""
-    chosen = dict(
-        User.objects.exclude(language="")
-        .annotate(address=Lower("email"))
-        .filter(address__in=[one.lower() for one in addresses])
-        .values_list("address", "language")
-    )
+    chosen = _chosen_languages(addresses)
     found = (chosen[one.lower()] for one in addresses if one.lower() in chosen)
     return next(found, settings.LANGUAGE_CODE)
 
 
 def by_language(addresses: Iterable[str]) -> dict[str, list[str]]:
     """Return the addresses by the language in which their people read, or English."""
+    readers = list(addresses)
+    chosen = _chosen_languages(readers)
     groups: dict[str, list[str]] = {}
-    for address in addresses:
-        groups.setdefault(language_of(address), []).append(address)
+    for address in readers:
+        groups.setdefault(chosen.get(address.lower(), settings.LANGUAGE_CODE), []).append(address)
     return groups
+
+
+def _chosen_languages(addresses: Iterable[str]) -> dict[str, str]:
+    people = User.objects.exclude(language="").annotate(address=Lower("email"))
+    found = people.filter(address__in=[one.lower() for one in addresses])
+    return dict(found.values_list("address", "language"))
 
 
 def mail_link(

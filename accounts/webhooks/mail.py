@@ -1,15 +1,18 @@
-"""Mail to a customer's owners about an endpoint to which nothing is sent any more."""
+"""Mail to a customer's owners about an endpoint to which nothing is sent any more, in their languages."""
 
 import datetime as dt
 import logging
+from collections.abc import Iterator
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts.models import Member, MemberRole, WebhookEndpoint
+from accounts.sign_in.mail import by_language
 from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn, site_url
 
 logger = logging.getLogger(__name__)
@@ -34,22 +37,30 @@ def _mail_next(*, now: dt.datetime) -> bool:
 
 
 def _mail(endpoint: WebhookEndpoint) -> bool:
-    owners = Member.objects.filter(
-        customer=endpoint.customer, role=MemberRole.OWNER, user__is_active=True
-    ).order_by("user__email")
-    addresses = list(owners.values_list("user__email", flat=True))
-    path = reverse("customer_webhook", args=[endpoint.customer.code, endpoint.pk])
-    context = {"endpoint": endpoint, "link": site_url(path) if site_url("") else ""}
-    message = EmailMessage(
-        subject=gettext("A webhook endpoint of %(customer)s was disabled")
-        % {"customer": endpoint.customer.name},
-        body=render_to_string("mail/webhook_disabled.txt", context),
-        to=addresses,
-    )
     try:
-        message.send()  # to nobody, where there is no owner
+        get_connection().send_messages(list(_messages(endpoint)))  # none, where there is no owner
     except OSError as error:  # smtplib's exceptions are among them
         # Not what the server answered: that may name people.
         logger.warning("No mail about the webhook endpoint %s: %s", endpoint.pk, type(error).__name__)
         return False
     return True
+
+
+def _messages(endpoint: WebhookEndpoint) -> Iterator[EmailMessage]:
+    owners = Member.objects.filter(
+        customer=endpoint.customer, role=MemberRole.OWNER, user__is_active=True
+    ).order_by("user__email")
+    for language, addresses in by_language(owners.values_list("user__email", flat=True)).items():
+        with translation.override(language):
+            yield _message(endpoint, to=addresses)
+
+
+def _message(endpoint: WebhookEndpoint, *, to: list[str]) -> EmailMessage:
+    path = reverse("customer_webhook", args=[endpoint.customer.code, endpoint.pk])
+    context = {"endpoint": endpoint, "link": site_url(path) if site_url("") else ""}
+    return EmailMessage(
+        subject=gettext("A webhook endpoint of %(customer)s was disabled")
+        % {"customer": endpoint.customer.name},
+        body=render_to_string("mail/webhook_disabled.txt", context),
+        to=to,
+    )

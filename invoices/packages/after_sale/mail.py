@@ -10,7 +10,6 @@ import datetime as dt
 import logging
 from collections.abc import Iterator
 
-from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -18,7 +17,8 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext
 
-from accounts.models import FINANCE_ROLES, Customer, Member
+from accounts.models import FINANCE_ROLES, Member
+from accounts.sign_in.mail import by_language
 from invoices.models import PackageNotice
 from invoices.packages.after_sale.notices import notice_text, notices_at
 from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn, site_url
@@ -63,7 +63,8 @@ def _readers() -> QuerySet[Member]:
 
 
 def _messages(notice: PackageNotice) -> Iterator[EmailMessage]:
-    for language, addresses in _addresses(notice.package.customer).items():
+    readers = _readers().filter(customer=notice.package.customer).order_by("user__email")
+    for language, addresses in by_language(readers.values_list("user__email", flat=True)).items():
         with translation.override(language):
             yield _message(notice, to=addresses)
 
@@ -79,12 +80,3 @@ def _message(notice: PackageNotice, *, to: list[str]) -> EmailMessage:
         ),
         to=to,
     )
-
-
-def _addresses(customer: Customer) -> dict[str, list[str]]:
-    """Return the readers by their language, or English."""
-    readers = _readers().filter(customer=customer).order_by("user__email")
-    groups: dict[str, list[str]] = {}
-    for address, language in readers.values_list("user__email", "user__language"):
-        groups.setdefault(language or settings.LANGUAGE_CODE, []).append(address)
-    return groups

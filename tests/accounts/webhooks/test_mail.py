@@ -40,6 +40,19 @@ def test_owners_read_which_endpoint_and_why(gone, settings):
     assert gone.secret not in sent.body
 
 
+def test_each_owner_reads_it_in_the_language_that_the_person_chose(gone, acme):
+    wang = User.objects.create_user("wang@acme.example", language="zh-hans")
+    Member.objects.create(customer=acme, user=wang, role=MemberRole.OWNER)
+
+    assert mail_disabled_endpoints(now=clock.now()) == 1
+
+    english, chinese = mail.outbox
+    assert (english.to, chinese.to) == ([ALICE], ["wang@acme.example"])
+    assert "was disabled" in english.subject
+    assert chinese.subject == "Acme Ltd 的一个 Webhook 端点已停用"
+    assert gone.url in chinese.body
+
+
 def test_mail_that_was_not_taken_is_sent_later(gone, monkeypatch):
     def fail(self, messages):
         raise smtplib.SMTPServerDisconnected
