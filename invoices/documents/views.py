@@ -1,7 +1,6 @@
 """Documents of a customer: a month's bill to read, print and download, and a bill in print."""
 
 from functools import partial
-from typing import IO
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -9,27 +8,22 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customer_of_person, customers_of_person
-from invoices.documents.monthly_bill import monthly_bill
+from invoices.documents.files import pdf_or_page, workbook_or_page
+from invoices.documents.monthly_bill import MonthlyBill, monthly_bill
 from invoices.documents.months import Month, read_month
 from invoices.documents.page import page_context
 from invoices.documents.parties import buyer_of, seller
-from invoices.documents.pdf import write_pdf
-from invoices.documents.workbook import write_month
 from invoices.drilldown.bill_lists import Selection, in_order_of_page
 from invoices.drilldown.csv_tables import LINE_COLUMNS, selected_line_rows
-from invoices.drilldown.downloads import csv_download_or_page, download_or_page
+from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import HourlyBill
 from invoices.templatetags.amounts import decimals_of
-from pricing.files.xlsx import TooManyLines
 from pricing.rules.amounts import plain
 from sensenova_billing.lib import clock
-
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @never_cache
@@ -37,7 +31,7 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 @require_safe
 def customer_month(request: HttpRequest, code: str, month: str) -> HttpResponse:
     """A month's bill, to read and to print."""
-    bill = monthly_bill(month=_own_month(request, code, month), now=clock.now())
+    bill = _bill_now(_own_month(request, code, month))
     with timezone.override(bill.month.customer.time_zone):
         return render(request, "month.html", page_context(bill))
 
@@ -58,12 +52,7 @@ def customer_month_csv(request: HttpRequest, code: str, month: str) -> HttpRespo
 def customer_month_xlsx(request: HttpRequest, code: str, month: str) -> HttpResponseBase:
     """A month's bill as a workbook."""
     found = _own_month(request, code, month)
-    write = partial(_write_workbook, found)
-    try:
-        return download_or_page(name=f"{_name(found)}.xlsx", content_type=_XLSX, write=write)
-    except TooManyLines:
-        words = gettext("This month has more line items than a workbook holds. Download them as CSV.")
-        return render(request, "error.html", {"status": 422, "message": words}, status=422)
+    return workbook_or_page(request, name=_name(found), document=partial(_bill_now, found))
 
 
 @never_cache
@@ -72,8 +61,7 @@ def customer_month_xlsx(request: HttpRequest, code: str, month: str) -> HttpResp
 def customer_month_pdf(request: HttpRequest, code: str, month: str) -> HttpResponseBase:
     """A month's bill as a PDF."""
     found = _own_month(request, code, month)
-    write = partial(_write_pdf, found)
-    return download_or_page(name=f"{_name(found)}.pdf", content_type="application/pdf", write=write)
+    return pdf_or_page(name=_name(found), document=partial(_bill_now, found))
 
 
 @never_cache
@@ -110,9 +98,5 @@ def _name(month: Month) -> str:
     return f"bill-{month.customer.code}-{month}"
 
 
-def _write_workbook(month: Month, to: IO[bytes]) -> None:
-    write_month(monthly_bill(month=month, now=clock.now()), to=to)
-
-
-def _write_pdf(month: Month, to: IO[bytes]) -> None:
-    write_pdf(monthly_bill(month=month, now=clock.now()), to=to)
+def _bill_now(month: Month) -> MonthlyBill:
+    return monthly_bill(month=month, now=clock.now())

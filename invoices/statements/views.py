@@ -1,28 +1,22 @@
 """A statement to read, print and download. Another customer's looks like one that does not exist."""
 
 from functools import partial
-from typing import IO
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customers_of_person
+from invoices.documents.files import pdf_or_page, workbook_or_page
 from invoices.documents.page import page_context
-from invoices.documents.pdf import write_pdf
-from invoices.documents.workbook import write_month
 from invoices.drilldown.csv_tables import LINE_COLUMNS, lines_of_bills
-from invoices.drilldown.downloads import csv_download_or_page, download_or_page
+from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import Statement
 from invoices.statements.document import document_of
-from pricing.files.xlsx import TooManyLines
-
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @never_cache
@@ -50,12 +44,8 @@ def statement_csv(request: HttpRequest, number: str) -> HttpResponseBase:
 @require_safe
 def statement_xlsx(request: HttpRequest, number: str) -> HttpResponseBase:
     """A statement as a workbook."""
-    write = partial(_write_workbook, _own_statement(request, number))
-    try:
-        return download_or_page(name=f"{_name(number)}.xlsx", content_type=_XLSX, write=write)
-    except TooManyLines:
-        words = gettext("This month has more line items than a workbook holds. Download them as CSV.")
-        return render(request, "error.html", {"status": 422, "message": words}, status=422)
+    own = _own_statement(request, number)
+    return workbook_or_page(request, name=_name(number), document=partial(document_of, own))
 
 
 @never_cache
@@ -63,8 +53,7 @@ def statement_xlsx(request: HttpRequest, number: str) -> HttpResponseBase:
 @require_safe
 def statement_pdf(request: HttpRequest, number: str) -> HttpResponseBase:
     """A statement as a PDF."""
-    write = partial(_write_pdf, _own_statement(request, number))
-    return download_or_page(name=f"{_name(number)}.pdf", content_type="application/pdf", write=write)
+    return pdf_or_page(name=_name(number), document=partial(document_of, _own_statement(request, number)))
 
 
 def _own_statement(request: HttpRequest, number: str) -> Statement:
@@ -74,11 +63,3 @@ def _own_statement(request: HttpRequest, number: str) -> Statement:
 
 def _name(number: str) -> str:
     return f"statement-{number}"
-
-
-def _write_workbook(own: Statement, to: IO[bytes]) -> None:
-    write_month(document_of(own), to=to)
-
-
-def _write_pdf(own: Statement, to: IO[bytes]) -> None:
-    write_pdf(document_of(own), to=to)
