@@ -1,8 +1,8 @@
-import argparse
 import csv
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
 from pricing.files.csv import escaped
 from pricing.rules.amounts import plain
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.command_arguments import instant_argument
 
 FOUND, BAD_ARGUMENTS = 1, 2
 SHOWN = 20
+_instant = partial(instant_argument, example="2026-11-01T00:00+08:00")
 
 
 class Command(BaseCommand):
@@ -101,13 +103,3 @@ def _words(side: dict[str, int] | None) -> str:
     if side is None:
         return "none"
     return " + ".join(f"{number:,} {measure}" for measure, number in side.items())
-
-
-def _instant(text: str) -> dt.datetime:
-    try:
-        instant = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-11-01T00:00+08:00") from None
-    if instant.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} lacks an offset, such as Z or +08:00")
-    return instant

@@ -1,5 +1,3 @@
-import argparse
-import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ from invoices.books.rerun import repeat_rating
 from invoices.books.results import store_verification
 from invoices.books.verify import Verified, verify_books
 from invoices.seals.seal_list import ListedSeal, read_list
-from usage.billing_hours import database_now, hour_of
+from sensenova_billing.lib.command_arguments import hour_argument
+from usage.billing_hours import database_now
 from usage.models import HOUR
 
 FOUND, BAD_ARGUMENTS = 1, 2
@@ -24,10 +23,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--from", type=_whole_hour, help="The first hour, e.g. 2026-01-31T18:00Z; else all."
+            "--from", type=hour_argument, help="The first hour, e.g. 2026-01-31T18:00Z; else all."
         )
         parser.add_argument(
-            "--to", type=_whole_hour, help="The first hour after; else to the last closed one."
+            "--to", type=hour_argument, help="The first hour after; else to the last closed one."
         )
         parser.add_argument(
             "--rerate", action="store_true", help="Rate each hour again by the closing's own statement, too."
@@ -100,15 +99,3 @@ def _read_seals(path: Path) -> list[ListedSeal]:
 
 def _bar(seals: list[Seal]) -> Iterable[Seal]:
     return tqdm(seals, unit=" hours", disable=None)
-
-
-def _whole_hour(text: str) -> dt.datetime:
-    try:
-        hour = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-01-31T18:00Z") from None
-    if hour.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} lacks an offset, such as Z or +08:00")
-    if hour_of(hour) != hour:
-        raise argparse.ArgumentTypeError(f"{text!r} is not the beginning of an hour in UTC")
-    return hour.astimezone(dt.UTC)

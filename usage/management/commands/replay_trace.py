@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from accounts.api_keys.keys import KEY_FORM
 from sensenova_billing.lib import clock
-from usage.billing_hours import hour_of
+from sensenova_billing.lib.command_arguments import hour_argument
 from usage.ingest.payload import MAX_BATCH
 from usage.ingest.record import Receipt
 from usage.replay.client import connect
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--start",
             required=True,
-            type=_whole_hour,
+            type=hour_argument,
             help="The hour of the first call, e.g. 2026-01-31T18:00Z.",
         )
         parser.add_argument("--url", default=settings.SERVER_URL, help="The server (%(default)s).")
@@ -85,18 +85,6 @@ def _require_past(*, replay: Replay, now: dt.datetime) -> None:
             f"With this start the last call would be at {replay.last:%Y-%m-%d %H:%M} UTC, "
             "which is still to come; nothing was sent."
         )
-
-
-def _whole_hour(text: str) -> dt.datetime:
-    try:
-        start = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, such as 2026-01-31T18:00Z") from None
-    if start.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} lacks an offset, such as Z or +08:00")
-    if hour_of(start) != start:
-        raise argparse.ArgumentTypeError(f"{text!r} is not the beginning of an hour in UTC")
-    return start.astimezone(dt.UTC)
 
 
 def _batch_size(text: str) -> int:
