@@ -1,13 +1,14 @@
 """A customer's account as a bank shows one: each transaction with the balance after it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, QuerySet
 
 from accounts.models import Customer
-from invoices.models import AccountEntry, AccountTransaction, LedgerAccount
+from invoices.account.transactions import balance_of
+from invoices.models import AccountTransaction, LedgerAccount
 from invoices.packages.pagination import Page, newest_first
 
 TRANSACTIONS_A_PAGE = 50
@@ -31,11 +32,7 @@ def account_lines(
     )
     if not page.rows:
         return [], page
-    before = -(
-        _own_entries(customer).filter(transaction_id__lt=page.rows[-1].pk).aggregate(sum=Sum("amount"))["sum"]
-        or 0
-    )
-    return list(_with_balance(page.rows, Decimal(before))), page
+    return _with_balance(page.rows, balance_of(customer, before=page.rows[-1].pk)), page
 
 
 def transactions_of(customer: Customer) -> QuerySet[AccountTransaction]:
@@ -44,13 +41,9 @@ def transactions_of(customer: Customer) -> QuerySet[AccountTransaction]:
     return own.annotate(change=-F("entries__amount")).select_related("statement", "reverses")
 
 
-def _own_entries(customer: Customer) -> QuerySet[AccountEntry]:
-    return AccountEntry.objects.filter(transaction__customer=customer, account=LedgerAccount.RECEIVABLE)
-
-
-def _with_balance(newest_first: Iterable[AccountTransaction], balance: Decimal) -> list[AccountLine]:
+def _with_balance(newest_first: Sequence[AccountTransaction], balance: Decimal) -> list[AccountLine]:
     lines = []
-    for one in reversed(list(newest_first)):
+    for one in reversed(newest_first):
         change: Decimal = one.change  # type: ignore[attr-defined]  # annotated
         balance += change
         lines.append(AccountLine(one, change, balance))

@@ -114,9 +114,14 @@ def reverse_transaction(
         return _enter(reversal, -amount_of(booked))
 
 
-def balance_of(customer: Customer) -> Decimal:
-    """Return the customer's balance in RMB: below 0 it owes, above 0 it has paid ahead."""
+def balance_of(customer: Customer, *, before: int | None = None) -> Decimal:
+    """Return the customer's balance in RMB: below 0 it owes, above 0 it has paid ahead.
+
+    With `before`, the number of a transaction, the balance that it began with.
+    """
     entries = AccountEntry.objects.filter(transaction__customer=customer, account=LedgerAccount.RECEIVABLE)
+    if before is not None:
+        entries = entries.filter(transaction_id__lt=before)
     return -(entries.aggregate(owed=Sum("amount"))["owed"] or Decimal(0))
 
 

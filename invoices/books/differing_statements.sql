@@ -21,8 +21,8 @@ SELECT statement.number, statement.amount, due.amount AS due, statement.payable,
          FROM invoices_accounttransaction AS transaction
          JOIN invoices_accountentry AS entry ON entry.transaction_id = transaction.id AND entry.account = 'sales'
         WHERE transaction.statement_id = statement.sequence) AS booked
- WHERE (%(from)s::timestamptz IS NULL OR statement.ends_at > %(from)s)
-   AND (%(until)s::timestamptz IS NULL OR statement.begins_at < %(until)s)
+ WHERE (%s::timestamptz IS NULL OR statement.ends_at > %s)
+   AND (%s::timestamptz IS NULL OR statement.begins_at < %s)
    AND (statement.amount <> due.amount
         OR statement.corrects_id IS NULL AND -booked.amount <> statement.payable)
  ORDER BY statement.sequence

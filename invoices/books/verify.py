@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from invoices.books.compare import (
     Bill,
@@ -170,11 +170,8 @@ def _verify_statements(
     *, from_hour: dt.datetime | None, until_hour: dt.datetime | None, found: Findings
 ) -> None:
     """Each statement of the span is the sum of its documents, and on the account as it is payable."""
-    span = {"from": from_hour, "until": until_hour}
-    with connection.cursor() as cursor:
-        cursor.execute(_DIFFERING_STATEMENTS, span)
-        rows = cursor.fetchall()
-    for number, amount, due, payable, booked in rows:
+    span = (from_hour, from_hour, until_hour, until_hour)
+    for number, amount, due, payable, booked in read_all(_DIFFERING_STATEMENTS, *span):
         if amount != due:
             text = f"{number} says {decimal(amount)} RMB, its documents come to {decimal(due)} RMB"
         else:
