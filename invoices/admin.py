@@ -44,6 +44,7 @@ from pricing.words import kind_name, measure_name
 from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.filters import ExactFilter
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
@@ -257,8 +258,7 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("customer"), ordering="customer_code")
     def customer_link(self, bill: HourlyBill) -> str:
         """With a link."""
-        url = reverse("admin:accounts_customer_change", args=[bill.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, bill.customer_code)
+        return row_link("accounts_customer", bill.customer_id, bill.customer_code)
 
     @display(description=_("billing hour (UTC)"), ordering="hour_id")
     def hour_utc(self, bill: HourlyBill) -> str:
@@ -268,8 +268,7 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("billing hour (UTC)"))
     def hour_link(self, bill: HourlyBill) -> str:
         """With a link."""
-        url = reverse("admin:usage_billinghour_change", args=[bill.hour_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(bill))
+        return row_link("usage_billinghour", bill.hour_id, self.hour_utc(bill))
 
     @display(description=_("records"), ordering="records")
     def records_text(self, bill: HourlyBill) -> str:
@@ -297,5 +296,4 @@ class HourlyBillAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         text = f"{bill.sealed_in_id:%Y-%m-%d %H:%M}"
         if bill.sealed_in_id != bill.hour_id:
             text = gettext("%(hour)s: it was parked") % {"hour": text}
-        url = reverse("admin:usage_billinghour_change", args=[bill.sealed_in_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, text)
+        return row_link("usage_billinghour", bill.sealed_in_id, text)

@@ -7,9 +7,8 @@ from django.contrib import admin
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -40,6 +39,7 @@ from sensenova_billing.lib.admin.base import ModelAdmin, TabularInline
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.admin.labels import Label
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from sensenova_billing.lib.local_time import minute_text
@@ -188,8 +188,7 @@ class PricesInline(Period, TabularInline):
     @display(description=_("price"))
     def words(self, price: Price) -> str:
         """As the price page words it, with a link to its own page."""
-        url = reverse("admin:pricing_price_change", args=[price.pk])
-        return format_html('<a class="underline" href="{}">{}</a>', url, price.text)
+        return row_link("pricing_price", price.pk, price.text)
 
     @display(description=_("kind"))
     def kind_text(self, price: Price) -> str:

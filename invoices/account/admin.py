@@ -5,26 +5,26 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Customer
+from invoices.account.form_page import form_page
 from invoices.account.forms import BookingForm, ReversalForm
 from invoices.account.transactions import TransactionRefused, amount_of, balance_of, book, reverse_transaction
 from invoices.models import AccountTransaction, TransactionKind
 from invoices.templatetags.account import transaction_words
 from invoices.templatetags.amounts import exact, instant_text
+from pricing.changes.base_form import offered_codes
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
-OFFERED_CODES = 500
 _CHANGELIST = "admin:invoices_accounttransaction_changelist"
 _CHANGE = "admin:invoices_accounttransaction_change"
 
@@ -73,8 +73,7 @@ class AccountTransactionAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("customer"), ordering="customer__code")
     def customer_link(self, booked: AccountTransaction) -> str:
         """With a link."""
-        url = reverse("admin:accounts_customer_change", args=[booked.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, booked.customer.code)
+        return row_link("accounts_customer", booked.customer_id, booked.customer.code)
 
     @display(description=_("what"), ordering="kind")
     def words(self, booked: AccountTransaction) -> str:
@@ -117,15 +116,16 @@ class AccountTransactionAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
                 words = {"what": booked, "customer": booked.customer.code}
                 messages.success(request, gettext("Booked for %(customer)s: %(what)s.") % words)
                 return redirect(reverse(_CHANGE, args=[booked.pk]))
-        context = {
-            "title": gettext("Book on a customer's account"),
-            "form": form,
-            "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
-            "button": gettext("Book"),
-            "note": gettext("A transaction is never changed. One that was booked in error is reversed."),
-            "back": reverse(_CHANGELIST),
-        }
-        return self._page(request, context, status=400 if form.errors else 200)
+        return form_page(
+            self,
+            request,
+            form,
+            title=gettext("Book on a customer's account"),
+            codes=offered_codes(),
+            button=gettext("Book"),
+            note=gettext("A transaction is never changed. One that was booked in error is reversed."),
+            back=reverse(_CHANGELIST),
+        )
 
     @action(description=_("Reverse"), url_path="reverse", permissions=["reverse"])
     def reverse(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -143,15 +143,12 @@ class AccountTransactionAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
             else:
                 messages.success(request, gettext("%(what)s is reversed.") % {"what": booked})
                 return redirect(reverse(_CHANGELIST))
-        context = {
-            "title": gettext("Reverse %(what)s") % {"what": booked},
-            "form": form,
-            "button": gettext("Reverse %(amount)s RMB") % {"amount": exact(amount_of(booked))},
-            "note": gettext("The opposite is booked, and both stay on the account."),
-            "back": reverse(_CHANGE, args=[booked.pk]),
-        }
-        return self._page(request, context, status=400 if form.errors else 200)
-
-    def _page(self, request: HttpRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
-        whole = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return render(request, "admin/book_transaction.html", whole, status=status)
+        return form_page(
+            self,
+            request,
+            form,
+            title=gettext("Reverse %(what)s") % {"what": booked},
+            button=gettext("Reverse %(amount)s RMB") % {"amount": exact(amount_of(booked))},
+            note=gettext("The opposite is booked, and both stay on the account."),
+            back=reverse(_CHANGE, args=[booked.pk]),
+        )

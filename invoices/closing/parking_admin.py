@@ -28,6 +28,7 @@ from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.labels import Label
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.billing_hours import last_closed_hour
@@ -121,8 +122,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """With a link, where there is one."""
         if parked.code is None:
             return str(self.code_text(parked))
-        url = reverse("admin:accounts_customer_change", args=[parked.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, parked.code)
+        return row_link("accounts_customer", parked.customer_id, parked.code)
 
     @display(description=_("hour (UTC)"), ordering="hour_id")
     def hour_utc(self, parked: ParkedHour) -> str:
@@ -132,8 +132,7 @@ class ParkedHourAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("hour (UTC)"))
     def hour_link(self, parked: ParkedHour) -> str:
         """With a link."""
-        url = reverse("admin:usage_billinghour_change", args=[parked.hour_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, self.hour_utc(parked))
+        return row_link("usage_billinghour", parked.hour_id, self.hour_utc(parked))
 
     @display(description=_("reason"), ordering="reason")
     def reason_text(self, parked: ParkedHour) -> str:

@@ -1,7 +1,5 @@
 """Open hours far beyond the usual in the admin: to read."""
 
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from invoices.models import OpenHourAlarm
@@ -9,6 +7,7 @@ from invoices.stored_words import alarms_because
 from invoices.templatetags.amounts import exact, instant_text
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -31,8 +30,7 @@ class OpenHourAlarmAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("customer"), ordering="customer__code")
     def customer_link(self, alarm: OpenHourAlarm) -> str:
         """With a link."""
-        url = reverse("admin:accounts_customer_change", args=[alarm.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, alarm.customer)
+        return row_link("accounts_customer", alarm.customer_id, alarm.customer)
 
     @display(description=_("amount so far (RMB)"), ordering="amount")
     def amount_text(self, alarm: OpenHourAlarm) -> str:

@@ -1,13 +1,12 @@
 """Overruns in the admin: the minutes in which customers used more than the TPM that they had bought."""
 
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from invoices.models import QuotaOverrun
 from invoices.templatetags.amounts import grouped
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -32,8 +31,7 @@ class QuotaOverrunAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("customer"), ordering="bill__customer_code")
     def customer(self, overrun: QuotaOverrun) -> str:
         """With a link."""
-        url = reverse("admin:accounts_customer_change", args=[overrun.bill.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, overrun.bill.customer_code)
+        return row_link("accounts_customer", overrun.bill.customer_id, overrun.bill.customer_code)
 
     @display(description=_("tokens used"), ordering="tokens")
     def tokens_text(self, overrun: QuotaOverrun) -> str:
@@ -53,5 +51,4 @@ class QuotaOverrunAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("bill"))
     def bill_link(self, overrun: QuotaOverrun) -> str:
         """The bill that states it, with a link."""
-        url = reverse("admin:invoices_hourlybill_change", args=[overrun.bill_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, overrun.bill.number)
+        return row_link("invoices_hourlybill", overrun.bill_id, overrun.bill.number)

@@ -14,7 +14,6 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.audited_admin import AuditHistoryAdmin
-from accounts.models import Customer
 from invoices.models import PackagePurchase
 from invoices.packages.admin_filters import SOON_DAYS, ExpiresSoonFilter, PackageStateFilter
 from invoices.packages.after_sale.admin import AfterSaleAdmin, outcome_in_words
@@ -24,16 +23,17 @@ from invoices.packages.forms import AdminPurchaseForm, ShownPurchaseForm, hidden
 from invoices.packages.purchase import PurchasePlan, PurchaseRefused, buy_package, plan_purchase
 from invoices.packages.status import CURRENT, PackageState, packages_at, planned_methods
 from invoices.templatetags.amounts import exact, grouped, instant_text
+from pricing.changes.base_form import offered_codes
 from pricing.models import PackageTerms
 from pricing.words import list_text
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.admin.labels import Label
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
-OFFERED_CODES = 500
 CUSTOMERS_SHOWN = 100
 DRAWS_SHOWN = 100
 # Each needs its latest draw looked up.
@@ -80,8 +80,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
     @display(description=_("customer"), ordering="customer__code")
     def customer_link(self, package: Any) -> str:
         """With a link."""
-        url = reverse("admin:accounts_customer_change", args=[package.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, package.customer.code)
+        return row_link("accounts_customer", package.customer_id, package.customer.code)
 
     @display(description=_("state"), label=STATES, ordering="state")
     def state_text(self, package: Any) -> Label:
@@ -160,8 +159,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         """The credit, or that it was ordered."""
         order, credit = getattr(package, "refund", None), getattr(package, "credit", None)
         if credit is not None:
-            url = reverse("admin:invoices_packagecredit_change", args=[credit.pk])
-            link = format_html('<a class="underline" href="{}">{}</a>', url, credit.number)
+            link = row_link("invoices_packagecredit", credit.pk, credit.number)
             return format_html(
                 gettext("{link}: {amount} RMB for {left} of {quantity}, by {by}"),
                 link=link,
@@ -235,7 +233,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
             "facts": _facts(plan) if plan else [],
             "changes": _changes_table(plan, now=now) if plan else None,
             "hidden": hidden_fields(begins_at=plan.begins_at, sent=form) if plan else {},
-            "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
+            "codes": offered_codes(),
             "back": reverse("admin:pricing_quotapackage_changelist"),
             "opts": self.opts,
         }
@@ -348,8 +346,7 @@ def _draws_table(package: Any) -> dict[str, Any]:
 
 
 def _bill_link(bill: Any) -> str:
-    url = reverse("admin:invoices_hourlybill_change", args=[bill.pk])
-    return format_html('<a class="underline" href="{}">{}</a>', url, bill.number)
+    return row_link("invoices_hourlybill", bill.pk, bill.number)
 
 
 def _planned(form: AdminPurchaseForm, *, now: dt.datetime) -> PurchasePlan | None:

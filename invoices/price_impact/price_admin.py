@@ -18,14 +18,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
-from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.price_impact.preview import STALE, preview_of
 from invoices.price_impact.tables import effect_tables
 from pricing.changes.announcements.forms import TakeBackForm
 from pricing.changes.apply import ChangesRefused, StalePreview
 from pricing.changes.approval import submit_rows
-from pricing.changes.base_form import LONGEST_ACTION, PriceActionForm, is_key
+from pricing.changes.base_form import LONGEST_ACTION, PriceActionForm, is_key, offered_codes
 from pricing.changes.checks.steep import NOT_CONFIRMED, Unconfirmed
 from pricing.changes.forms import (
     ChangePriceForm,
@@ -41,8 +40,6 @@ from pricing.stored_words import stored_in_words
 from pricing.timeline.view import outlook_now
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.local_time import time_zones
-
-OFFERED_CODES = 500
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def _show(request: HttpRequest, page: PriceActionPage) -> HttpResponse:
         "needs_approval": settings.PRICE_CHANGES_NEED_APPROVAL,
         "zone": timezone.get_current_timezone_name(),
         "current": _current(price_form),
-        "codes": Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES],
+        "codes": offered_codes(),
         "back": reverse(page.back),
     }
     return render(request, "admin/price_change.html", context)

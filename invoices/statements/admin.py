@@ -4,12 +4,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from invoices.account.form_page import form_page
 from invoices.account.forms import ReversalForm
 from invoices.models import Statement
 from invoices.statements.issue import NothingToCorrect, correct_statement
@@ -17,6 +17,7 @@ from invoices.templatetags.amounts import exact, grouped, instant_text
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -47,8 +48,7 @@ class StatementAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("customer"), ordering="customer_code")
     def customer_link(self, statement: Statement) -> str:
         """With a link."""
-        url = reverse("admin:accounts_customer_change", args=[statement.customer_id])
-        return format_html('<a class="underline" href="{}">{}</a>', url, statement.customer_code)
+        return row_link("accounts_customer", statement.customer_id, statement.customer_code)
 
     @display(description=_("month"), ordering="month")
     def month_text(self, statement: Statement) -> str:
@@ -136,14 +136,12 @@ class StatementAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
                 words = {"later": later.number, "earlier": statement.number}
                 messages.success(request, gettext("%(later)s is issued and supersedes %(earlier)s.") % words)
                 return redirect(reverse(_CHANGE, args=[later.pk]))
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": gettext("Correct the names on %(number)s") % {"number": statement.number},
-            "form": form,
-            "button": gettext("Issue a corrected statement"),
-            "note": gettext("It has the same amounts, and the names and addresses as they are now."),
-            "back": reverse(_CHANGE, args=[statement.pk]),
-        }
-        status = 400 if form.errors else 200
-        return render(request, "admin/book_transaction.html", context, status=status)
+        return form_page(
+            self,
+            request,
+            form,
+            title=gettext("Correct the names on %(number)s") % {"number": statement.number},
+            button=gettext("Issue a corrected statement"),
+            note=gettext("It has the same amounts, and the names and addresses as they are now."),
+            back=reverse(_CHANGE, args=[statement.pk]),
+        )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms.utils import pretty_name
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
@@ -28,6 +29,7 @@ _IN_FORCE = _("The first instant at which it is in force; in the future.")
 _END = _("End (exclusive); empty: no end.")
 _CODE = _("The customer's code.")
 LONGEST_ACTION = 200
+OFFERED_CODES = 500
 
 
 def require_within(instant: dt.datetime) -> None:
@@ -143,6 +145,11 @@ def customer_field(label: Text, *, required: bool = True, help_text: Text = _COD
         widget=UnfoldAdminTextInputWidget(attrs={"list": "customers", "autocomplete": "off"}),
         error_messages={"invalid_choice": _("No customer has this code.")},
     )
+
+
+def offered_codes() -> "QuerySet[Customer, str]":
+    """Return the codes that a page offers where it asks for a customer; any other may be typed."""
+    return Customer.objects.order_by("code").values_list("code", flat=True)[:OFFERED_CODES]
 
 
 class PriceActionForm(forms.Form):

@@ -1,9 +1,5 @@
 """Credits in the admin: the documents of refunds, to read, never to change."""
 
-from typing import Any
-
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +8,7 @@ from invoices.templatetags.amounts import exact, grouped, instant_text
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.filters import ExactFilter, TranslatedChoicesFilter
+from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
@@ -43,12 +40,12 @@ class PackageCreditAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("customer"), ordering="customer_code")
     def customer_link(self, credit: PackageCredit) -> str:
         """With a link."""
-        return _link("accounts_customer", credit.package.customer_id, credit.customer_code)
+        return row_link("accounts_customer", credit.package.customer_id, credit.customer_code)
 
     @display(description=_("package"), ordering="package__number")
     def package_link(self, credit: PackageCredit) -> str:
         """With a link."""
-        return _link("pricing_quotapackage", credit.package_id, credit.package.number)
+        return row_link("pricing_quotapackage", credit.package_id, credit.package.number)
 
     @display(description=_("left"))
     def left_text(self, credit: PackageCredit) -> str:
@@ -86,9 +83,4 @@ class PackageCreditAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     @display(description=_("sealed with (UTC)"))
     def sealed_text(self, credit: PackageCredit) -> str:
         """The hour with whose closing it was issued."""
-        return _link("usage_billinghour", credit.sealed_in_id, f"{credit.sealed_in_id:%Y-%m-%d %H:%M}")
-
-
-def _link(model: str, pk: Any, text: str) -> str:
-    url = reverse(f"admin:{model}_change", args=[pk])
-    return format_html('<a class="underline" href="{}">{}</a>', url, text)
+        return row_link("usage_billinghour", credit.sealed_in_id, f"{credit.sealed_in_id:%Y-%m-%d %H:%M}")
