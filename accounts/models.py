@@ -3,7 +3,7 @@
 A *customer* owes for usage. *People* sign in with their e-mail address and see the customers of which
 they are members; *staff* use the admin. A *service key* lets a model service report usage. None of
 these is ever deleted: bills refer to them. A key is revoked, a person or customer made inactive.
-A *webhook endpoint* is told of *events*, each by a *delivery* that may take several *attempts*.
+A *webhook endpoint* receives *events*, each by a *delivery* that may take several *attempts*.
 Triggers write every change of them, and of the catalogue, into the *audit trail*
 (migrations/0004_audited.sql).
 """

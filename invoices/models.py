@@ -832,7 +832,6 @@ class SealPublication(models.Model):
 
     place = models.TextField(primary_key=True, help_text="A file, or the class of an object store.")
     last_hour = models.DateTimeField(null=True, help_text="The last hour of which the seal is kept there.")
-    published_at = models.DateTimeField(null=True)
     failed_since = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
 

@@ -1,7 +1,7 @@
 """Sentences of the catalogue that are made in English, in the language of the page that shows them.
 
-What proposals would do is stored; what is wrong with a file is said by modules that know no Django; and the
-database says why it refuses a row.
+What proposals would do is stored; problems of files come from modules that know no Django; and the database
+has its own messages for rows that it refuses.
 """
 
 import re
@@ -111,7 +111,7 @@ PROBLEMS = (
         "leave the end empty where there is none."
     ),
 )
-# What the database's triggers say; sql/ of each package has them.
+# Messages of the database's triggers; sql/ of each package has them.
 OF_THE_DATABASE = (
     gettext_noop("%(name)s on %(service)s: %(problem)s"),
     gettext_noop("%(name)s is an alias of %(service)s: remove the alias before a service has this name."),

@@ -376,7 +376,7 @@ ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOUR
 # To whom a customer's open hour that is far beyond the usual is mailed, once; none: it is on pages only.
 ALARM_MAIL = env.list("ALARM_MAIL", default=[])
 
-# Where seals of closed hours are kept outside the database (invoices/seals/keepers.py): a file to which lines
+# Where seals of closed hours are kept outside the database (invoices/seals/stores.py): a file to which lines
 # are appended, or an object store, by a class of Django's storages and its options.
 SEALS_FILE = env.str("SEALS_FILE", default="")
 SEALS_STORAGE = env.str("SEALS_STORAGE", default="")

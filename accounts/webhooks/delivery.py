@@ -50,7 +50,7 @@ class _Message:
 
 
 def claim_endpoints(*, now: dt.datetime, most: int, failing: bool) -> list[Claim]:
-    """Claim endpoints to which something is due, those first whose turn was longest ago.
+    """Claim endpoints to which something is due, the longest waiting first.
 
     Those that failed last are claimed apart, so that they never take all the senders.
     """
@@ -123,7 +123,7 @@ def _take_next(claim: Claim, *, now: dt.datetime) -> _Message | None:
 def _record(message: _Message, answer: Answer, *, now: dt.datetime) -> None:
     """Write an attempt down, and what follows from it for the delivery and its endpoint."""
     delivery = WebhookDelivery.objects.select_related("endpoint").get(pk=message.delivery_id)
-    # Whoever disables or removes it meanwhile is waited for.
+    # Waits for a concurrent disable or remove.
     endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
     delivery.refresh_from_db(fields=["state", "failures", "next_attempt_at"])
     WebhookAttempt.objects.create(

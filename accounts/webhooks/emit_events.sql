@@ -1,5 +1,5 @@
 -- Writes each event that an endpoint of its customer is to get, with its deliveries. One that was written before, or
--- that nobody is to get, is passed over. $news gives customer_id, kind, key and payload; it may read `wanted`.
+-- that no endpoint is to get, is passed over. $news gives customer_id, kind, key and payload; it may read `wanted`.
 WITH wanted AS MATERIALIZED (
      SELECT endpoint.id AS endpoint_id, endpoint.customer_id, kind
        FROM accounts_webhookendpoint AS endpoint CROSS JOIN unnest(endpoint.kinds) AS kind

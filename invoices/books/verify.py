@@ -32,7 +32,7 @@ from invoices.books.compare import (
 from invoices.books.constraints import find_missing_guards
 from invoices.books.coverage import Before, Consumption, Covered, Draw, PackageList, cover
 from invoices.books.expected import HOUR, Line, Order, PriceList, recompute
-from invoices.books.kept_seals import compare_kept_seals
+from invoices.books.published_seals import compare_published_seals
 from invoices.books.read import (
     Overruns,
     Parked,
@@ -118,11 +118,11 @@ def verify_books(
     until_hour: dt.datetime | None = None,
     watch: Watch = iter,
     besides: Besides | None = None,
-    kept_seals: Sequence[ListedSeal] = (),
+    published_seals: Sequence[ListedSeal] = (),
 ) -> Verified:
     """Verify every closed hour of the span, or of all time, and return what was found; nothing is changed.
 
-    `kept_seals` is a list that was kept outside the database: its seals must be those of these hours.
+    `published_seals` is a list that was stored outside the database: its seals must be those of these hours.
     """
     began = time.monotonic_ns()
     seals = read_seals(from_hour=from_hour, until_hour=until_hour)
@@ -135,8 +135,12 @@ def verify_books(
     _find_other_seals(verified.findings)
     _verify_purchases(verified.findings)
     _verify_statements(from_hour=from_hour, until_hour=until_hour, found=verified.findings)
-    compare_kept_seals(
-        kept=kept_seals, seals=seals, from_hour=from_hour, until_hour=until_hour, found=verified.findings
+    compare_published_seals(
+        published=published_seals,
+        seals=seals,
+        from_hour=from_hour,
+        until_hour=until_hour,
+        found=verified.findings,
     )
     _find_gaps(seals=seals, open_begin=from_hour is None, found=verified.findings)
     if seals:

@@ -26,7 +26,6 @@ class Migration(migrations.Migration):
                         help_text="The last hour of which the seal is kept there.", null=True
                     ),
                 ),
-                ("published_at", models.DateTimeField(null=True)),
                 ("failed_since", models.DateTimeField(null=True)),
                 ("error", models.TextField(blank=True)),
             ],

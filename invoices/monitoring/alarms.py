@@ -2,8 +2,8 @@
 
 Nine alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
 without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
-usage above the TPM bought, seals that are not kept outside the database (where a place for them is set), and
-a verification that found something or has not run.
+usage above the TPM bought, seals that are not stored outside the database (where a place for them is set),
+and a verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key. The words are in the language that is active:
 the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
@@ -19,15 +19,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext, ngettext
 
-from invoices.seals.keepers import place_of_seals
+from invoices.seals.stores import place_of_seals
 from sensenova_billing.lib.database.statements import load_statement
 from usage.billing_hours import hour_of
 from usage.models import HOUR
 
 HOURS_TO_LOOK_BACK = 24
 
-# A seal is kept outside the database within a minute or two; the next hour has closed by then if not.
-_KEPT_WITHIN = 2 * HOUR
+# A seal is published outside the database within a minute or two; the next hour has closed by then if not.
+_PUBLISHED_WITHIN = 2 * HOUR
 # A closed hour and its SHA-256.
 Seal = tuple[dt.datetime, bytes]
 # Late records and all records of closed hours, which never change: each process counts them once. The seal
@@ -145,7 +145,7 @@ def _alarms(state: ClosingState, read: Mapping[str, Any], *, now: dt.datetime) -
         _refused(read, now=now),
         _in_quarantine(read),
         _above_quota(read),
-        *([_kept_seals(read)] if place_of_seals() else []),
+        *([_published_seals(read)] if place_of_seals() else []),
         _verified(
             latest=state.verification,
             failed=state.failed_verification,
@@ -264,16 +264,18 @@ def _above_quota(read: Mapping[str, Any]) -> Alarm:
     return Alarm("above_quota", Level.WARNING, text % words)
 
 
-def _kept_seals(read: Mapping[str, Any]) -> Alarm:
-    last, closed = read["kept_until"], read["last_closed"]
-    if since := read["keeping_failed_since"]:
+def _published_seals(read: Mapping[str, Any]) -> Alarm:
+    last, closed = read["published_until"], read["last_closed"]
+    if since := read["publishing_failed_since"]:
         text = gettext("Since %(since)s UTC no seal can be kept outside the database: %(error)s")
-        return Alarm("seals", Level.ALARM, text % {"since": _minute(since), "error": read["keeping_error"]})
+        return Alarm(
+            "seals", Level.ALARM, text % {"since": _minute(since), "error": read["publishing_error"]}
+        )
     if closed is None:
         return Alarm("seals", Level.UNKNOWN, gettext("No hour is closed yet."))
     if last is None:
         return Alarm("seals", Level.UNKNOWN, gettext("No seal is kept outside the database yet."))
-    level = Level.WARNING if closed - last >= _KEPT_WITHIN else Level.OK
+    level = Level.WARNING if closed - last >= _PUBLISHED_WITHIN else Level.OK
     text = gettext("Seals are kept outside the database, the last of the hour %(hour)s UTC.")
     return Alarm("seals", level, text % {"hour": _minute(last)})
 

@@ -40,7 +40,7 @@ SELECT closed.last AS last_closed,
          JOIN invoices_hourlybill AS bill ON bill.id = overrun.bill_id
         WHERE overrun.minute >= %(overruns_since)s) AS overruns
   LEFT JOIN (
-       SELECT last_hour AS kept_until, failed_since AS keeping_failed_since, error AS keeping_error
+       SELECT last_hour AS published_until, failed_since AS publishing_failed_since, error AS publishing_error
          FROM invoices_sealpublication WHERE place = %(seals_place)s) AS published ON true
   LEFT JOIN LATERAL (
        SELECT verified_at, from_hour, until_hour, findings

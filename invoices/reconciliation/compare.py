@@ -27,7 +27,7 @@ _TWICE = f"SELECT event_id, max(line) FROM {_TABLE} GROUP BY event_id HAVING cou
 
 
 class Difference(NamedTuple):
-    """A call on which the sides differ; `amount` is theirs less ours in RMB, None where it cannot be told."""
+    """A call on which the sides differ; `amount` is theirs less ours in RMB, None where it is not known."""
 
     kind: str
     event_id: str

@@ -1,1 +1,1 @@
-"""Seals of closed hours, kept where the owner of the database cannot rewrite them."""
+"""Seals of closed hours, published where the owner of the database cannot rewrite them."""

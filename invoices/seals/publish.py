@@ -1,7 +1,7 @@
-"""Publishing seals: each closed hour's is kept outside the database, once, in the order of the hours.
+"""Publishing seals: each closed hour's is stored outside the database, once, in the order of the hours.
 
-The place says what it has, so nothing is lost or kept twice if a process ends half-way, and a new place gets
-every seal from the first. Before anything is added, its last seal is compared with the database's.
+The place says what it has, so nothing is lost or stored twice if a process ends half-way, and a new place
+gets every seal from the first. Before anything is added, its last seal is compared with the database's.
 """
 
 import datetime as dt
@@ -11,48 +11,47 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 
 from invoices.models import HourSeal, SealPublication
-from invoices.seals.keepers import SealKeeper, configured_keeper, place_of_seals
 from invoices.seals.seal_list import ListedSeal, hour_text
+from invoices.seals.stores import SealStore, configured_store, place_of_seals
 
 AT_ONCE = 1000
 _LONGEST_ERROR = 500
 
 
 class SealDiffers(Exception):
-    """The database has another seal, or none, for the last hour that is kept outside."""
+    """The database has another seal, or none, for the last hour that is published."""
 
 
 def publish_seals(*, now: dt.datetime) -> int:
-    """Keep all new seals in the place that the settings name, and return how many those are.
+    """Store all new seals in the place that the settings name, and return how many those are.
 
     Raises SealDiffers, or what the place raises; either is stored first, for the alarm.
     """
-    place, keeper = place_of_seals(), configured_keeper()
-    if keeper is None:
+    place, store = place_of_seals(), configured_store()
+    if store is None:
         return 0
     SealPublication.objects.get_or_create(place=place)
     try:
-        return _publish(place=place, keeper=keeper, now=now)
+        return _publish(place=place, store=store)
     except Exception as error:
         _store_failure(place=place, error=error, now=now)
         raise
 
 
 @transaction.atomic
-def _publish(*, place: str, keeper: SealKeeper, now: dt.datetime) -> int:
+def _publish(*, place: str, store: SealStore) -> int:
     publication = SealPublication.objects.select_for_update().get(place=place)  # one process at a time
-    last = keeper.last(newest_first=_hours_newest_first())
+    last = store.last(newest_first=_hours_newest_first())
     if last is not None:
         _compare(last)
     added = 0
     while new := _seals_after(last):
-        keeper.add(new)
+        store.add(new)
         last = new[-1]
         added += len(new)
     reached = last and last.hour
-    if added or publication.error or publication.last_hour != reached:
-        publication.last_hour, publication.published_at = reached, now
-        publication.error, publication.failed_since = "", None
+    if publication.error or publication.last_hour != reached:
+        publication.last_hour, publication.error, publication.failed_since = reached, "", None
         publication.save()
     return added
 

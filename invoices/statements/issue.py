@@ -55,8 +55,11 @@ def issue_next_statement(
     """Issue the customer's next statement and book it, if its month is final; None if nothing is due."""
     customer = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     last = customer.statements.filter(corrects=None).first()
-    parts, month = _next_parts(customer, last)
-    if parts is None or month is None or final_at(month) > now or parts.ends_at > closed_until:
+    following = _next_parts(customer, last)
+    if following is None:
+        return None
+    parts, month = following
+    if final_at(month) > now or parts.ends_at > closed_until:
         return None
     statement = _new_statement(month=month, parts=parts, sums=sum_parts(parts), now=now)
     book_statement(statement)
@@ -109,14 +112,14 @@ def _final_until(zone: ZoneInfo, *, now: dt.datetime) -> dt.datetime:
     return start_of_day(first_day, zone)
 
 
-def _next_parts(customer: Customer, last: Statement | None) -> tuple[StatementParts | None, Month | None]:
-    """Return the next month with documents, and the span of its statement."""
+def _next_parts(customer: Customer, last: Statement | None) -> tuple[StatementParts, Month] | None:
+    """Return the span of the next statement and its month; None without documents for it."""
     since = last.ends_at if last else None
     with connection.cursor() as cursor:
         cursor.execute(_FIRST_DOCUMENT, {"customer": customer.pk, "since": since})
         (first,) = cursor.fetchone()
     if first is None:
-        return None, None
+        return None
     first_day = first.astimezone(ZoneInfo(customer.time_zone)).date().replace(day=1)
     if last is None or first_day > (following := _month_after(last.month)):
         month = Month(customer, first_day)
@@ -161,7 +164,7 @@ def _parties(customer: Customer) -> dict[str, str]:
 
 
 def _store(**fields: object) -> Statement:
-    """Store a statement under the next number; whoever numbers one meanwhile waits."""
+    """Store a statement under the next number; concurrent callers wait."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('invoices: statements are numbered'))")
     last = Statement.objects.order_by("-sequence").first()

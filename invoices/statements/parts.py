@@ -13,7 +13,7 @@ from pricing.rules.amounts import exact_sum
 
 @dataclass(frozen=True)
 class StatementParts:
-    """The documents of a customer whose closing or purchase is in the half-open span, oldest first."""
+    """The documents of a customer with a closing or purchase in the half-open span, oldest first."""
 
     customer: Customer
     begins_at: dt.datetime

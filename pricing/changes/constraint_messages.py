@@ -32,8 +32,8 @@ def refusal_text(error: IntegrityError, *, model: type[models.Model] | None = No
     """Return the text of the violated constraint: the model's, else the database's."""
     constraint = constraint_of(error)
     diagnosis = getattr(error.__cause__, "diag", None)
-    said = getattr(diagnosis, "message_primary", None) or str(error)
-    message = _violation_text(model, constraint) or stored_in_words(said)
+    text = getattr(diagnosis, "message_primary", None) or str(error)
+    message = _violation_text(model, constraint) or stored_in_words(text)
     return f"{message} {gettext(_ADVICE[constraint])}" if constraint in _ADVICE else message
 
 

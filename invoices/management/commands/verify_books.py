@@ -47,9 +47,9 @@ class Command(BaseCommand):
         first, end = options["from"], options["to"]
         if first and end and first >= end:
             raise CommandError("--to must be after --from.", returncode=BAD_ARGUMENTS)
-        kept = _read_seals(options["seals"]) if options["seals"] else []
+        published = _read_seals(options["seals"]) if options["seals"] else []
         verified = verify_books(
-            kept_seals=kept,
+            published_seals=published,
             from_hour=first,
             until_hour=end,
             watch=_bar,
@@ -58,9 +58,9 @@ class Command(BaseCommand):
         if options["record"]:
             store_verification(verified=verified, now=database_now())
         self._say(verified, again=options["rerate"])
-        if kept:
-            hours = f"{min(kept).hour:%Y-%m-%d %H:%M} to {max(kept).hour + HOUR:%Y-%m-%d %H:%M} UTC"
-            self.stdout.write(f"Compared with {len(kept):,} seals of {options['seals']}, of {hours}.")
+        if published:
+            hours = f"{min(published).hour:%Y-%m-%d %H:%M} to {max(published).hour + HOUR:%Y-%m-%d %H:%M} UTC"
+            self.stdout.write(f"Compared with {len(published):,} seals of {options['seals']}, of {hours}.")
         if verified.findings.count:
             raise CommandError(f"{verified.findings.count:,} findings.", returncode=FOUND)
 

@@ -1,4 +1,4 @@
-"""Seals that were kept outside the database, compared with those of closed hours."""
+"""Seals that were published outside the database, compared with those of closed hours."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -8,21 +8,24 @@ from invoices.books.read import Seal
 from invoices.seals.seal_list import ListedSeal
 
 
-def compare_kept_seals(
+def compare_published_seals(
     *,
-    kept: Sequence[ListedSeal],
+    published: Sequence[ListedSeal],
     seals: Sequence[Seal],
     from_hour: dt.datetime | None,
     until_hour: dt.datetime | None,
     found: Findings,
 ) -> None:
-    """Find each hour of the span whose seal is not the one that was kept.
+    """Find each hour of the span whose seal is not the published one.
 
     Hours before the first and after the last one of the list are not in it, and are not compared.
     """
+    if not published:
+        return
     stored = {seal.hour: seal.sha256.hex() if seal.sha256 else None for seal in seals}
-    listed = {seal.hour for seal in kept}
-    for seal in kept:
+    listed = {seal.hour for seal in published}
+    first, last = min(listed), max(listed)
+    for seal in published:
         if (from_hour and seal.hour < from_hour) or (until_hour and seal.hour >= until_hour):
             continue
         if seal.hour not in stored:
@@ -30,5 +33,5 @@ def compare_kept_seals(
         elif stored[seal.hour] != seal.sha256:
             found.add("chain", "its seal is not the one that was kept outside", hour=seal.hour)
     for hour in stored:
-        if listed and min(listed) < hour < max(listed) and hour not in listed:
+        if first < hour < last and hour not in listed:
             found.add("chain", "its seal is missing among those that were kept outside", hour=hour)

@@ -1,4 +1,4 @@
-"""Where seals are kept outside the database: a file with a line, or a store with an object, for each hour."""
+"""Where seals are published: a file with a line for each hour, or an object store with an object."""
 
 import datetime as dt
 import os
@@ -16,18 +16,18 @@ STORAGE = "seals"  # its name among Django's storages
 _HEAD_LINE = ",".join(HEAD) + "\n"
 
 
-class SealKeeper(Protocol):
-    """A place from which nothing is ever taken away; one process at a time writes there."""
+class SealStore(Protocol):
+    """A place from which nothing is removed; one process at a time writes there."""
 
     def last(self, *, newest_first: Iterable[dt.datetime]) -> ListedSeal | None:
-        """Return the last seal that is kept; `newest_first` are the hours of which it may be."""
+        """Return the last seal that is stored; `newest_first` are the hours of which it may be."""
 
     def add(self, seals: Sequence[ListedSeal]) -> None:
-        """Keep seals of later hours, oldest first; they are durable when this returns."""
+        """Store seals of later hours, oldest first; they are durable when this returns."""
 
 
 class SealFile:
-    """A file; it may be one that the system lets nobody change except by appending."""
+    """A file; the system may allow nothing but appending to it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -84,7 +84,7 @@ def place_of_seals() -> str:
     return settings.SEALS_FILE or str(settings.STORAGES.get(STORAGE, {}).get("BACKEND", ""))
 
 
-def configured_keeper() -> SealKeeper | None:
+def configured_store() -> SealStore | None:
     """Return what keeps seals in that place."""
     if settings.SEALS_FILE:
         return SealFile(Path(settings.SEALS_FILE))
