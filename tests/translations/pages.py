@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from accounts.models import (
     AuditEntry,
@@ -57,15 +58,20 @@ def is_a_name(text: str) -> bool:
 def english_on(page: str) -> list[str]:
     """Return the texts of a page that hold an English word, without names and numbers of documents."""
     texts = [text for text in texts_of(page) if not is_a_name(text)]
-    names = sorted(_stored_names(), key=len, reverse=True) if texts else []
+    names = frozenset(_stored_names()) if texts else frozenset()
     return [text for text in texts if not is_a_name(_without(text, names))]
 
 
-def _without(text: str, names: list[str]) -> str:
-    text = URL.sub("", text)
-    for name in names:
-        text = re.sub(re.escape(name), "", text, flags=re.IGNORECASE)
+@cache
+def _without(text: str, names: frozenset[str]) -> str:
+    """Much of a page stands on each."""
+    text = _any_of(names).sub("", URL.sub("", text))
     return NUMBERS.sub("", UUID.sub("", text))
+
+
+@cache
+def _any_of(names: frozenset[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))), re.IGNORECASE)
 
 
 def _ids_of_keys() -> Iterator[str]:
