@@ -71,6 +71,7 @@ OWNED = {
     "customer_account_csv": ({"code": "globex"}, {"code": "nobody"}),
     "statement": ({"number": STATEMENT}, {"number": "S99999999"}),
     "statement_csv": ({"number": STATEMENT}, {"number": "S99999999"}),
+    "statement_focus": ({"number": STATEMENT}, {"number": "S99999999"}),
     "statement_xlsx": ({"number": STATEMENT}, {"number": "S99999999"}),
     "statement_pdf": ({"number": STATEMENT}, {"number": "S99999999"}),
     "customer_limits": ({"code": "globex"}, {"code": "nobody"}),

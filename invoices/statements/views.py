@@ -17,6 +17,7 @@ from invoices.drilldown.csv_tables import LINE_COLUMNS, lines_of_bills
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import Statement
 from invoices.statements.document import document_of
+from invoices.statements.focus import FOCUS_COLUMNS, focus_rows
 
 
 @never_cache
@@ -37,6 +38,15 @@ def statement_csv(request: HttpRequest, number: str) -> HttpResponseBase:
     document = document_of(_own_statement(request, number))
     rows = lines_of_bills(document.bills, time_zone=document.month.customer.time_zone)
     return csv_download_or_page(name=_name(document.number), head=LINE_COLUMNS, rows=rows)
+
+
+@never_cache
+@login_required
+@require_safe
+def statement_focus(request: HttpRequest, number: str) -> HttpResponseBase:
+    """The charges of a statement in the columns of FOCUS 1.2."""
+    rows = focus_rows(_own_statement(request, number))
+    return csv_download_or_page(name=f"{_name(number)}-focus", head=FOCUS_COLUMNS, rows=rows)
 
 
 @never_cache

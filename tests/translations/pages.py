@@ -43,7 +43,7 @@ NAMES = {
     # The theme names languages by their codes, and keys of a keyboard.
     *("en", "zh", "hans", "esc", "Control", "Mac", "Command", "Redis"),
     *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel", "MB", "UTF", "TOTP", "xlsx"),
-    *("Webhook", "Standard", "Webhooks"),
+    *("Webhook", "Standard", "Webhooks", "FOCUS"),
 }
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 URL = re.compile(r"https?://[^\s（）]+")

@@ -71,7 +71,7 @@ NOT_PAGES = {
     *("customer_month_csv", "customer_month_xlsx", "customer_month_pdf"),
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
     *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
-    *("customer_account_csv", "statement_csv", "statement_xlsx", "statement_pdf"),
+    *("customer_account_csv", "statement_csv", "statement_focus", "statement_xlsx", "statement_pdf"),
     *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
     *("customer_usage_csv", "customer_usage_xlsx"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
