@@ -25,6 +25,7 @@ from invoices.portal import overview_views
 from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
 from invoices.price_impact import package_admin, price_admin
+from invoices.reconciliation.admin import reconciliation
 from invoices.search_admin import admin_search
 from invoices.statements import views as statements
 from invoices.usage_report import views as usage_report
@@ -207,6 +208,7 @@ urlpatterns = [
         name="api_docs",
     ),
     # The admin
+    path("admin/reconciliation", admin.site.admin_view(reconciliation), name="reconciliation"),
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),
     path("admin/search", admin.site.admin_view(admin_search), name="admin_search"),

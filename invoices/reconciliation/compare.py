@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop
 
 from accounts.models import Customer
 from invoices.rating.usage_sql import MEASURED, NET_QUANTITY
@@ -19,8 +20,8 @@ from pricing.rules.measures import Measure
 from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement
 
-MISSING_HERE, MISSING_THERE = "missing here", "missing there"
-KINDS = (MISSING_HERE, MISSING_THERE, "different", "reversed here")
+MISSING_HERE, MISSING_THERE = gettext_noop("missing here"), gettext_noop("missing there")
+KINDS = (MISSING_HERE, MISSING_THERE, gettext_noop("different"), gettext_noop("reversed here"))
 _TABLE = "reconciled_usage"
 _BATCH = 2000
 _TWICE = f"SELECT event_id, max(line) FROM {_TABLE} GROUP BY event_id HAVING count(*) > 1 LIMIT 1"  # noqa: S608
@@ -95,7 +96,8 @@ def _copy(file: UsageFile, on_line: Callable[[], object]) -> int:
         cursor.execute(f"CREATE INDEX ON {_TABLE} (event_id); ANALYZE {_TABLE}")
         cursor.execute(_TWICE)
         if twice := cursor.fetchone():
-            raise UnreadableFile(f"Line {twice[1]}: the event id {twice[0]!r} stands there twice.")
+            words = gettext_noop("Line %(line)s: the event id %(id)r stands there twice.")
+            raise UnreadableFile(words, line=twice[1], id=twice[0])
     return lines
 
 

@@ -21,8 +21,8 @@ SMALL = BodyLimit(most_bytes=64 * KIB, most_values=1_000)
 # Needs no key. Room for the text of a whole book.
 ESTIMATE = BodyLimit(most_bytes=MIB, most_values=10_000)
 FORM = BodyLimit(most_bytes=256 * KIB)
-# A file of 5 MiB, or what was read of it, which comes back when the import is confirmed.
-CATALOGUE = BodyLimit(most_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+# A file of 5 MiB, or what was read of it, which comes back when an import is confirmed.
+FILE = BodyLimit(most_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 # No endpoint reads it, so whatever is sent is ignored.
 NOTHING = BodyLimit(most_bytes=0)
 
@@ -36,7 +36,8 @@ LIMITS = {
     "/api/v1/calls": SMALL,
     "/api/v1/reversals": SMALL,
     "/api/v1/estimates": ESTIMATE,
-    "/admin/catalogue/import": CATALOGUE,
+    "/admin/catalogue/import": FILE,
+    "/admin/reconciliation": FILE,
 }
 
 

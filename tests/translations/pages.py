@@ -15,6 +15,7 @@ from accounts.models import (
     WebhookEvent,
 )
 from invoices.models import AccountTransaction, Release, Rerating, Statement
+from invoices.reconciliation.usage_file import OTHER_COLUMNS
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
 from tests.translations.reading import WORD, texts_of
@@ -100,7 +101,7 @@ def _stored_names() -> set[str]:
         ServiceAlias.objects.values_list("alias"),
         ServiceKey.objects.values_list("name"),
     )
-    # Names of columns stand in what people type and in files; the last is an example.
-    others = {*Measure, "chat-gateway-1", *_ids_of_keys()}
+    # Names of columns stand in what people type and in files; the last are a command and an example.
+    others = {*Measure, *OTHER_COLUMNS, "reconcile", "chat-gateway-1", *_ids_of_keys()}
     others |= {*EventKind.values, *(event.public_id for event in WebhookEvent.objects.all())}
     return others | {name for rows in columns for row in rows for name in row if name}

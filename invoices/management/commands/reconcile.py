@@ -1,7 +1,5 @@
-import csv
-import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,9 @@ from tqdm import tqdm
 
 from accounts.models import Customer
 from invoices.reconciliation.compare import Difference, Reconciled, reconcile
+from invoices.reconciliation.differences_csv import differences_file
 from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
-from pricing.files.csv import escaped
 from pricing.rules.amounts import plain
-from pricing.rules.measures import Measure
 from sensenova_billing.lib.command_arguments import instant_argument
 
 FOUND, BAD_ARGUMENTS = 1, 2
@@ -44,7 +41,7 @@ class Command(BaseCommand):
         first: list[Difference] = []
         try:
             found = _reconciled(options["file"], options["out"], first, customer=customer, **span)
-        except (OSError, UnicodeDecodeError, UnreadableFile, csv.Error) as error:
+        except (OSError, UnreadableFile) as error:
             raise CommandError(str(error), returncode=BAD_ARGUMENTS) from error
         self._say(found, first)
         if count := sum(found.counts.values()):
@@ -69,34 +66,19 @@ class Command(BaseCommand):
 def _reconciled(path: Path, out: Path | None, first: list[Difference], **given: Any) -> Reconciled:
     with path.open(newline="", encoding="utf-8-sig") as lines, tqdm(unit=" lines", disable=None) as bar:
         file = UsageFile(lines)
-        with _writing(out, file.measures) as write:
+        with ExitStack() as opened:
+            write: Callable[[Difference], None] | None = None
+            if out is not None:
+                to = opened.enter_context(out.open("wb"))
+                write = opened.enter_context(differences_file(to, file.measures))
 
             def note(one: Difference) -> None:
-                write(one)
+                if write is not None:
+                    write(one)
                 if len(first) < SHOWN:
                     first.append(one)
 
             return reconcile(file=file, **given, on_difference=note, on_line=bar.update)
-
-
-@contextmanager
-def _writing(out: Path | None, measures: list[Measure]) -> Iterator[Callable[[Difference], None]]:
-    """Give a function that writes a difference into the file, if there is one to write."""
-    if out is None:
-        yield lambda one: None
-        return
-    with out.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
-        sides = [f"{side}_{measure}" for measure in measures for side in ("their", "our")]
-        writer.writerow(["difference", "event_id", "line", "service", "occurred_utc", "amount_rmb", *sides])
-        yield lambda one: writer.writerow(_row(one, measures))
-
-
-def _row(one: Difference, measures: list[Measure]) -> list[object]:
-    instant = one.occurred_at and f"{one.occurred_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
-    amount = None if one.amount is None else plain(one.amount)
-    sides = [(side or {}).get(measure) for measure in measures for side in (one.theirs, one.ours)]
-    return [one.kind, escaped(one.event_id), one.line, escaped(one.service or ""), instant, amount, *sides]
 
 
 def _words(side: dict[str, int] | None) -> str:

@@ -133,8 +133,8 @@ def test_nothing_is_changed(four_calls, reconcile):
     [
         ((HEAD, "a,b"), "Line 2 has 2 columns, the head 5."),
         ((HEAD, ",SenseChat-5,,1,1"), "Line 2 has no event id"),
-        ((HEAD, "a,SenseChat-5,,1_0,1"), "Line 2: input_tokens is '1_0'."),
-        ((HEAD, "a,SenseChat-5,,-1,1"), "Line 2: input_tokens is '-1'."),
+        ((HEAD, "a,SenseChat-5,,1_0,1"), "Line 2: input_tokens is '1_0', which"),
+        ((HEAD, "a,SenseChat-5,,-1,1"), "Line 2: input_tokens is '-1', which"),
         ((HEAD, "a,SenseChat-5,,9007199254740993,1"), "Line 2: input_tokens is more than"),
         ((HEAD, "a,SenseChat-5,2026-03-02T10:00:00,1,1"), "lacks an offset"),
         ((HEAD, "a,SenseChat-5,yesterday,1,1"), "is no time"),
