@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.audit.entries import audited_tables, model_of
-from accounts.models import REFERENCES, AuditReference
+from accounts.models import REFERENCES, AuditEntry, AuditReference
 
 Model = type[models.Model]
 
@@ -23,33 +23,37 @@ def has_references(model: Model) -> bool:
 
 
 def entries_about_row(model: Model, key: Any) -> Q:
-    """Return the condition of the entries about this row, two references deep."""
+    """Return the condition of the entries about this row, two references deep.
+
+    Each reference is looked up by itself: for one condition of them all the database would rather walk
+    through the newest entries, all of them where few fit.
+    """
+    conditions = [Q(table=model._meta.db_table, row=str(key)), *_references_to(model, key)]
+    found = [AuditEntry.objects.filter(condition).order_by().values("pk") for condition in conditions]
+    return Q(pk__in=found[0].union(*found[1:], all=True))
+
+
+def _references_to(model: Model, key: Any) -> Iterator[Q]:
     audited = set(audited_tables())
-    about = Q(table=model._meta.db_table, row=str(key))
     for referring, field in _referring(audited):
         if field.related_model is model:
-            about |= _refers(referring, field.column, [str(key)])
-            about |= _rows_that_refer(referring, field, key, audited)
-    return about
+            yield _refers(referring, field.column, [str(key)])
+            yield from _rows_that_refer(referring, field, key, audited)
 
 
-def _rows_that_refer(referring: Model, field: Any, key: Any, audited: set[str]) -> Q:
-    """Return the condition of the entries that refer to rows which refer to the row."""
+def _rows_that_refer(referring: Model, field: Any, key: Any, audited: set[str]) -> Iterator[Q]:
+    """Yield the conditions of the entries that refer to rows which refer to the row."""
     further = [(one, other) for one, other in _referring(audited) if other.related_model is referring]
     if not further:
-        return Q()
-    keys = [
-        str(pk) for pk in referring._base_manager.filter(**{field.attname: key}).values_list("pk", flat=True)
-    ]
-    condition = Q()
-    for one, other in further:
-        condition |= _refers(one, other.column, keys)
-    return condition
+        return
+    rows = referring._base_manager.filter(**{field.attname: key})
+    if keys := [str(pk) for pk in rows.values_list("pk", flat=True)]:
+        yield from (_refers(one, other.column, keys) for one, other in further)
 
 
 def _refers(referring: Model, column: str, keys: list[str]) -> Q:
     reference = AuditReference(column)
-    return Q(models.lookups.In(reference, keys), table=referring._meta.db_table) if keys else Q()
+    return Q(models.lookups.In(reference, keys), table=referring._meta.db_table)
 
 
 def _referring(audited: set[str]) -> Iterator[tuple[Model, Any]]:
