@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sensenova_billing.dev_server.data_directory import make_temporary, socket_directory
 from sensenova_billing.dev_server.postgres import stop_in_order_on_signals
+from tests.faults.account import check_account, read_account
 from tests.faults.books import audit, read_books
 from tests.faults.broken import BROKEN, SOUND
 from tests.faults.campaign import CampaignOptions, Outcome, go_through
@@ -58,6 +59,7 @@ def _judge(outcome: Outcome) -> Findings:
         verdict=check(journal=journal, stored=stored),
         books=audit(read_books(outcome.url), shown=outcome.clock.at),
         packages=check_packages(read_sold(outcome.url), journal=orders, usage_journal=journal),
+        account=check_account(read_account(outcome.url), journal=read_journal(outcome.bookings)),
     )
 
 

@@ -15,17 +15,20 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import psycopg
 
 from tests.faults.bells import losing_messages, ringing_too_often
 from tests.faults.broken import SOUND, Build, break_down
-from tests.faults.buyers import Shop, buying
+from tests.faults.buyers import buying
+from tests.faults.cashiers import booking
 from tests.faults.clock import HOUR, FastClock
 from tests.faults.driver import TOKENS, Target, driving
 from tests.faults.nemesis import Strike, ending_a_session, haunt, killing
 from tests.faults.product import BEATS, WEB_WORKERS, WORKERS, Product, looking_after
 from tests.faults.slow import reporting_slowly
+from tests.faults.visitor import Shop
 from tests.sensenova_billing.processes import ask, eventually, free_port
 
 SPEED = 3600  # an hour passes in a second
@@ -63,6 +66,10 @@ LATE, LATEST = 0.15, dt.timedelta(hours=6)
 ON_THE_EDGE = 0.15
 TICK = dt.timedelta(microseconds=1)
 
+# In which the customers' months end, and how long before that the clock starts.
+ZONE = ZoneInfo("Asia/Shanghai")
+BEFORE_THE_MONTH_ENDS = 30 * HOUR
+
 SECONDS_TO_START = 60
 SECONDS_TO_ACKNOWLEDGE = 180
 SECONDS_TO_CATCH_UP = 90
@@ -97,10 +104,12 @@ class Outcome:
     run: str
     journal: Path
     orders: Path  # the journal of the buyers
+    bookings: Path  # that of the cashiers
     clock: FastClock
     struck: Mapping[str, int]
     answers: Mapping[str, int]
     answers_to_buyers: Mapping[str, int]
+    answers_to_cashiers: Mapping[str, int]
     restarts: Mapping[str, int]
     seconds: float  # that the faults took
     seconds_to_catch_up: float | None  # None where the product did not, by itself
@@ -112,13 +121,18 @@ def go_through(
 ) -> Findings:
     """Run the product in this thread and everything that happens to it in another; return the judgement."""
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # an outage of the database is expected here
-    clock = FastClock(origin=dt.datetime.now(dt.UTC).replace(microsecond=0), speed=SPEED)
     product = Product(
-        directory, clock, free_port(), closers=options.build.closers, offsets=dict(options.build.offsets)
+        directory,
+        _clock_before_a_month_ends(),
+        free_port(),
+        closers=options.build.closers,
+        offsets=dict(options.build.offsets),
     )
     os.environ.update(product.environment())  # for our own Celery, which talks to the same broker
     aside = ThreadPoolExecutor(1)
     try:
+        product.prepare()
+        product.clock = _clock_before_a_month_ends()  # as late as can be
         product.start()
         key = product.manage("set_stage", *CUSTOMERS).strip()
         happening = aside.submit(_happen, options, product, key, _open_shop(product))
@@ -132,6 +146,17 @@ def go_through(
         os._exit(1)  # without waiting for threads that would never get their answers
     finally:
         product.stop()
+
+
+def _clock_before_a_month_ends() -> FastClock:
+    """Return a clock that shows some hours before the customers' month ends: its statement comes in the run.
+
+    It shows its origin when it is that time, so the little that the origin lies back is multiplied.
+    """
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    next_month = (now.astimezone(ZONE).replace(day=28) + dt.timedelta(days=4)).replace(day=1)
+    ends = next_month.replace(hour=0, minute=0, second=0)
+    return FastClock(origin=now - (ends - BEFORE_THE_MONTH_ENDS - now) / (SPEED - 1), speed=SPEED)
 
 
 def _open_shop(product: Product) -> Shop:
@@ -148,7 +173,7 @@ def _open_shop(product: Product) -> Shop:
 
 def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) -> Outcome:
     run, journal = f"fault-{options.seed}", product.directory / "journal"
-    orders = product.directory / "orders"
+    orders, bookings = product.directory / "orders", product.directory / "bookings"
     target = Target(
         port=product.port,
         key=key,
@@ -167,6 +192,7 @@ def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) ->
         driving(target, run=run, journal=journal, senders=SENDERS) as driver,
         reporting_slowly(driver, url=product.url, clock=product.clock, run=run) as slow,
         buying(shop, run=run, journal=orders) as order_book,
+        booking(shop, run=run, journal=bookings) as cash_book,
     ):
         struck = haunt(
             driver,
@@ -182,10 +208,12 @@ def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) ->
         run=run,
         journal=journal,
         orders=orders,
+        bookings=bookings,
         clock=product.clock,
         struck=struck,
         answers=dict(driver.answers),
         answers_to_buyers=dict(order_book.answers),
+        answers_to_cashiers=dict(cash_book.answers),
         restarts=dict(product.restarts),
         seconds=seconds,
         seconds_to_catch_up=_catch_up(product),

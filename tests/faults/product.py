@@ -47,8 +47,8 @@ class Product:
         """Return the database's URL."""
         return postgres.database_url(self.directory)
 
-    def start(self) -> None:
-        """Start everything on an empty database."""
+    def prepare(self) -> None:
+        """Start PostgreSQL, with every table and the catalogue."""
         process = postgres.start(self.directory)
         # Tells the checker when an hour was closed, whatever its closer took for the time.
         ask(self.url, "ALTER SYSTEM SET track_commit_timestamp = on")
@@ -56,6 +56,9 @@ class Product:
         self.children["postgresql"] = postgres.start(self.directory)
         self.manage("migrate", "--verbosity", "0")
         self.manage("load_catalogue")
+
+    def start(self) -> None:
+        """Start everything else."""
         for name in self._commands():
             self.children[name] = self._launch(name)
 

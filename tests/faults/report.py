@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tests.faults import account
+from tests.faults.account import AccountFindings
 from tests.faults.books import HOUR, Books
 from tests.faults.campaign import Outcome, kills
 from tests.faults.checker import Verdict
@@ -19,6 +21,7 @@ class Findings:
     verdict: Verdict
     books: Books
     packages: PackageFindings
+    account: AccountFindings
 
     @property
     def is_red(self) -> bool:
@@ -30,7 +33,7 @@ class Findings:
         found = dict(self.books.faults())
         for kind, count in self.verdict.faults().items():
             found[kind] = found.get(kind, 0) + count
-        found |= self.packages.faults()
+        found |= self.packages.faults() | self.account.faults()
         if self.outcome.seconds_to_catch_up is None:
             found["did not catch up by itself"] = 1
         if self.outcome.unverified:
@@ -66,6 +69,8 @@ class Findings:
             f"{self.packages.charged:,}",
             f"packages: renewed {self.packages.renewed:,}, credited {self.packages.credited:,}; "
             f"calls reversed {self.packages.reversed:,}, tokens given back {self.packages.returned:,}",
+            f"accounts: booked {self.account.booked:,}, refused {self.account.refused:,}; statements "
+            f"{self.account.issued:,}; answers to cashiers: {_listed(outcome.answers_to_cashiers)}",
             f"posts: {self.verdict.posts:,}, of which not at the first attempt {self.verdict.sent_again:,}; "
             f"sent once more {self.verdict.resent:,}; records billed in a later hour {self.books.late:,}",
             f"all hours closed {caught_up:.1f} s after the last record"
@@ -92,6 +97,7 @@ class Findings:
                 for kind in ("gaps", "early", "quantities", "amounts", "seals")
             },
             **{kind: getattr(self.packages, kind) for kind in KINDS},
+            **{kind: getattr(self.account, kind) for kind in account.KINDS},
         }
         return [f"{kind}: {one}" for kind, found in kinds.items() for one in found[:SHOWN]]
 

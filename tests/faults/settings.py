@@ -11,6 +11,7 @@ CELERY_BEAT_SCHEDULE["close due hours"] |= {
     "options": {"expires": 5},
 }
 CELERY_BEAT_SCHEDULE["sweep packages"] |= {"schedule": 1.0, "options": {"expires": 5}}
+CELERY_BEAT_SCHEDULE["issue statements"] |= {"schedule": 1.0, "options": {"expires": 5}}
 CELERY_BEAT_MAX_LOOP_INTERVAL = 0.2
 if CELERY_BROKER_URL.startswith("pgmq"):
     # A task whose worker was killed is delivered once more within the run, not ten minutes later.

@@ -1,4 +1,4 @@
-"""Puts quota packages on sale and makes each customer an owner who may buy them, for the fault harness.
+"""Puts quota packages on sale, and makes owners who may buy them and cashiers, for the fault harness.
 
 Free trials come and go meanwhile, one of everybody's and one of the first customer's.
 """
@@ -19,6 +19,7 @@ from pricing.rules.measures import Measure
 from pricing.rules.methods import BillingMethod
 from pricing.rules.validity import ValidityUnit
 from sensenova_billing.lib import clock
+from tests.faults.cashiers import CASHIERS, email_of
 from usage.models import HOUR
 
 # A web server whose clock is behind sells them too.
@@ -82,6 +83,8 @@ class Command(BaseCommand):
             person = User.objects.create_user(f"owner@{code}.example", options["password"])
             customer = Customer.objects.get(code=code)
             Member.objects.create(customer=customer, user=person, role=MemberRole.OWNER)
+        for number in range(CASHIERS):
+            User.objects.create_superuser(email_of(number), options["password"])
         now = clock.now()
         on_sale: dict[str, Any] = {"begins_at": now - SINCE}
         output = ItemWeight(service="SenseChat-5", measure=Measure.OUTPUT_TOKENS, weight=Decimal("2.5"))
