@@ -160,7 +160,7 @@ def test_nor_in_the_answer_to_a_form_that_is_empty_senseless_or_unchanged(name, 
         fields = fields_of(shown) if "html" in shown.headers.get("Content-Type", "") else {}
         # Without these Django names them, for whoever has altered the form.
         own = {name: values for name, values in fields.items() if name.endswith("_FORMS")}
-        for sent in (own, dict.fromkeys(fields, "") | own, dict.fromkeys(fields, "x") | own, fields):
+        for sent in (dict.fromkeys(fields, "") | own, dict.fromkeys(fields, "x") | own, fields):
             if left := left_over(_post_and_undo(chinese, address, sent)):
                 english[address, str(sent)[:40]] = left
 
