@@ -95,6 +95,7 @@ urlpatterns = [
     ),
     path("customers/<str:code>/bills/<str:month>", documents.customer_month, name="customer_month"),
     path("customers/<str:code>/account", account_views.customer_account, name="customer_account"),
+    path("customers/<str:code>/statements", account_views.customer_statements, name="customer_statements"),
     path("customers/<str:code>/account.csv", account_views.customer_account_csv, name="customer_account_csv"),
     path("statements/<str:number>.focus.csv", statements.statement_focus, name="statement_focus"),
     path("statements/<str:number>.csv", statements.statement_csv, name="statement_csv"),

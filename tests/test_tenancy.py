@@ -68,6 +68,7 @@ OWNED = {
     "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
     "customer_account": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_statements": ({"code": "globex"}, {"code": "nobody"}),
     "customer_account_csv": ({"code": "globex"}, {"code": "nobody"}),
     "statement": ({"number": STATEMENT}, {"number": "S99999999"}),
     "statement_csv": ({"number": STATEMENT}, {"number": "S99999999"}),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
@@ -14,10 +15,13 @@ from accounts.models import Customer
 from invoices.account.account_page import account_lines, transactions_of
 from invoices.account.transactions import balance_of
 from invoices.drilldown.downloads import csv_download_or_page
+from invoices.models import Statement
 from invoices.packages.forms import PageForm
+from invoices.packages.pagination import newest_first
 from pricing.files.csv import Cell
 
 STATEMENTS_SHOWN = 12
+STATEMENTS_A_PAGE = 60
 COLUMNS = (
     "transaction",
     "booked_utc",
@@ -40,15 +44,33 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
     form = PageForm(request.GET)
     lines, page = account_lines(customer=customer, **form.keys())
     balance = balance_of(customer)
+    statements = list(_with_corrections(customer)[: STATEMENTS_SHOWN + 1])  # one more tells of more
     context = {
         "balance": balance,
         "owed": -balance,
-        "statements": customer.statements.select_related("corrects", "corrected_by")[:STATEMENTS_SHOWN],
+        "statements": statements[:STATEMENTS_SHOWN],
+        "are_more_statements": len(statements) > STATEMENTS_SHOWN,
         "lines": lines,
         "page": page,
         "form": form,
     }
     return customer_page(request, "account_book.html", customer, context)
+
+
+@never_cache
+@login_required
+@require_safe
+def customer_statements(request: HttpRequest, code: str) -> HttpResponse:
+    """A page of statements."""
+    customer = customer_of_person(person=request.user, code=code)
+    form = PageForm(request.GET)
+    page = newest_first(_with_corrections(customer), size=STATEMENTS_A_PAGE, **form.keys())
+    context = {"statements": page.rows, "page": page, "form": form}
+    return customer_page(request, "statements.html", customer, context)
+
+
+def _with_corrections(customer: Customer) -> QuerySet[Statement]:
+    return customer.statements.select_related("corrects", "corrected_by")
 
 
 @never_cache

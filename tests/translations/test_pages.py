@@ -108,6 +108,7 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "customer_record": (["acme"], ["?event_id=1", "?event_id=now", "?event_id=none", "?event_id="]),
     "customer_account": (["acme"], ["?older_than=x", "?older_than=1"]),
+    "customer_statements": (["acme"], ["?older_than=x", "?older_than=1"]),
     "statement": (["STATEMENT"], []),
     "customer_limits": (["acme"], []),
     "customer_packages": (["acme"], ["?older_than=x", "?older_than=1"]),

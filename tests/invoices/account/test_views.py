@@ -1,17 +1,20 @@
 """The account reads like a bank statement; staff book on it and reverse what was wrong."""
 
 import csv
+import datetime as dt
 from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 
 from accounts.models import Role, User
-from invoices.account import account_page
+from invoices.account import account_page, views
 from invoices.account.transactions import balance_of
 from invoices.models import AccountTransaction, TransactionKind
+from invoices.statements.issue import issue_due_statements
 from tests.builders import close, record, report
 from tests.invoices.browsing import text
+from tests.invoices.documents.builders import bill_hours
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.querying import statements
 
@@ -60,6 +63,21 @@ def test_a_balance_goes_on_over_pages(alice_client, acme, monkeypatch):
 
     assert "TRF 3 – 100.00 300.00" in older
     assert "TRF 4" not in older
+
+
+def test_older_statements_are_on_pages_of_their_own(alice_client, acme, monkeypatch):
+    monkeypatch.setattr(views, "STATEMENTS_SHOWN", 2)
+    monkeypatch.setattr(views, "STATEMENTS_A_PAGE", 3)
+    bill_hours(acme, *(dt.datetime(2026, month, 15, tzinfo=dt.UTC) for month in range(1, 6)))
+    issue_due_statements(now=dt.datetime(2026, 6, 2, tzinfo=dt.UTC))
+
+    account, every = page(alice_client), reverse("customer_statements", args=["acme"])
+    newest = alice_client.get(every)
+    older = alice_client.get(f"{every}?older_than={newest.context['page'].older_than}")
+
+    assert "All statements" in text(account)
+    shown = [[one.sequence for one in each.context["statements"]] for each in (account, newest, older)]
+    assert shown == [[4, 3], [4, 3, 2], [1]]
 
 
 def test_the_file_has_every_transaction_and_ends_with_the_balance(alice_client, acme):
