@@ -14,6 +14,7 @@ from invoices.running import refresh
 from invoices.seals import publish
 from invoices.statements import issue
 from invoices.usage_report import metadata
+from sensenova_billing.lib.measurements import Metric, observe, write_measurements
 from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ def close_due_hours() -> None:
         _renew()
     finally:
         closed = close.close_due_hours(now=database_now(), on_closed=_closed)
+        write_measurements()
     if closed:
         sweep_packages()
 
@@ -73,6 +75,7 @@ def _renew() -> None:
 
 
 def _closed(closed: close.ClosedHour) -> None:
+    observe(Metric.CLOSING_SECONDS, closed.took.total_seconds())
     _log_closed(closed)
     _renew()
 
