@@ -5,6 +5,9 @@ import logging
 from celery import shared_task
 
 from invoices.books import results
+from invoices.canary.calls import post_canary_calls
+from invoices.canary.check import check_canaries
+from invoices.canary.mail import mail_canaries, problem_text
 from invoices.closing import close
 from invoices.models import Verification
 from invoices.monitoring import open_hours
@@ -56,6 +59,17 @@ def publish_seals() -> None:
     """Keep the seals of closed hours outside the database."""
     if added := publish.publish_seals(now=database_now()):
         logger.info("Kept the seals of %s hours outside the database", f"{added:,}")
+
+
+@shared_task
+def run_canaries() -> None:
+    """Check the bills of canary customers, then post this hour's calls for them."""
+    now = database_now()
+    for canary in check_canaries(now=now):
+        logger.error("%s", problem_text(canary))
+    mail_canaries(now=now)
+    if hours := post_canary_calls(now=now):
+        logger.info("Posted the calls of %s canary customers", f"{hours:,}")
 
 
 @shared_task

@@ -378,6 +378,12 @@ ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOUR
 # To whom a customer's open hour that is far beyond the usual is mailed, once; none: it is on pages only.
 ALARM_MAIL = env.list("ALARM_MAIL", default=[])
 
+# Canary customers, by code: each hour calls are posted for them through the API at CANARY_URL with
+# CANARY_KEY, and their bills compared with a plain sum (invoices/canary/).
+CANARY_CUSTOMERS = env.list("CANARY_CUSTOMERS", default=[])
+CANARY_KEY = env.secret("CANARY_KEY")
+CANARY_URL = env.str("CANARY_URL", default="") or SERVER_URL
+
 # Where seals of closed hours are kept outside the database (invoices/seals/stores.py): a file to which lines
 # are appended, or an object store, by a class of Django's storages and its options.
 SEALS_FILE = env.str("SEALS_FILE", default="")
@@ -454,6 +460,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.publish_seals",
         "schedule": 60.0,
         "options": {"expires": 55},
+    },
+    # More often than once an hour: what was not acknowledged is posted again.
+    "run canaries": {
+        "task": "invoices.tasks.run_canaries",
+        "schedule": 600.0,
+        "options": {"expires": 550},
     },
     "sum up metadata": {
         "task": "invoices.tasks.sum_up_metadata",
