@@ -56,6 +56,8 @@ def problem_text(canary: CanaryHour) -> str:
     words = {"code": canary.customer.code, "hour": f"{canary.hour:%Y-%m-%d %H:%M}"}
     if canary.problem == CanaryProblem.LATE:
         return gettext("The usage of %(code)s in the hour %(hour)s UTC is not billed in time.") % words
+    assert canary.billed is not None
+    assert canary.expected is not None
     words |= {"billed": rmb(canary.billed), "expected": rmb(canary.expected)}
     text = gettext(
         "The usage of %(code)s in the hour %(hour)s UTC is billed with %(billed)s; by a plain sum it is "

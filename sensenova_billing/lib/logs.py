@@ -15,8 +15,8 @@ def add_origin(record: logging.LogRecord) -> bool:
         origin = {"task_id": current_task.request.id, "task": current_task.name}
     else:
         origin = {"request_id": current_request_id()}
-    record.origin = {name: value for name, value in origin.items() if value}
-    record.in_brackets = "".join(f" [{value}]" for value in record.origin.values())
+    known = {name: value for name, value in origin.items() if value}
+    record.__dict__.update(origin=known, in_brackets="".join(f" [{value}]" for value in known.values()))
     return True
 
 
