@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -83,7 +84,7 @@ class MemberInline(TranslatedChoices, TabularInline):
 class CustomerAdmin(UndeletableAdmin):
     """Customers with their members."""
 
-    list_display = ("code", "name", "time_zone", "is_suspended", "created_at")
+    list_display = ("code", "name", "time_zone", "is_suspended", "is_canary", "created_at")
     list_filter = ("is_suspended",)
     search_fields = ("code", "name")
     fieldsets = (
@@ -91,6 +92,11 @@ class CustomerAdmin(UndeletableAdmin):
         (_("Buyer on documents"), {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
     )
     inlines = (MemberInline,)
+
+    @admin.display(description=_("canary"), boolean=True)
+    def is_canary(self, customer: Customer) -> bool:
+        """Whether its calls are our own, posted to check its bills."""
+        return customer.code in settings.CANARY_CUSTOMERS
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""

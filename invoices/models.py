@@ -724,6 +724,52 @@ class OpenHourAlarm(models.Model):
         return f"{self.customer}, {self.hour:%Y-%m-%d %H:%M} UTC"
 
 
+class CanaryProblem(models.TextChoices):
+    """What is wrong with the bill of a canary customer."""
+
+    LATE = "late"
+    WRONG = "wrong"
+
+
+class CanaryHour(models.Model):
+    """The calls that were posted for a canary customer in an hour, and how their bill compares.
+
+    `calls` are reports as posted, without the customer; `checked_at` is null until they are billed.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    hour = models.DateTimeField()
+    calls = models.JSONField()
+    posted_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    expected = models.DecimalField(max_digits=50, decimal_places=AMOUNT_DECIMALS, null=True)
+    billed = models.DecimalField(max_digits=50, decimal_places=AMOUNT_DECIMALS, null=True)
+    problem = models.CharField(max_length=8, choices=CanaryProblem.choices, blank=True, default="")
+    mail_after = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-hour", "customer_id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("hour", "customer"), name="a_canary_customer_is_posted_for_once_an_hour"
+            ),
+            models.CheckConstraint(condition=Q(whole_hour("hour")), name="a_canary_is_of_a_whole_hour"),
+            models.CheckConstraint(
+                condition=Q(checked_at__isnull=True)
+                | Q(posted_at__isnull=False, expected__isnull=False, billed__isnull=False),
+                name="a_checked_canary_was_posted_and_has_both_amounts",
+            ),
+            models.CheckConstraint(
+                condition=~Q(problem=CanaryProblem.WRONG) | Q(checked_at__isnull=False),
+                name="a_canary_is_wrong_only_once_it_is_checked",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.customer}, {self.hour:%Y-%m-%d %H:%M} UTC"
+
+
 class RunningHour(models.Model):
     """What a customer's open hour with many records or a large amount came to when it was last summed up."""
 

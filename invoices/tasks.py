@@ -5,6 +5,9 @@ import logging
 from celery import shared_task
 
 from invoices.books import results
+from invoices.canary.calls import post_canary_calls
+from invoices.canary.check import check_canaries
+from invoices.canary.mail import mail_canaries, problem_text
 from invoices.closing import close
 from invoices.models import Verification
 from invoices.monitoring import open_hours
@@ -14,6 +17,7 @@ from invoices.running import refresh
 from invoices.seals import publish
 from invoices.statements import issue
 from invoices.usage_report import metadata
+from sensenova_billing.lib.measurements import Metric, observe, write_measurements
 from usage.billing_hours import database_now
 
 logger = logging.getLogger(__name__)
@@ -29,6 +33,7 @@ def close_due_hours() -> None:
         _renew()
     finally:
         closed = close.close_due_hours(now=database_now(), on_closed=_closed)
+        write_measurements()
     if closed:
         sweep_packages()
 
@@ -57,6 +62,17 @@ def publish_seals() -> None:
 
 
 @shared_task
+def run_canaries() -> None:
+    """Check the bills of canary customers, then post this hour's calls for them."""
+    now = database_now()
+    for canary in check_canaries(now=now):
+        logger.error("%s", problem_text(canary))
+    mail_canaries(now=now)
+    if hours := post_canary_calls(now=now):
+        logger.info("Posted the calls of %s canary customers", f"{hours:,}")
+
+
+@shared_task
 def sum_up_metadata() -> None:
     """Sum up closed hours by the metadata of their calls."""
     metadata.sum_up_closed_hours(now=database_now())
@@ -73,6 +89,7 @@ def _renew() -> None:
 
 
 def _closed(closed: close.ClosedHour) -> None:
+    observe(Metric.CLOSING_SECONDS, closed.took.total_seconds())
     _log_closed(closed)
     _renew()
 

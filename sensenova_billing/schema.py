@@ -71,6 +71,10 @@ ERROR = {
                         "E.g. every bad item of a batch, the first hundred; or the moment at which to retry."
                     ),
                 },
+                "request_id": {
+                    "type": "string",
+                    "description": "Also in X-Request-ID and in the log; errors of a proxy lack it.",
+                },
                 "type": {"const": "rate_limit_error", "description": "With 429: clients of OpenAI read it."},
             },
             "required": ["code", "message", "details"],

@@ -21,6 +21,7 @@ from sensenova_billing.dev_server.secret_key import new_secret_key, stored_secre
 from sensenova_billing.dev_server.server_address import announced_url, local_url
 from sensenova_billing.environment import Environment
 from sensenova_billing.lib.database.time_limits import TimeLimits, Work
+from sensenova_billing.lib.logs import add_origin
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -76,7 +77,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "sensenova_billing.http.headers.response_headers",  # first: refusals of the others have them too
+    "sensenova_billing.http.request_ids.identify_requests",  # first: refusals of the others have an id too
+    "sensenova_billing.http.headers.response_headers",  # early for the same reason
     # Host names and redirects to https do not concern health checks.
     "sensenova_billing.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -376,6 +378,12 @@ ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOUR
 # To whom a customer's open hour that is far beyond the usual is mailed, once; none: it is on pages only.
 ALARM_MAIL = env.list("ALARM_MAIL", default=[])
 
+# Canary customers, by code: each hour calls are posted for them through the API at CANARY_URL with
+# CANARY_KEY, and their bills compared with a plain sum (invoices/canary/).
+CANARY_CUSTOMERS = env.list("CANARY_CUSTOMERS", default=[])
+CANARY_KEY = env.secret("CANARY_KEY")
+CANARY_URL = env.str("CANARY_URL", default="") or SERVER_URL
+
 # Where seals of closed hours are kept outside the database (invoices/seals/stores.py): a file to which lines
 # are appended, or an object store, by a class of Django's storages and its options.
 SEALS_FILE = env.str("SEALS_FILE", default="")
@@ -416,6 +424,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 0
 # Not processes: those of a pool share a lock, which one that is killed while it waits keeps for ever. Threads
 # know no time limits; no task needs one, because none waits for anything but the database.
 CELERY_WORKER_POOL = "threads"
+# Worker and beat log as LOGGING says.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # Two, so that hours are closed while the books are verified.
 CELERY_WORKER_CONCURRENCY = env.int("CELERY_WORKER_CONCURRENCY", default=2)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -450,6 +460,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.publish_seals",
         "schedule": 60.0,
         "options": {"expires": 55},
+    },
+    # More often than once an hour: what was not acknowledged is posted again.
+    "run canaries": {
+        "task": "invoices.tasks.run_canaries",
+        "schedule": 600.0,
+        "options": {"expires": 550},
     },
     "sum up metadata": {
         "task": "invoices.tasks.sum_up_metadata",
@@ -591,14 +607,24 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
+        "origin": {"()": "django.utils.log.CallbackFilter", "callback": add_origin},
         "without_link_secrets": {"()": "django.utils.log.CallbackFilter", "callback": _hide_link_secrets},
         "not_counted": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: not _is_counted(record),
         },
     },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(in_brackets)s %(message)s"},
+        "json": {"()": "sensenova_billing.lib.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["origin"],
+            "formatter": "json" if env.bool("LOG_JSON", default=False) else "line",
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},

@@ -12,6 +12,7 @@ from sensenova_billing.checks import refuse_unsafe_database, refuse_unsafe_secre
 from sensenova_billing.dev_server.parent_death import die_with_parent_under_runner
 from sensenova_billing.http.concurrency import ConcurrencyLimit
 from sensenova_billing.http.draining import Draining
+from sensenova_billing.lib.measurements import start_writing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sensenova_billing.settings")
 os.environ.setdefault("SENSENOVA_WORK", "page")
@@ -27,6 +28,7 @@ application = Draining(
 )
 refuse_unsafe_secret_key()
 refuse_unsafe_database()
+start_writing()
 
 # Otherwise all views are loaded by the first request, which waits for them.
 resolve("/healthz")

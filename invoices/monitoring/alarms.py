@@ -1,9 +1,10 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Nine alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
+Ten alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
 without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
 usage above the TPM bought, seals that are not stored outside the database (where a place for them is set),
-and a verification that found something or has not run.
+canary customers whose bill is wrong or late (where there are some), and a verification that found something
+or has not run.
 Thresholds are settings. Nothing here names a customer or a key. The words are in the language that is active:
 the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
@@ -17,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from invoices.seals.stores import place_of_seals
 from sensenova_billing.lib.database.statements import load_statement
@@ -146,6 +147,7 @@ def _alarms(state: ClosingState, read: Mapping[str, Any], *, now: dt.datetime) -
         _in_quarantine(read),
         _above_quota(read),
         *([_published_seals(read)] if place_of_seals() else []),
+        *([_canaries(read, now=now)] if settings.CANARY_CUSTOMERS else []),
         _verified(
             latest=state.verification,
             failed=state.failed_verification,
@@ -278,6 +280,31 @@ def _published_seals(read: Mapping[str, Any]) -> Alarm:
     level = Level.WARNING if closed - last >= _PUBLISHED_WITHIN else Level.OK
     text = gettext("Seals are kept outside the database, the last of the hour %(hour)s UTC.")
     return Alarm("seals", level, text % {"hour": _minute(last)})
+
+
+def _canaries(read: Mapping[str, Any], *, now: dt.datetime) -> Alarm:
+    last = read["last_canary"]
+    for hours, since, text in (
+        (read["canaries_wrong"], read["canary_wrong_since"], _WRONG),
+        (read["canaries_late"], read["canary_late_since"], _LATE_CANARIES),
+    ):
+        if hours:
+            words = {"hours": f"{hours:,}", "since": _minute(since)}
+            return Alarm("canary", Level.ALARM, gettext(text) % words)
+    if now - (last or read["first_canary"] or now) >= 3 * HOUR:
+        return Alarm("canary", Level.ALARM, gettext("No canary call was taken for more than two hours."))
+    if last is None:
+        return Alarm("canary", Level.UNKNOWN, gettext("No canary call was posted yet."))
+    text = gettext("Bills of canary customers are as they should be; the last calls were of %(hour)s UTC.")
+    return Alarm("canary", Level.OK, text % {"hour": _minute(last)})
+
+
+_WRONG = gettext_noop(
+    "Bills of canary customers are not what a plain sum gives: %(hours)s, the first of %(since)s UTC."
+)
+_LATE_CANARIES = gettext_noop(
+    "Usage of canary customers is not billed in time: %(hours)s, the first of %(since)s UTC."
+)
 
 
 def _verified(

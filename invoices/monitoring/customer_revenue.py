@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection
 
 from invoices.closing.totals import DAY_ZONE
@@ -61,7 +62,7 @@ def _as_of(month: dt.date, last_seal: Seal) -> CustomerRevenue:
 
 
 def read_customers(*, month: dt.date, closed_until: dt.datetime) -> CustomerRevenue:
-    """Return the largest bills of a month, and the largest rises of the last 24 closed hours."""
+    """Return the largest bills of a month and rises of the last 24 closed hours, without canary customers."""
     since = closed_until - 24 * HOUR
     first = since.astimezone(DAY_ZONE).date()
     values: dict[str, Any] = {
@@ -74,6 +75,7 @@ def read_customers(*, month: dt.date, closed_until: dt.datetime) -> CustomerReve
         "times": TIMES_USUAL,
         "least": RISE_FROM,
         "rises": RISES,
+        "canaries": settings.CANARY_CUSTOMERS,
     }
     with connection.cursor() as cursor:
         cursor.execute(_CUSTOMERS, values)

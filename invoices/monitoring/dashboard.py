@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.entries import action_in_words, rows_in_words, table_in_words
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Customer
 from invoices.closing.totals import DAY_ZONE
 from invoices.models import HourlyBill, HourSeal, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
@@ -44,6 +44,7 @@ _CARDS: dict[str, tuple[str | Promise, type[Model]]] = {
     "quarantine": (_("Usage in quarantine"), QuarantinedUsage),
     "above_quota": (_("Above the quota"), QuotaOverrun),
     "seals": (_("Seals"), HourSeal),
+    "canary": (_("Canary customers"), Customer),
     "verification": (_("Verification"), Verification),
 }
 # A colour, and never it alone: the words and the sign say the same.

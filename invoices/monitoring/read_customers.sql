@@ -1,11 +1,13 @@
 -- The customers who were billed most in a month, and those whose last 24 closed hours came to far more than their usual
 -- day. The totals of the days that these hours are in are an upper bound of them, so only the customers with the largest
 -- bounds are looked at closely.
-WITH bounds AS (
+WITH canaries AS (
+    SELECT id FROM accounts_customer WHERE code = ANY(%(canaries)s::text[])
+), bounds AS (
     SELECT customer_id, coalesce(sum(amount) FILTER (WHERE begins_on >= %(first)s), 0) AS most,
            coalesce(sum(amount) FILTER (WHERE begins_on < %(first)s), 0) / %(usual_days)s AS usual
       FROM invoices_customertotal
-     WHERE period = 'day' AND begins_on >= %(usual_from)s
+     WHERE period = 'day' AND begins_on >= %(usual_from)s AND customer_id NOT IN (SELECT id FROM canaries)
      GROUP BY customer_id
 ), possible AS MATERIALIZED (
     SELECT customer_id, usual
@@ -14,7 +16,7 @@ WITH bounds AS (
 ), top AS (
     SELECT customer_id, amount
       FROM invoices_customertotal
-     WHERE period = 'month' AND begins_on = %(month)s
+     WHERE period = 'month' AND begins_on = %(month)s AND customer_id NOT IN (SELECT id FROM canaries)
      ORDER BY amount DESC, customer_id LIMIT %(top)s
 ), rises AS (
     SELECT possible.customer_id, last.amount, round(usual, 2) AS usual

@@ -26,11 +26,18 @@ SELECT closed.last AS last_closed,
        (SELECT max(records) FROM refused) AS most_refused,
        (SELECT is_without_key FROM refused ORDER BY records DESC LIMIT 1) AS is_most_without_key,
        (SELECT count(*) FROM pricing_proposal WHERE decision = '') AS proposals,
-       published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
+       canaries.*, published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
   FROM closed
  CROSS JOIN LATERAL (
        SELECT count(*) AS open_hours, min(raised_at) AS open_hours_since
          FROM invoices_openhouralarm WHERE closed.last IS NULL OR hour > closed.last) AS open_hours
+ CROSS JOIN (
+       SELECT count(*) FILTER (WHERE problem = 'wrong' AND hour >= %(overruns_since)s) AS canaries_wrong,
+              min(hour) FILTER (WHERE problem = 'wrong' AND hour >= %(overruns_since)s) AS canary_wrong_since,
+              count(*) FILTER (WHERE problem = 'late') AS canaries_late,
+              min(hour) FILTER (WHERE problem = 'late') AS canary_late_since,
+              min(hour) AS first_canary, max(hour) FILTER (WHERE posted_at IS NOT NULL) AS last_canary
+         FROM invoices_canaryhour) AS canaries
  CROSS JOIN (
        SELECT count(*) AS quarantined, min(received_at) AS quarantined_since
          FROM usage_quarantinedusage WHERE state = 'waiting') AS quarantine

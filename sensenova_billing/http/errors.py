@@ -19,6 +19,8 @@ from pricing.catalogue.estimates import BadEstimate
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
 from sensenova_billing.lib.api.retry import retry_after, retry_moment
+from sensenova_billing.lib.measurements import Metric, count
+from sensenova_billing.lib.request_id import HEADER, begin_request, current_request_id
 from sensenova_billing.lib.sentences import in_words
 from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
 from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
@@ -50,7 +52,8 @@ _TIMED_OUT = {"57014", "55P03", "25P03"}
 
 
 def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
-    """Return the body of an error."""
+    """Return the body of an error, with the id of the request."""
+    more["request_id"] = current_request_id()
     return {"error": {"code": code, "message": message, "details": details or [], **more}}
 
 
@@ -58,6 +61,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Give an error of the API its status and body; None for a fault of ours (500)."""
     match error:
         case LimitsExhausted():
+            count(Metric.LIMIT_REFUSALS, error.code)
             # `type` is what clients of OpenAI look for.
             body = error_body(error.code, error.message, error.details, type="rate_limit_error")
             return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
@@ -179,11 +183,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def busy(environ: dict[str, Any]) -> HttpResponse:
     """503: the process works on as many requests as it may."""
     request = WSGIRequest(environ)
+    count(Metric.LIMIT_REFUSALS, "requests_at_once")
     # No middleware has looked at the request.
+    request_id = begin_request(request.headers.get(HEADER))
     language = "en" if _is_api(request) else translation.get_language_from_request(request)
     with translation.override(language):
         message = _("Too many requests at once. Nothing was done; send it again.")
         response = _page(request, 503, "busy", message)
+    response.headers[HEADER] = request_id
     response.headers["Retry-After"] = SOON
     return response
 
@@ -191,7 +198,8 @@ def busy(environ: dict[str, Any]) -> HttpResponse:
 def _page(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
     if _is_api(request):
         return JsonResponse(error_body(code, message), status=status)
-    return render(None, "error.html", {"status": status, "code": code, "message": message}, status=status)
+    context = {"status": status, "code": code, "message": message, "request_id": current_request_id()}
+    return render(None, "error.html", context, status=status)
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from accounts.api_keys.keys import customer_codes
 from accounts.models import ServiceKey
+from sensenova_billing.lib.measurements import Metric, observe
 from usage.ingest.errors import InvalidUsage
 from usage.ingest.group_commit import record_single
 from usage.ingest.payload import UsageReport
@@ -15,6 +16,7 @@ from usage.refused.errors import RecordProblem, UsageError
 
 def report_usage(*, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime) -> Receipt:
     """Store these reports of a key, all or none; raise InvalidUsage or UsageConflict if none is stored."""
+    observe(Metric.BATCH_RECORDS, len(reports))
     try:
         _require_own_customers(reports=reports, key=key)
         if len(reports) == 1:
@@ -29,6 +31,7 @@ def report_each(
     *, reports: Sequence[UsageReport], key: ServiceKey, now: dt.datetime
 ) -> list[Receipt | UsageError]:
     """Store each valid report of a key, and return an outcome for each."""
+    observe(Metric.BATCH_RECORDS, len(reports))
     codes = customer_codes(key=key)
     own = {index: report for index, report in enumerate(reports) if codes is None or report.customer in codes}
     outcomes = dict(zip(own, record_each(reports=[*own.values()], now=now), strict=True)) if own else {}

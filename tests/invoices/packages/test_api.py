@@ -11,6 +11,7 @@ from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from tests.builders import at
 from tests.packages import bill, buy, draw, tokens_product, tpm_product
+from tests.request_ids import content_without_id
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -190,7 +191,7 @@ def test_a_key_sees_the_packages_of_its_customers_only(get, acme, globex):
     ]
 
     assert [answer.status_code for answer in answers] == [404] * 4
-    assert len({answer.content for answer in answers}) == 1
+    assert len({content_without_id(answer) for answer in answers}) == 1
     assert get(draws(package), customers=[globex]).status_code == 200
 
 

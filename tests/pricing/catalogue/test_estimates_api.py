@@ -246,7 +246,7 @@ def test_what_cannot_be_read_is_refused_as_a_whole(body):
     answer = send(body)
 
     assert answer.status_code == 400
-    assert set(answer.json()["error"]) == {"code", "message", "details"}
+    assert set(answer.json()["error"]) == {"code", "message", "details", "request_id"}
     assert "Nothing was stored." in answer.json()["error"]["message"]
 
 

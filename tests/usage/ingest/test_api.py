@@ -24,8 +24,9 @@ def error_of(response, status):
     assert response.headers["Content-Type"] == "application/json"
     body = response.json()
     assert list(body) == ["error"]
-    assert list(body["error"]) == ["code", "message", "details"]
+    assert list(body["error"]) == ["code", "message", "details", "request_id"]
     assert body["error"]["message"]
+    assert body["error"].pop("request_id") == response.headers["X-Request-ID"]
     return body["error"]
 
 
