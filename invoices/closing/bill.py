@@ -17,7 +17,7 @@ from django.db import connection
 from invoices.models import Correction
 from invoices.rating.charges_sql import CHARGED, charging_parameters
 from invoices.rating.coverage import WHOLE_HOUR, Coverage, any_packages, find_coverage, plans_without
-from invoices.rating.coverage_sql import COVERED, UNCOVERED, WEIGHTS, demand_sql
+from invoices.rating.coverage_sql import COVERED_AS_REACHED, UNCOVERED, WEIGHTS, demand_sql
 from invoices.rating.overruns import OVERRUNS
 from invoices.rating.usage_sql import SUMS, grouped_usage
 from pricing.rules.measures import WHOLES, whole_and_parts
@@ -98,7 +98,7 @@ _DIFFERS = "\n".join(
     for measure in WHOLES
 )
 _GROUP = load_template("group_usage.sql", beside=__file__)
-_COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED, overruns=OVERRUNS)
+_COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED_AS_REACHED, overruns=OVERRUNS)
 _DRAW = load_statement("draw_packages.sql", beside=__file__, weights=WEIGHTS, demand=demand_sql("covered"))
 _END_PACKAGES = load_statement("end_packages.sql", beside=__file__)
 _COVERED_TABLES = "consumed AS (TABLE pg_temp.covered), overruns AS (TABLE pg_temp.overruns)"

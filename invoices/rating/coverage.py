@@ -27,7 +27,10 @@ from invoices.rating.coverage_sql import (
     DEMAND,
     DIVIDED,
     FIND,
+    KEEP_REACHED,
+    REACHED_USAGE,
     RETURNED,
+    WEIGHED,
     demand_sql,
     plain_demand_sql,
 )
@@ -138,8 +141,12 @@ def find_coverage(
 ) -> Coverage:
     """Return what is covered of an open hour; `grouped` defines that relation, empty if it is a table.
 
-    `drawn_before` is what earlier hours would draw that are not closed yet, by package.
+    If it is, the table `reached_usage` keeps what the groups have of the calls before those at which packages
+    run out. `drawn_before` is what earlier hours would draw that are not closed yet, by package.
     """
+    if not grouped:
+        with connection.cursor() as cursor:
+            cursor.execute(REACHED_USAGE)
     returned = dict(_rows(RETURNED, {"sealed_in": values["hour"], **values})) if has_reversals else {}
     before = dict(returned)
     for package, tokens in (drawn_before or {}).items():
@@ -238,9 +245,14 @@ def _find_run_outs(
     ]
     examined = _json({"package": package, "left": str(left)} for package, left in packages.items())
     parameters = {**values, **coverage.parameters(), "examined": examined, "rest": _json(rest)}
-    demand = demand_sql("reaching") if weights else plain_demand_sql("reaching")
+    statement = FIND.substitute(
+        grouped=grouped,
+        demand=demand_sql("reaching") if weights else plain_demand_sql("reaching"),
+        weighed=WEIGHED if weights else "",
+        keep="" if grouped else KEEP_REACHED,
+    )
     with nullcontext() if grouped else plans_without(*WHOLE_HOUR):
-        found = _rows(FIND.substitute(grouped=grouped, demand=demand), parameters)
+        found = _rows(statement, parameters)
     for package, left, *call in found:
         divided = _add_divided(coverage, *call)
         rest_of_call = coverage.rest_for(package, divided)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from string import Template
 
-from invoices.rating.usage_sql import OF_RECORD, REVERSED, SUMS_OF_RECORD, free_usage_sql
+from invoices.rating.usage_sql import OF_RECORD, REVERSED, SUMS, SUMS_OF_RECORD, free_usage_sql
 from pricing.rules.measures import PARTS_OF, TOKEN_MEASURES, WHOLES, Measure
 from sensenova_billing.lib.database.statements import load_statement, load_template
 
@@ -52,36 +52,55 @@ WEIGHTS = load_statement(
     weights=_listed("max(weighed.weight) FILTER (WHERE item.measure = '{0}') AS {0}", TOKEN_MEASURES),
 )
 _RECORDS = load_template("records_of_segments.sql", beside=__file__)
+
+
+def _covered(split: str) -> str:
+    return load_statement(
+        "covered_usage.sql",
+        beside=__file__,
+        segments=_SEGMENTS,
+        split=split,
+        of_group=_listed("grouped.{}"),
+        measures=_MEASURES,
+        any_measure=_any(Measure),
+        of_divided=_listed("divided.{}"),
+        columns=_COLUMNS,
+        has_others=_any(_OTHER_MEASURES),
+        has_tokens=_any(TOKEN_MEASURES),
+        covered=", ".join(
+            one
+            if one in TOKEN_MEASURES
+            else f"CASE WHEN method = 'tokens_package' THEN 0 ELSE {one} END AS {one}"
+            for one in Measure
+        ),
+        not_covered=", ".join(one if one in _OTHER_MEASURES else "0" for one in Measure),
+        of_portions=_listed("portions.{}"),
+    )
+
+
 # Common table expressions from `grouped` to `consumed`, where there are packages and where there are none.
-COVERED = load_statement(
-    "covered_usage.sql",
-    beside=__file__,
-    segments=_SEGMENTS,
-    split=load_statement(
+COVERED = _covered(
+    load_statement(
         "split_groups.sql",
         beside=__file__,
         sums_of_record=SUMS_OF_RECORD,
         records_of_segments=_RECORDS.substitute(joined=""),
-    ),
-    of_group=_listed("grouped.{}"),
-    measures=_MEASURES,
-    any_measure=_any(Measure),
-    of_divided=_listed("divided.{}"),
-    columns=_COLUMNS,
-    has_others=_any(_OTHER_MEASURES),
-    has_tokens=_any(TOKEN_MEASURES),
-    covered=", ".join(
-        one
-        if one in TOKEN_MEASURES
-        else f"CASE WHEN method = 'tokens_package' THEN 0 ELSE {one} END AS {one}"
-        for one in Measure
-    ),
-    not_covered=", ".join(one if one in _OTHER_MEASURES else "0" for one in Measure),
-    of_portions=_listed("portions.{}"),
+    )
+)
+# The same right after FIND with KEEP_REACHED.
+COVERED_AS_REACHED = _covered(
+    load_statement(
+        "split_reached.sql",
+        beside=__file__,
+        of_reached=_listed("reached.{}"),
+        sums=SUMS,
+        measures=_MEASURES,
+        what_is_left=_listed("grouped.{0} - coalesce(taken.{0}, 0)"),
+    )
 )
 UNCOVERED = load_statement("uncovered_usage.sql", beside=__file__, measures=_MEASURES)
 # Of each statement `$grouped` is left open: how that relation is defined, if it is no table; of FIND also the
-# demand.
+# demand, the weights if there are any, and KEEP_REACHED where the calls that were reached are to be kept.
 DEMAND = Template(
     load_statement(
         "package_demand.sql",
@@ -106,9 +125,16 @@ FIND = Template(
         ),
         of_rest=_listed("rest.{}"),
         demand="$demand",
+        weighed="$weighed",
+        keep="$keep",
         of_first=_listed("first.{}"),
     )
 )
+WEIGHED = (
+    "LEFT JOIN weights ON weights.package_id = reaching.package AND weights.service_id = reaching.service"
+)
+KEEP_REACHED = load_statement("keep_reached.sql", beside=__file__, measures=_MEASURES, sums=SUMS)
+REACHED_USAGE = load_statement("reached_usage.sql", beside=__file__, columns=_listed("{} numeric"))
 DIVIDED = Template(
     load_statement(
         "divided_calls.sql", beside=__file__, grouped="$grouped", segments=_SEGMENTS, of_record=OF_RECORD

@@ -7,7 +7,7 @@ import pytest
 from invoices.models import ChargeLine, HourlyBill, ParkedHour
 from pricing.models import MethodPeriod
 from tests.builders import at, close, record, report
-from tests.packages import buy, draws, lines, tokens_product, tpm_package, tpm_product
+from tests.packages import UNCOVERED, buy, draws, lines, tokens_product, tpm_package, tpm_product
 from usage.ingest.reversals import reverse_record
 
 pytestmark = pytest.mark.django_db
@@ -44,6 +44,19 @@ def test_a_package_covers_nothing_after_one_that_has_enough(acme):
 
     assert (draws(first), draws(second), draws(third)) == ([(100, 0)], [(140, 860)], [])
     assert HourlyBill.objects.get().records == 4
+
+
+def test_a_service_first_called_after_its_package_ran_out_is_charged(acme):
+    package = buy(acme, tokens_product("both", 100, services=["SenseChat-5", UNCOVERED]), now=at(1))
+    use("runs out", 10, 150)
+    use("after", 20, 70, service=UNCOVERED)
+
+    close()
+
+    assert draws(package) == [(100, 0)]
+    quantities = {service: quantity for (service, *_, of), (quantity, _) in lines().items() if not of}
+    assert quantities == {"SenseChat-5": 50, UNCOVERED: 70}
+    assert HourlyBill.objects.get().records == 2
 
 
 def test_a_call_in_three_parts_is_one_record(acme):
