@@ -21,7 +21,14 @@ from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
 from sensenova_billing.lib.api.retry import retry_after, retry_moment
 from sensenova_billing.lib.sentences import in_words
 from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
-from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
+from usage.limits.errors import (
+    BudgetExhausted,
+    CallConflict,
+    CallForbidden,
+    InvalidCall,
+    LimitsExhausted,
+    UnknownCall,
+)
 from usage.limits.schemas import refusal_headers
 from usage.limits.stores.windows import StoreUnavailable, WindowsLost
 
@@ -36,6 +43,7 @@ _STATUS: dict[type[ApiError], int] = {
     BadEstimate: 422,
     NotReversible: 422,
     CallForbidden: 403,
+    BudgetExhausted: 403,
     UnknownCall: 404,
     CallConflict: 409,
     InvalidCall: 422,
