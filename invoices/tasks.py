@@ -5,6 +5,8 @@ import logging
 from celery import shared_task
 
 from invoices.books import results
+from invoices.budgets import refresh as budgets
+from invoices.budgets.mail import mail_alerts
 from invoices.canary.calls import post_canary_calls
 from invoices.canary.check import check_canaries
 from invoices.canary.mail import mail_canaries, problem_text
@@ -45,6 +47,14 @@ def refresh_running_hours() -> None:
     refresh.refresh_running_hours(now=now)
     for alarm in open_hours.watch_open_hours(now=now):
         logger.warning("The open hour %s is far beyond the usual: %s", alarm, alarm.reason)
+
+
+@shared_task
+def refresh_budgets() -> None:
+    """Write how far budgets are used, and mail the alerts."""
+    now = database_now()
+    budgets.refresh_budgets(now=now)
+    mail_alerts(now=now)
 
 
 @shared_task

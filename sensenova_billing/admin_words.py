@@ -128,6 +128,14 @@ OTHERS = (
     gettext_noop("webhook events"),
     gettext_noop("webhook attempt"),
     gettext_noop("webhook attempts"),
+    gettext_noop("budget"),
+    gettext_noop("budgets"),
+    gettext_noop("use of a budget"),
+    gettext_noop("use of budgets"),
+    gettext_noop("budget reservation"),
+    gettext_noop("budget reservations"),
+    gettext_noop("budget alert"),
+    gettext_noop("budget alerts"),
 )
 # The same of the fields that the admin shows under their own names.
 FIELDS = (

@@ -451,6 +451,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 55},
     },
+    # Often: until then the reservations of reported calls go on counting against caps.
+    "refresh budgets": {
+        "task": "invoices.tasks.refresh_budgets",
+        "schedule": 5.0,
+        "options": {"expires": 4},
+    },
     "issue statements": {
         "task": "invoices.tasks.issue_statements",
         "schedule": 600.0,
@@ -569,6 +575,7 @@ UNFOLD = {
                 _admin_page(_("Billing hours"), "schedule", "usage_billinghour"),
                 _admin_page(_("Hourly bills"), "receipt", "invoices_hourlybill"),
                 _admin_page(_("Statements"), "description", "invoices_statement"),
+                _admin_page(_("Budgets"), "savings", "usage_budget"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),

@@ -13,6 +13,7 @@ from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in, second_factor
 from accounts.webhooks import views as webhooks
 from invoices.account import views as account_views
+from invoices.budgets import views as budgets
 from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -122,6 +123,10 @@ urlpatterns = [
         customer_keys.revoke_customer_key,
         name="revoke_customer_key",
     ),
+    path("customers/<str:code>/budgets", budgets.customer_budgets, name="customer_budgets"),
+    path("customers/<str:code>/budgets/new", budgets.add_budget, name="add_budget"),
+    path("customers/<str:code>/budgets/<int:pk>", budgets.edit_budget, name="edit_budget"),
+    path("customers/<str:code>/budgets/<int:pk>/remove", budgets.delete_budget, name="remove_budget"),
     path("customers/<str:code>/webhooks", webhooks.customer_webhooks, name="customer_webhooks"),
     path("customers/<str:code>/webhooks/new", webhooks.add_webhook, name="add_webhook"),
     path("customers/<str:code>/webhooks/<int:pk>", webhooks.customer_webhook, name="customer_webhook"),

@@ -9,6 +9,7 @@ from invoices.models import ChargeLine, PackageNotice
 from pricing.models import PackageTerms, QuotaPackage
 from tests.invoices.documents.builders import month_of
 from tests.test_tenancy import ROUTES
+from usage.models import Budget
 
 PREFIXES = ("customers/", "bills/", "packages/")
 CUSTOMER_ROUTES = {name: path for name, path in ROUTES.items() if path.startswith(PREFIXES)}
@@ -18,6 +19,7 @@ OWNERS_ONLY = {
     *("invite_person", "resend_invitation", "withdraw_invitation", "change_member", "remove_from_customer"),
     *("choose_product", "buy_package", "refund_package", "set_renewal", "dismiss_notice"),
     *("add_webhook", "choose_webhook_events", "rotate_webhook_secret", "remove_webhook"),
+    *("add_budget", "edit_budget", "remove_budget"),
     *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
 }
 FINANCE_ONLY = {"customer_settings", "customer_webhooks", "customer_webhook", "webhook_delivery"}
@@ -39,6 +41,7 @@ def customer_addresses() -> dict[str, str]:
         "keys/<str:public_id>": f"keys/{_of_acme(ServiceKey).public_id}",
         "webhooks/<int:pk>/deliveries/<int:delivery>": f"{hook}/deliveries/{delivery.pk}",
         "webhooks/<int:pk>": hook,
+        "budgets/<int:pk>": f"budgets/{_of_acme(Budget).pk}",
         "people/<int:pk>": f"people/{_of_acme(Member, role=MemberRole.OWNER).pk}",
         "invitations/<int:pk>": f"invitations/{_of_acme(Invitation).pk}",
     }

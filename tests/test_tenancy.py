@@ -18,8 +18,10 @@ from pricing.models import PackageTerms
 from tests.accounts.webhooks.builders import endpoint, suspended
 from tests.builders import THE_HOUR, at, close, customer, record, report
 from tests.conftest import make_acme, make_globex
+from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import issue_statement
 from tests.packages import UNCOVERED, buy, draw, tokens_product
+from usage.models import Budget
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +34,7 @@ PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
 KEY = "keyofglobex"  # the public id of its own key
 MEMBER = "colleague@globex.example"
 HOOK = "http://127.0.0.1/globex"
+BUDGET = "the budget of globex"
 TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
@@ -85,6 +88,10 @@ OWNED = {
     "package_draws_csv": ({"number": PACKAGE}, {"number": "P20200101-nobody-1"}),
     "customer_people": ({"code": "globex"}, {"code": "nobody"}),
     "customer_settings": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_budgets": ({"code": "globex"}, {"code": "nobody"}),
+    "add_budget": ({"code": "globex"}, {"code": "nobody"}),
+    "edit_budget": ({"code": "globex", "pk": BUDGET}, {"code": "nobody", "pk": BUDGET}),
+    "remove_budget": ({"code": "globex", "pk": BUDGET}, {"code": "nobody", "pk": BUDGET}),
     "customer_webhooks": ({"code": "globex"}, {"code": "nobody"}),
     "add_webhook": ({"code": "globex"}, {"code": "nobody"}),
     "customer_webhook": ({"code": "globex", "pk": HOOK}, {"code": "nobody", "pk": HOOK}),
@@ -183,6 +190,9 @@ def address(name, arguments):
         hook = WebhookEndpoint.objects.get(url=arguments["pk"])
         only = {"delivery": hook.deliveries.earliest("pk").pk} if "delivery" in arguments else {}
         arguments = arguments | {"pk": hook.pk} | only
+    if str(arguments.get("pk")).startswith("the budget of"):
+        code = arguments["pk"].split()[-1]
+        arguments = arguments | {"pk": Budget.objects.get(customer__code=code).pk}
     if arguments.get("pk") == TERMS:
         arguments = arguments | {"pk": PackageTerms.objects.get().pk}
     return reverse(name, kwargs=arguments)
@@ -206,6 +216,7 @@ def use_in_a_closed_hour_and_now():
         issue_service_key(name="gateway", owner=one, public_id=f"keyof{one.code}")
         endpoint(one, f"http://127.0.0.1/{one.code}")
         suspended(one)
+        budget(one, now=at(0))
         record(report(customer=one.code, service=UNCOVERED))
     close()
     for one in customers:

@@ -2,9 +2,11 @@
 
 from django.contrib import admin
 
-from usage.models import QuarantinedUsage, RefusedUsage
+from usage.limits.budget_admin import BudgetAdmin
+from usage.models import Budget, QuarantinedUsage, RefusedUsage
 from usage.quarantine.admin import QuarantinedUsageAdmin
 from usage.refused.admin import RefusedUsageAdmin
 
 admin.site.register(RefusedUsage, RefusedUsageAdmin)
 admin.site.register(QuarantinedUsage, QuarantinedUsageAdmin)
+admin.site.register(Budget, BudgetAdmin)

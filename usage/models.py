@@ -458,3 +458,126 @@ class RedisAway(models.Model):
 
     def __str__(self) -> str:
         return f"failed at {self.failed_at}"
+
+
+class BudgetPeriod(models.TextChoices):
+    """How long a window of a budget is, by the customer's clock."""
+
+    HOUR = "hour", gettext_noop("hour")
+    DAY = "day", gettext_noop("day")
+    WEEK = "week", gettext_noop("week")
+    MONTH = "month", gettext_noop("month")
+
+
+class Budget(models.Model):
+    """What a customer means to spend in each hour, day, week or month, for a service or for all."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="budgets")
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, null=True, related_name="+", help_text=_("Empty: all services.")
+    )
+    period = models.CharField(max_length=5, choices=BudgetPeriod.choices)
+    amount = models.DecimalField("RMB", max_digits=14, decimal_places=2)
+    alerts_at = ArrayField(models.SmallIntegerField(), help_text=_("Percent of the amount."))
+    is_cap = models.BooleanField(help_text=_("Whether calls beyond it are refused."))
+    created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["customer", "service", "period"],
+                condition=Q(removed_at=None),
+                name="a_customer_has_one_budget_of_a_service_and_period",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="a_budget_is_more_than_nothing"),
+            models.CheckConstraint(
+                condition=Q(period__in=BudgetPeriod.values), name="a_budget_has_a_known_period"
+            ),
+            models.CheckConstraint(
+                condition=Q(alerts_at__contained_by=list(range(1, 101))),
+                name="a_budget_alerts_at_1_to_100_percent",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}, {self.amount:,f} RMB, {gettext(self.get_period_display())}"
+
+
+class BudgetUse(models.Model):
+    """How far a budget is used in one window; `invoices/budgets/refresh.py` writes what was charged.
+
+    `held` is the sum of the reservations of admitted calls that are not in `used` yet. Both are only
+    written under the lock of the row.
+    """
+
+    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, db_index=False, related_name="uses")
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    used = models.DecimalField(max_digits=50, decimal_places=14, default=0)
+    held = models.DecimalField(max_digits=50, decimal_places=14, default=0)
+    as_of = models.DateTimeField(null=True, help_text=_("Usage that was stored before is in what was used."))
+    stopped_at = models.DateTimeField(null=True, help_text=_("When a call was first refused."))
+
+    class Meta:
+        ordering = ("-begins_at", "-id")
+        verbose_name = "use of a budget"
+        verbose_name_plural = "use of budgets"
+        constraints = (
+            models.UniqueConstraint("budget", "begins_at", name="a_budget_has_one_row_for_a_window"),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=F("begins_at")), name="a_window_of_a_budget_ends_after_it_begins"
+            ),
+            models.CheckConstraint(condition=Q(held__gte=0), name="a_budget_holds_no_less_than_nothing"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.begins_at:%Y-%m-%d %H:%M} UTC"
+
+
+class BudgetReservation(models.Model):
+    """What an admitted call may cost, held in a window until its usage is in what was used."""
+
+    use = models.ForeignKey(BudgetUse, on_delete=models.PROTECT, db_index=False, related_name="reservations")
+    customer = _customer()
+    call_id = models.CharField(max_length=255, db_collation="C")
+    amount = models.DecimalField(max_digits=50, decimal_places=14)
+    expires_at = models.DateTimeField()
+    reported_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["use", "reported_at"], name="budget_reservations_of_a_use"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["customer", "call_id", "use"], name="a_call_reserves_once_of_a_budget"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.call_id
+
+
+class BudgetAlert(models.Model):
+    """That a share of a budget was reached in a window, once: an event, and a mail."""
+
+    use = models.ForeignKey(BudgetUse, on_delete=models.PROTECT, db_index=False, related_name="alerts")
+    percent = models.SmallIntegerField()
+    is_stop = models.BooleanField(help_text=_("Calls are refused."))
+    reached_at = models.DateTimeField()
+    used = models.DecimalField(max_digits=50, decimal_places=14)
+    mail_after = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=["mail_after"], condition=Q(mailed_at=None), name="budget_alerts_to_mail"),
+        )
+        constraints = (
+            models.UniqueConstraint("use", "percent", name="a_share_of_a_budget_is_reached_once_a_window"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.percent} %"

@@ -16,6 +16,7 @@ from sensenova_billing.lib.database.statements import load_template
 OFFERED = (
     EventKind.BILL_CLOSED,
     EventKind.STATEMENT_ISSUED,
+    EventKind.BUDGET_REACHED,
     EventKind.PACKAGE_LOW,
     EventKind.PACKAGE_EXPIRING,
     EventKind.PAYMENT_RECEIVED,

@@ -23,7 +23,14 @@ from sensenova_billing.lib.measurements import Metric, count
 from sensenova_billing.lib.request_id import HEADER, begin_request, current_request_id
 from sensenova_billing.lib.sentences import in_words
 from usage.ingest.errors import AlreadyReversed, InvalidUsage, NotReversible, UsageConflict
-from usage.limits.errors import CallConflict, CallForbidden, InvalidCall, LimitsExhausted, UnknownCall
+from usage.limits.errors import (
+    BudgetExhausted,
+    CallConflict,
+    CallForbidden,
+    InvalidCall,
+    LimitsExhausted,
+    UnknownCall,
+)
 from usage.limits.schemas import refusal_headers
 from usage.limits.stores.windows import StoreUnavailable, WindowsLost
 
@@ -38,6 +45,7 @@ _STATUS: dict[type[ApiError], int] = {
     BadEstimate: 422,
     NotReversible: 422,
     CallForbidden: 403,
+    BudgetExhausted: 403,
     UnknownCall: 404,
     CallConflict: 409,
     InvalidCall: 422,

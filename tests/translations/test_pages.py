@@ -51,14 +51,16 @@ from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import switch_renewal
 from invoices.packages.after_sale.sweep import sweep_packages
 from invoices.statements.issue import correct_statement
-from pricing.models import PackageTerms, QuotaPackage
+from pricing.models import PackageTerms, QuotaPackage, Service
 from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.books.builders import keep_busy_books
+from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
 from tests.test_tenancy import KEYED, ROUTES, STAFFED
 from tests.translations.pages import english_on
 from tests.usage.limits.builders import NOBODY_LISTENS, ask, limit
+from usage.models import Budget, BudgetPeriod, BudgetUse
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +122,10 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     "make_customer_key": (["acme"], []),
     "rotate_customer_key": (["acme", "KEY"], []),
     "revoke_customer_key": (["acme", "KEY"], []),
+    "customer_budgets": (["acme"], []),
+    "add_budget": (["acme"], []),
+    "edit_budget": (["acme", "BUDGET"], []),
+    "remove_budget": (["acme", "BUDGET"], []),
     "customer_webhooks": (["acme"], []),
     "add_webhook": (["acme"], []),
     "customer_webhook": (["acme", "HOOK"], ["?older_than=1", "?older_than=x"]),
@@ -180,6 +186,7 @@ def keep_everything(*, acme: Customer, globex: Customer, alice: User, settings: 
     ask(acme, 9, 1, 1, 11)
     _have_keys_and_people(acme, alice)
     _have_webhooks(acme)
+    _have_budgets(acme)
     Member.objects.create(customer=globex, user=alice, role=MemberRole.VIEWER)
     return at(40, hour=4)
 
@@ -218,6 +225,14 @@ def _have_keys_and_people(acme: Customer, alice: User) -> None:
     for email in ("dave@acme.example", alice.email.replace("alice", "erin")):
         invite(customer=acme, email=email, role="finance", by=alice.email, now=at(35))
     begin(alice)
+
+
+def _have_budgets(acme: Customer) -> None:
+    """A budget of each period, of which one stops calls and one is of a service."""
+    for period in BudgetPeriod.values:
+        budget(acme, period=period, now=at(30))
+    budget(acme, service=Service.objects.get(name="SenseChat-5"), is_cap=False, alerts_at=[], now=at(30))
+    BudgetUse.objects.filter(budget__period=BudgetPeriod.HOUR).update(stopped_at=at(31))
 
 
 def _have_webhooks(acme: Customer) -> None:
@@ -295,6 +310,7 @@ def addresses(name: str, *, most: int | None = None) -> list[str]:
         "MEMBER": [
             ("acme", pk) for pk in Member.objects.filter(customer__code="acme").values_list("pk", flat=True)
         ],
+        "BUDGET": [("acme", pk) for pk in Budget.objects.values_list("pk", flat=True)],
         "HOOK": _hooks(arguments),
         "INVITATION": [("void",), *_new_links(arguments)],
         "TERMS": [("acme", pk) for pk in PackageTerms.objects.values_list("pk", flat=True)],

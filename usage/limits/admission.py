@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -26,16 +26,26 @@ from sensenova_billing.lib.api.strict_json import (
 from sensenova_billing.lib.database.batching import Batcher
 from sensenova_billing.lib.database.time_limits import Work
 from sensenova_billing.lib.names import is_fit_for_a_name, is_fit_for_a_path
-from usage.limits.entitlements import Entitlement, EntitlementRequest, Entitlements
-from usage.limits.errors import CallConflict, CallError, InvalidCall, LimitsExhausted, UnknownCall
+from usage.limits.budgets import BudgetedCall, release_reservations, reserve_costs
+from usage.limits.entitlements import Entitlement, EntitlementRequest, Entitlements, NotEntitled
+from usage.limits.errors import (
+    BudgetExhausted,
+    CallConflict,
+    CallError,
+    InvalidCall,
+    LimitsExhausted,
+    UnknownCall,
+)
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import (
+    CallKey,
     CallLimits,
     CallState,
     LimitStatus,
     Refusal,
     RequestedCall,
     SettledCall,
+    StoreUnavailable,
 )
 
 
@@ -112,6 +122,7 @@ def release_call(*, call_id: str, customer: str, key: ServiceKey) -> None:
         raise UnknownCall
     if before is CallState.SETTLED:
         raise CallConflict("call_settled", "The usage of this call was reported, so it cannot be released.")
+    release_reservations({(released.customer_id, call_id)})
 
 
 def _customer_id(call_id: str, customer: str, key: ServiceKey) -> int:
@@ -149,18 +160,51 @@ def _admit_batch(batch: Sequence[_PendingCall]) -> list[Admission | CallError]:
     entitlements = _ENTITLEMENTS.of(
         [pending.entitlement for pending in batch], now=max(pending.now for pending in batch)
     )
+    refused, reserved = _reserve_budgets(batch, entitlements)
     calls = [
         RequestedCall(
             found.customer_id, found.service_id, pending.call_id, pending.estimated_tokens, found.limits
         )
-        for pending, found in zip(batch, entitlements, strict=True)
-        if isinstance(found, Entitlement)
+        for place, (pending, found) in enumerate(zip(batch, entitlements, strict=True))
+        if isinstance(found, Entitlement) and place not in refused
     ]
-    statuses = iter(call_windows().admit(calls) if calls else ())
+    statuses = _admit_within_limits(calls, reserved)
     return [
-        _outcome(pending, found, next(statuses)) if isinstance(found, Entitlement) else found.error()
-        for pending, found in zip(batch, entitlements, strict=True)
+        refused.get(place) or _outcome(pending, found, next(statuses))
+        if isinstance(found, Entitlement)
+        else found.error()
+        for place, (pending, found) in enumerate(zip(batch, entitlements, strict=True))
     ]
+
+
+def _reserve_budgets(
+    batch: Sequence[_PendingCall], entitlements: Sequence[Entitlement | NotEntitled]
+) -> tuple[dict[int, BudgetExhausted], set[CallKey]]:
+    """Reserve the cost of calls of customers with a cap; return refusals by place, and what was reserved."""
+    capped = {
+        place: BudgetedCall(found, pending.call_id, pending.estimated_tokens)
+        for place, (pending, found) in enumerate(zip(batch, entitlements, strict=True))
+        if isinstance(found, Entitlement) and found.is_capped
+    }
+    if not capped:
+        return {}, set()
+    return reserve_costs(calls=capped, now=max(pending.now for pending in batch))
+
+
+def _admit_within_limits(calls: Sequence[RequestedCall], reserved: set[CallKey]) -> Iterator[LimitStatus]:
+    """Admit calls within RPM and TPM, and give back what was reserved for those that are not admitted."""
+    try:
+        statuses = call_windows().admit(calls) if calls else []
+    except StoreUnavailable:
+        release_reservations(reserved)
+        raise
+    not_admitted = {
+        (call.customer_id, call.call_id)
+        for call, status in zip(calls, statuses, strict=True)
+        if not status.admitted
+    }
+    release_reservations(reserved & not_admitted)
+    return iter(statuses)
 
 
 def _outcome(pending: _PendingCall, entitlement: Entitlement, status: LimitStatus) -> Admission | CallError:

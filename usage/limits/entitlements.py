@@ -39,12 +39,13 @@ class EntitlementRequest:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A customer may call a service within these limits."""
+    """A customer may call a service within these limits; `is_capped` if it has a budget that stops calls."""
 
     customer_id: int
     service_id: int
     service: str
     limits: CallLimits
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ def _entitlement(
     service_id: int | None,
     service: str,
     is_on_sale: bool,
+    is_capped: bool,
 ) -> Entitlement | NotEntitled:
     if not is_allowed:
         # The same for a customer that does not exist, so that a key learns nothing about others.
@@ -169,7 +171,7 @@ def _entitlement(
             CallForbidden,
             ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
-    return Entitlement(customer_id, service_id, service, limits)
+    return Entitlement(customer_id, service_id, service, limits, is_capped)
 
 
 def windows_without_cached_input(windows: Collection[WindowId], *, now: dt.datetime) -> set[WindowId]:

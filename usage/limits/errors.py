@@ -40,6 +40,10 @@ class CallForbidden(CallError):
     """The customer may not call this service, whatever the limits."""
 
 
+class BudgetExhausted(CallForbidden):
+    """The call may cost more than a budget with a stop has left in its window; it consumed nothing."""
+
+
 class UnknownCall(CallError):
     """No call of this id was admitted."""
 

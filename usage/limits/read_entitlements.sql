@@ -22,6 +22,9 @@ SELECT least(bought.instant_of_change,
            SELECT FROM pricing_billingitem AS item
              JOIN pricing_price AS price ON price.billing_item_id = item.id
             WHERE item.service_id = service.id AND price.customer_id IS NULL AND price.begins_at <= instant),
+       EXISTS (
+           SELECT FROM usage_budget AS budget
+            WHERE budget.customer_id = customer.id AND budget.is_cap AND budget.removed_at IS NULL),
        specification.rpm, specification.tpm, bought.method, bought.rpm, bought.tpm
   FROM present
  CROSS JOIN requested

@@ -20,6 +20,7 @@ from django.db import Error as DatabaseFailure
 from django.db import connection
 
 from sensenova_billing.lib import clock
+from usage.limits.budgets import mark_reservations
 from usage.limits.entitlements import windows_without_cached_input
 from usage.limits.stores.choice import call_windows
 from usage.limits.stores.windows import (
@@ -111,6 +112,7 @@ def wait_until_settled() -> None:
 
 def settle(reported: ReportedCalls, *, windows: CallWindows) -> None:
     """Settle the admitted calls to what they used, and count the others."""
+    mark_reservations({(usage.customer_id, usage.call_id) for usage in reported.admitted})
     excluding = _excluding_cached_input(reported)
     settled = [
         SettledCall(

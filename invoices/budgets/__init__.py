@@ -1,0 +1,1 @@
+"""Budgets of customers: setting them, how far they are used, and alerts."""
