@@ -12,10 +12,12 @@ from accounts.api_keys.customer_access import customer_of_person
 from accounts.customer_page import customer_page
 from accounts.models import Customer
 from invoices.account.account_page import account_lines, transactions_of
+from invoices.account.arrears import arrears_of
 from invoices.account.transactions import balance_of
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.packages.forms import PageForm
 from pricing.files.csv import Cell
+from sensenova_billing.lib import clock
 
 STATEMENTS_SHOWN = 12
 COLUMNS = (
@@ -43,6 +45,8 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
     context = {
         "balance": balance,
         "owed": -balance,
+        "arrears": arrears_of(customer),
+        "now": clock.now(),
         "statements": customer.statements.select_related("corrects", "corrected_by")[:STATEMENTS_SHOWN],
         "lines": lines,
         "page": page,
