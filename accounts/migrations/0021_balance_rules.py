@@ -5,29 +5,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0020_webhooks'),
+        ("accounts", "0020_webhooks"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='customer',
-            name='due_days',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='From the day on which a statement is issued; empty: as set for all customers.', null=True, validators=[django.core.validators.MaxValueValidator(3650)], verbose_name='days to pay'),
+            model_name="customer",
+            name="due_days",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="From the day on which a statement is issued; empty: as set for all customers.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(3650)],
+                verbose_name="days to pay",
+            ),
         ),
         migrations.AddField(
-            model_name='customer',
-            name='grace_days',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='From the due day until calls are no longer admitted; empty: as set for all customers.', null=True, validators=[django.core.validators.MaxValueValidator(3650)], verbose_name='days of grace'),
+            model_name="customer",
+            name="grace_days",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="From the due day until calls are no longer admitted; empty: as set for all customers.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(3650)],
+                verbose_name="days of grace",
+            ),
         ),
         migrations.AddField(
-            model_name='customer',
-            name='suspended_for_arrears_at',
-            field=models.DateTimeField(editable=False, help_text='Ends by itself when what is overdue is paid.', null=True, verbose_name='suspended for arrears since'),
+            model_name="customer",
+            name="suspended_for_arrears_at",
+            field=models.DateTimeField(
+                editable=False,
+                help_text="Ends by itself when what is overdue is paid.",
+                null=True,
+                verbose_name="suspended for arrears since",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('due_days', None), ('due_days__lte', 3650), _connector='OR'), models.Q(('grace_days', None), ('grace_days__lte', 3650), _connector='OR')), name='days_to_pay_and_of_grace_are_ten_years_at_most'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("due_days", None), ("due_days__lte", 3650), _connector="OR"),
+                    models.Q(("grace_days", None), ("grace_days__lte", 3650), _connector="OR"),
+                ),
+                name="days_to_pay_and_of_grace_are_ten_years_at_most",
+            ),
         ),
     ]

@@ -1,8 +1,9 @@
 """Balance rules: when a customer is in arrears, suspended for them, and resumed.
 
-What a customer has paid pays its oldest booking first. The oldest that is not paid in full is due at the end of
-a day, and a grace after that the customer is suspended. What was not issued yet, such as a parked hour, is on no
-booking, so nobody is suspended for it. A suspension by hand is a field of its own, which nothing here touches.
+What a customer has paid pays its oldest booking first. The oldest that is not paid in full is due at the end
+of a day, and a grace after that the customer is suspended. What was not issued yet, such as a parked hour, is
+on no booking, so nobody is suspended for it. A suspension by hand is a field of its own, which nothing here
+touches.
 """
 
 import datetime as dt
@@ -38,7 +39,7 @@ def apply_balance_rules(*, now: dt.datetime) -> int:
 
 
 def resume_if_within_rules(*, customer: Customer, now: dt.datetime) -> None:
-    """Resume a customer that is suspended for arrears no longer there; in a transaction that has locked it."""
+    """Resume a customer that is in arrears no longer; in a transaction that has locked it."""
     stored = Customer.objects.get(pk=customer.pk)
     if stored.suspended_for_arrears_at is not None and not _is_to_be_suspended(stored, now=now):
         _set(stored, None, now=now)

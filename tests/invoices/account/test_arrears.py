@@ -59,7 +59,7 @@ def test_a_customer_is_suspended_at_the_end_of_the_grace_and_resumed_by_the_paym
     assert (arrears_of(acme).due_at, arrears_of(acme).suspends_at) == (DUE, SUSPENDED)
     assert [apply_balance_rules(now=SUSPENDED - SECOND), is_suspended(acme)] == [0, False]
     assert [apply_balance_rules(now=SUSPENDED), apply_balance_rules(now=SUSPENDED + SECOND)] == [1, 0]
-    request = EntitlementRequest("acme", "SenseNova V6.5 Pro", None)
+    request = EntitlementRequest("acme", "SenseChat-5", None)
     entitlement = read_entitlements([request], now=SUSPENDED)[request].entitlement
     assert isinstance(entitlement, NotEntitled)
     assert entitlement.arguments[0] == "customer_suspended"
