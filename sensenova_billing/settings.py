@@ -350,8 +350,8 @@ STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 
 # Within how many days a statement is to be paid, and how many days after that the customer is suspended until
 # it has paid; a customer may have values of its own. Without either nobody is suspended for arrears.
-PAYMENT_DUE_DAYS = env.int("PAYMENT_DUE_DAYS", default=None)
-SUSPENSION_GRACE_DAYS = env.int("SUSPENSION_GRACE_DAYS", default=None)
+PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
+SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
 
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
