@@ -83,10 +83,10 @@ def _set(customer: Customer, at: dt.datetime | None, *, now: dt.datetime) -> Non
 def _may_suspend() -> bool:
     """Whether days to pay and of grace are set, each for all or for anybody."""
     return all(
-        days is not None or Customer.objects.exclude(**{field: None}).exists()
-        for field, days in (
-            ("due_days", settings.PAYMENT_DUE_DAYS),
-            ("grace_days", settings.SUSPENSION_GRACE_DAYS),
+        getattr(settings, name) is not None or Customer.objects.exclude(**{field: None}).exists()
+        for field, name in (
+            ("due_days", "PAYMENT_DUE_DAYS"),
+            ("grace_days", "SUSPENSION_GRACE_DAYS"),
         )
     )
 
