@@ -84,11 +84,15 @@ class MemberInline(TranslatedChoices, TabularInline):
 class CustomerAdmin(UndeletableAdmin):
     """Customers with their members."""
 
-    list_display = ("code", "name", "time_zone", "is_suspended", "is_canary", "created_at")
+    list_display = (
+        *("code", "name", "time_zone", "is_suspended", "suspended_for_arrears_at", "is_canary"),
+        "created_at",
+    )
     list_filter = ("is_suspended",)
     search_fields = ("code", "name")
     fieldsets = (
         (None, {"fields": ("code", "name", "time_zone", "is_suspended")}),
+        (_("Payment"), {"fields": ("due_days", "grace_days", "suspended_for_arrears_at")}),
         (_("Buyer on documents"), {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
     )
     inlines = (MemberInline,)
@@ -100,13 +104,13 @@ class CustomerAdmin(UndeletableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""
-        return ("code",) if obj else ()
+        return ("code", "suspended_for_arrears_at") if obj else ("suspended_for_arrears_at",)
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         """Save it, with an event where it is suspended or resumed."""
         was_suspended = Customer.objects.filter(pk=obj.pk, is_suspended=True).exists()
         super().save_model(request, obj, form, change)
-        if change and obj.is_suspended != was_suspended:
+        if change and obj.is_suspended != was_suspended and obj.suspended_for_arrears_at is None:
             kind = EventKind.CUSTOMER_SUSPENDED if obj.is_suspended else EventKind.CUSTOMER_RESUMED
             now = clock.now()
             emit_event(customer=obj, kind=kind, payload={}, key=now.isoformat(), now=now)

@@ -19,7 +19,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Length, Lower
@@ -31,6 +31,8 @@ from django.utils.translation import gettext_lazy as _
 
 from sensenova_billing.lib.local_time import time_zones
 from sensenova_billing.lib.names import validate_name
+
+MOST_DAYS = 3650  # to pay, and of grace
 
 
 def validate_time_zone(name: str) -> None:
@@ -212,6 +214,27 @@ class Customer(models.Model):
         default=False,
         help_text=_("If set, no call is admitted. Usage that is reported is billed all the same."),
     )
+    # Kept apart from the suspension by hand, which no payment lifts.
+    suspended_for_arrears_at = models.DateTimeField(
+        "suspended for arrears since",
+        null=True,
+        editable=False,
+        help_text=_("Ends by itself when what is overdue is paid."),
+    )
+    due_days = models.PositiveSmallIntegerField(
+        "days to pay",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_DAYS)],
+        help_text=_("From the day on which a statement is issued; empty: as set for all customers."),
+    )
+    grace_days = models.PositiveSmallIntegerField(
+        "days of grace",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_DAYS)],
+        help_text=_("From the due day until calls are no longer admitted; empty: as set for all customers."),
+    )
     # What stands on documents as the buyer; the code and the name above are ours.
     legal_name = models.CharField(
         "company name", max_length=200, blank=True, default="", db_default="", validators=[validate_name]
@@ -234,10 +257,20 @@ class Customer(models.Model):
             models.CheckConstraint(
                 condition=Q(code__regex=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"), name="a_customer_code_is_plain"
             ),
+            models.CheckConstraint(
+                condition=(Q(due_days=None) | Q(due_days__lte=MOST_DAYS))
+                & (Q(grace_days=None) | Q(grace_days__lte=MOST_DAYS)),
+                name="days_to_pay_and_of_grace_are_ten_years_at_most",
+            ),
         )
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no call is admitted, by staff or for arrears."""
+        return self.is_suspended or self.suspended_for_arrears_at is not None
 
 
 class MemberRole(models.TextChoices):

@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 
+from invoices.account import arrears
 from invoices.books import results
 from invoices.budgets import refresh as budgets
 from invoices.budgets.mail import mail_alerts
@@ -62,6 +63,13 @@ def issue_statements() -> None:
     """Issue the statements of months that are final."""
     if issued := issue.issue_due_statements(now=database_now()):
         logger.info("Issued %s statements", f"{issued:,}")
+
+
+@shared_task
+def apply_balance_rules() -> None:
+    """Suspend customers for arrears, and resume those that are within the rules again."""
+    if changed := arrears.apply_balance_rules(now=database_now()):
+        logger.info("Suspended or resumed %s customers for arrears", f"{changed:,}")
 
 
 @shared_task

@@ -17,6 +17,7 @@ from usage.limits.stores.choice import WITHOUT_REDIS, is_address
 
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
+MOST_DAYS = 3650  # to pay and of grace, as of a customer's own values
 
 
 @register()
@@ -240,3 +241,12 @@ def refuse_unsafe_secret_key() -> None:
         fault = f"SECRET_KEY is not set. {HOW_TO_CHOOSE}"
     if fault:
         raise ImproperlyConfigured(fault)
+
+
+@register()
+def check_payment_days(**kwargs: Any) -> list[CheckMessage]:
+    """Days to pay and of grace are not negative."""
+    names = ("PAYMENT_DUE_DAYS", "SUSPENSION_GRACE_DAYS")
+    wrong = [name for name in names if not 0 <= (getattr(settings, name) or 0) <= MOST_DAYS]
+    hint = f"Set it to a number of days from 0 to {MOST_DAYS}, or leave it out."
+    return [Error(f"{name} is {getattr(settings, name)}.", hint=hint, id="billing.E013") for name in wrong]

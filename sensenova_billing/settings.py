@@ -350,6 +350,11 @@ TAX_RATE = env.decimal("TAX_RATE", default=Decimal("0.06"))
 # On which day of the next month, by the customer's clock, the statement of a month is issued.
 STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 
+# Within how many days a statement is to be paid, and how many days after that the customer is suspended until
+# it has paid; a customer may have values of its own. Without either nobody is suspended for arrears.
+PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
+SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 # By more than how many percent up or down a price may change only after a second confirmation; a list price
@@ -461,6 +466,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "invoices.tasks.issue_statements",
         "schedule": 600.0,
         "options": {"expires": 550},
+    },
+    "apply balance rules": {
+        "task": "invoices.tasks.apply_balance_rules",
+        "schedule": 300.0,
+        "options": {"expires": 250},
     },
     "publish seals": {
         "task": "invoices.tasks.publish_seals",

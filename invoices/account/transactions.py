@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from accounts.models import Customer, EventKind
 from accounts.webhooks.events import emit_event
+from invoices.account.arrears import resume_if_within_rules
 from invoices.models import AccountEntry, AccountTransaction, LedgerAccount, Statement, TransactionKind
 from pricing.rules.amounts import plain
 
@@ -72,6 +73,7 @@ def book(
         _enter(booked, amount)
         if kind == TransactionKind.PAYMENT:
             _emit_payment(booked, amount)
+        resume_if_within_rules(customer=customer, now=now)
         return booked
 
 
@@ -111,7 +113,9 @@ def reverse_transaction(
             **{"reference": booked.reference, "reason": reason, "by": by, "at": now},
             **{"value_date": booked.value_date, "reverses": booked},
         )
-        return _enter(reversal, -amount_of(booked))
+        _enter(reversal, -amount_of(booked))
+        resume_if_within_rules(customer=booked.customer, now=now)
+        return reversal
 
 
 def balance_of(customer: Customer, *, before: int | None = None) -> Decimal:

@@ -13,12 +13,14 @@ from accounts.api_keys.customer_access import customer_of_person
 from accounts.customer_page import customer_page
 from accounts.models import Customer
 from invoices.account.account_page import account_lines, transactions_of
+from invoices.account.arrears import arrears_of
 from invoices.account.transactions import balance_of
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import Statement
 from invoices.packages.forms import PageForm
 from invoices.packages.pagination import newest_first
 from pricing.files.csv import Cell
+from sensenova_billing.lib import clock
 
 STATEMENTS_SHOWN = 12
 STATEMENTS_A_PAGE = 60
@@ -50,6 +52,8 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
         "owed": -balance,
         "statements": statements[:STATEMENTS_SHOWN],
         "are_more_statements": len(statements) > STATEMENTS_SHOWN,
+        "arrears": arrears_of(customer),
+        "now": clock.now(),
         "lines": lines,
         "page": page,
         "form": form,

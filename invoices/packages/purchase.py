@@ -183,7 +183,7 @@ def buy_package(
 
 
 def _require_on_sale(*, customer: Customer, terms: PackageTerms, now: dt.datetime) -> None:
-    if customer.is_suspended:
+    if customer.is_stopped:
         raise PurchaseRefused(gettext(SUSPENDED) % {"customer": customer.name})
     if not terms.begins_at <= now or (terms.ends_at is not None and terms.ends_at <= now):
         raise PurchaseRefused(gettext(NOT_ON_THESE_TERMS) % {"product": terms.product.name}, field="product")
