@@ -37,6 +37,7 @@ from pricing.models import (
 )
 from tests.builders import at, close, price, record, report
 from tests.injection.payloads import PAYLOADS, packed
+from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, tokens_product
 from tests.translations.test_pages import deliver
@@ -67,6 +68,8 @@ def set_everything(acme: Customer, alice: User) -> None:
     _sell_packages(acme, services)
     _propose()
     _settle(acme)
+    for service in services:
+        budget(acme, "0.01", service=service, period="month", now=NOW)
 
 
 def name_customer(acme: Customer, text: str) -> None:

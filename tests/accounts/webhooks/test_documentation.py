@@ -17,6 +17,7 @@ from invoices.packages.after_sale.notices import find_notices
 from sensenova_billing.lib import clock
 from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspended
 from tests.builders import at, close, record
+from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import bill, buy, draw
 from tests.tables import table
@@ -43,6 +44,7 @@ def sent(acme):
     made = endpoint(acme, "http://127.0.0.1/hooks", kinds=[kind.value for kind in OFFERED])
     record()
     close()
+    budget(acme, "0.01", period="month", now=at(59))
     package = buy(acme)
     find_notices(now=package.expires_at - dt.timedelta(days=7))
     draw(package, 800_000, of=bill(acme))

@@ -81,7 +81,7 @@ def test_events_and_attempts_are_never_changed(acme, receiver, model):
 
 
 def test_what_nothing_emits_yet_is_not_offered():
-    not_yet = {"price.changing", "limit.often_reached", "budget.reached"}
+    not_yet = {"price.changing", "limit.often_reached"}
 
     assert set(EventKind.values) - {kind.value for kind in OFFERED} == not_yet | {"webhook.test"}
 
