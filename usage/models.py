@@ -479,7 +479,7 @@ class Budget(models.Model):
     period = models.CharField(max_length=5, choices=BudgetPeriod.choices)
     amount = models.DecimalField("RMB", max_digits=14, decimal_places=2)
     alerts_at = ArrayField(models.SmallIntegerField(), help_text=_("Percent of the amount."))
-    is_cap = models.BooleanField(help_text=_("Whether calls beyond it are refused."))
+    is_cap = models.BooleanField("stops calls", help_text=_("Whether calls beyond it are refused."))
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
@@ -503,7 +503,8 @@ class Budget(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.customer_id}, {self.amount:,f} RMB, {gettext(self.get_period_display())}"
+        facts = {"amount": f"{self.amount:,.2f}", "period": gettext(self.get_period_display())}
+        return gettext("%(amount)s RMB a %(period)s") % facts
 
 
 class BudgetUse(models.Model):

@@ -36,7 +36,12 @@ class Migration(migrations.Migration):
                         base_field=models.SmallIntegerField(), help_text="Percent of the amount.", size=None
                     ),
                 ),
-                ("is_cap", models.BooleanField(help_text="Whether calls beyond it are refused.")),
+                (
+                    "is_cap",
+                    models.BooleanField(
+                        verbose_name="stops calls", help_text="Whether calls beyond it are refused."
+                    ),
+                ),
                 ("created_at", models.DateTimeField()),
                 ("removed_at", models.DateTimeField(null=True)),
                 (
