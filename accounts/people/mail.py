@@ -13,9 +13,7 @@ from accounts.audit.context import set_audit_context
 from accounts.models import Invitation
 from accounts.people.invitations import new_link_token
 from accounts.sign_in.mail import is_mail_set_up, language_of, mail_link
-from sensenova_billing.lib.mail import locked, send_in_turn
-
-PAUSE = dt.timedelta(minutes=10)
+from sensenova_billing.lib.mail import PAUSE, locked, send_in_turn
 
 
 def mail_invitations(*, now: dt.datetime) -> int:

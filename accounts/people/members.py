@@ -1,9 +1,10 @@
 """Roles of a customer's members, and leaving. An account that has an owner never loses its last one here."""
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from accounts.audit.context import audit_context
-from accounts.models import Customer, Member, MemberRole
+from accounts.models import FINANCE_ROLES, Customer, Member, MemberRole
 
 
 class LastOwner(Exception):
@@ -13,6 +14,11 @@ class LastOwner(Exception):
         return gettext(
             "Nothing was changed: an account keeps at least one owner. Make another person owner first."
         )
+
+
+def finance_readers() -> QuerySet[Member]:
+    """Return the owners and finance people of all customers who may sign in: they read mail about money."""
+    return Member.objects.filter(role__in=FINANCE_ROLES, user__is_active=True)
 
 
 def change_role(*, member: Member, role: str, by: str) -> None:

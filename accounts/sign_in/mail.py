@@ -1,7 +1,7 @@
 """Mail with a link that only its reader may have: whether it can be sent, and sending it."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -36,6 +36,15 @@ def by_language(addresses: Iterable[str]) -> dict[str, list[str]]:
     for address in readers:
         groups.setdefault(chosen.get(address.lower(), settings.LANGUAGE_CODE), []).append(address)
     return groups
+
+
+def in_each_language(
+    addresses: Iterable[str], message: Callable[[list[str]], EmailMessage]
+) -> Iterator[EmailMessage]:
+    """Yield a message for each language in which some of these people read, made in that language."""
+    for language, readers in by_language(addresses).items():
+        with translation.override(language):
+            yield message(readers)
 
 
 def _chosen_languages(addresses: Iterable[str]) -> dict[str, str]:

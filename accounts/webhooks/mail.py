@@ -1,22 +1,18 @@
 """Mail to a customer's owners about an endpoint to which nothing is sent any more, in their languages."""
 
 import datetime as dt
-import logging
 from collections.abc import Iterator
+from functools import partial
 
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts.models import Member, MemberRole, WebhookEndpoint
-from accounts.sign_in.mail import by_language
-from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn, site_url
-
-logger = logging.getLogger(__name__)
-PAUSE = dt.timedelta(minutes=10)
+from accounts.sign_in.mail import in_each_language
+from sensenova_billing.lib.mail import PAUSE, are_sent, is_mail_sent, locked, send_in_turn, site_url
 
 
 def mail_disabled_endpoints(*, now: dt.datetime) -> int:
@@ -30,32 +26,21 @@ def _mail_next(*, now: dt.datetime) -> bool:
     endpoint = locked(waiting).order_by("mail_after").first()
     if endpoint is None:
         return False
-    is_done = _mail(endpoint)
+    is_done = are_sent(_messages(endpoint), about=f"the webhook endpoint {endpoint.pk}")
     endpoint.mail_after = None if is_done else now + PAUSE
     endpoint.save(update_fields=["mail_after"])
     return is_done
 
 
-def _mail(endpoint: WebhookEndpoint) -> bool:
-    try:
-        get_connection().send_messages(list(_messages(endpoint)))  # none, where there is no owner
-    except OSError as error:  # smtplib's exceptions are among them
-        # Not what the server answered: that may name people.
-        logger.warning("No mail about the webhook endpoint %s: %s", endpoint.pk, type(error).__name__)
-        return False
-    return True
-
-
 def _messages(endpoint: WebhookEndpoint) -> Iterator[EmailMessage]:
+    """Make them for the owners; there may be none."""
     owners = Member.objects.filter(
         customer=endpoint.customer, role=MemberRole.OWNER, user__is_active=True
     ).order_by("user__email")
-    for language, addresses in by_language(owners.values_list("user__email", flat=True)).items():
-        with translation.override(language):
-            yield _message(endpoint, to=addresses)
+    return in_each_language(owners.values_list("user__email", flat=True), partial(_message, endpoint))
 
 
-def _message(endpoint: WebhookEndpoint, *, to: list[str]) -> EmailMessage:
+def _message(endpoint: WebhookEndpoint, to: list[str]) -> EmailMessage:
     path = reverse("customer_webhook", args=[endpoint.customer.code, endpoint.pk])
     context = {"endpoint": endpoint, "link": site_url(path) if site_url("") else ""}
     return EmailMessage(

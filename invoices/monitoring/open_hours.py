@@ -4,30 +4,27 @@ What they come to was summed up as running hours; every hour that could be beyon
 """
 
 import datetime as dt
-import logging
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.db import connection, transaction
+from django.core.mail import EmailMessage
+from django.db import connection
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts.models import Customer
-from accounts.sign_in.mail import by_language
+from accounts.sign_in.mail import in_each_language
 from invoices.models import OpenHourAlarm
-from invoices.packages.after_sale.mail import MAILED_WITHIN, PAUSE
+from invoices.packages.after_sale.mail import MAILED_WITHIN
 from invoices.running.refresh import beyond_sql, parking_bounds
 from invoices.stored_words import alarms_because
 from invoices.templatetags.amounts import exact, rmb
 from sensenova_billing.lib.database.statements import load_statement
-from sensenova_billing.lib.mail import is_mail_sent, locked, send_in_turn
+from sensenova_billing.lib.mail import is_mail_sent, mail_next, send_in_turn
 from usage.billing_hours import EPOCH, last_closed_hour
-
-logger = logging.getLogger(__name__)
 
 
 class Beyond(NamedTuple):
@@ -86,32 +83,19 @@ def mail_alarms(*, now: dt.datetime) -> int:
     return send_in_turn(_mail_next, now=now) if settings.ALARM_MAIL and is_mail_sent() else 0
 
 
-@transaction.atomic(durable=True)
 def _mail_next(*, now: dt.datetime) -> bool:
     waiting = OpenHourAlarm.objects.filter(
         mailed_at=None, mail_after__lte=now, raised_at__gt=now - MAILED_WITHIN
     )
-    alarm = locked(waiting.select_related("customer")).first()
-    if alarm is None:
-        return False
-    try:
-        get_connection().send_messages(list(_messages(alarm)))
-    except OSError as error:  # smtplib's exceptions are among them
-        logger.warning("No mail about the open hour of %s: %s", alarm, type(error).__name__)
-        alarm.mail_after = now + PAUSE
-    else:
-        alarm.mailed_at = now
-    alarm.save(update_fields=["mail_after", "mailed_at"])
-    return alarm.mailed_at is not None
+    about = "the open hour of {}".format
+    return mail_next(waiting.select_related("customer"), messages=_messages, about=about, now=now)
 
 
 def _messages(alarm: OpenHourAlarm) -> Iterator[EmailMessage]:
-    for language, addresses in by_language(settings.ALARM_MAIL).items():
-        with translation.override(language):
-            yield _message(alarm, to=addresses)
+    return in_each_language(settings.ALARM_MAIL, partial(_message, alarm))
 
 
-def _message(alarm: OpenHourAlarm, *, to: list[str]) -> EmailMessage:
+def _message(alarm: OpenHourAlarm, to: list[str]) -> EmailMessage:
     customer: Customer = alarm.customer
     page = reverse("admin:accounts_customer_change", args=[customer.pk])
     site = settings.PUBLIC_URL.rstrip("/")

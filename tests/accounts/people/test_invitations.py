@@ -19,7 +19,8 @@ from accounts.people.invitations import (
     invite,
     withdraw,
 )
-from accounts.people.mail import PAUSE, mail_invitations
+from accounts.people.mail import mail_invitations
+from sensenova_billing.lib.mail import PAUSE
 from tests.accounts.api_keys.test_key_rights import everything_stored
 from tests.conftest import PASSWORD
 

@@ -8,8 +8,9 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from accounts.models import Member, MemberRole, User
 from accounts.webhooks.endpoints import disable_endpoint
-from accounts.webhooks.mail import PAUSE, mail_disabled_endpoints
+from accounts.webhooks.mail import mail_disabled_endpoints
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.mail import PAUSE
 from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspended
 
 pytestmark = pytest.mark.django_db

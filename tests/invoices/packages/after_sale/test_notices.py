@@ -8,11 +8,11 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from accounts.models import Member, MemberRole, User, WebhookEvent
 from invoices.models import NoticeKind, PackageNotice
-from invoices.packages.after_sale.mail import MAILED_WITHIN, PAUSE
+from invoices.packages.after_sale.mail import MAILED_WITHIN
 from invoices.packages.after_sale.sweep import sweep_packages
 from invoices.tasks import close_due_hours
 from pricing.models import QuotaPackage
-from sensenova_billing.lib.mail import NO_MAIL
+from sensenova_billing.lib.mail import NO_MAIL, PAUSE
 from tests.accounts.webhooks.builders import endpoint
 from tests.builders import at, record, report
 from tests.conftest import PASSWORD
