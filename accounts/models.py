@@ -29,10 +29,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
+from accounts.payment_terms import MOST_DAYS
 from sensenova_billing.lib.local_time import time_zones
 from sensenova_billing.lib.names import validate_name
-
-MOST_DAYS = 3650  # to pay, and of grace
 
 
 def validate_time_zone(name: str) -> None:

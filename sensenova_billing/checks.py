@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db import DatabaseError, connections
 
+from accounts.payment_terms import MOST_DAYS
 from invoices.packages.after_sale.refund_rule import REFUNDS
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
@@ -17,7 +18,6 @@ from usage.limits.stores.choice import WITHOUT_REDIS, is_address
 
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
-MOST_DAYS = 3650  # to pay and of grace, as of a customer's own values
 
 
 @register()

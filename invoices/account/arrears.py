@@ -2,8 +2,8 @@
 
 What a customer has paid pays its oldest booking first. The oldest that is not paid in full is due at the end
 of a day, and a grace after that the customer is suspended. What was not issued yet, such as a parked hour, is
-on no booking, so nobody is suspended for it. A suspension by hand is a field of its own, which nothing here
-touches.
+on no booking, so no customer is suspended for it. A suspension by hand is a field of its own, which nothing
+here touches.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer, EventKind
@@ -31,44 +32,60 @@ class Arrears:
 
 
 def apply_balance_rules(*, now: dt.datetime) -> int:
-    """Suspend and resume every customer by the rules as of now, and return how many; idempotent."""
-    found = set(Customer.objects.exclude(suspended_for_arrears_at=None).values_list("pk", flat=True))
-    if _may_suspend():
-        found |= _first_unpaid(None).keys()
-    return sum(_apply_to(pk, now=now) for pk in sorted(found))
+    """Suspend and resume every customer by the rules as of now, and return how many; idempotent.
+
+    Each that is to change is decided again under its lock: a payment may be under way.
+    """
+    unpaid = _first_unpaid(None) if _may_suspend() else {}
+    customers = Customer.objects.filter(Q(pk__in=unpaid) | Q(suspended_for_arrears_at__isnull=False))
+    to_change = [
+        one.pk for one in customers.order_by("pk") if _is_to_change(one, unpaid.get(one.pk), now=now)
+    ]
+    return sum(_apply_to(pk, now=now) for pk in to_change)
 
 
 def resume_if_within_rules(*, customer: Customer, now: dt.datetime) -> None:
     """Resume a customer that is in arrears no longer; in a transaction that has locked it."""
     stored = Customer.objects.get(pk=customer.pk)
-    if stored.suspended_for_arrears_at is not None and not _is_to_be_suspended(stored, now=now):
+    if stored.suspended_for_arrears_at is not None and _is_to_change(stored, _booked_at(stored), now=now):
         _set(stored, None, now=now)
 
 
 def arrears_of(customer: Customer) -> Arrears:
     """Return the dates of what the customer owes, by its own days to pay and of grace or those of all."""
-    at = _first_unpaid(customer.pk).get(customer.pk)
-    due_days = _own_or(customer.due_days, settings.PAYMENT_DUE_DAYS)
+    return _arrears(customer, _booked_at(customer))
+
+
+def _booked_at(customer: Customer) -> dt.datetime | None:
+    """Return when the oldest unpaid booking was booked; None without one, or without days to pay."""
+    return None if _due_days(customer) is None else _first_unpaid(customer.pk).get(customer.pk)
+
+
+def _arrears(customer: Customer, booked_at: dt.datetime | None) -> Arrears:
+    due_days = _due_days(customer)
     grace_days = _own_or(customer.grace_days, settings.SUSPENSION_GRACE_DAYS)
-    if at is None or due_days is None:
+    if booked_at is None or due_days is None:
         return Arrears(None, None)
-    suspends_at = None if grace_days is None else _end_of_day(customer, at, days=due_days + grace_days)
-    return Arrears(_end_of_day(customer, at, days=due_days), suspends_at)
+    suspends_at = None
+    if grace_days is not None:
+        suspends_at = _end_of_day(customer, booked_at, days=due_days + grace_days)
+    return Arrears(_end_of_day(customer, booked_at, days=due_days), suspends_at)
 
 
 @transaction.atomic
 def _apply_to(pk: int, *, now: dt.datetime) -> bool:
     customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
-    is_to_be = _is_to_be_suspended(customer, now=now)
-    if is_to_be == (customer.suspended_for_arrears_at is not None):
+    if not _is_to_change(customer, _booked_at(customer), now=now):
         return False
-    _set(customer, now if is_to_be else None, now=now)
+    _set(customer, None if customer.suspended_for_arrears_at else now, now=now)
     return True
 
 
-def _is_to_be_suspended(customer: Customer, *, now: dt.datetime) -> bool:
-    suspends_at = arrears_of(customer).suspends_at
-    return suspends_at is not None and suspends_at <= now
+def _is_to_change(customer: Customer, booked_at: dt.datetime | None, *, now: dt.datetime) -> bool:
+    """Whether the rules say otherwise than the customer is."""
+    suspends_at = _arrears(customer, booked_at).suspends_at
+    is_to_be_suspended = suspends_at is not None and suspends_at <= now
+    return is_to_be_suspended != (customer.suspended_for_arrears_at is not None)
 
 
 def _set(customer: Customer, at: dt.datetime | None, *, now: dt.datetime) -> None:
@@ -96,6 +113,10 @@ def _first_unpaid(customer: int | None) -> dict[int, dt.datetime]:
     with connection.cursor() as cursor:
         cursor.execute(_FIRST_UNPAID, {"customer": customer})
         return dict(cursor.fetchall())
+
+
+def _due_days(customer: Customer) -> int | None:
+    return _own_or(customer.due_days, settings.PAYMENT_DUE_DAYS)
 
 
 def _own_or(own: int | None, of_all: int | None) -> int | None:
