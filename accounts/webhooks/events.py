@@ -11,6 +11,7 @@ from django.db import connection
 
 from accounts.models import Customer, EventKind, WebhookEvent
 from sensenova_billing.lib.database.statements import load_template
+from sensenova_billing.lib.local_time import utc_text
 
 # Those that something emits; customers choose among them.
 OFFERED = (
@@ -54,8 +55,7 @@ def emitting(news: str) -> str:
 
 def body_of(event: WebhookEvent, *, indent: int | None = None) -> str:
     """Return what is sent of an event, the same at each attempt; or indented, to be read."""
-    at = event.at.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    message = {"type": event.kind, "timestamp": at, "data": event.payload}
+    message = {"type": event.kind, "timestamp": utc_text(event.at, timespec="seconds"), "data": event.payload}
     separators = None if indent else (",", ":")
     return json.dumps(message, ensure_ascii=False, indent=indent, separators=separators)
 

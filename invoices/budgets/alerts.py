@@ -5,6 +5,7 @@ import datetime as dt
 from accounts.models import EventKind
 from accounts.webhooks.events import emit_event
 from pricing.rules.amounts import plain
+from sensenova_billing.lib.local_time import utc_text
 from usage.models import BudgetAlert, BudgetUse
 
 ALL = 100
@@ -44,5 +45,5 @@ def _payload(use: BudgetUse, percent: int, *, is_stop: bool) -> dict[str, object
         "used": plain(use.used),
         "amount": plain(budget.amount),
         "currency": "CNY",
-        "resets_at": use.ends_at.isoformat().replace("+00:00", "Z"),
+        "resets_at": utc_text(use.ends_at),
     }

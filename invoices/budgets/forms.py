@@ -12,6 +12,7 @@ from usage.models import BudgetPeriod
 
 MOST = 999_999_999_999
 USUAL_ALERTS = "50, 80, 100"
+_NO_SHARES = _("Give whole numbers from 1 to 100, with commas.")
 
 
 class BudgetTermsForm(forms.Form):
@@ -30,7 +31,7 @@ class BudgetTermsForm(forms.Form):
         required=False,
         initial=USUAL_ALERTS,
         help_text=_("Whole numbers from 1 to 100, with commas. Empty: no alerts."),
-        error_messages={"invalid": _("Give whole numbers from 1 to 100, with commas.")},
+        error_messages={"invalid": _NO_SHARES},
         max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -52,7 +53,7 @@ class BudgetTermsForm(forms.Form):
         words = self.cleaned_data["alerts_at"].replace("，", ",").replace("、", ",")
         shares = [int(word) for word in words.split(",") if word.strip()]
         if not all(1 <= share <= 100 for share in shares):
-            raise forms.ValidationError(gettext("Give whole numbers from 1 to 100, with commas."))
+            raise forms.ValidationError(_NO_SHARES)
         return shares
 
 

@@ -1,19 +1,20 @@
 """How far budgets are used: bills of closed hours and what open hours would cost, written every few seconds.
 
-Reservations of calls whose usage is counted end in the same transaction, so that a call is at no moment in
-neither; for a moment it may be in both.
+Reservations of calls end after their usage was written, so that a call is at no moment in neither; for a
+moment it may be in both.
 """
 
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import Customer
 from invoices.budgets.alerts import find_alerts
-from invoices.models import ChargeLine
+from invoices.models import ChargeLine, HourlyBill
 from invoices.running.open_hours import OpenHour, read_open_hours
 from pricing.rules.amounts import exact_sum
 from usage.billing_hours import EPOCH, hour_of, last_closed_hour
@@ -54,12 +55,12 @@ def refresh_budgets_of(*, customer: Customer, now: dt.datetime) -> int:
 
 
 def _billed(budget: Budget, begins_at: dt.datetime, closed: dt.datetime) -> Decimal:
-    lines = ChargeLine.objects.filter(
-        bill__customer=budget.customer_id, bill__hour__gte=begins_at, bill__hour__lte=closed
-    )
+    bills = HourlyBill.objects.filter(customer=budget.customer_id, hour__gte=begins_at, hour__lte=closed)
+    # A bill is the sum of its lines, of which there are many more.
+    billed: QuerySet[Any] = bills
     if budget.service_id:
-        lines = lines.filter(service=budget.service_id)
-    return lines.aggregate(amount=Sum("amount"))["amount"] or Decimal(0)
+        billed = ChargeLine.objects.filter(bill__in=bills, service=budget.service_id)
+    return billed.aggregate(amount=Sum("amount"))["amount"] or Decimal(0)
 
 
 def _open(budget: Budget, begins_at: dt.datetime, open_hours: Iterable[OpenHour]) -> Iterable[Decimal]:

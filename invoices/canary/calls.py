@@ -36,11 +36,12 @@ def post_canary_calls(*, now: dt.datetime) -> int:
         if not CanaryHour.objects.filter(customer=customer, hour=hour_of(now)).exists():
             calls = list(_calls(customer, now=now))
             CanaryHour.objects.get_or_create(customer=customer, hour=hour_of(now), defaults={"calls": calls})
-    waiting = CanaryHour.objects.filter(posted_at=None, hour__gt=now - POSTED_WITHIN).order_by("hour")
+    unposted = CanaryHour.objects.filter(posted_at=None, hour__gt=now - POSTED_WITHIN)
+    waiting = unposted.select_related("customer").order_by("hour")
     if not waiting:
         return 0
     with connect(url=settings.CANARY_URL, key=settings.CANARY_KEY) as client:
-        return sum(_post(one, client=client, now=now) for one in waiting.select_related("customer"))
+        return sum(_post(one, client=client, now=now) for one in waiting)
 
 
 def _calls(customer: Customer, *, now: dt.datetime) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The other side's usage against ours, in the admin: sums and the first differences, or a file of all."""
 
+from collections.abc import Callable
 from functools import partial
 from io import TextIOWrapper
 from typing import IO, Any
@@ -16,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
 from invoices.drilldown.downloads import download_or_page
-from invoices.reconciliation.compare import Difference, Reconciled, reconcile
+from invoices.reconciliation.compare import Difference, Reconciled, quantities_text, reconcile
 from invoices.reconciliation.differences_csv import differences_file
 from invoices.reconciliation.forms import ReconcileForm
 from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
@@ -60,7 +61,10 @@ def _first_differences(form: ReconcileForm) -> dict[str, Any]:
 
     found = _reconciled(form, _usage_file(form), note)
     kinds = [(gettext(kind), count, found.amounts[kind]) for kind, count in found.counts.items()]
-    rows = [(one, gettext(one.kind), _words(one.theirs), _words(one.ours)) for one in first]
+    rows = [
+        (one, gettext(one.kind), quantities_text(one.theirs) or "–", quantities_text(one.ours) or "–")
+        for one in first
+    ]
     return {"found": found, "kinds": kinds, "rows": rows, "shown": SHOWN, "count": sum(found.counts.values())}
 
 
@@ -74,17 +78,14 @@ def _usage_file(form: ReconcileForm) -> UsageFile:
     return UsageFile(TextIOWrapper(form.cleaned_data["file"].file, encoding="utf-8-sig", newline=""))
 
 
-def _reconciled(form: ReconcileForm, file: UsageFile, on_difference: Any) -> Reconciled:
-    asked = form.cleaned_data
+def _reconciled(
+    form: ReconcileForm, file: UsageFile, on_difference: Callable[[Difference], None]
+) -> Reconciled:
+    chosen = form.cleaned_data
     return reconcile(
         file=file,
-        customer=asked["customer"],
-        begin=asked["begins_at"],
-        end=asked["ends_at"],
+        customer=chosen["customer"],
+        begin=chosen["begins_at"],
+        end=chosen["ends_at"],
         on_difference=on_difference,
     )
-
-
-def _words(side: dict[str, int] | None) -> str:
-    """Return the quantities of a side by the names of the file's columns; a dash where it has none."""
-    return " + ".join(f"{number:,} {measure}" for measure, number in side.items()) if side else "–"

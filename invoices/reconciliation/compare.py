@@ -40,6 +40,11 @@ class Difference(NamedTuple):
     amount: Decimal | None
 
 
+def quantities_text(side: dict[str, int] | None) -> str:
+    """Return e.g. `1,000 input_tokens + 500 output_tokens`; nothing for a side that lacks the call."""
+    return " + ".join(f"{number:,} {measure}" for measure, number in (side or {}).items())
+
+
 @dataclass
 class Reconciled:
     """How many calls were compared, and the differences of each kind with their amounts."""

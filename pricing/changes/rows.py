@@ -19,6 +19,7 @@ from pricing.rules.measures import Measure
 from pricing.rules.methods import PACKAGE_METHODS, BillingMethod
 from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.validity import ValidityUnit
+from sensenova_billing.lib.local_time import utc_text
 from sensenova_billing.lib.numbers import read_whole_number
 
 LONGEST_QUOTED = 100
@@ -242,7 +243,7 @@ def _as_text(field: "Field[Any]", value: Any) -> str:
     if isinstance(value, tuple):
         return names_text(str(one) for one in value)
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+        return utc_text(value)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 

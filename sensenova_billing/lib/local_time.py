@@ -21,6 +21,11 @@ def instant_text(instant: dt.datetime, zone: dt.tzinfo, *, timespec: str = "seco
     return f"{text} {_offset(local)}" if _is_repeated(local) else text
 
 
+def utc_text(instant: dt.datetime, *, timespec: str = "auto") -> str:
+    """Return an instant in UTC as APIs and files have it, e.g. `2026-11-23T02:00:00Z`."""
+    return instant.astimezone(dt.UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
 def minute_text(instant: dt.datetime, zone: dt.tzinfo) -> str:
     """Return e.g. `2026-12-01 00:00`; with seconds where it falls on no minute."""
     is_whole = not (instant.second or instant.microsecond)

@@ -18,6 +18,7 @@ from typing import Any
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.api.errors import Unreadable
 from sensenova_billing.lib.api.strict_json import BadItem, require_text
+from sensenova_billing.lib.local_time import utc_text
 from usage.clients.parsing import (
     WrittenFloat,
     read_client_json,
@@ -96,9 +97,9 @@ def answer_of(event: LagoEvent, *, now: dt.datetime) -> dict[str, Any]:
         "lago_customer_id": None,
         "lago_subscription_id": None,
         **{name: event.sent.get(name) for name in _ECHOED},
-        "timestamp": _milliseconds(event.report.occurred_at),
+        "timestamp": utc_text(event.report.occurred_at, timespec="milliseconds"),
         "properties": {name: value for name, value in properties.items() if _is_plain(value)},
-        "created_at": _milliseconds(now),
+        "created_at": utc_text(now, timespec="milliseconds"),
     }
 
 
@@ -177,7 +178,3 @@ def _is_beside(code: str, properties: dict[str, Any]) -> bool:
     if provider in _PROVIDERS:
         return True
     raise BadItem("properties.provider", f"is not known, so that {code} may be counted already")
-
-
-def _milliseconds(instant: dt.datetime) -> str:
-    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,17 +16,15 @@ from django.db.models import F, Prefetch, Q, QuerySet
 from pricing.catalogue.offering import facts_of
 from pricing.models import BillingItem, Price
 from pricing.rules.amounts import amount_of, exact_sum, plain
-from pricing.rules.measures import Measure
+from pricing.rules.measures import TOKEN_MEASURES, Measure
 from pricing.rules.precedence import PriceFact, price_in_force
 from sensenova_billing.lib.database.statements import load_statement
+from sensenova_billing.lib.local_time import utc_text
 from usage.limits.budget_windows import budget_window
 from usage.limits.entitlements import Entitlement
 from usage.limits.errors import BudgetExhausted
 from usage.limits.stores.windows import CALL_TTL, CallKey, WindowId
 from usage.models import Budget, BudgetReservation, BudgetUse
-
-# Of which measures the estimated tokens may be, whatever the call uses in the end.
-TOKENS = {measure for measure in Measure if measure.value.endswith("tokens")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +102,15 @@ def mark_reservations(calls: Collection[CallKey]) -> None:
             cursor.execute(_MARK, [list(customers), list(call_ids)])
 
 
-@transaction.atomic
 def end_reservations(chosen: Q) -> None:
     """Delete these reservations, and hold no more for them."""
-    ids = set(BudgetReservation.objects.filter(chosen).values_list("use_id", flat=True))
-    if not ids:
-        return
+    # Most calls have none, and take one round trip.
+    if ids := set(BudgetReservation.objects.filter(chosen).values_list("use_id", flat=True)):
+        _end_reservations(chosen, ids)
+
+
+@transaction.atomic
+def _end_reservations(chosen: Q, ids: set[int]) -> None:
     list(locked_uses(BudgetUse.objects.filter(pk__in=ids)))
     ended = list(BudgetReservation.objects.filter(chosen, use__in=ids))
     BudgetReservation.objects.filter(pk__in=[one.pk for one in ended]).delete()
@@ -151,7 +152,7 @@ def _prices_in_force(windows: Iterable[WindowId], now: dt.datetime) -> dict[Wind
     chosen = set(windows)
     of_payers = Price.objects.filter(Q(customer=None) | Q(customer__in={payer for payer, _ in chosen}))
     items = BillingItem.objects.filter(
-        service__in={service for _, service in chosen}, measure__in=[*TOKENS, Measure.REQUESTS]
+        service__in={service for _, service in chosen}, measure__in=[*TOKEN_MEASURES, Measure.REQUESTS]
     ).prefetch_related(Prefetch("prices", queryset=of_payers))
     found: dict[WindowId, list[PricedMeasure]] = {window: [] for window in chosen}
     for item in items:
@@ -205,7 +206,7 @@ def _note_stop(uses: Iterable[BudgetUse], now: dt.datetime) -> None:
 
 
 def _exhausted(call: BudgetedCall, use: BudgetUse, cost: Any) -> BudgetExhausted:
-    budget, used, resets_at = use.budget, use.used, use.ends_at.isoformat().replace("+00:00", "Z")
+    budget, used, resets_at = use.budget, use.used, utc_text(use.ends_at)
     what = "all services" if budget.service_id is None else call.entitlement.service
     return BudgetExhausted(
         "budget_exhausted",

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from accounts.models import Customer
-from invoices.reconciliation.compare import Difference, Reconciled, reconcile
+from invoices.reconciliation.compare import Difference, Reconciled, quantities_text, reconcile
 from invoices.reconciliation.differences_csv import differences_file
 from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
 from pricing.rules.amounts import plain
@@ -50,7 +50,9 @@ class Command(BaseCommand):
     def _say(self, found: Reconciled, first: list[Difference]) -> None:
         for one in first:
             amount = "amount not known" if one.amount is None else f"{plain(one.amount)} RMB"
-            sides = f"theirs {_words(one.theirs)}, ours {_words(one.ours)}"
+            sides = (
+                f"theirs {quantities_text(one.theirs) or 'none'}, ours {quantities_text(one.ours) or 'none'}"
+            )
             self.stdout.write(f"{one.kind}: {one.event_id}, {one.service or 'no service'}: {sides}; {amount}")
         if (more := sum(found.counts.values()) - len(first)) > 0:
             self.stdout.write(f"... and {more:,} more.")
@@ -79,9 +81,3 @@ def _reconciled(path: Path, out: Path | None, first: list[Difference], **given: 
                     first.append(one)
 
             return reconcile(file=file, **given, on_difference=note, on_line=bar.update)
-
-
-def _words(side: dict[str, int] | None) -> str:
-    if side is None:
-        return "none"
-    return " + ".join(f"{number:,} {measure}" for measure, number in side.items())
