@@ -351,7 +351,7 @@ TAX_RATE = env.decimal("TAX_RATE", default=Decimal("0.06"))
 STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 
 # Within how many days a statement is to be paid, and how many days after that the customer is suspended until
-# it has paid; a customer may have values of its own. Without either nobody is suspended for arrears.
+# it has paid; a customer may have values of its own. Without either no customer is suspended for arrears.
 PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
 SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
 

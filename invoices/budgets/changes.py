@@ -68,7 +68,7 @@ def change_budget(
         locked = _locked(budget)
         locked.amount, locked.alerts_at, locked.is_cap = amount, sorted(set(alerts_at)), is_cap
         locked.save(update_fields=["amount", "alerts_at", "is_cap"])
-        # Calls are no longer refused; if they still are, that is found anew.
+        # Calls may be admitted again; the next refusal sets it again.
         locked.uses.filter(ends_at__gt=now).update(stopped_at=None)
 
 

@@ -23,7 +23,7 @@ from usage.models import Budget, BudgetUse
 
 
 class BudgetRow(NamedTuple):
-    """A budget with its present window, if anything was asked or summed up in it."""
+    """A budget with its present window, if a call was admitted or usage summed up in it."""
 
     budget: Budget
     use: BudgetUse | None

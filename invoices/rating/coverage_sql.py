@@ -100,7 +100,7 @@ COVERED_AS_REACHED = _covered(
 )
 UNCOVERED = load_statement("uncovered_usage.sql", beside=__file__, measures=_MEASURES)
 # Of each statement `$grouped` is left open: how that relation is defined, if it is no table; of FIND also the
-# demand, the weights if there are any, and KEEP_REACHED where the calls that were reached are to be kept.
+# demand, the weights if there are any, and KEEP_REACHED where the calls that were reached are to be stored.
 DEMAND = Template(
     load_statement(
         "package_demand.sql",

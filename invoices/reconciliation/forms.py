@@ -1,4 +1,4 @@
-"""The form of a comparison: whose usage, of which span, and the other side's file."""
+"""The form of a comparison: a customer, a span, and the other side's file."""
 
 from typing import Any
 

@@ -85,22 +85,22 @@ class MeasurementCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return each metric, without samples as long as nothing was measured."""
         for metric in Measured:
-            kept = [one for one in self.measurements if one.metric == metric]
-            yield _histogram(metric, kept) if metric.bounds else _counter(metric, kept)
+            stored = [one for one in self.measurements if one.metric == metric]
+            yield _histogram(metric, stored) if metric.bounds else _counter(metric, stored)
 
 
-def _histogram(metric: Measured, kept: Iterable[Measurement]) -> HistogramMetricFamily:
+def _histogram(metric: Measured, stored: Iterable[Measurement]) -> HistogramMetricFamily:
     family = HistogramMetricFamily(f"{PREFIX}_{metric}", HELP[metric], labels=metric.labels)
     bounds = [*map(str, metric.bounds), "+Inf"]
-    for one in kept:
+    for one in stored:
         buckets = list(zip(bounds, accumulate(one.buckets), strict=True))
         family.add_metric(one.labels, buckets, sum_value=one.total)
     return family
 
 
-def _counter(metric: Measured, kept: Iterable[Measurement]) -> CounterMetricFamily:
+def _counter(metric: Measured, stored: Iterable[Measurement]) -> CounterMetricFamily:
     family = CounterMetricFamily(f"{PREFIX}_{metric}", HELP[f"{metric}_total"], labels=metric.labels)
-    for one in kept:
+    for one in stored:
         family.add_metric(one.labels, one.total)
     return family
 

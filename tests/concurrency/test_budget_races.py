@@ -32,7 +32,7 @@ def ask_often(process):
     return admitted
 
 
-def asked_by_all():
+def admitted_of_320():
     connections.close_all()  # a fork must not share a connection
     with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
         return sum(pool.map(ask_often, range(PROCESSES), chunksize=1))
@@ -41,7 +41,7 @@ def asked_by_all():
 def test_eight_processes_use_a_budget_up_and_never_pass_it(acme):
     monthly = budget(acme, "2.00", period="month")
 
-    assert asked_by_all() == 200  # of 320 calls, all that the budget covers: 100 % of it
+    assert admitted_of_320() == 200  # of 320 calls, all that the budget covers: 100 % of it
     assert monthly.uses.get().held == 2
 
 
@@ -50,4 +50,4 @@ def test_without_the_lock_they_would_pass_it(acme, monkeypatch):
     monkeypatch.setattr(budgets, "locked_uses", lambda uses: uses.order_by("pk"))
     budget(acme, "2.00", period="month")
 
-    assert asked_by_all() > 200
+    assert admitted_of_320() > 200

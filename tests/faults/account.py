@@ -58,22 +58,22 @@ def check_account(account: Account, *, journal: Iterable[dict[str, Any]]) -> Acc
 
 
 def _wrong_bookings(transactions: Sequence[Any], journal: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield what was booked without a form, otherwise than it said, not at all, or more than once."""
-    asked = {entry["booking"]: entry for entry in journal if "booking" in entry}
+    """Yield what was booked without a form, otherwise than in the form, not at all, or more than once."""
+    requested = {entry["booking"]: entry for entry in journal if "booking" in entry}
     answered = {entry["booked"] for entry in journal if "booked" in entry}
     found = Counter(row.key for row in transactions if row.kind != STATEMENT)
     for key in sorted(found.keys() | answered):
-        if key not in asked or found[key] != 1:
-            yield f"{key}: booked {found[key]} times, {'' if key in asked else 'not '}asked for"
+        if key not in requested or found[key] != 1:
+            yield f"{key}: booked {found[key]} times, {'' if key in requested else 'not '}requested"
     for row in transactions:
         if row.sum != 0 or row.sides != 2:
             yield f"{row.key}: its {row.sides} entries come to {row.sum}"
-        if (form := asked.get(row.key)) and (row.customer, row.kind, _amount(row)) != (
+        if (form := requested.get(row.key)) and (row.customer, row.kind, _amount(row)) != (
             form["customer"],
             form["kind"],
             Fraction(form["amount"]),
         ):
-            yield f"{row.key}: {row.customer} {row.kind} {row.owed} booked, {form} asked for"
+            yield f"{row.key}: {row.customer} {row.kind} {row.owed} booked, {form} requested"
 
 
 def _amount(row: Any) -> Fraction:
@@ -112,7 +112,7 @@ def _of_span(account: Account, statement: Any) -> list[Any]:
 
 
 def _wrong_spans(account: Account) -> Iterator[str]:
-    """Yield customers whose statements leave out a span between them, or a document before the first."""
+    """Yield customers with statements that leave out a span between them, or a document before the first."""
     by_customer: defaultdict[str, list[Any]] = defaultdict(list)
     for row in sorted(account.statements, key=lambda row: row.begins_at):
         by_customer[row.customer].append(row)

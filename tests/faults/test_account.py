@@ -38,11 +38,11 @@ def document(amount="7.019", at=MARCH, **changes):
     return row({"customer": "acme", "at": at, "amount": Decimal(amount)}, **changes)
 
 
-def asked(key="k1", kind="payment", amount="5.00"):
+def requested(key="k1", kind="payment", amount="5.00"):
     return {"booking": key, "customer": "acme", "kind": kind, "amount": amount}
 
 
-JOURNAL = (asked(), {"booked": "k1"}, asked("k2", "refund"), {"booked": "k2"})
+JOURNAL = (requested(), {"booked": "k1"}, requested("k2", "refund"), {"booked": "k2"})
 RIGHT = {
     "transactions": [payment(), refund(), booked_statement()],
     "statements": [statement()],
@@ -65,7 +65,7 @@ def test_it_is_content_with_right_accounts():
         [payment(), payment(id=4), refund(), booked_statement()],
         [payment(customer="globex"), refund("0"), booked_statement()],
         [payment("-5.01"), refund(), booked_statement()],
-        [payment(), refund(), payment(id=5, key="k3"), booked_statement()],  # nobody asked for it
+        [payment(), refund(), payment(id=5, key="k3"), booked_statement()],  # without a form
         [payment(sum=Decimal("0.01")), refund(), booked_statement()],
         [payment(id=4), refund(), booked_statement()],  # refunded before it was paid
     ],
@@ -102,7 +102,7 @@ def test_it_finds_wrong_statements(changes):
 
 
 def test_what_was_not_answered_may_be_there_or_not():
-    journal = (asked(), {"booked": "k1"}, asked("k2", "refund"))
+    journal = (requested(), {"booked": "k1"}, requested("k2", "refund"))
 
     assert faults(journal=journal) == {}
     assert faults(journal=journal, transactions=[payment(), booked_statement()]) == {}

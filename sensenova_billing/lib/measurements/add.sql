@@ -1,5 +1,5 @@
 -- In one order, so that two processes cannot deadlock.
-INSERT INTO sensenova_billing_measurement AS kept (metric, labels, buckets, total)
+INSERT INTO sensenova_billing_measurement AS stored (metric, labels, buckets, total)
 SELECT metric, labels, buckets, total
   FROM json_to_recordset(%s::json) AS measured (
        metric text, labels text[], buckets bigint[], total double precision)
@@ -7,6 +7,6 @@ SELECT metric, labels, buckets, total
     ON CONFLICT (metric, labels) DO UPDATE
    SET buckets = ARRAY(
            SELECT before + added
-             FROM unnest(kept.buckets, excluded.buckets) WITH ORDINALITY AS bucket (before, added, place)
+             FROM unnest(stored.buckets, excluded.buckets) WITH ORDINALITY AS bucket (before, added, place)
             ORDER BY place),
-       total = kept.total + excluded.total
+       total = stored.total + excluded.total

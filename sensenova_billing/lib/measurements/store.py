@@ -1,4 +1,4 @@
-"""Keeps what was measured, in memory first and then in the database."""
+"""Collects what was measured in memory, and adds it to the database."""
 
 import json
 import logging
@@ -65,7 +65,7 @@ def write_measurements() -> None:
         except (OperationalError, InterfaceError):
             _put_back(measured)
         except DatabaseError:
-            logger.exception("Measurements were not kept")
+            logger.exception("Measurements were not stored")
 
 
 def start_writing() -> None:

@@ -86,8 +86,8 @@ def test_a_budget_of_one_service_stops_no_other_and_a_removed_one_nothing(acme, 
     budget(globex, "0.01")
     ask(key, "call-1")
     own = budget(acme, "0.01", service=service("SenseChat-5"))
-    ask_anew = {"now": clock.now() + 2 * SECOND}
-    assert refused(key, "call-2", **ask_anew).details[0]["service"] == "SenseChat-5"
+    later = {"now": clock.now() + 2 * SECOND}
+    assert refused(key, "call-2", **later).details[0]["service"] == "SenseChat-5"
     remove_budget(budget=own, by=OWNER, now=clock.now())
     ask(key, "call-2", now=clock.now() + 3 * SECOND)
     assert not other.uses.get().held

@@ -29,7 +29,7 @@ def hook(acme):
     )
 
 
-def test_shares_are_told_once_in_a_window_by_event_and_mail(acme, alice):
+def test_shares_are_reported_once_in_a_window_by_event_and_mail(acme, alice):
     hourly = budget(acme, "0.10", now=at(5))
     daily = budget(acme, "1000.00", period="day", now=at(5))
     record(now=at(11))  # 1,000 tokens in, 500 out

@@ -72,18 +72,18 @@ def test_two_processes_add_to_the_same_counts(client):
         observe(Metric.CLOSING_SECONDS, seconds)
         write_measurements()
 
-    kept = Measurement.objects.get(metric=Metric.CLOSING_SECONDS)
+    stored = Measurement.objects.get(metric=Metric.CLOSING_SECONDS)
 
-    assert (kept.buckets, kept.total) == ([0, 2, 0, 0, 0, 0, 0, 0, 0, 1], 7_000.5)
+    assert (stored.buckets, stored.total) == ([0, 2, 0, 0, 0, 0, 0, 0, 0, 1], 7_000.5)
 
 
-def test_while_the_database_is_away_counts_wait_in_memory(monkeypatch):
+def test_while_the_database_is_unavailable_counts_wait_in_memory(monkeypatch):
     def fail(measured):
         raise OperationalError
 
     observe(Metric.BATCH_RECORDS, 5)
-    with monkeypatch.context() as away:
-        away.setattr(store, "_add_to_database", fail)
+    with monkeypatch.context() as unavailable:
+        unavailable.setattr(store, "_add_to_database", fail)
         write_measurements()
     observe(Metric.BATCH_RECORDS, 5)
     write_measurements()
