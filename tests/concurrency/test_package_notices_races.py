@@ -9,11 +9,11 @@ from django.db import transaction
 
 from accounts.models import Customer
 from invoices.models import PackageCredit, PackageNotice, PackageRefund
-from invoices.packages.after_sale import mail as mailing
 from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.notices import find_notices
 from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import renew_packages, switch_renewal
+from sensenova_billing.lib import mail as mailing
 from tests.builders import at, close, record, report
 from tests.concurrency.threads import PATIENCE, together, wait_until_waiting
 from tests.packages import bill, buy, draw
