@@ -3,6 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
@@ -14,8 +15,12 @@ from usage.ingest.record import Receipt, record_usage
 from usage.models import UsageRecord
 
 # An hour that has ended but is young enough for the API, whatever day the tests run. The clock may pass into
-# another hour or day while they run, so what has to lie ahead lies several hours ahead.
-THE_HOUR = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=3)
+# another hour or day while they run, so what has to lie ahead lies several hours ahead. By the clock of
+# customers it is at 20:00 at the latest: no day or month ends in the hours right after it.
+_HOUR = dt.timedelta(hours=1)
+_THREE_HOURS_AGO = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) - 3 * _HOUR
+_LOCAL_HOUR = _THREE_HOURS_AGO.astimezone(ZoneInfo("Asia/Shanghai")).hour
+THE_HOUR = _THREE_HOURS_AGO - max(0, _LOCAL_HOUR - 20) * _HOUR
 
 
 def at(minute: float, *, hour: int = 0) -> dt.datetime:

@@ -12,7 +12,7 @@ from invoices.portal.alerts import alerts_of
 from invoices.portal.figures import Spent, figures_of
 from invoices.portal.overview import overview_of
 from pricing.rules.kinds import Kind
-from tests.builders import at, close, price, record, report
+from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.portal.test_views import clock, text
 from tests.querying import get_within
 from usage.models import HOUR, BillingHour
@@ -23,6 +23,13 @@ __all__ = ["clock"]
 # Noon in Shanghai, on the 20th of a month of 30 days.
 NOON = dt.datetime(2026, 11, 20, 4, tzinfo=dt.UTC)
 DAY = 24 * HOUR
+
+
+@pytest.fixture
+def noon(acme):
+    """THE_HOUR is noon by Acme's clock: no day or month ends near it."""
+    acme.time_zone = f"Etc/GMT{THE_HOUR.hour - 12:+d}"
+    acme.save(update_fields=["time_zone"])
 
 
 def spent(span: str, begins: dt.datetime, amount: int) -> Spent:
@@ -103,7 +110,7 @@ def test_closed_hours_days_and_the_month_agree(acme):
 # --- Parked hours ----------------------------------------------------------------------------------
 
 
-def test_a_parked_hour_is_named_at_the_figure_that_leaves_it_out(alice_client, acme, settings):
+def test_a_parked_hour_is_named_at_the_figure_that_leaves_it_out(alice_client, acme, noon, settings):
     settings.PARK_ABOVE_AMOUNT = Decimal(1)
     record(report(input_tokens=11_000_000, output_tokens=10_000))
     close()

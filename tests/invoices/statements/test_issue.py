@@ -92,9 +92,9 @@ def test_the_exact_sum_is_truncated_once(march):
     assert (statement.amount, statement.payable) == (Decimal("0.01000000000002"), Decimal("0.01"))
 
 
-def test_purchases_of_packages_are_on_the_statement_of_their_month(acme, now):
+def test_purchases_of_packages_are_on_the_statement_of_their_month(acme):
     package = buy(acme)
-    month = now.astimezone(SHANGHAI).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    month = package.bought_at.astimezone(SHANGHAI).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     parts = StatementParts(acme, month, month + dt.timedelta(days=32))
 
     sums = sum_parts(parts)
