@@ -23,6 +23,8 @@ def translate_names_of_models() -> None:
 
 # For `make translations`. A model whose name is missing keeps its English one.
 NAMES = (
+    gettext_noop("adjustment"),
+    gettext_noop("adjustments"),
     gettext_noop("audit entry"),
     gettext_noop("audit trail"),
     gettext_noop("billing hour"),

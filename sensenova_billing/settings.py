@@ -355,6 +355,9 @@ STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
 SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
 
+# Above how many RMB a credit or charge by hand waits until a second person has approved it; unset: none does.
+CREDIT_APPROVAL_ABOVE: Decimal | None = env.decimal("CREDIT_APPROVAL_ABOVE", default=None)  # type: ignore[arg-type]
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 # By more than how many percent up or down a price may change only after a second confirmation; a list price
@@ -586,6 +589,7 @@ UNFOLD = {
                 _admin_page(_("Hourly bills"), "receipt", "invoices_hourlybill"),
                 _admin_page(_("Statements"), "description", "invoices_statement"),
                 _admin_page(_("Budgets"), "savings", "usage_budget"),
+                _admin_page(_("Credits and charges"), "rate_review", "invoices_adjustment"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),

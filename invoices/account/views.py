@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.api_keys.customer_access import customer_of_person
 from accounts.customer_page import customer_page
 from accounts.models import Customer
-from invoices.account.account_page import account_lines, transactions_of
+from invoices.account.account_page import account_lines, adjustments_ahead, transactions_of
 from invoices.account.arrears import arrears_of
 from invoices.account.transactions import balance_of
 from invoices.drilldown.downloads import csv_download_or_page
@@ -54,6 +54,7 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
         "are_more_statements": len(statements) > STATEMENTS_SHOWN,
         "arrears": arrears_of(customer),
         "now": clock.now(),
+        "adjustments": adjustments_ahead(customer),
         "lines": lines,
         "page": page,
         "form": form,
