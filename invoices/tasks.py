@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from invoices.account import arrears
+from invoices.account import balance_rules
 from invoices.books import results
 from invoices.budgets import refresh as budgets
 from invoices.budgets.mail import mail_alerts
@@ -67,9 +67,9 @@ def issue_statements() -> None:
 
 @shared_task
 def apply_balance_rules() -> None:
-    """Suspend customers for arrears, and resume those that are within the rules again."""
-    if changed := arrears.apply_balance_rules(now=database_now()):
-        logger.info("Suspended or resumed %s customers for arrears", f"{changed:,}")
+    """Warn and suspend customers by the balance rules, and resume those that are within them again."""
+    if changed := balance_rules.apply_balance_rules(now=database_now()):
+        logger.info("Suspended or resumed %s customers by the balance rules", f"{changed:,}")
 
 
 @shared_task

@@ -355,6 +355,14 @@ STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
 SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
 
+# How many days before a suspension for arrears the customer is warned.
+SUSPENSION_NOTICE_DAYS = env.int("SUSPENSION_NOTICE_DAYS", default=3)
+# How many RMB a customer may owe, unbilled hours included, before calls are refused; unset: any amount.
+# Whether customers pay ahead, so that calls are refused when nothing is left. And the last hours whose
+# spending has to be left: else a customer with such a rule is warned. A customer may have values of its own.
+CREDIT_LIMIT: Decimal | None = env.decimal("CREDIT_LIMIT", default=None)  # type: ignore[arg-type]
+CUSTOMERS_PAY_AHEAD = env.bool("CUSTOMERS_PAY_AHEAD", default=False)
+LOW_BALANCE_HOURS = env.int("LOW_BALANCE_HOURS", default=3)
 # Above how many RMB a credit or charge by hand waits until a second person has approved it; unset: none does.
 CREDIT_APPROVAL_ABOVE: Decimal | None = env.decimal("CREDIT_APPROVAL_ABOVE", default=None)  # type: ignore[arg-type]
 
@@ -470,10 +478,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 550},
     },
+    # Often: until the next round a customer whose balance is used up goes on calling.
     "apply balance rules": {
         "task": "invoices.tasks.apply_balance_rules",
-        "schedule": 300.0,
-        "options": {"expires": 250},
+        "schedule": 60.0,
+        "options": {"expires": 55},
     },
     "publish seals": {
         "task": "invoices.tasks.publish_seals",

@@ -21,6 +21,9 @@ OFFERED = (
     EventKind.PACKAGE_LOW,
     EventKind.PACKAGE_EXPIRING,
     EventKind.PAYMENT_RECEIVED,
+    EventKind.BALANCE_LOW,
+    EventKind.ARREARS_BEGAN,
+    EventKind.SUSPENSION_NEAR,
     EventKind.CUSTOMER_SUSPENDED,
     EventKind.CUSTOMER_RESUMED,
 )

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer
+from invoices.account.balance_rules import resume_if_within_rules
 from invoices.adjustments.basis import Basis
 from invoices.models import Adjustment, AdjustmentCause, AdjustmentKind
 from pricing.models import Decision
@@ -98,7 +99,7 @@ def propose_adjustment(
     mark = f" ({BEYOND_CHARGES})" if is_beyond else ""
     set_audit_context(by=by, reason=f"{reason}{mark}")
     decision = {} if computed.needs_approval else _decision(Decision.APPROVED, by=by, now=now)
-    return Adjustment.objects.create(
+    made = Adjustment.objects.create(
         **{"customer": basis.customer, "key": key, "kind": kind, "cause": cause, "reason": reason},
         **{"amount": computed.amount, "percent": percent, "statement": basis.statement},
         **{"begins_at": basis.begins_at, "ends_at": basis.ends_at, "service": basis.service},
@@ -106,11 +107,13 @@ def propose_adjustment(
         **{"approval_above": settings.CREDIT_APPROVAL_ABOVE, "proposed_by": by, "proposed_at": now},
         **decision,
     )
+    _resume(made, now=now)
+    return made
 
 
 @transaction.atomic
 def decide_adjustment(*, adjustment: Adjustment, decision: Decision, by: str, now: dt.datetime) -> Adjustment:
-    """Approve, refuse or withdraw what waits; raise AdjustmentRefused if it is decided or not for this person.
+    """Approve, refuse or withdraw what waits; raise AdjustmentRefused if decided, or not for this person.
 
     An approved one is on the statement of the month in which it was approved.
     """
@@ -127,7 +130,14 @@ def decide_adjustment(*, adjustment: Adjustment, decision: Decision, by: str, no
     for name, value in _decision(decision, by=by, now=now).items():
         setattr(waiting, name, value)
     waiting.save(update_fields=["decision", "decided_by", "decided_at"])
+    _resume(waiting, now=now)
     return waiting
+
+
+def _resume(adjustment: Adjustment, *, now: dt.datetime) -> None:
+    """Admit calls again where a credit brings the balance back within its limit."""
+    if adjustment.decision == Decision.APPROVED:
+        resume_if_within_rules(customer=adjustment.customer, now=now)
 
 
 def _decision(decision: Decision, *, by: str, now: dt.datetime) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from decimal import ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from accounts.models import EventKind, WebhookEvent
 from accounts.webhooks.delivery import PAUSES
 from accounts.webhooks.endpoints import send_test
 from accounts.webhooks.events import OFFERED, body_of, emit_event
+from invoices.account.balance_rules import apply_balance_rules
+from invoices.account.position import positions_of
 from invoices.packages.after_sale.notices import find_notices
 from sensenova_billing.lib import clock
 from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspended
 from tests.builders import at, close, record
+from tests.invoices.account.builders import charge
 from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import bill, buy, draw
@@ -51,10 +55,22 @@ def sent(acme):
     find_notices(now=at(70))
     issue_statement(acme)
     booked(acme)
-    suspended(acme)
+    follow_balance_rules(acme)
     emit_event(customer=acme, kind=EventKind.CUSTOMER_RESUMED, payload={}, key="1", now=clock.now())
     send_test(endpoint=made, by=ALICE, now=clock.now())
     return {event.kind: json.loads(body_of(event)) for event in WebhookEvent.objects.order_by("-pk")}
+
+
+def follow_balance_rules(acme):
+    """Acme is overdue and warned, has little left, and is beyond its limit in the end."""
+    now = at(0) + dt.timedelta(days=8)
+    charge(acme, "1000", at=at(5))
+    owed = -positions_of([acme], now=now)[acme.pk].available
+    limit = owed.quantize(Decimal("0.01"), ROUND_UP) + Decimal("0.01")
+    for credit_limit in (limit, 0):
+        terms = {"due_days": 0, "grace_days": 30, "notice_days": 30, "low_balance_hours": 48}
+        type(acme).objects.filter(pk=acme.pk).update(**terms, credit_limit=credit_limit)
+        apply_balance_rules(now=now)
 
 
 def test_each_type_that_is_sent_is_in_the_table(sent):

@@ -100,4 +100,5 @@ def test_a_customer_that_staff_suspend_or_resume_is_told(acme, operator_client, 
 
     event = WebhookEvent.objects.get()
     assert event.kind == ("customer.suspended" if is_suspended else "customer.resumed")
-    assert event.payload == {"customer": "acme"}
+    because = {"because": "staff"} if is_suspended else {}
+    assert event.payload == {"customer": "acme", **because}

@@ -1,0 +1,69 @@
+"""What a notice says, in the language that is active."""
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext, gettext_noop
+
+from accounts.models import CustomerNotice, EventKind
+from sensenova_billing.lib.local_time import minute_text
+
+# By kind, and by `because` where that tells apart.
+_SUBJECTS = {
+    EventKind.BALANCE_LOW: gettext_noop("%(customer)s: the balance is running low"),
+    EventKind.ARREARS_BEGAN: gettext_noop("%(customer)s: a payment is overdue"),
+    EventKind.SUSPENSION_NEAR: gettext_noop("%(customer)s: calls will be refused soon"),
+    EventKind.CUSTOMER_SUSPENDED: gettext_noop("%(customer)s: calls are refused"),
+    EventKind.CUSTOMER_RESUMED: gettext_noop("%(customer)s: calls are admitted again"),
+}
+_OVERDUE = gettext_noop("%(owed)s RMB are owed. The oldest unpaid amount was due before %(due_at)s.")
+_PAID_AGAIN = gettext_noop("They are admitted again as soon as a payment of what is missing is booked.")
+_TEXTS = {
+    (EventKind.BALANCE_LOW, ""): (
+        gettext_noop("%(left)s RMB are left; the last %(hours)s hours cost %(spent)s RMB."),
+        gettext_noop("When nothing is left, no call is admitted until a payment is booked."),
+    ),
+    (EventKind.ARREARS_BEGAN, ""): (_OVERDUE,),
+    (EventKind.SUSPENSION_NEAR, ""): (
+        _OVERDUE,
+        gettext_noop("If it is not paid before %(suspends_at)s, no call is admitted from then on."),
+    ),
+    (EventKind.CUSTOMER_SUSPENDED, "staff"): (
+        gettext_noop("SenseNova has suspended the customer: no call is admitted. Ask your contact."),
+    ),
+    (EventKind.CUSTOMER_SUSPENDED, "arrears"): (
+        gettext_noop("A payment is overdue, so no call is admitted."),
+        _PAID_AGAIN,
+    ),
+    (EventKind.CUSTOMER_SUSPENDED, "credit_limit"): (
+        gettext_noop("More than the credit limit is owed, so no call is admitted."),
+        _PAID_AGAIN,
+    ),
+    (EventKind.CUSTOMER_SUSPENDED, "balance"): (
+        gettext_noop("What was paid ahead is used up, so no call is admitted."),
+        _PAID_AGAIN,
+    ),
+    (EventKind.CUSTOMER_RESUMED, ""): (gettext_noop("Nothing stands against calls any more."),),
+}
+
+
+def subject_of(notice: CustomerNotice) -> str:
+    """Return the subject of its mail."""
+    return gettext(_SUBJECTS[EventKind(notice.kind)]) % _facts(notice)
+
+
+def paragraphs_of(notice: CustomerNotice) -> list[str]:
+    """Return its text."""
+    facts = _facts(notice)
+    return [gettext(text) % facts for text in _TEXTS[EventKind(notice.kind), facts.get("because", "")]]
+
+
+def _facts(notice: CustomerNotice) -> dict[str, Any]:
+    """Return the payload with instants by the customer's clock."""
+    zone = ZoneInfo(notice.customer.time_zone)
+    facts = {
+        name: minute_text(dt.datetime.fromisoformat(value), zone) if name.endswith("_at") and value else value
+        for name, value in notice.payload.items()
+    }
+    return {**facts, "customer": notice.customer.name}
