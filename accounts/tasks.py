@@ -8,6 +8,7 @@ from accounts.notices.mail import mail_customer_notices
 from accounts.people.mail import mail_invitations
 from accounts.sign_in.resets import mail_resets
 from accounts.webhooks.mail import mail_disabled_endpoints
+from accounts.webhooks.removal import remove_old_deliveries
 from accounts.webhooks.senders import Senders
 from sensenova_billing.lib import clock
 
@@ -32,3 +33,10 @@ def send_mail() -> None:
 def send_webhooks() -> None:
     """Let the senders of this process send what is due; they go on after this task has ended."""
     _SENDERS.start(now=clock.now())
+
+
+@shared_task
+def remove_old_webhooks() -> None:
+    """Remove events that were delivered long ago."""
+    if removed := remove_old_deliveries(now=clock.now()):
+        logger.info("Removed %s webhook deliveries that were made long ago", f"{removed:,}")

@@ -16,6 +16,7 @@ from invoices.models import Verification
 from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
+from invoices.portal import price_notices
 from invoices.running import refresh
 from invoices.seals import publish
 from invoices.statements import issue
@@ -70,6 +71,13 @@ def apply_balance_rules() -> None:
     """Warn and suspend customers by the balance rules, and resume those that are within them again."""
     if changed := balance_rules.apply_balance_rules(now=database_now()):
         logger.info("Suspended or resumed %s customers by the balance rules", f"{changed:,}")
+
+
+@shared_task
+def notify_of_price_changes() -> None:
+    """Write notices of prices that change for customers."""
+    if written := price_notices.notify_of_price_changes(now=database_now()):
+        logger.info("Wrote %s notices of prices that change", f"{written:,}")
 
 
 @shared_task

@@ -11,6 +11,7 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connections
 
 from accounts.payment_terms import MOST_DAYS, MOST_HOURS
+from accounts.webhooks.retention import FEWEST_DAYS
 from invoices.packages.after_sale.refund_rule import REFUNDS
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
@@ -254,11 +255,16 @@ def check_payment_days(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def check_balance_rules(**kwargs: Any) -> list[CheckMessage]:
-    """A credit limit and the hours of a low balance are not negative."""
+    """A credit limit and hours of a low balance are not negative, and webhooks stay for a week at least."""
     found: list[CheckMessage] = []
     if (settings.CREDIT_LIMIT or 0) < 0:
         hint = "Set it to an amount in RMB of 0 or more, or leave it out."
         found.append(Error(f"CREDIT_LIMIT is {settings.CREDIT_LIMIT}.", hint=hint, id="billing.E031"))
+    if settings.WEBHOOK_KEEP_DAYS < FEWEST_DAYS:
+        hint = f"Set it to at least {FEWEST_DAYS}; 90 is the default."
+        found.append(
+            Error(f"WEBHOOK_KEEP_DAYS is {settings.WEBHOOK_KEEP_DAYS}.", hint=hint, id="billing.E033")
+        )
     if not 0 <= settings.LOW_BALANCE_HOURS <= MOST_HOURS:
         hint = f"Set it to a number of hours from 0 to {MOST_HOURS}; 3 is the default."
         found.append(

@@ -15,6 +15,8 @@ _SUBJECTS = {
     EventKind.ARREARS_BEGAN: gettext_noop("%(customer)s: a payment is overdue"),
     EventKind.SUSPENSION_NEAR: gettext_noop("%(customer)s: calls will be refused soon"),
     EventKind.CUSTOMER_SUSPENDED: gettext_noop("%(customer)s: calls are refused"),
+    EventKind.PRICE_CHANGING: gettext_noop("%(customer)s: prices change at %(changes_at)s"),
+    EventKind.LIMIT_OFTEN_REACHED: gettext_noop("%(customer)s: many calls to %(service)s are refused"),
     EventKind.CUSTOMER_RESUMED: gettext_noop("%(customer)s: calls are admitted again"),
 }
 _OVERDUE = gettext_noop("%(owed)s RMB are owed. The oldest unpaid amount was due before %(due_at)s.")
@@ -45,6 +47,13 @@ _TEXTS = {
         _PAID_AGAIN,
     ),
     (EventKind.CUSTOMER_RESUMED, ""): (gettext_noop("Nothing stands against calls any more."),),
+    (EventKind.PRICE_CHANGING, ""): (gettext_noop("From %(changes_at)s on other prices count for you:"),),
+    (EventKind.LIMIT_OFTEN_REACHED, ""): (
+        gettext_noop(
+            "In the hour from %(hour_at)s on, of %(calls)s calls to %(service)s so far %(refused_by_rpm)s "
+            "were refused by the RPM and %(refused_by_tpm)s by the TPM."
+        ),
+    ),
 }
 
 
@@ -56,7 +65,20 @@ def subject_of(notice: CustomerNotice) -> str:
 def paragraphs_of(notice: CustomerNotice) -> list[str]:
     """Return its text."""
     facts = _facts(notice)
-    return [gettext(text) % facts for text in _TEXTS[EventKind(notice.kind), facts.get("because", "")]]
+    texts = [gettext(text) % facts for text in _TEXTS[EventKind(notice.kind), facts.get("because", "")]]
+    return texts + [_change_text(change) for change in facts.get("changes", ())]
+
+
+def _change_text(change: dict[str, Any]) -> str:
+    """Return e.g. `SenseChat-5, Input tokens: 0.04 RMB per 1,000, then 0.05 RMB per 1,000`."""
+    before, after = (
+        gettext("%(price)s RMB per %(size)s")
+        % {"price": terms["unit_price"], "size": f"{terms['unit_size']:,}"}
+        for terms in (change["before"], change["after"])
+    )
+    measure = gettext(change["measure"].replace("_", " ").capitalize())
+    words = {"service": change["service"], "measure": measure, "before": before, "after": after}
+    return gettext("%(service)s, %(measure)s: %(before)s, then %(after)s") % words
 
 
 def _facts(notice: CustomerNotice) -> dict[str, Any]:
