@@ -1,4 +1,4 @@
-"""What a notice says, in the language that is active."""
+"""What a notice says, in the language that is active. No name that people chose is in a subject."""
 
 import datetime as dt
 from typing import Any
@@ -11,17 +11,17 @@ from sensenova_billing.lib.local_time import minute_text
 
 # By kind, and by `because` where that tells apart.
 _SUBJECTS = {
-    EventKind.BALANCE_LOW: gettext_noop("%(customer)s: the balance is running low"),
-    EventKind.ARREARS_BEGAN: gettext_noop("%(customer)s: a payment is overdue"),
-    EventKind.SUSPENSION_NEAR: gettext_noop("%(customer)s: calls will be refused soon"),
-    EventKind.CUSTOMER_SUSPENDED: gettext_noop("%(customer)s: calls are refused"),
-    EventKind.PRICE_CHANGING: gettext_noop("%(customer)s: prices change at %(changes_at)s"),
-    EventKind.LIMIT_OFTEN_REACHED: gettext_noop("%(customer)s: many calls to %(service)s are refused"),
-    EventKind.CUSTOMER_RESUMED: gettext_noop("%(customer)s: calls are admitted again"),
+    EventKind.BALANCE_LOW: gettext_noop("%(code)s: the balance is running low"),
+    EventKind.ARREARS_BEGAN: gettext_noop("%(code)s: a payment is overdue"),
+    EventKind.SUSPENSION_NEAR: gettext_noop("%(code)s: calls will be refused soon"),
+    EventKind.CUSTOMER_SUSPENDED: gettext_noop("%(code)s: calls are refused"),
+    EventKind.PRICE_CHANGING: gettext_noop("%(code)s: prices change at %(changes_at)s"),
+    EventKind.LIMIT_OFTEN_REACHED: gettext_noop("%(code)s: many calls are refused"),
+    EventKind.CUSTOMER_RESUMED: gettext_noop("%(code)s: calls are admitted again"),
 }
 _OVERDUE = gettext_noop("%(owed)s RMB are owed. The oldest unpaid amount was due before %(due_at)s.")
 _PAID_AGAIN = gettext_noop("They are admitted again as soon as a payment of what is missing is booked.")
-_TEXTS = {
+TEXTS = {
     (EventKind.BALANCE_LOW, ""): (
         gettext_noop("%(left)s RMB are left; the last %(hours)s hours cost %(spent)s RMB."),
         gettext_noop("When nothing is left, no call is admitted until a payment is booked."),
@@ -65,7 +65,7 @@ def subject_of(notice: CustomerNotice) -> str:
 def paragraphs_of(notice: CustomerNotice) -> list[str]:
     """Return its text."""
     facts = _facts(notice)
-    texts = [gettext(text) % facts for text in _TEXTS[EventKind(notice.kind), facts.get("because", "")]]
+    texts = [gettext(text) % facts for text in TEXTS[EventKind(notice.kind), facts.get("because", "")]]
     return texts + [_change_text(change) for change in facts.get("changes", ())]
 
 
@@ -88,4 +88,4 @@ def _facts(notice: CustomerNotice) -> dict[str, Any]:
         name: minute_text(dt.datetime.fromisoformat(value), zone) if name.endswith("_at") and value else value
         for name, value in notice.payload.items()
     }
-    return {**facts, "customer": notice.customer.name}
+    return {**facts, "code": notice.customer.code}

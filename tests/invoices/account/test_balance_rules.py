@@ -23,7 +23,7 @@ from tests.accounts.webhooks.builders import endpoint
 from tests.builders import at, close, record
 from tests.conftest import make_acme
 from tests.invoices.account.builders import FIRST, billed_hour, charge, pay
-from tests.invoices.adjustments.test_propose import proposed
+from tests.invoices.adjustments.builders import proposed
 from tests.invoices.browsing import text
 from tests.invoices.statements.builders import issue_statement
 from usage.limits.entitlements import Entitlement, EntitlementRequest, read_entitlements

@@ -8,17 +8,16 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import AuditEntry
 from invoices.adjustments.basis import Basis
-from invoices.adjustments.propose import AdjustmentRefused, compute, decide_adjustment, propose_adjustment
+from invoices.adjustments.propose import AdjustmentRefused, compute, decide_adjustment
 from invoices.books.verify import verify_books
-from invoices.models import Adjustment, AdjustmentCause, AdjustmentKind
+from invoices.models import Adjustment, AdjustmentKind
 from pricing.models import Decision, Service
 from tests.builders import THE_HOUR, at, close, commit, record, report
+from tests.invoices.adjustments.builders import PAT, SAM, proposed
 from tests.invoices.statements.builders import issue_statement
 from usage.models import HOUR
 
 pytestmark = pytest.mark.django_db
-
-PAT, SAM = "pat@sensenova.example", "sam@sensenova.example"
 
 
 @pytest.fixture
@@ -32,13 +31,6 @@ def billed(acme):
 def hour_of(customer, service=None):
     chosen = Service.objects.get(name=service) if service else None
     return Basis(customer, begins_at=THE_HOUR, ends_at=THE_HOUR + HOUR, service=chosen)
-
-
-def proposed(basis, amount=None, *, percent=None, key="1", **fields):
-    usual = {"kind": AdjustmentKind.CREDIT, "cause": AdjustmentCause.SERVICE_LEVEL, "by": PAT, "now": at(70)}
-    numbers = {"amount": amount and Decimal(amount), "percent": percent and Decimal(percent)}
-    usual |= {"reason": "It was slow.", "is_beyond_charges": False}
-    return propose_adjustment(basis=basis, key=key, **{**usual, **numbers, **fields})
 
 
 def test_a_percentage_is_exact_and_of_a_service_alone_if_it_names_one(billed):
