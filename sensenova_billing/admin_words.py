@@ -145,6 +145,12 @@ OTHERS = (
 )
 # The same of the fields that the admin shows under their own names.
 FIELDS = (
+    gettext_noop("approval above"),
+    gettext_noop("begins at"),
+    gettext_noop("cause"),
+    gettext_noop("charged"),
+    gettext_noop("creditable"),
+    gettext_noop("percent"),
     gettext_noop("balance then (RMB)"),
     gettext_noop("beyond what was charged"),
     gettext_noop("credit limit (RMB)"),

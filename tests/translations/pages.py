@@ -93,7 +93,7 @@ def _stored_names() -> set[str]:
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
         Rerating.objects.values_list("reason"),
         AccountTransaction.objects.values_list("reference", "reason", "by"),
-        Adjustment.objects.values_list("reason"),
+        Adjustment.objects.values_list("reason", "proposed_by", "decided_by"),
         Statement.objects.values_list("reason", "issued_by"),
         Release.objects.values_list("reason"),
         AuditEntry.objects.values_list("reason", "by").distinct(),

@@ -21,8 +21,14 @@ def charge(
 ) -> AccountTransaction:
     """Book what the customer owes."""
     return book(
-        **{"customer": customer, "kind": kind, "amount": Decimal(str(amount)), "reference": "TRF 1"},
-        **{"value_date": at.date(), "by": STAFF, "reason": "Agreed.", "now": at},
+        customer=customer,
+        kind=kind,
+        amount=Decimal(str(amount)),
+        reference="TRF 1",
+        value_date=at.date(),
+        by=STAFF,
+        reason="Agreed.",
+        now=at,
     )
 
 
