@@ -365,10 +365,10 @@ SUSPENSION_NOTICE_DAYS = env.int("SUSPENSION_NOTICE_DAYS", default=3)
 CREDIT_LIMIT: Decimal | None = env.decimal("CREDIT_LIMIT", default=None)  # type: ignore[arg-type]
 CUSTOMERS_PAY_AHEAD = env.bool("CUSTOMERS_PAY_AHEAD", default=False)
 LOW_BALANCE_HOURS = env.int("LOW_BALANCE_HOURS", default=3)
-# How many days ahead customers are told of prices that change for them; 0: not at all.
+# How many days ahead customers are notified of prices that change for them; 0: not at all.
 PRICE_NOTICE_DAYS = env.int("PRICE_NOTICE_DAYS", default=7)
 # How many calls to a service, and what share of all in percent, are refused by RPM or TPM in an hour before
-# the customer is told, once a day; 0 calls: never.
+# the customer is notified, once a day; 0 calls: never.
 LIMIT_NOTICE_CALLS = env.int("LIMIT_NOTICE_CALLS", default=100)
 LIMIT_NOTICE_PERCENT = env.int("LIMIT_NOTICE_PERCENT", default=10)
 # Above how many RMB a credit or charge by hand waits until a second person has approved it; unset: none does.

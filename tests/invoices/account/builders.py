@@ -40,10 +40,11 @@ def pay(customer: Customer, amount: object = "100", *, at: dt.datetime) -> Accou
 def billed_hour(customer: Customer, amount: object, *, hour: dt.datetime) -> HourlyBill:
     """An hour that closed with a bill of this amount; those between the last one and it closed without."""
     last = BillingHour.objects.order_by("-hour").first()
-    for one in range((hour - last.hour) // HOUR if last else 1):
-        at = hour if last is None else last.hour + (one + 1) * HOUR
-        previous = at - HOUR if last else None
-        BillingHour.objects.create(hour=at, previous_id=previous, closed_at=at + HOUR)
+    first = last.hour + HOUR if last else hour
+    BillingHour.objects.bulk_create(
+        BillingHour(hour=at, previous_id=at - HOUR if last or at > first else None, closed_at=at + HOUR)
+        for at in (first + number * HOUR for number in range((hour - first) // HOUR + 1))
+    )
     return HourlyBill.objects.create(
         **{"number": f"{hour:%Y%m%dT%HZ}-{customer.code}", "customer": customer, "hour_id": hour},
         **{"sealed_in_id": hour, "customer_code": customer.code, "customer_name": customer.name},

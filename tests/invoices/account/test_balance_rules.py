@@ -93,7 +93,7 @@ def test_a_customer_that_pays_ahead_is_stopped_when_nothing_is_left_and_the_last
     )
 
 
-def test_an_hour_that_is_parked_or_would_be_suspends_nobody(acme, settings):
+def test_an_hour_that_is_parked_or_would_be_suspends_no_customer(acme, settings):
     terms(acme, credit_limit=10)
     running(acme, "5000000", hour=FIRST)
     alarm = {"reason": "Too much.", "amount": 5000000, "raised_at": FIRST, "mail_after": FIRST}
@@ -161,10 +161,11 @@ def test_arrears_warn_when_they_begin_and_before_they_suspend(acme, alice, setti
     assert [one.to for one in mail.outbox] == [[alice.email]] * 4
 
 
-MOVES = st.tuples(st.sampled_from(["pay", "use", "run", "state", "wait"]), st.integers(1, 9))
+KINDS = ["pay", "use", "run", "state", "credit", "charge"]
+MOVES = st.tuples(st.sampled_from(KINDS), st.integers(1, 9))
 
 
-@hypothesis_settings(max_examples=12, deadline=None)
+@hypothesis_settings(max_examples=20, deadline=None)
 @given(st.lists(MOVES, max_size=8), st.sampled_from([None, 0, 5]), st.booleans())
 def test_suspended_and_resumed_exactly_by_a_plain_sum(moves, limit, pays_ahead):
     with transaction.atomic():
@@ -183,7 +184,11 @@ def test_suspended_and_resumed_exactly_by_a_plain_sum(moves, limit, pays_ahead):
                 running(acme, amount, hour=hour)
                 live = amount
             elif move == "state" and used and not acme.statements.exists():
-                issue_statement(acme)
+                hour = issue_statement(acme).ends_at
+            elif move in ("credit", "charge"):
+                key = f"{hour}"
+                proposed(Basis(acme), amount, key=key, kind=move, is_beyond_charges=True, now=hour)
+                used += amount if move == "charge" else -amount
             apply_balance_rules(now=hour + HOUR)
             left = paid - used - live
             expected = left <= 0 if pays_ahead else limit is not None and left + limit < 0

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -52,7 +53,7 @@ def test_an_approved_credit_is_on_the_next_statement_and_the_books_agree(billed)
 
     assert statement.adjustments_amount == Decimal("0.50") - credit.amount
     assert statement.amount == statement.usage_amount + statement.adjustments_amount
-    costs = [row[FOCUS_COLUMNS.index("BilledCost")] for row in focus_rows(statement)]
+    costs: Any = [row[FOCUS_COLUMNS.index("BilledCost")] for row in focus_rows(statement)]
     assert exact_sum(costs) == statement.payable
     assert not [one for one in verify_books().findings.first if one.what == "statement"]
 

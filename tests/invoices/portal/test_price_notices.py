@@ -1,4 +1,4 @@
-"""Customers are told once of a change of prices that concerns them, some days before."""
+"""Customers are notified once of a change of prices that concerns them, some days before."""
 
 import datetime as dt
 
@@ -37,20 +37,20 @@ def replace(unit_price, **fields):
     )
 
 
-def told():
+def notified():
     return list(CustomerNotice.objects.order_by("pk").values_list("customer__code", "payload__changes_at"))
 
 
 def test_a_change_is_mailed_once_to_those_who_use_the_service(dearer, acme, alice):
     endpoint(acme, "http://127.0.0.1/hooks", kinds=["price.changing"])
     notify_of_price_changes(now=CHANGE - WEEK - dt.timedelta(seconds=1))
-    assert told() == []
+    assert notified() == []
 
     for hours in (0, 1):
         notify_of_price_changes(now=CHANGE - WEEK + dt.timedelta(hours=hours))
     mail_customer_notices(now=CHANGE - WEEK + dt.timedelta(hours=1))
 
-    assert told() == [("acme", f"{CHANGE:%Y-%m-%dT%H:%M:%SZ}")]
+    assert notified() == [("acme", f"{CHANGE:%Y-%m-%dT%H:%M:%SZ}")]
     (change,) = WebhookEvent.objects.get().payload["changes"]
     assert (change["measure"], change["after"]["unit_price"]) == ("input_tokens", "0.06")
     (sent,) = mail.outbox
@@ -58,7 +58,7 @@ def test_a_change_is_mailed_once_to_those_who_use_the_service(dearer, acme, alic
     assert "SenseChat-5, Input tokens: 0.04 RMB per 1,000, then 0.06 RMB per 1,000" in sent.body
 
 
-def test_a_change_under_an_own_price_concerns_nobody_and_another_plan_is_told_again(dearer, acme):
+def test_a_change_under_an_own_price_is_no_notice_and_another_plan_is_a_notice_again(dearer, acme):
     own = price(
         "SenseChat-5",
         "input_tokens",

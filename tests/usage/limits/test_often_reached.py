@@ -1,4 +1,4 @@
-"""A customer with many calls refused by its limits is told once a day."""
+"""A customer with many calls refused by its limits is notified once a day."""
 
 import pytest
 from django.utils import timezone
@@ -30,7 +30,7 @@ def refuse(customer, calls, *, now, refusal=Refusal.RPM):
     )
 
 
-def test_many_refusals_are_told_once_a_day(acme, globex, now):
+def test_many_refusals_are_one_notice_a_day(acme, globex, now):
     refuse(acme, 6, now=now)
     refuse(acme, 4, now=now, refusal=Refusal.TPM)
     refuse(globex, 9, now=now)
@@ -45,7 +45,7 @@ def test_many_refusals_are_told_once_a_day(acme, globex, now):
     assert "of 10 calls to SenseChat-5 so far 6 were refused by the RPM" in paragraphs_of(notice)[0]
 
 
-def test_a_small_share_is_not_told(acme, now):
+def test_a_small_share_is_no_notice(acme, now):
     refuse(acme, 10, now=now)
     for number in range(11):
         raw_record(f"{number}", occurred_at=now, received_at=now, billing_hour=hour_of(now))
