@@ -722,6 +722,7 @@ class CustomerNotice(models.Model):
     kind = models.CharField(max_length=30, choices=EventKind.choices)
     key = models.CharField(max_length=200, help_text=_("The occasion: once for a customer and kind."))
     payload = models.JSONField()
+    path = models.CharField(max_length=200, blank=True, help_text="The page that tells more.")
     at = models.DateTimeField()
     mail_after = models.DateTimeField(help_text=_("Later than it was written where the mail was not sent."))
     mailed_at = models.DateTimeField(null=True)
@@ -775,6 +776,7 @@ class WebhookDelivery(models.Model):
             models.Index(
                 "endpoint", "next_attempt_at", condition=Q(state="waiting"), name="deliveries_that_wait"
             ),
+            models.Index("delivered_at", condition=Q(state="delivered"), name="deliveries_that_grow_old"),
         )
         constraints = (
             models.UniqueConstraint("event", "endpoint", name="an_event_goes_to_an_endpoint_once"),

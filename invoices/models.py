@@ -1162,7 +1162,7 @@ class Adjustment(models.Model):
         max_digits=50, decimal_places=ADJUSTMENT_DECIMALS, help_text="The same less what was credited of it."
     )
     is_beyond_charges = models.BooleanField(
-        "beyond what was charged", default=False, help_text=_("Approved although more than was charged.")
+        "beyond what was charged", default=False, help_text=_("Whether it is more than was charged.")
     )
     reason = models.TextField()
     approval_above = models.DecimalField(

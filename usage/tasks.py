@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from usage.billing_hours import database_now
-from usage.limits import often_reached
+from usage.limits.notices import often_reached
 from usage.limits.stores.postgres import PostgresWindows
 from usage.refused.counters import forget_refused_usage
 

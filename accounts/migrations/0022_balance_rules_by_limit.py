@@ -16,6 +16,16 @@ class Migration(migrations.Migration):
             name="CustomerNotice",
             fields=[
                 (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="notices",
+                        to="accounts.customer",
+                    ),
+                ),
+                ("path", models.CharField(blank=True, max_length=200, help_text="The page that tells more.")),
+                (
                     "id",
                     models.BigAutoField(
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
@@ -276,16 +286,6 @@ class Migration(migrations.Migration):
                     )
                 ),
                 name="an_event_is_of_a_known_kind",
-            ),
-        ),
-        migrations.AddField(
-            model_name="customernotice",
-            name="customer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="notices",
-                to="accounts.customer",
             ),
         ),
         migrations.AddIndex(

@@ -7,16 +7,13 @@ from functools import partial
 from django.core.mail import EmailMessage
 from django.db.models import Exists, OuterRef, QuerySet
 from django.template.loader import render_to_string
-from django.urls import reverse
 
-from accounts.models import CustomerNotice, EventKind
+from accounts.models import CustomerNotice
 from accounts.notices.words import paragraphs_of, subject_of
 from accounts.people.members import finance_readers
 from accounts.sign_in.mail import in_each_language
 from sensenova_billing.lib.mail import is_mail_sent, mail_next, send_in_turn, site_url
 
-# Where it tells more than the account does.
-_PAGES = {EventKind.PRICE_CHANGING: "customer_prices", EventKind.LIMIT_OFTEN_REACHED: "customer_limits"}
 # Then it is no news any more, and after an outage the newest are what counts.
 MAILED_WITHIN = dt.timedelta(days=3)
 
@@ -43,12 +40,10 @@ def _messages(notice: CustomerNotice) -> Iterator[EmailMessage]:
 
 
 def _message(notice: CustomerNotice, to: list[str]) -> EmailMessage:
-    page = _PAGES.get(EventKind(notice.kind), "customer_account")
-    path = reverse(page, args=[notice.customer.code])
     context = {
         "customer": notice.customer,
         "paragraphs": paragraphs_of(notice),
-        "link": site_url(path) if site_url("") else "",
+        "link": site_url(notice.path or "/") if site_url("") else "",
     }
     body = render_to_string("mail/customer_notice.txt", context)
     return EmailMessage(subject=subject_of(notice), body=body, to=to)

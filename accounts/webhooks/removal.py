@@ -18,7 +18,7 @@ def remove_old_deliveries(*, now: dt.datetime) -> int:
     """
     before = now - dt.timedelta(days=settings.WEBHOOK_KEEP_DAYS)
     old = WebhookDelivery.objects.filter(state=DeliveryState.DELIVERED, delivered_at__lte=before)
-    rows = dict(old.order_by("pk").values_list("pk", "event_id")[:MOST_AT_ONCE])
+    rows = dict(old.order_by("delivered_at").values_list("pk", "event_id")[:MOST_AT_ONCE])
     WebhookAttempt.objects.filter(delivery__in=rows)._raw_delete("default")
     WebhookDelivery.objects.filter(pk__in=rows)._raw_delete("default")
     events = WebhookEvent.objects.filter(pk__in=set(rows.values()), deliveries=None)

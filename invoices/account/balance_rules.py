@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer, CustomerNotice, EventKind
@@ -134,7 +135,8 @@ def _apply_to(pk: int, *, now: dt.datetime) -> bool:
     customer = Customer.objects.select_for_update(no_key=True).get(pk=pk)
     ruling = ruling_of(customer, now=now)
     for due in _due_notices(ruling):
-        notify(customer=customer, kind=due.kind, payload=due.payload, key=due.key, now=now)
+        facts: dict[str, Any] = {"payload": due.payload, "key": due.key, "path": _page(customer)}
+        notify(customer=customer, kind=due.kind, **facts, now=now)
     if not ruling.is_to_change:
         return False
     _set(ruling, arrears=ruling.is_in_arrears, credit=ruling.is_beyond_limit)
@@ -163,7 +165,12 @@ def _set(ruling: Ruling, *, arrears: bool, credit: bool) -> None:
         because = next((reason for reason, is_so in reasons.items() if is_so), "")
         kind = EventKind.CUSTOMER_SUSPENDED if customer.is_stopped else EventKind.CUSTOMER_RESUMED
         payload = {"because": because} if because else {}
-        notify(customer=customer, kind=kind, payload=payload, key=ruling.now.isoformat(), now=ruling.now)
+        facts: dict[str, Any] = {"payload": payload, "key": ruling.now.isoformat(), "path": _page(customer)}
+        notify(customer=customer, kind=kind, **facts, now=ruling.now)
+
+
+def _page(customer: Customer) -> str:
+    return reverse("customer_account", args=[customer.code])
 
 
 def _credit_word(customer: Customer) -> str:

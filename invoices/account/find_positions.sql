@@ -23,8 +23,9 @@ SELECT customer.id, closed.last, booked.balance, unbilled.amount, running.amount
                           FROM invoices_packagecredit AS credit
                           JOIN pricing_quotapackage AS package ON package.id = credit.package_id
                          WHERE package.customer_id = customer.id AND credit.sealed_in_id >= billed.until), 0)
-            + coalesce((SELECT sum(CASE kind WHEN 'credit' THEN -amount ELSE amount END) FROM invoices_adjustment
-                         WHERE customer_id = customer.id AND decision = 'approved' AND decided_at >= billed.until), 0)
+            + (SELECT coalesce(sum(amount) FILTER (WHERE kind <> 'credit'), 0) - coalesce(sum(amount) FILTER (WHERE kind = 'credit'), 0)
+                 FROM invoices_adjustment
+                WHERE customer_id = customer.id AND decision = 'approved' AND decided_at >= billed.until)
             AS amount) AS unbilled
  CROSS JOIN LATERAL (
        SELECT coalesce(sum(amount), 0) AS amount FROM invoices_runninghour AS running

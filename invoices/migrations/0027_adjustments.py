@@ -23,6 +23,15 @@ class Migration(migrations.Migration):
             name="Adjustment",
             fields=[
                 (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="adjustments",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
                     "id",
                     models.BigAutoField(
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
@@ -72,7 +81,7 @@ class Migration(migrations.Migration):
                     "is_beyond_charges",
                     models.BooleanField(
                         default=False,
-                        help_text="Approved although more than was charged.",
+                        help_text="Whether it is more than was charged.",
                         verbose_name="beyond what was charged",
                     ),
                 ),
@@ -154,16 +163,6 @@ class Migration(migrations.Migration):
                     ("usage_amount__lt", Decimal("1.000000000000000000000000000E+30")),
                 ),
                 name="a_statement_is_the_sum_of_its_parts",
-            ),
-        ),
-        migrations.AddField(
-            model_name="adjustment",
-            name="customer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="adjustments",
-                to="accounts.customer",
             ),
         ),
         migrations.AddField(

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 
 from accounts.models import Customer, EventKind
 from accounts.notices.notices import notify
@@ -83,5 +84,6 @@ def _notify(customer: Customer, at: dt.datetime, changes: list[dict[str, Any]], 
     # Whatever is scheduled otherwise for the same instant is another occasion.
     digest = hashlib.sha256(repr(changes).encode()).hexdigest()[:16]
     payload = {"changes_at": utc_text(at), "changes": changes, "currency": "CNY"}
-    key = f"{payload['changes_at']} {digest}"
-    return notify(customer=customer, kind=EventKind.PRICE_CHANGING, payload=payload, key=key, now=now)
+    facts: dict[str, Any] = {"payload": payload, "key": f"{payload['changes_at']} {digest}"}
+    path = reverse("customer_prices", args=[customer.code])
+    return notify(customer=customer, kind=EventKind.PRICE_CHANGING, **facts, path=path, now=now)

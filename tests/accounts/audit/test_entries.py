@@ -22,7 +22,9 @@ from tests.builders import item, price
 pytestmark = pytest.mark.django_db
 
 CUSTOMER_COLUMNS = {"id", "code", "name", "time_zone", "is_suspended", "created_at"}
-CUSTOMER_COLUMNS |= {"due_days", "grace_days", "suspended_for_arrears_at"}
+CUSTOMER_COLUMNS |= {"due_days", "grace_days", "notice_days", "suspended_for_arrears_at"}
+CUSTOMER_COLUMNS |= {"pays_ahead", "credit_limit", "low_balance_hours", "suspended_for_credit_at"}
+CUSTOMER_COLUMNS |= {"suspended_balance", "suspended_limit"}
 CUSTOMER_COLUMNS |= {"legal_name", "tax_id", "address", "billing_email"}
 
 # All six digits count: PostgreSQL writes no zeros at the end.

@@ -28,7 +28,7 @@ from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import bill, buy, draw
 from tests.tables import table
 from usage.billing_hours import hour_of
-from usage.limits.often_reached import notify_of_limits
+from usage.limits.notices.often_reached import notify_of_limits
 from usage.limits.stores.windows import Refusal
 from usage.models import RefusedCalls
 

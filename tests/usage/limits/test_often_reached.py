@@ -8,7 +8,7 @@ from accounts.notices.words import paragraphs_of
 from pricing.models import Service
 from tests.builders import raw_record
 from usage.billing_hours import hour_of
-from usage.limits.often_reached import notify_of_limits
+from usage.limits.notices.often_reached import notify_of_limits
 from usage.limits.stores.windows import Refusal
 from usage.models import RefusedCalls
 

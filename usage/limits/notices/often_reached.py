@@ -3,10 +3,12 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from accounts.models import Customer, EventKind
 from accounts.notices.notices import notify
@@ -67,4 +69,6 @@ def _notify(customer: Customer, service: Service, counts: Mapping[Refusal, int],
         "refused_by_tpm": counts.get(Refusal.TPM, 0),
         "calls": all_calls,
     }
-    return notify(customer=customer, kind=EventKind.LIMIT_OFTEN_REACHED, payload=payload, key=key, now=now)
+    facts: dict[str, Any] = {"payload": payload, "key": key}
+    path = reverse("customer_limits", args=[customer.code])
+    return notify(customer=customer, kind=EventKind.LIMIT_OFTEN_REACHED, **facts, path=path, now=now)
