@@ -33,11 +33,11 @@ from accounts.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from accounts.notices.notices import notify
 from accounts.people.invitations import InvitationRefused, invite, link_of
 from accounts.permission_words import permission_words
 from accounts.sign_in.second_factor import has_second_factor, remove_second_factor
 from accounts.webhooks.admin import WebhookDeliveryAdmin, WebhookEndpointAdmin
-from accounts.webhooks.events import emit_event
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import TabularInline
 from sensenova_billing.lib.admin.choices import TranslatedChoices
@@ -45,6 +45,8 @@ from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.admin.labels import Label
 
+SUSPENDED_FOR_CREDIT = ("suspended_for_credit_at", "suspended_balance", "suspended_limit")
+BY_RULES = ("suspended_for_arrears_at", *SUSPENDED_FOR_CREDIT)
 KEY_FACTS = ("customer", "prefix", "state", "created_at", "last_used_at", "revoked_at")
 KEY_STATE_LABELS = {
     gettext_noop("live"): "success",
@@ -85,14 +87,18 @@ class CustomerAdmin(UndeletableAdmin):
     """Customers with their members."""
 
     list_display = (
-        *("code", "name", "time_zone", "is_suspended", "suspended_for_arrears_at", "is_canary"),
-        "created_at",
+        *("code", "name", "time_zone", "is_suspended", "suspended_for_arrears_at"),
+        *("suspended_for_credit_at", "is_canary", "created_at"),
     )
     list_filter = ("is_suspended",)
     search_fields = ("code", "name")
     fieldsets = (
         (None, {"fields": ("code", "name", "time_zone", "is_suspended")}),
-        (_("Payment"), {"fields": ("due_days", "grace_days", "suspended_for_arrears_at")}),
+        (_("Payment"), {"fields": ("due_days", "grace_days", "notice_days", "suspended_for_arrears_at")}),
+        (
+            _("Balance"),
+            {"fields": ("pays_ahead", "credit_limit", "low_balance_hours", *SUSPENDED_FOR_CREDIT)},
+        ),
         (_("Buyer on documents"), {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
     )
     inlines = (MemberInline,)
@@ -104,16 +110,24 @@ class CustomerAdmin(UndeletableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""
-        return ("code", "suspended_for_arrears_at") if obj else ("suspended_for_arrears_at",)
+        return ("code", *BY_RULES) if obj else BY_RULES
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
-        """Save it, with an event where it is suspended or resumed."""
-        was_suspended = Customer.objects.filter(pk=obj.pk, is_suspended=True).exists()
+        """Save it, with a notice where it is suspended or resumed."""
+        was_suspended = change and _with_rules(obj).is_suspended
         super().save_model(request, obj, form, change)
-        if change and obj.is_suspended != was_suspended and obj.suspended_for_arrears_at is None:
+        if change and obj.is_suspended != was_suspended and not obj.is_stopped_by_rules:
             kind = EventKind.CUSTOMER_SUSPENDED if obj.is_suspended else EventKind.CUSTOMER_RESUMED
-            now = clock.now()
-            emit_event(customer=obj, kind=kind, payload={}, key=now.isoformat(), now=now)
+            payload, now = {"because": "staff"} if obj.is_suspended else {}, clock.now()
+            notify(customer=obj, kind=kind, payload=payload, key=now.isoformat(), now=now)
+
+
+def _with_rules(customer: Customer) -> Customer:
+    """Put what the balance rules have stored meanwhile; return the customer as it is stored, locked."""
+    stored = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    for name in BY_RULES:
+        setattr(customer, name, getattr(stored, name))
+    return stored
 
 
 @admin.register(User)

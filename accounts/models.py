@@ -19,7 +19,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Length, Lower
@@ -29,7 +29,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
-from accounts.payment_terms import MOST_DAYS
+from accounts.payment_terms import MOST_DAYS, MOST_HOURS
 from sensenova_billing.lib.local_time import time_zones
 from sensenova_billing.lib.names import validate_name
 
@@ -220,6 +220,52 @@ class Customer(models.Model):
         editable=False,
         help_text=_("Ends by itself when what is overdue is paid."),
     )
+    suspended_for_credit_at = models.DateTimeField(
+        "suspended for the balance since",
+        null=True,
+        editable=False,
+        help_text=_("Ends by itself when a payment brings the balance back within the credit limit."),
+    )
+    # What callers are answered; of a customer that pays ahead there is no limit.
+    suspended_balance = models.DecimalField(
+        "balance then (RMB)", max_digits=50, decimal_places=18, null=True, editable=False
+    )
+    suspended_limit = models.DecimalField(
+        "credit limit then (RMB)", max_digits=14, decimal_places=2, null=True, editable=False
+    )
+    pays_ahead = models.BooleanField(
+        null=True,
+        blank=True,
+        choices=((None, _("as set for all customers")), (True, _("yes")), (False, _("no"))),
+        help_text=_("Whether calls are admitted only until what was paid ahead is used up."),
+    )
+    credit_limit = models.DecimalField(
+        "credit limit (RMB)",
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_(
+            "Beyond what is owed, unbilled hours included, no call is admitted; empty: as set for all."
+        ),
+    )
+    notice_days = models.PositiveSmallIntegerField(
+        "days of notice",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_DAYS)],
+        help_text=_("Before a suspension for arrears; empty: as set for all customers."),
+    )
+    low_balance_hours = models.PositiveSmallIntegerField(
+        "hours of a low balance",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_HOURS)],
+        help_text=_(
+            "A notice is sent when less is left than these last hours cost; 0: none; empty: as set for all."
+        ),
+    )
     due_days = models.PositiveSmallIntegerField(
         "days to pay",
         null=True,
@@ -261,6 +307,20 @@ class Customer(models.Model):
                 & (Q(grace_days=None) | Q(grace_days__lte=MOST_DAYS)),
                 name="days_to_pay_and_of_grace_are_ten_years_at_most",
             ),
+            models.CheckConstraint(
+                condition=(Q(notice_days=None) | Q(notice_days__lte=MOST_DAYS))
+                & (Q(low_balance_hours=None) | Q(low_balance_hours__lte=MOST_HOURS)),
+                name="notices_are_within_ten_years_and_a_month",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_limit=None) | Q(credit_limit__gte=0),
+                name="a_credit_limit_is_no_less_than_nothing",
+            ),
+            models.CheckConstraint(
+                condition=Q(suspended_for_credit_at=None, suspended_balance=None, suspended_limit=None)
+                | Q(suspended_for_credit_at__isnull=False, suspended_balance__isnull=False),
+                name="a_suspension_for_the_balance_says_what_it_was",
+            ),
         )
 
     def __str__(self) -> str:
@@ -268,8 +328,13 @@ class Customer(models.Model):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether no call is admitted, by staff or for arrears."""
-        return self.is_suspended or self.suspended_for_arrears_at is not None
+        """Whether no call is admitted, by staff, for arrears or for the balance."""
+        return self.is_suspended or self.is_stopped_by_rules
+
+    @property
+    def is_stopped_by_rules(self) -> bool:
+        """Whether the balance rules admit no call."""
+        return self.suspended_for_arrears_at is not None or self.suspended_for_credit_at is not None
 
 
 class MemberRole(models.TextChoices):
@@ -526,6 +591,9 @@ class EventKind(models.TextChoices):
     PACKAGE_LOW = "package.low", gettext_noop("a package is used up, or nearly")
     PACKAGE_EXPIRING = "package.expiring", gettext_noop("a package expires soon")
     PAYMENT_RECEIVED = "payment.received", gettext_noop("a payment was received")
+    BALANCE_LOW = "balance.low", gettext_noop("the balance is running low")
+    ARREARS_BEGAN = "arrears.began", gettext_noop("a payment is overdue")
+    SUSPENSION_NEAR = "suspension.near", gettext_noop("a suspension is near")
     CUSTOMER_SUSPENDED = "customer.suspended", gettext_noop("the customer was suspended")
     CUSTOMER_RESUMED = "customer.resumed", gettext_noop("the customer was resumed")
     TEST = "webhook.test", gettext_noop("a test")
@@ -647,6 +715,34 @@ class WebhookEvent(models.Model):
         return f"evt_{self.uid.hex}"
 
 
+class CustomerNotice(models.Model):
+    """What a customer's people are mailed about its account, written in the transaction that decided it."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="notices")
+    kind = models.CharField(max_length=30, choices=EventKind.choices)
+    key = models.CharField(max_length=200, help_text=_("The occasion: once for a customer and kind."))
+    payload = models.JSONField()
+    path = models.CharField(max_length=200, blank=True, help_text="The page that tells more.")
+    at = models.DateTimeField()
+    mail_after = models.DateTimeField(help_text=_("Later than it was written where the mail was not sent."))
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index("mail_after", condition=Q(mailed_at=None), name="customer_notices_to_mail"),)
+        constraints = (
+            models.UniqueConstraint(
+                "customer", "kind", "key", name="a_customer_has_one_notice_of_an_occasion"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=EventKind.values), name="a_customer_notice_is_of_a_known_kind"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
 class DeliveryState(models.TextChoices):
     """How far a delivery is."""
 
@@ -680,6 +776,7 @@ class WebhookDelivery(models.Model):
             models.Index(
                 "endpoint", "next_attempt_at", condition=Q(state="waiting"), name="deliveries_that_wait"
             ),
+            models.Index("delivered_at", condition=Q(state="delivered"), name="deliveries_that_grow_old"),
         )
         constraints = (
             models.UniqueConstraint("event", "endpoint", name="an_event_goes_to_an_endpoint_once"),

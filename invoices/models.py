@@ -25,6 +25,7 @@ customer used more tokens than the TPM that it had bought. A *notice* tells a cu
 package. A *package refund* is the order to end a package; the *package credit* is its document.
 
 A *statement* is what a customer is to pay for a month: the only amount that is rounded, truncated to the fen.
+An *adjustment* is a credit or charge by hand; once it is approved, it is on the statement of its month.
 A customer's account is kept in double entries: an *account transaction* is a statement, a payment, a refund,
 a credit, a charge or a write-off, and its *account entries* add up to zero. The balance is their sum.
 
@@ -45,7 +46,16 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import LONGEST_REASON
 from accounts.models import Customer, User
-from pricing.models import UNIT_SIZES, WEIGHT_PLACES, BillingItem, Price, QuotaPackage, Service, unit_text
+from pricing.models import (
+    UNIT_SIZES,
+    WEIGHT_PLACES,
+    BillingItem,
+    Decision,
+    Price,
+    QuotaPackage,
+    Service,
+    unit_text,
+)
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
@@ -56,6 +66,9 @@ from usage.models import BillingHour
 AMOUNT_DECIMALS = 14
 # Of tokens drawn: those of the weights.
 DRAW_PLACES = WEIGHT_PLACES
+# Of credits and charges by hand: a percentage with 2 decimals of an exact amount. Statements add them up.
+PERCENT_DECIMALS = 2
+ADJUSTMENT_DECIMALS = AMOUNT_DECIMALS + PERCENT_DECIMALS + 2
 # Of credits: a share of a price need not have an end, and is cut off here.
 CREDIT_DECIMALS = 8
 # Far above any real bill; an upper bound is what keeps NaN out.
@@ -1028,7 +1041,14 @@ class Statement(models.Model):
     usage_amount = models.DecimalField(max_digits=50, decimal_places=AMOUNT_DECIMALS)
     purchases_amount = models.DecimalField(max_digits=20, decimal_places=2)
     credits_amount = models.DecimalField(max_digits=20, decimal_places=2)
-    amount = models.DecimalField("exact amount (RMB)", max_digits=50, decimal_places=AMOUNT_DECIMALS)
+    adjustments_amount = models.DecimalField(
+        max_digits=50,
+        decimal_places=ADJUSTMENT_DECIMALS,
+        default=0,
+        db_default=0,
+        help_text="Charges by hand less credits by hand.",
+    )
+    amount = models.DecimalField("exact amount (RMB)", max_digits=50, decimal_places=ADJUSTMENT_DECIMALS)
     payable = models.DecimalField("payable (RMB)", max_digits=20, decimal_places=2)
     tax_rate = models.DecimalField(max_digits=6, decimal_places=5)
     net = models.DecimalField(max_digits=20, decimal_places=2)
@@ -1067,7 +1087,12 @@ class Statement(models.Model):
                 name="a_statement_ends_after_it_begins",
             ),
             models.CheckConstraint(
-                condition=Q(amount=F("usage_amount") + F("purchases_amount") - F("credits_amount"))
+                condition=Q(
+                    amount=F("usage_amount")
+                    + F("purchases_amount")
+                    - F("credits_amount")
+                    + F("adjustments_amount")
+                )
                 & _is_an_amount()
                 & _is_an_amount("usage_amount"),
                 name="a_statement_is_the_sum_of_its_parts",
@@ -1093,6 +1118,129 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class AdjustmentKind(models.TextChoices):
+    """Whether the customer owes less or more by an adjustment."""
+
+    CREDIT = "credit", gettext_noop("credit")
+    CHARGE = "charge", gettext_noop("charge")
+
+
+class AdjustmentCause(models.TextChoices):
+    """Why a credit or charge is given by hand; pages translate the labels."""
+
+    GOODWILL = "goodwill", gettext_noop("goodwill")
+    SERVICE_LEVEL = "service_level", gettext_noop("service level")
+    OTHER = "other", gettext_noop("other")
+
+
+class Adjustment(models.Model):
+    """A credit or charge by hand, on a statement once it is approved. It is decided, and never changed.
+
+    It may be of a statement, or of what was billed in a span of closings, all of it or of one service.
+    """
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="adjustments"
+    )
+    key = models.CharField(
+        max_length=200, help_text="By which the same adjustment that is sent twice is one."
+    )
+    kind = models.CharField(max_length=6, choices=AdjustmentKind.choices)
+    cause = models.CharField(max_length=13, choices=AdjustmentCause.choices)
+    amount = models.DecimalField("amount (RMB)", max_digits=50, decimal_places=ADJUSTMENT_DECIMALS)
+    percent = models.DecimalField(max_digits=5, decimal_places=PERCENT_DECIMALS, null=True)
+    statement = models.ForeignKey(Statement, on_delete=models.PROTECT, null=True, related_name="adjustments")
+    begins_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, null=True, related_name="+")
+    charged = models.DecimalField(
+        max_digits=50, decimal_places=AMOUNT_DECIMALS, help_text="What the statement or the span came to."
+    )
+    creditable = models.DecimalField(
+        max_digits=50, decimal_places=ADJUSTMENT_DECIMALS, help_text="The same less what was credited of it."
+    )
+    is_beyond_charges = models.BooleanField(
+        "beyond what was charged", default=False, help_text=_("Whether it is more than was charged.")
+    )
+    reason = models.TextField()
+    approval_above = models.DecimalField(
+        max_digits=20,
+        decimal_places=2,
+        null=True,
+        help_text="The setting when it was proposed; empty: no second person.",
+    )
+    proposed_by = models.CharField(max_length=254)
+    proposed_at = models.DateTimeField()
+    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default=Decision.NONE)
+    decided_by = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        permissions = (("approve_adjustment", gettext_noop("Can approve credits and charges by hand")),)
+        indexes = (
+            models.Index(fields=["customer", "decided_at"], name="adjustments_of_a_customer"),
+            models.Index(fields=["id"], condition=Q(decision=""), name="adjustments_that_wait"),
+        )
+        constraints = (
+            models.UniqueConstraint("key", name="a_key_is_one_adjustment"),
+            models.CheckConstraint(
+                condition=Q(kind__in=AdjustmentKind.values, cause__in=AdjustmentCause.values),
+                name="an_adjustment_is_of_a_known_kind_and_cause",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0) & _is_an_amount(), name="an_adjustment_has_an_amount"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="an_adjustment_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(begins_at=None, ends_at=None, service=None)
+                | Q(statement=None, begins_at__lt=F("ends_at")),
+                name="an_adjustment_is_of_a_statement_or_of_a_span",
+            ),
+            models.CheckConstraint(
+                # Not divided by 100: the database rounds what it divides.
+                condition=Q(percent=None)
+                | Q(
+                    Q(statement__isnull=False) | Q(begins_at__isnull=False),
+                    Q(Exact(F("amount") * 100, F("charged") * F("percent"))),
+                    percent__gt=0,
+                ),
+                name="a_percentage_is_exactly_that_of_what_was_charged",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=AdjustmentKind.CHARGE)
+                | Q(is_beyond_charges=True)
+                | Q(amount__lte=F("creditable")),
+                name="no_more_is_credited_than_was_charged_unless_it_says_so",
+            ),
+            models.CheckConstraint(
+                condition=Q(decision="", decided_by="", decided_at=None)
+                | (~Q(decision="") & ~Q(decided_by="") & Q(decided_at__isnull=False)),
+                name="a_decision_on_an_adjustment_says_by_whom_and_when",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision=Decision.APPROVED)
+                | Q(approval_above=None)
+                | Q(amount__lte=F("approval_above"))
+                | ~Q(decided_by=F("proposed_by")),
+                name="a_large_adjustment_is_approved_by_a_second_person",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        """The number that documents show."""
+        return f"A{self.pk:0{STATEMENT_DIGITS}d}"
+
+    @property
+    def owed(self) -> Decimal:
+        """What the customer owes more by it: of a credit below 0."""
+        return -self.amount if self.kind == AdjustmentKind.CREDIT else self.amount
 
 
 class TransactionKind(models.TextChoices):

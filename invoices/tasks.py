@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from invoices.account import arrears
+from invoices.account import balance_rules
 from invoices.books import results
 from invoices.budgets import refresh as budgets
 from invoices.budgets.mail import mail_alerts
@@ -16,6 +16,7 @@ from invoices.models import Verification
 from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
+from invoices.portal import price_notices
 from invoices.running import refresh
 from invoices.seals import publish
 from invoices.statements import issue
@@ -67,9 +68,16 @@ def issue_statements() -> None:
 
 @shared_task
 def apply_balance_rules() -> None:
-    """Suspend customers for arrears, and resume those that are within the rules again."""
-    if changed := arrears.apply_balance_rules(now=database_now()):
-        logger.info("Suspended or resumed %s customers for arrears", f"{changed:,}")
+    """Warn and suspend customers by the balance rules, and resume those that are within them again."""
+    if changed := balance_rules.apply_balance_rules(now=database_now()):
+        logger.info("Suspended or resumed %s customers by the balance rules", f"{changed:,}")
+
+
+@shared_task
+def notify_of_price_changes() -> None:
+    """Write notices of prices that change for customers."""
+    if written := price_notices.notify_of_price_changes(now=database_now()):
+        logger.info("Wrote %s notices of prices that change", f"{written:,}")
 
 
 @shared_task

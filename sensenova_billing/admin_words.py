@@ -23,6 +23,8 @@ def translate_names_of_models() -> None:
 
 # For `make translations`. A model whose name is missing keeps its English one.
 NAMES = (
+    gettext_noop("adjustment"),
+    gettext_noop("adjustments"),
     gettext_noop("audit entry"),
     gettext_noop("audit trail"),
     gettext_noop("billing hour"),
@@ -93,6 +95,8 @@ NAMES = (
 )
 # Of others' apps, and of models without a page: permissions name them.
 OTHERS = (
+    gettext_noop("customer notice"),
+    gettext_noop("customer notices"),
     gettext_noop("Axes"),
     gettext_noop("Otp_Static"),
     gettext_noop("Otp_Totp"),
@@ -141,6 +145,20 @@ OTHERS = (
 )
 # The same of the fields that the admin shows under their own names.
 FIELDS = (
+    gettext_noop("approval above"),
+    gettext_noop("begins at"),
+    gettext_noop("cause"),
+    gettext_noop("charged"),
+    gettext_noop("creditable"),
+    gettext_noop("percent"),
+    gettext_noop("balance then (RMB)"),
+    gettext_noop("beyond what was charged"),
+    gettext_noop("credit limit (RMB)"),
+    gettext_noop("credit limit then (RMB)"),
+    gettext_noop("days of notice"),
+    gettext_noop("hours of a low balance"),
+    gettext_noop("pays ahead"),
+    gettext_noop("suspended for the balance since"),
     gettext_noop("TPM without cached input"),
     gettext_noop("accepted at"),
     gettext_noop("active"),

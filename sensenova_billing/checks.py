@@ -10,7 +10,8 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 from django.db import DatabaseError, connections
 
-from accounts.payment_terms import MOST_DAYS
+from accounts.payment_terms import MOST_DAYS, MOST_HOURS
+from accounts.webhooks.retention import FEWEST_DAYS
 from invoices.packages.after_sale.refund_rule import REFUNDS
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
@@ -245,8 +246,28 @@ def refuse_unsafe_secret_key() -> None:
 
 @register()
 def check_payment_days(**kwargs: Any) -> list[CheckMessage]:
-    """Days to pay and of grace are not negative."""
-    names = ("PAYMENT_DUE_DAYS", "SUSPENSION_GRACE_DAYS")
+    """Days to pay, of grace and of notice are not negative."""
+    names = ("PAYMENT_DUE_DAYS", "SUSPENSION_GRACE_DAYS", "SUSPENSION_NOTICE_DAYS")
     wrong = [name for name in names if not 0 <= (getattr(settings, name) or 0) <= MOST_DAYS]
     hint = f"Set it to a number of days from 0 to {MOST_DAYS}, or leave it out."
     return [Error(f"{name} is {getattr(settings, name)}.", hint=hint, id="billing.E013") for name in wrong]
+
+
+@register()
+def check_balance_rules(**kwargs: Any) -> list[CheckMessage]:
+    """A credit limit and hours of a low balance are not negative, and webhooks stay for a week at least."""
+    found: list[CheckMessage] = []
+    if (settings.CREDIT_LIMIT or 0) < 0:
+        hint = "Set it to an amount in RMB of 0 or more, or leave it out."
+        found.append(Error(f"CREDIT_LIMIT is {settings.CREDIT_LIMIT}.", hint=hint, id="billing.E031"))
+    if settings.WEBHOOK_KEEP_DAYS < FEWEST_DAYS:
+        hint = f"Set it to at least {FEWEST_DAYS}; 90 is the default."
+        found.append(
+            Error(f"WEBHOOK_KEEP_DAYS is {settings.WEBHOOK_KEEP_DAYS}.", hint=hint, id="billing.E033")
+        )
+    if not 0 <= settings.LOW_BALANCE_HOURS <= MOST_HOURS:
+        hint = f"Set it to a number of hours from 0 to {MOST_HOURS}; 3 is the default."
+        found.append(
+            Error(f"LOW_BALANCE_HOURS is {settings.LOW_BALANCE_HOURS}.", hint=hint, id="billing.E032")
+        )
+    return found

@@ -235,6 +235,8 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="")
 # too, and by http, only where that is set: for tests, and for receivers in a network of our own.
 WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
 WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=False)
+# For how many days events and deliveries stay after they were delivered.
+WEBHOOK_KEEP_DAYS = env.int("WEBHOOK_KEEP_DAYS", default=90)
 # So long a receiver may take, from the connection to the end of its answer.
 WEBHOOK_TIMEOUT = dt.timedelta(seconds=env.int("WEBHOOK_TIMEOUT_SECONDS", default=10))
 
@@ -355,6 +357,23 @@ STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
 SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
 
+# How many days before a suspension for arrears the customer is warned.
+SUSPENSION_NOTICE_DAYS = env.int("SUSPENSION_NOTICE_DAYS", default=3)
+# How many RMB a customer may owe, unbilled hours included, before calls are refused; unset: any amount.
+# Whether customers pay ahead, so that calls are refused when nothing is left. And the last hours whose
+# spending has to be left: else a customer with such a rule is warned. A customer may have values of its own.
+CREDIT_LIMIT: Decimal | None = env.decimal("CREDIT_LIMIT", default=None)  # type: ignore[arg-type]
+CUSTOMERS_PAY_AHEAD = env.bool("CUSTOMERS_PAY_AHEAD", default=False)
+LOW_BALANCE_HOURS = env.int("LOW_BALANCE_HOURS", default=3)
+# How many days ahead customers are notified of prices that change for them; 0: not at all.
+PRICE_NOTICE_DAYS = env.int("PRICE_NOTICE_DAYS", default=7)
+# How many calls to a service, and what share of all in percent, are refused by RPM or TPM in an hour before
+# the customer is notified, once a day; 0 calls: never.
+LIMIT_NOTICE_CALLS = env.int("LIMIT_NOTICE_CALLS", default=100)
+LIMIT_NOTICE_PERCENT = env.int("LIMIT_NOTICE_PERCENT", default=10)
+# Above how many RMB a credit or charge by hand waits until a second person has approved it; unset: none does.
+CREDIT_APPROVAL_ABOVE: Decimal | None = env.decimal("CREDIT_APPROVAL_ABOVE", default=None)  # type: ignore[arg-type]
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 # By more than how many percent up or down a price may change only after a second confirmation; a list price
@@ -467,10 +486,26 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 550},
     },
+    # Often: until the next round a customer whose balance is used up goes on calling.
     "apply balance rules": {
         "task": "invoices.tasks.apply_balance_rules",
-        "schedule": 300.0,
-        "options": {"expires": 250},
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
+    "notify of price changes": {
+        "task": "invoices.tasks.notify_of_price_changes",
+        "schedule": 600.0,
+        "options": {"expires": 550},
+    },
+    "notify of limits": {
+        "task": "usage.tasks.notify_of_limits",
+        "schedule": 60.0,
+        "options": {"expires": 55},
+    },
+    "remove old webhooks": {
+        "task": "accounts.tasks.remove_old_webhooks",
+        "schedule": 3600.0,
+        "options": {"expires": 3000},
     },
     "publish seals": {
         "task": "invoices.tasks.publish_seals",
@@ -586,6 +621,7 @@ UNFOLD = {
                 _admin_page(_("Hourly bills"), "receipt", "invoices_hourlybill"),
                 _admin_page(_("Statements"), "description", "invoices_statement"),
                 _admin_page(_("Budgets"), "savings", "usage_budget"),
+                _admin_page(_("Credits and charges"), "rate_review", "invoices_adjustment"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),

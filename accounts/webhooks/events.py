@@ -13,14 +13,19 @@ from accounts.models import Customer, EventKind, WebhookEvent
 from sensenova_billing.lib.database.statements import load_template
 from sensenova_billing.lib.local_time import utc_text
 
-# Those that something emits; customers choose among them.
+# Customers choose among them.
 OFFERED = (
     EventKind.BILL_CLOSED,
     EventKind.STATEMENT_ISSUED,
+    EventKind.PRICE_CHANGING,
+    EventKind.LIMIT_OFTEN_REACHED,
     EventKind.BUDGET_REACHED,
     EventKind.PACKAGE_LOW,
     EventKind.PACKAGE_EXPIRING,
     EventKind.PAYMENT_RECEIVED,
+    EventKind.BALANCE_LOW,
+    EventKind.ARREARS_BEGAN,
+    EventKind.SUSPENSION_NEAR,
     EventKind.CUSTOMER_SUSPENDED,
     EventKind.CUSTOMER_RESUMED,
 )

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Max, QuerySet
 
 from accounts.models import Customer
 from invoices.account.transactions import balance_of
-from invoices.models import AccountTransaction, LedgerAccount
+from invoices.models import AccountTransaction, Adjustment, LedgerAccount
 from invoices.packages.pagination import Page, newest_first
+from pricing.models import Decision
 
 TRANSACTIONS_A_PAGE = 50
 
@@ -39,6 +40,13 @@ def transactions_of(customer: Customer) -> QuerySet[AccountTransaction]:
     """Return the customer's transactions with what each changes."""
     own = AccountTransaction.objects.filter(customer=customer, entries__account=LedgerAccount.RECEIVABLE)
     return own.annotate(change=-F("entries__amount")).select_related("statement", "reverses")
+
+
+def adjustments_ahead(customer: Customer) -> QuerySet[Adjustment]:
+    """Return the approved credits and charges by hand that are on no statement yet, newest first."""
+    approved = Adjustment.objects.filter(customer=customer, decision=Decision.APPROVED)
+    billed_until = customer.statements.aggregate(last=Max("ends_at"))["last"]
+    return approved.filter(decided_at__gte=billed_until) if billed_until else approved
 
 
 def _with_balance(newest_first: Sequence[AccountTransaction], balance: Decimal) -> list[AccountLine]:

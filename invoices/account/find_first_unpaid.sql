@@ -11,7 +11,7 @@ paid AS (
 owed AS (
      SELECT customer_id, id, at, sum(amount) OVER (PARTITION BY customer_id ORDER BY id) AS amount
        FROM booked WHERE is_owed)
-SELECT DISTINCT ON (customer_id) customer_id, owed.at
+SELECT DISTINCT ON (customer_id) customer_id, owed.id, owed.at
   FROM owed JOIN paid USING (customer_id)
  WHERE owed.amount > paid.amount
  ORDER BY customer_id, owed.id

@@ -12,11 +12,10 @@ from invoices.account.transactions import MOST
 from invoices.models import TransactionKind
 from pricing.changes.base_form import PlainDecimalField, customer_field
 
+# Credits and charges by hand are adjustments, on the next statement; earlier versions booked them here.
 _KINDS = [
     (TransactionKind.PAYMENT.value, _("Payment: the customer's money came in")),
     (TransactionKind.REFUND.value, _("Refund: money that was paid ahead goes back")),
-    (TransactionKind.CREDIT.value, _("Credit: the customer owes less, as goodwill for example")),
-    (TransactionKind.CHARGE.value, _("Charge: the customer owes more")),
     (TransactionKind.WRITE_OFF.value, _("Write-off: what is owed will not be paid")),
 ]
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from accounts.models import Customer, EventKind
 from accounts.webhooks.events import emit_event
-from invoices.account.arrears import resume_if_within_rules
+from invoices.account.balance_rules import resume_if_within_rules
 from invoices.models import AccountEntry, AccountTransaction, LedgerAccount, Statement, TransactionKind
 from pricing.rules.amounts import plain
 

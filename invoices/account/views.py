@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 from accounts.api_keys.customer_access import customer_of_person
 from accounts.customer_page import customer_page
 from accounts.models import Customer
-from invoices.account.account_page import account_lines, transactions_of
-from invoices.account.arrears import arrears_of
+from invoices.account.account_page import account_lines, adjustments_ahead, transactions_of
+from invoices.account.balance_rules import ruling_of
 from invoices.account.transactions import balance_of
 from invoices.drilldown.downloads import csv_download_or_page
 from invoices.models import Statement
@@ -47,13 +47,17 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
     lines, page = account_lines(customer=customer, **form.keys())
     balance = balance_of(customer)
     statements = list(_with_corrections(customer)[: STATEMENTS_SHOWN + 1])  # one more tells of more
+    now = clock.now()
+    ruling = ruling_of(customer, now=now)
     context = {
         "balance": balance,
         "owed": -balance,
         "statements": statements[:STATEMENTS_SHOWN],
         "are_more_statements": len(statements) > STATEMENTS_SHOWN,
-        "arrears": arrears_of(customer),
-        "now": clock.now(),
+        "arrears": ruling.arrears,
+        "ruling": ruling,
+        "now": now,
+        "adjustments": adjustments_ahead(customer),
         "lines": lines,
         "page": page,
         "form": form,

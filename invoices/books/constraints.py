@@ -8,6 +8,7 @@ from invoices.books.compare import Findings
 from invoices.models import (
     AccountEntry,
     AccountTransaction,
+    Adjustment,
     ChargeLine,
     HourlyBill,
     HourSeal,
@@ -48,6 +49,7 @@ APPEND_ONLY: dict[type[models.Model], str] = {
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     AccountTransaction: ("a_transaction_has_entries",),
     AccountEntry: ("account_entries_add_up_to_zero",),
+    Adjustment: ("an_adjustment_is_decided_once",),
     Price: (
         "a_begun_price_only_moves_its_end",
         "an_item_on_sale_always_has_a_price",

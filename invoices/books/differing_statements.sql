@@ -15,6 +15,10 @@ SELECT statement.number, statement.amount, due.amount AS due, statement.payable,
                           JOIN pricing_quotapackage AS package ON package.id = credit.package_id
                          WHERE package.customer_id = statement.customer_id
                            AND credit.sealed_in_id >= statement.begins_at AND credit.sealed_in_id < statement.ends_at), 0)
+            + (SELECT coalesce(sum(amount) FILTER (WHERE kind <> 'credit'), 0) - coalesce(sum(amount) FILTER (WHERE kind = 'credit'), 0)
+                 FROM invoices_adjustment
+                WHERE customer_id = statement.customer_id AND decision = 'approved'
+                  AND decided_at >= statement.begins_at AND decided_at < statement.ends_at)
             AS amount) AS due
  CROSS JOIN LATERAL (
        SELECT coalesce(sum(entry.amount), 0) AS amount

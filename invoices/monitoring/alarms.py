@@ -78,6 +78,7 @@ class ClosingState:
     verification: LastVerification | None
     failed_verification: LastVerification | None
     proposals: int  # that wait for a decision
+    adjustments: int  # the same of credits and charges by hand
     alarms: tuple[Alarm, ...] = ()
 
 
@@ -99,6 +100,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
             read, "failed_at", "failed_from", "failed_until", "failed_findings"
         ),
         proposals=read["proposals"],
+        adjustments=read["adjustments"],
     )
     return replace(state, alarms=_alarms(state, read, now=now))
 

@@ -17,7 +17,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.entries import action_in_words, rows_in_words, table_in_words
 from accounts.models import AuditEntry, Customer
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import HourlyBill, HourSeal, OpenHourAlarm, ParkedHour, QuotaOverrun, Verification
+from invoices.models import (
+    Adjustment,
+    HourlyBill,
+    HourSeal,
+    OpenHourAlarm,
+    ParkedHour,
+    QuotaOverrun,
+    Verification,
+)
 from invoices.monitoring.alarms import Alarm, ClosingState, Level, state_of_closing
 from invoices.monitoring.customer_revenue import customer_revenue
 from invoices.monitoring.hour_calendar import DayRow, HourCell, HourState, calendar_of
@@ -86,6 +94,8 @@ def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "closing_cards": [*(_card(alarm, request) for alarm in state.alarms), _refusals(request)],
         "proposals": state.proposals,
         "proposals_href": _list(Proposal, request),
+        "adjustments": state.adjustments,
+        "adjustments_href": _list(Adjustment, request),
         "zone": DAY_ZONE.key,
         **(_revenue(state, now=now) if request.user.has_perm("invoices.view_hourlybill") else {}),
         **(_changes() if request.user.has_perm("accounts.view_auditentry") else {}),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.api_keys.customer_access import customer_of_person
 from accounts.models import Customer
+from invoices.account.balance_rules import ruling_of
 from invoices.packages.after_sale.notices import notices_of
 from invoices.portal.alerts import alerts_of
 from invoices.portal.overview import RUNNING, Overview, overview_of
@@ -75,7 +76,12 @@ def customer_overview_alerts(request: HttpRequest, code: str) -> HttpResponse:
     """What is ahead or needs a look: prices that change, offers that end, limits."""
     customer = customer_of_person(person=request.user, code=code)
     with timezone.override(customer.time_zone):
-        context = {"customer": customer, "alerts": alerts_of(customer=customer, now=clock.now())}
+        now = clock.now()
+        context = {
+            "customer": customer,
+            "alerts": alerts_of(customer=customer, now=now),
+            "ruling": ruling_of(customer, now=now),
+        }
         return render(request, "overview_alerts.html", context)
 
 

@@ -36,7 +36,15 @@ class StatementAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     show_full_result_count = False
     fields = (
         *("number", "customer_link", "month_text", "time_zone", "span_text", "bills_text", "usage_text"),
-        *("purchases_text", "credits_text", "exact_text", "payable_text", "tax_text", "buyer_text"),
+        *(
+            "purchases_text",
+            "credits_text",
+            "adjustments_text",
+            "exact_text",
+            "payable_text",
+            "tax_text",
+            "buyer_text",
+        ),
         *("seller_text", "issued_text", "corrects_text", "reason"),
     )
     actions_detail = ("correct",)
@@ -96,6 +104,11 @@ class StatementAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     def credits_text(self, statement: Statement) -> str:
         """Of packages that were refunded."""
         return exact(statement.credits_amount)
+
+    @display(description=_("by hand (RMB)"))
+    def adjustments_text(self, statement: Statement) -> str:
+        """Charges less credits."""
+        return exact(statement.adjustments_amount)
 
     @display(description=_("exact amount (RMB)"))
     def exact_text(self, statement: Statement) -> str:

@@ -54,7 +54,12 @@ def _others(parts: StatementParts, zone: ZoneInfo) -> list[OtherPart]:
         OtherPart(_day(one.issued_at, zone), one.number, refunded, one.product_name, -one.credited)
         for one in parts.credits()
     ]
-    return purchases + credits
+    adjustments = [
+        OtherPart(_day(at, zone), one.number, gettext(one.get_kind_display()), one.reason, one.owed)
+        for one in parts.adjustments()
+        if (at := one.decided_at)
+    ]
+    return purchases + credits + adjustments
 
 
 def _day(instant: dt.datetime, zone: ZoneInfo) -> dt.date:

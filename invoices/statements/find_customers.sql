@@ -18,4 +18,7 @@ SELECT billed.id
                  JOIN invoices_packagecredit AS credit ON credit.package_id = package.id
                 WHERE package.customer_id = billed.id AND credit.sealed_in_id >= billed.until
                   AND credit.sealed_in_id < billed.final_until)
+    OR EXISTS (SELECT FROM invoices_adjustment
+                WHERE customer_id = billed.id AND decision = 'approved'
+                  AND decided_at >= billed.until AND decided_at < billed.final_until)
  ORDER BY billed.id

@@ -11,4 +11,7 @@ SELECT least(
           FROM invoices_packagecredit AS credit
           JOIN pricing_quotapackage AS package ON package.id = credit.package_id
          WHERE package.customer_id = %(customer)s
-           AND credit.sealed_in_id >= coalesce(%(since)s, '-infinity'::timestamptz)))
+           AND credit.sealed_in_id >= coalesce(%(since)s, '-infinity'::timestamptz)),
+       (SELECT min(decided_at) FROM invoices_adjustment
+         WHERE customer_id = %(customer)s AND decision = 'approved'
+           AND decided_at >= coalesce(%(since)s, '-infinity'::timestamptz)))

@@ -1,8 +1,8 @@
 """The charges of a statement in the columns of FOCUS 1.2, the specification of cost and usage files.
 
-A row for each charge line, package purchase and refund, and one for what the payable drops of the exact
-total, so that the sum of `BilledCost` of an `InvoiceId` is the payable. Where we differ from the
-specification is said in docs/account.md.
+A row for each charge line, package purchase, refund, credit and charge by hand, and one for what the
+payable drops of the exact total, so that the sum of `BilledCost` of an `InvoiceId` is the payable. Where we
+differ from the specification is said in docs/account.md.
 """
 
 import datetime as dt
@@ -13,13 +13,22 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from invoices.drilldown.csv_tables import hour_utc
-from invoices.models import ChargeLine, Correction, PackageCredit, PackagePurchase, Statement
+from invoices.models import (
+    Adjustment,
+    AdjustmentKind,
+    ChargeLine,
+    Correction,
+    PackageCredit,
+    PackagePurchase,
+    Statement,
+)
 from invoices.statements.parts import StatementParts
 from pricing.files.csv import Cell
 from pricing.models import BillingItem, PackageWeight, Price
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
+from usage.billing_hours import hour_of
 from usage.models import HOUR
 
 FOCUS_COLUMNS = (
@@ -67,6 +76,7 @@ def _charges(statement: Statement, parts: StatementParts) -> Iterator[_Row]:
         yield _line_row(line, statement, prices)
     yield from map(_purchase_row, parts.purchases().select_related("package__terms"))
     yield from map(_credit_row, parts.credits().select_related("package"))
+    yield from map(_adjustment_row, parts.adjustments().select_related("service"))
     if dropped := exact_sum([statement.payable, -statement.amount]):
         yield _dropped_row(dropped, statement)
 
@@ -140,6 +150,21 @@ def _credit_row(credit: PackageCredit) -> _Row:
         "x_Bill": credit.number,
         "x_Package": credit.package.number,
         **_span("Charge", credit.sealed_in_id, credit.sealed_in_id + HOUR),
+        **_AI,
+    }
+
+
+def _adjustment_row(adjustment: Adjustment) -> _Row:
+    is_credit = adjustment.kind == AdjustmentKind.CREDIT
+    decided_at = hour_of(adjustment.decided_at) if adjustment.decided_at else None
+    return {
+        **_all_costs(adjustment.owed),
+        "ChargeCategory": "Credit" if is_credit else "Adjustment",
+        "ChargeDescription": adjustment.reason,
+        "ChargeFrequency": "One-Time",
+        "ServiceName": adjustment.service.name if adjustment.service else "Statement",
+        "x_Bill": adjustment.number,
+        **(_span("Charge", decided_at, decided_at + HOUR) if decided_at else {}),
         **_AI,
     }
 

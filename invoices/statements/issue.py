@@ -92,7 +92,8 @@ def correct_statement(*, statement: Statement, reason: str, by: str, now: dt.dat
         raise NothingToCorrect(gettext("It names the parties as they are: change them first."))
     copied = (
         *("customer", "month", "time_zone", "begins_at", "ends_at", "bills", "usage_amount"),
-        *("purchases_amount", "credits_amount", "amount", "payable", "tax_rate", "net", "tax"),
+        *("purchases_amount", "credits_amount", "adjustments_amount", "amount"),
+        *("payable", "tax_rate", "net", "tax"),
     )
     fields = {name: getattr(statement, name) for name in copied} | parties
     return _store(**fields, corrects=statement, reason=reason, issued_by=by, issued_at=now)
@@ -146,6 +147,7 @@ def _new_statement(*, month: Month, parts: StatementParts, sums: PartSums, now: 
         usage_amount=sums.usage,
         purchases_amount=sums.purchases,
         credits_amount=sums.credits,
+        adjustments_amount=sums.adjustments,
         amount=payable.exact,
         payable=payable.amount,
         tax_rate=settings.TAX_RATE,

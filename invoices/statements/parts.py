@@ -1,4 +1,7 @@
-"""What goes onto a statement: the bills and credits issued with closings of a span, and purchases in it."""
+"""What goes onto a statement: bills and credits issued with closings of a span, and what was bought in it.
+
+Credits and charges by hand are in the span in which they were approved.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -7,7 +10,8 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from accounts.models import Customer
-from invoices.models import HourlyBill, PackageCredit, PackagePurchase
+from invoices.models import Adjustment, HourlyBill, PackageCredit, PackagePurchase
+from pricing.models import Decision
 from pricing.rules.amounts import exact_sum
 
 
@@ -36,6 +40,12 @@ class StatementParts:
         credits = PackageCredit.objects.filter(package__customer=self.customer, **span)
         return credits.order_by("sealed_in_id", "number")
 
+    def adjustments(self) -> QuerySet[Adjustment]:
+        """Return the credits and charges by hand that were approved."""
+        span = {"decided_at__gte": self.begins_at, "decided_at__lt": self.ends_at}
+        approved = Adjustment.objects.filter(customer=self.customer, decision=Decision.APPROVED, **span)
+        return approved.order_by("decided_at", "pk")
+
 
 @dataclass(frozen=True)
 class PartSums:
@@ -46,11 +56,12 @@ class PartSums:
     usage: Decimal
     purchases: Decimal
     credits: Decimal
+    adjustments: Decimal  # charges by hand less credits by hand
 
     @property
     def amount(self) -> Decimal:
         """The exact total."""
-        return exact_sum([self.usage, self.purchases, -self.credits])
+        return exact_sum([self.usage, self.purchases, -self.credits, self.adjustments])
 
 
 def sum_parts(parts: StatementParts) -> PartSums:
@@ -58,10 +69,12 @@ def sum_parts(parts: StatementParts) -> PartSums:
     bills = list(parts.bills().values_list("amount", flat=True))
     purchases = list(parts.purchases().values_list("amount", flat=True))
     credits = list(parts.credits().values_list("credited", flat=True))
+    adjustments = [one.owed for one in parts.adjustments()]
     return PartSums(
         bills=len(bills),
-        documents=len(bills) + len(purchases) + len(credits),
+        documents=len(bills) + len(purchases) + len(credits) + len(adjustments),
         usage=exact_sum(bills),
         purchases=exact_sum(purchases),
         credits=exact_sum(credits),
+        adjustments=exact_sum(adjustments),
     )

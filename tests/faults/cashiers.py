@@ -18,7 +18,7 @@ from tests.faults.visitor import OrderBook, Shop, Visitor, hidden
 CASHIERS = 2
 LONGEST_PAUSE = 0.4
 RESENT = 0.2  # so many of the forms are sent once more
-KINDS = {"payment": 5, "refund": 3, "charge": 1, "credit": 1}  # how often of ten
+KINDS = {"payment": 5, "refund": 3, "write_off": 2}  # how often of ten
 MOST_FEN = 20_000
 _PATH = "/admin/invoices/accounttransaction/add/"
 

@@ -21,8 +21,9 @@ from accounts.models import (
     WebhookEndpoint,
 )
 from accounts.people.invitations import LASTS
+from invoices.adjustments.basis import Basis
 from invoices.corrections.rerate import order_rerating
-from invoices.models import NoticeKind, PackageNotice, TransactionKind
+from invoices.models import AdjustmentKind, NoticeKind, PackageNotice, TransactionKind
 from invoices.usage_report.metadata import sum_up_closed_hours
 from pricing.changes.rows import cells_of
 from pricing.changes.stored import price_row
@@ -37,8 +38,9 @@ from pricing.models import (
 )
 from tests.builders import at, close, price, record, report
 from tests.injection.payloads import PAYLOADS, packed
+from tests.invoices.adjustments.builders import proposed
 from tests.invoices.budgets.builders import budget
-from tests.invoices.statements.builders import booked, issue_statement
+from tests.invoices.statements.builders import LATER, booked, issue_statement
 from tests.packages import buy, tokens_product
 from tests.translations.test_pages import deliver
 from tests.usage.quarantine.builders import in_quarantine
@@ -84,6 +86,7 @@ def _settle(acme: Customer) -> None:
     issue_statement(acme)
     for name in NAMES:
         booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])
+        proposed(Basis(acme), "1", key=name, kind=AdjustmentKind.CHARGE, reason=name[:500], now=LATER)
 
 
 @transaction.atomic  # an item on sale has a price when it is committed

@@ -4,7 +4,8 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import CustomerNotice, User
+from accounts.notices.mail import mail_customer_notices
 from accounts.people.invitations import invite
 from accounts.people.mail import mail_invitations
 from accounts.sign_in.resets import ask_for_reset, mail_resets
@@ -12,6 +13,7 @@ from invoices.models import NoticeKind, OpenHourAlarm, PackageNotice
 from invoices.monitoring.open_hours import mail_alarms
 from invoices.packages.after_sale.mail import mail_notices
 from sensenova_billing.lib import clock
+from tests.accounts.notices.builders import notice_of_each
 from tests.builders import at
 from tests.injection.payloads import FORMULAS, PAYLOADS, REFUSED
 from tests.injection.stage import name_customer
@@ -45,8 +47,9 @@ def mails_about(acme, alice, text):
     OpenHourAlarm.objects.create(
         customer=acme, hour=at(0), reason=text, amount=9, raised_at=NOW, mail_after=NOW
     )
+    notice_of_each(acme, service=text, at=NOW)
     ask_for_reset(email=alice.email, address=None, now=NOW)
-    for send in (mail_invitations, mail_notices, mail_alarms, mail_resets):
+    for send in (mail_invitations, mail_notices, mail_customer_notices, mail_alarms, mail_resets):
         send(now=NOW)
     return mail.outbox
 
@@ -55,8 +58,9 @@ def mails_about(acme, alice, text):
 def test_a_name_stands_in_the_plain_text_of_a_mail_and_in_no_header(text, acme, alice):
     sent = mails_about(acme, alice, text)
 
-    assert len(sent) == 3 + len(NoticeKind)
-    assert len([one for one in sent if text in one.body]) == 2 + len(NoticeKind)
+    notices = len(NoticeKind) + CustomerNotice.objects.count()
+    assert len(sent) == 3 + notices
+    assert len([one for one in sent if text in one.body]) == 2 + notices
     for one in sent:
         message = one.message()
         assert (message.get_content_type(), message.is_multipart()) == ("text/plain", False)

@@ -8,9 +8,18 @@ from django.db import transaction
 from accounts.api_keys.keys import issue_service_key, revoke_service_key
 from accounts.models import Customer, DeliveryState, Member, Scope, Session, User
 from accounts.people.invitations import LASTS, invite
+from invoices.adjustments.basis import Basis
 from invoices.books.results import store_verification
 from invoices.books.verify import verify_books
-from invoices.models import HourlyBill, NoticeKind, OpenHourAlarm, PackageNotice, QuotaOverrun, Rerating
+from invoices.models import (
+    AdjustmentKind,
+    HourlyBill,
+    NoticeKind,
+    OpenHourAlarm,
+    PackageNotice,
+    QuotaOverrun,
+    Rerating,
+)
 from invoices.packages.after_sale.refund import order_refund
 from invoices.usage_report.metadata import sum_up_closed_hours
 from pricing.changes.rows import cells_of
@@ -27,6 +36,7 @@ from pricing.models import (
 from pricing.rules.kinds import Kind
 from tests.accounts.webhooks.builders import endpoint
 from tests.builders import THE_HOUR, at, close, price, record, report
+from tests.invoices.adjustments.builders import proposed
 from tests.invoices.statements.builders import booked
 from tests.packages import buy, draw, tokens_product
 from tests.translations.test_pages import deliver
@@ -55,6 +65,9 @@ def add_one_of_each(number: int) -> None:
     _sell_package(number, acme, service)
     _use_and_close(number, acme)
     booked(acme, reference=f"TRF {number}")
+    proposed(
+        Basis(acme), "1", key=f"{number}", kind=AdjustmentKind.CHARGE, reason=f"{number}", now=now_of(number)
+    )
     _write_down(number, acme, service)
 
 

@@ -14,7 +14,7 @@ from accounts.models import (
     WebhookEndpoint,
     WebhookEvent,
 )
-from invoices.models import AccountTransaction, Release, Rerating, Statement
+from invoices.models import AccountTransaction, Adjustment, Release, Rerating, Statement
 from invoices.reconciliation.usage_file import OTHER_COLUMNS
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
@@ -93,6 +93,7 @@ def _stored_names() -> set[str]:
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
         Rerating.objects.values_list("reason"),
         AccountTransaction.objects.values_list("reference", "reason", "by"),
+        Adjustment.objects.values_list("reason", "proposed_by", "decided_by"),
         Statement.objects.values_list("reason", "issued_by"),
         Release.objects.values_list("reason"),
         AuditEntry.objects.values_list("reason", "by").distinct(),

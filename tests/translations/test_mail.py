@@ -9,12 +9,14 @@ from django.core import mail
 from django.urls import reverse
 
 from accounts.models import Customer, Member, MemberRole, PasswordReset, User
+from accounts.notices.mail import mail_customer_notices
 from accounts.people.invitations import invite
 from accounts.people.mail import mail_invitations
 from accounts.sign_in.resets import mail_resets
 from invoices.models import NoticeKind, OpenHourAlarm, PackageNotice
 from invoices.monitoring.open_hours import mail_alarms
 from invoices.packages.after_sale.mail import mail_notices
+from tests.accounts.notices.builders import notice_of_each
 from tests.builders import at
 from tests.packages import buy, tokens_product
 from tests.translations.pages import english_on
@@ -75,6 +77,14 @@ def test_notices_of_a_package_reach_each_reader_in_their_language(acme, alice, n
         english
     )
     mail.outbox[:] = chinese
+    assert english_in_mails() == []
+
+
+def test_notices_of_an_account_are_in_chinese(acme, alice):
+    reads(alice.email, "zh-hans")
+    number = notice_of_each(acme, service="SenseChat-5", at=NOW)
+
+    assert mail_customer_notices(now=NOW) == number
     assert english_in_mails() == []
 
 

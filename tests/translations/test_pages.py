@@ -38,7 +38,11 @@ from accounts.people.invitations import invite, new_link_token
 from accounts.sign_in.resets import mail_resets
 from accounts.sign_in.second_factor import begin
 from invoices.account.transactions import reverse_transaction
+from invoices.adjustments.basis import Basis
 from invoices.models import (
+    Adjustment,
+    AdjustmentCause,
+    AdjustmentKind,
     ChargeLine,
     HourlyBill,
     NoticeKind,
@@ -51,8 +55,9 @@ from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import switch_renewal
 from invoices.packages.after_sale.sweep import sweep_packages
 from invoices.statements.issue import correct_statement
-from pricing.models import PackageTerms, QuotaPackage, Service
+from pricing.models import Decision, PackageTerms, QuotaPackage, Service
 from tests.builders import THE_HOUR, at, record, report
+from tests.invoices.adjustments.builders import proposed
 from tests.invoices.books.builders import keep_busy_books
 from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
@@ -212,10 +217,27 @@ def _keep_account(acme: Customer) -> None:
     statement = issue_statement(acme)
     Customer.objects.filter(pk=acme.pk).update(legal_name="顶点有限公司")
     correct_statement(statement=statement, reason="名称有误", by="staff@sensenova.example", now=at(38))
+    for cause in AdjustmentCause:
+        for decision in Decision:
+            _adjust(acme, cause, decision)
+    Customer.objects.filter(pk=acme.pk).update(credit_limit=10**9)
     amounts = {"payment": "100000", "refund": "5", "credit": "5", "charge": "200000", "write_off": "5"}
     for kind, amount in amounts.items():
         one = booked(acme, TransactionKind(kind), amount)
     reverse_transaction(booked=one, reason="记错", by="staff@sensenova.example", now=at(39))
+
+
+def _adjust(acme: Customer, cause: AdjustmentCause, decision: Decision) -> None:
+    made = proposed(
+        Basis(acme), "0.01", key=f"{cause} {decision}", kind=AdjustmentKind.CHARGE, cause=cause, reason="补收"
+    )
+    if decision != Decision.APPROVED:
+        # As they are where a second person has to approve.
+        values = {name: getattr(made, name) for name in ("customer", "kind", "cause", "amount", "charged")}
+        values |= {"creditable": 0, "reason": "减免", "proposed_by": "a@b.example", "proposed_at": at(37)}
+        if decision:
+            values |= {"decision": decision, "decided_by": "c@b.example", "decided_at": at(38)}
+        Adjustment.objects.create(**values, key=f"{made.key} 2")
 
 
 def _have_keys_and_people(acme: Customer, alice: User) -> None:

@@ -9,6 +9,7 @@ begin or end; the first price of a service within a second.
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q
 
@@ -18,6 +19,7 @@ from pricing.models import CallSpecification
 from pricing.rules.methods import BillingMethod
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
+from sensenova_billing.lib.local_time import utc_text
 from usage.limits.errors import CallError, CallForbidden, InvalidCall
 from usage.limits.package_limits import PackageLimits, limits_in_force, package_limits_sql
 from usage.limits.stores.windows import CallLimits, WindowId
@@ -53,7 +55,7 @@ class NotEntitled:
     """The error for each such call; a new one each time, as a raised one refers to its request."""
 
     kind: type[InvalidCall] | type[CallForbidden]
-    arguments: tuple[str, str]
+    arguments: tuple[Any, ...]
 
     def error(self) -> CallError:
         """Return a new error for one call."""
@@ -145,6 +147,9 @@ def _entitlement(
     limits: CallLimits | None,
     customer_id: int | None,
     is_suspended: bool,
+    suspended_for_credit_at: dt.datetime | None,
+    suspended_balance: str,
+    suspended_limit: str | None,
     is_allowed: bool,
     service_id: int | None,
     service: str,
@@ -162,6 +167,8 @@ def _entitlement(
         return NotEntitled(
             CallForbidden, ("customer_suspended", f"{request.customer} is suspended: no call is admitted.")
         )
+    if suspended_for_credit_at is not None:
+        return _used_up(request.customer, suspended_for_credit_at, suspended_balance, suspended_limit)
     if not is_on_sale:
         return NotEntitled(
             CallForbidden, ("service_not_on_sale", f"{service} is not on sale now: no call is admitted.")
@@ -172,6 +179,17 @@ def _entitlement(
             ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
     return Entitlement(customer_id, service_id, service, limits, is_capped)
+
+
+def _used_up(customer: str, at: dt.datetime, balance: str, limit: str | None) -> NotEntitled:
+    """Return that a customer has passed its credit limit, or has used up what it paid ahead."""
+    details = {"balance": balance, "credit_limit": limit, "currency": "CNY", "suspended_at": utc_text(at)}
+    if limit is None:
+        code, words = "balance_exhausted", f"What {customer} has paid ahead is used up"
+    else:
+        code, words = "credit_limit_reached", f"{customer} owes more than its credit limit of {limit} RMB"
+    text = f"{words}: no call is admitted until a payment is booked."
+    return NotEntitled(CallForbidden, (code, text, [details]))
 
 
 def windows_without_cached_input(windows: Collection[WindowId], *, now: dt.datetime) -> set[WindowId]:

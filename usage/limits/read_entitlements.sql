@@ -13,6 +13,7 @@ SELECT least(bought.instant_of_change,
                WHERE held.service_id = service.id AND (held.customer_id IS NULL OR held.customer_id = customer.id)
                  AND instant_of_change > instant)),
        customer.id, coalesce(customer.is_suspended OR customer.suspended_for_arrears_at IS NOT NULL, false),
+       customer.suspended_for_credit_at, trim_scale(customer.suspended_balance)::text, customer.suspended_limit::text,
        requested.key_id IS NULL OR EXISTS (
            SELECT FROM accounts_servicekey_customers AS allowed
             WHERE allowed.servicekey_id = requested.key_id AND allowed.customer_id = customer.id),

@@ -14,6 +14,7 @@ from accounts.audit.audited_admin import AuditedAdmin
 from accounts.audit.context import audit_context
 from accounts.models import AuditAction, AuditEntry, Customer, ServiceKey, User
 from invoices.books.constraints import APPEND_ONLY
+from invoices.models import Adjustment
 from pricing.models import CallSpecification, Proposal, QuotaPackage, Service, ServiceAlias
 from tests.browsing import version_of
 from tests.builders import item
@@ -48,13 +49,13 @@ def members(*rows):
 
 
 def test_every_admin_that_lets_anything_change_is_signed(rf, operator):
-    """Documents that are never changed hold author and reason themselves; buying a package signs it."""
+    """Documents that are never changed hold author and reason themselves; buying and adjusting sign."""
     request = rf.get("/")
     request.user = operator
     unsigned = [
         model
         for model, its in admin.site._registry.items()
-        if model not in (*APPEND_ONLY, QuotaPackage)
+        if model not in (*APPEND_ONLY, Adjustment, QuotaPackage)
         and not isinstance(its, AuditedAdmin)
         and (
             its.has_add_permission(request)

@@ -21,7 +21,11 @@ def endpoint(customer: Customer, url: str, *, kinds: Any = tuple(KINDS)) -> Webh
 def suspended(customer: Customer, key: str = "1", *, now: dt.datetime | None = None) -> None:
     """Emit the event of a suspension."""
     emit_event(
-        customer=customer, kind=EventKind.CUSTOMER_SUSPENDED, payload={}, key=key, now=now or clock.now()
+        customer=customer,
+        kind=EventKind.CUSTOMER_SUSPENDED,
+        payload={"because": "staff"},
+        key=key,
+        now=now or clock.now(),
     )
 
 

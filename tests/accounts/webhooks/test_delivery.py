@@ -43,7 +43,8 @@ def test_an_event_arrives_signed(acmes, receiver):
 
     (received,) = receiver.received
     message = verify(received, acmes.secret)
-    assert (message["type"], message["data"]) == ("customer.suspended", {"customer": "acme"})
+    suspension = {"customer": "acme", "because": "staff"}
+    assert (message["type"], message["data"]) == ("customer.suspended", suspension)
     assert message["timestamp"] == f"{delivery().event.at:%Y-%m-%dT%H:%M:%SZ}"
     assert received.headers["content-type"] == "application/json"
     assert receiver.ids == [delivery().event.public_id]

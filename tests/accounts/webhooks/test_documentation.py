@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from decimal import ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,23 @@ from accounts.models import EventKind, WebhookEvent
 from accounts.webhooks.delivery import PAUSES
 from accounts.webhooks.endpoints import send_test
 from accounts.webhooks.events import OFFERED, body_of, emit_event
+from invoices.account.balance_rules import apply_balance_rules
+from invoices.account.position import positions_of
 from invoices.packages.after_sale.notices import find_notices
+from invoices.portal.price_notices import notify_of_price_changes
+from pricing.models import Price, Service
 from sensenova_billing.lib import clock
 from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspended
-from tests.builders import at, close, record
+from tests.builders import at, close, item, price, record
+from tests.invoices.account.builders import charge
 from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import bill, buy, draw
 from tests.tables import table
+from usage.billing_hours import hour_of
+from usage.limits.notices.often_reached import notify_of_limits
+from usage.limits.stores.windows import Refusal
+from usage.models import RefusedCalls
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +45,8 @@ def described(value):
     """A value without what differs from event to event."""
     if isinstance(value, dict):
         return {name: described(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [described(one) for one in value]
     return re.sub(r"\d+", "0", value) if isinstance(value, str) else type(value)
 
 
@@ -51,10 +63,44 @@ def sent(acme):
     find_notices(now=at(70))
     issue_statement(acme)
     booked(acme)
-    suspended(acme)
+    follow_balance_rules(acme)
+    change_a_price(acme)
+    reach_limits(acme)
     emit_event(customer=acme, kind=EventKind.CUSTOMER_RESUMED, payload={}, key="1", now=clock.now())
     send_test(endpoint=made, by=ALICE, now=clock.now())
     return {event.kind: json.loads(body_of(event)) for event in WebhookEvent.objects.order_by("-pk")}
+
+
+def change_a_price(acme):
+    """The input of the service that Acme used is going to cost more."""
+    changes_at = at(0) + dt.timedelta(days=5)
+    fields = {"unit_size": 1000, "kind": "limited_time_offer"}
+    Price.objects.filter(billing_item=item("SenseChat-5", "input_tokens"), ends_at=None).update(
+        ends_at=changes_at
+    )
+    price("SenseChat-5", "input_tokens", "0.06", begins_at=changes_at, **fields)
+    notify_of_price_changes(now=at(0))
+
+
+def reach_limits(acme):
+    """Many calls were refused in this hour."""
+    now, service = clock.now(), Service.objects.get(name="SenseChat-5")
+    RefusedCalls.objects.create(
+        customer=acme, service=service, hour=hour_of(now), refusal=Refusal.RPM, calls=400
+    )
+    notify_of_limits(now=now)
+
+
+def follow_balance_rules(acme):
+    """Acme is overdue and warned, has little left, and is beyond its limit in the end."""
+    now = at(0) + dt.timedelta(days=8)
+    charge(acme, "1000", at=at(5))
+    owed = -positions_of([acme], now=now)[acme.pk].available
+    limit = owed.quantize(Decimal("0.01"), ROUND_UP) + Decimal("0.01")
+    for credit_limit in (limit, 0):
+        terms = {"due_days": 0, "grace_days": 30, "notice_days": 30, "low_balance_hours": 48}
+        type(acme).objects.filter(pk=acme.pk).update(**terms, credit_limit=credit_limit)
+        apply_balance_rules(now=now)
 
 
 def test_each_type_that_is_sent_is_in_the_table(sent):

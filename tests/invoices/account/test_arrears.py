@@ -1,7 +1,6 @@
 """Customers are suspended for arrears and resumed exactly by the rules, apart from a suspension by hand."""
 
 import datetime as dt
-from decimal import Decimal
 
 import pytest
 from django.db import transaction
@@ -12,18 +11,18 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import AuditEntry, WebhookEvent
-from invoices.account.arrears import apply_balance_rules, arrears_of
-from invoices.account.transactions import book, reverse_transaction
-from invoices.models import TransactionKind
+from invoices.account.arrears import arrears_of
+from invoices.account.balance_rules import apply_balance_rules
+from invoices.account.transactions import reverse_transaction
 from tests.accounts.webhooks.builders import endpoint
 from tests.conftest import make_acme
+from tests.invoices.account.builders import FIRST, charge, pay
 from tests.invoices.browsing import text
 from tests.invoices.statements.builders import STAFF
 from usage.limits.entitlements import EntitlementRequest, NotEntitled, read_entitlements
 
 pytestmark = pytest.mark.django_db
 
-FIRST = dt.datetime(2026, 3, 2, 4, tzinfo=dt.UTC)  # noon in Shanghai
 DAY = dt.timedelta(days=1)
 # 30 days to pay and 14 of grace end with these days in Shanghai.
 DUE = dt.datetime(2026, 4, 1, 16, tzinfo=dt.UTC)
@@ -34,17 +33,6 @@ SECOND = dt.timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def _rules(settings):
     settings.PAYMENT_DUE_DAYS, settings.SUSPENSION_GRACE_DAYS = 30, 14
-
-
-def charge(customer, amount="100", *, at=FIRST, kind=TransactionKind.CHARGE):
-    return book(
-        **{"customer": customer, "kind": kind, "amount": Decimal(amount), "reference": "TRF 1"},
-        **{"value_date": at.date(), "by": STAFF, "reason": "Agreed.", "now": at},
-    )
-
-
-def pay(customer, amount="100", *, at):
-    return charge(customer, amount, at=at, kind=TransactionKind.PAYMENT)
 
 
 def is_suspended(customer):
@@ -156,7 +144,7 @@ def test_the_customer_sees_the_dates_and_the_state(acme, alice_client, settings)
 
     assert "No call is admitted since 2026-04-16 00:00:00" in text(alice_client.get(page))
     limits = text(alice_client.get(reverse("customer_limits", args=["acme"])))
-    assert "Acme Ltd is suspended because a payment is overdue" in limits
+    assert "because a payment is overdue" in limits
 
 
 def test_staff_set_own_days_in_the_admin(acme, operator_client):

@@ -122,7 +122,7 @@ def test_staff_book_a_payment_once_however_often_it_is_sent(operator_client, acm
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"kind": "credit"}, "Say why; the customer reads it."),
+        ({"kind": "refund"}, "Say why; the customer reads it."),
         ({"kind": "refund", "reason": "Closed."}, "Nothing was booked. Only 0.00 RMB are paid ahead."),
         ({"customer": "nobody"}, "No customer has this code."),
         ({"amount": "0"}, "The amount must be more than 0"),

@@ -93,7 +93,7 @@ def test_a_service_without_a_call_specification_admits_nothing_and_the_page_says
 def test_who_is_suspended_is_told_so(alice_client, acme):
     Customer.objects.filter(pk=acme.pk).update(is_suspended=True)
 
-    assert "Acme Ltd is suspended: no call is admitted" in text(page(alice_client))
+    assert "SenseNova has suspended this customer: no call is admitted" in text(page(alice_client))
 
 
 def test_where_nothing_is_on_sale_the_page_says_what_will_appear(alice_client, monkeypatch):

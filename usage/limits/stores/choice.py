@@ -18,6 +18,7 @@ from usage.limits.stores.failover import Deciding, Switch
 from usage.limits.stores.postgres import PostgresWindows
 from usage.limits.stores.redis import RedisWindows
 from usage.limits.stores.windows import (
+    HOURS_OF_REFUSALS,
     CallKey,
     CallState,
     CallWindows,
@@ -152,14 +153,21 @@ class RedisOrPostgres:
         return self._postgres.look(windows, at=at) if uses is None else uses
 
     def refusals(
-        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+        self,
+        *,
+        customer_id: int | None = None,
+        hours: int = HOURS_OF_REFUSALS,
+        at: dt.datetime | None = None,
     ) -> list[RefusalCount]:
         """Return the refusals of both stores; of PostgreSQL only while Redis is unavailable."""
         found: list[RefusalCount] | None = None
         if self._switch.deciding(at=at) is not Deciding.POSTGRESQL:
-            found = self._try(lambda: self._redis.refusals(customer_id=customer_id, at=at), at)
+            found = self._try(lambda: self._redis.refusals(customer_id=customer_id, hours=hours, at=at), at)
         counted: Counter[tuple[int, int, Refusal]] = Counter()
-        for one in [*(found or ()), *self._postgres.refusals(customer_id=customer_id, at=at)]:
+        for one in [
+            *(found or ()),
+            *self._postgres.refusals(customer_id=customer_id, hours=hours, at=at),
+        ]:
             counted[one.customer_id, one.service_id, one.refusal] += one.calls
         return [RefusalCount(*key, calls) for key, calls in sorted(counted.items())]
 

@@ -104,10 +104,14 @@ class PostgresWindows:
         return [Use(*row) for row in self._unless_held(_LOOK, _json(sent), at)] if sent else []
 
     def refusals(
-        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+        self,
+        *,
+        customer_id: int | None = None,
+        hours: int = HOURS_OF_REFUSALS,
+        at: dt.datetime | None = None,
     ) -> list[RefusalCount]:
-        """Return how many calls of this customer, or of all, were refused within the last day."""
-        rows = fetch_all(_REFUSALS, at, HOURS_OF_REFUSALS, customer_id)
+        """Return how many calls of this customer, or of all, were refused within these hours."""
+        rows = fetch_all(_REFUSALS, at, hours, customer_id)
         return [
             RefusalCount(customer, service, Refusal(why), calls) for customer, service, why, calls in rows
         ]

@@ -123,10 +123,14 @@ class RedisWindows:
         return [Use(*answer) for answer in self._run("look", windows, at)]
 
     def refusals(
-        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+        self,
+        *,
+        customer_id: int | None = None,
+        hours: int = HOURS_OF_REFUSALS,
+        at: dt.datetime | None = None,
     ) -> list[RefusalCount]:
-        """Return how many calls of this customer, or of all, were refused within the last day."""
-        (found,) = self._run("refusals", [(HOURS_OF_REFUSALS,)], at)
+        """Return how many calls of this customer, or of all, were refused within these hours."""
+        (found,) = self._run("refusals", [(hours,)], at)
         counted: Counter[tuple[int, int, Refusal]] = Counter()
         for name, calls in zip(found[::2], found[1::2], strict=True):
             customer, service, refusal = name.split(":")

@@ -143,7 +143,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class RefusalCount:
-    """How many calls of a customer to a service were refused for one reason within the last day."""
+    """How many calls of a customer to a service were refused for one reason within a span of hours."""
 
     customer_id: int
     service_id: int
@@ -192,9 +192,16 @@ class CallWindows(Protocol):
         """Return the usage of each window now, without changing it."""
 
     def refusals(
-        self, *, customer_id: int | None = None, at: dt.datetime | None = None
+        self,
+        *,
+        customer_id: int | None = None,
+        hours: int = HOURS_OF_REFUSALS,
+        at: dt.datetime | None = None,
     ) -> list[RefusalCount]:
-        """Return how many calls of this customer, or of all, were refused within the last day."""
+        """Return how many calls of this customer, or of all, were refused within the last day.
+
+        Or within the present hour and so many before it.
+        """
 
 
 def instant_of(second: int) -> dt.datetime:

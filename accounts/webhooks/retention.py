@@ -1,0 +1,3 @@
+"""How long the log of deliveries stays at least."""
+
+FEWEST_DAYS = 7  # the database refuses to remove what was delivered later
