@@ -13,12 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from invoices.account.admin import AccountTransactionAdmin
+from invoices.bank_import.admin import BankImportAdmin
 from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import (
     AccountTransaction,
+    BankImport,
     ChargeLine,
     HourlyBill,
     OpenHourAlarm,
@@ -50,6 +52,7 @@ from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 from usage.models import BillingHour
 
 admin.site.register(AccountTransaction, AccountTransactionAdmin)
+admin.site.register(BankImport, BankImportAdmin)
 admin.site.register(Statement, StatementAdmin)
 admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)

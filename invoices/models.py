@@ -1185,3 +1185,46 @@ class AccountEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_account_display()}: {self.amount}"
+
+
+class BankImport(models.Model):
+    """An import of payments from a bank's file."""
+
+    file_name = models.CharField(max_length=200)
+    file_digest = models.CharField(max_length=64, help_text=_("SHA-256 of the file."))
+    rows = models.PositiveIntegerField(help_text=_("Bookings in the file."))
+    payments = models.PositiveIntegerField(help_text=_("Those that were booked."))
+    amount = models.DecimalField("amount (RMB)", max_digits=20, decimal_places=2)
+    by = models.CharField(max_length=254)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(payments__gte=1, rows__gte=F("payments"), amount__gt=0),
+                name="an_import_books_a_payment_or_more",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class ImportedPayment(models.Model):
+    """By which line of which import a payment was booked."""
+
+    transaction = models.OneToOneField(
+        AccountTransaction, on_delete=models.PROTECT, primary_key=True, related_name="imported"
+    )
+    bank_import = models.ForeignKey(BankImport, on_delete=models.PROTECT, related_name="imported")
+    line = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("line",)
+        constraints = (
+            models.UniqueConstraint("bank_import", "line", name="a_line_of_an_import_is_one_payment"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.bank_import_id}, {self.line}"

@@ -587,6 +587,7 @@ UNFOLD = {
                 _admin_page(_("Statements"), "description", "invoices_statement"),
                 _admin_page(_("Budgets"), "savings", "usage_budget"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
+                _admin_page(_("Bank imports"), "upload_file", "invoices_bankimport"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),
                 _admin_page(_("Re-ratings"), "price_change", "invoices_rerating"),

@@ -13,6 +13,7 @@ from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in, second_factor
 from accounts.webhooks import views as webhooks
 from invoices.account import views as account_views
+from invoices.bank_import.admin import bank_import
 from invoices.budgets import views as budgets
 from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
@@ -214,6 +215,7 @@ urlpatterns = [
         name="api_docs",
     ),
     # The admin
+    path("admin/bank-import", admin.site.admin_view(bank_import), name="bank_import"),
     path("admin/reconciliation", admin.site.admin_view(reconciliation), name="reconciliation"),
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),

@@ -147,6 +147,7 @@ STAFF_PAGES = {
     "catalogue_xlsx",
     "catalogue_import",
     "reconciliation",
+    "bank_import",
 }
 STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
 STAFF_PAGES |= {"sell_package", "end_terms", "cancel_terms", "end_customer_view", "admin_search"}

@@ -8,9 +8,11 @@ from invoices.books.compare import Findings
 from invoices.models import (
     AccountEntry,
     AccountTransaction,
+    BankImport,
     ChargeLine,
     HourlyBill,
     HourSeal,
+    ImportedPayment,
     PackageCredit,
     PackageDraw,
     PackagePurchase,
@@ -44,6 +46,8 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     Statement: "statements_are_append_only",
     AccountTransaction: "account_transactions_are_append_only",
     AccountEntry: "account_entries_are_append_only",
+    BankImport: "bank_imports_are_append_only",
+    ImportedPayment: "imported_payments_are_append_only",
 }
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     AccountTransaction: ("a_transaction_has_entries",),

@@ -37,6 +37,7 @@ from pricing.models import (
 )
 from tests.builders import at, close, price, record, report
 from tests.injection.payloads import PAYLOADS, packed
+from tests.invoices.bank_import.builders import imported, row
 from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, tokens_product
@@ -84,6 +85,7 @@ def _settle(acme: Customer) -> None:
     issue_statement(acme)
     for name in NAMES:
         booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])
+        imported(row(text=name), choices={2: "acme"}, name=name[:200])
 
 
 @transaction.atomic  # an item on sale has a price when it is committed
