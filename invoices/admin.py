@@ -23,9 +23,11 @@ from invoices.models import (
     BankImport,
     ChargeLine,
     HourlyBill,
+    OnlinePayment,
     OpenHourAlarm,
     PackageCredit,
     ParkedHour,
+    PaymentCallback,
     QuotaOverrun,
     Rerating,
     Statement,
@@ -35,6 +37,7 @@ from invoices.monitoring.open_hour_admin import OpenHourAlarmAdmin
 from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
 from invoices.packages.admin import QuotaPackageAdmin
 from invoices.packages.after_sale.credit_admin import PackageCreditAdmin
+from invoices.payments.admin import OnlinePaymentAdmin, PaymentCallbackAdmin
 from invoices.portal.view_as_admin import ViewedCustomerAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
@@ -56,8 +59,10 @@ admin.site.register(BankImport, BankImportAdmin)
 admin.site.register(Statement, StatementAdmin)
 admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)
+admin.site.register(OnlinePayment, OnlinePaymentAdmin)
 admin.site.register(OpenHourAlarm, OpenHourAlarmAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
+admin.site.register(PaymentCallback, PaymentCallbackAdmin)
 admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(QuotaOverrun, QuotaOverrunAdmin)
 admin.site.register(QuotaPackage, QuotaPackageAdmin)

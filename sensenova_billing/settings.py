@@ -355,6 +355,12 @@ STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
 PAYMENT_DUE_DAYS: int | None = env.int("PAYMENT_DUE_DAYS", default=None)  # type: ignore[arg-type]
 SUSPENSION_GRACE_DAYS: int | None = env.int("SUSPENSION_GRACE_DAYS", default=None)  # type: ignore[arg-type]
 
+# Through whom customers pay online: "stripe", or "fake" for development; empty: not at all.
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="fake" if DEBUG else "")
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env.secret("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_URL = env.str("STRIPE_API_URL", default="https://api.stripe.com")
+
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
 # By more than how many percent up or down a price may change only after a second confirmation; a list price
@@ -587,6 +593,8 @@ UNFOLD = {
                 _admin_page(_("Statements"), "description", "invoices_statement"),
                 _admin_page(_("Budgets"), "savings", "usage_budget"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
+                _admin_page(_("Online payments"), "credit_card", "invoices_onlinepayment"),
+                _admin_page(_("Payment call-backs"), "call_received", "invoices_paymentcallback"),
                 _admin_page(_("Bank imports"), "upload_file", "invoices_bankimport"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),

@@ -23,6 +23,7 @@ from invoices.onboarding_admin import onboard_page
 from invoices.packages import views as packages
 from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
+from invoices.payments import views as payments
 from invoices.portal import overview_views
 from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
@@ -97,6 +98,10 @@ urlpatterns = [
     ),
     path("customers/<str:code>/bills/<str:month>", documents.customer_month, name="customer_month"),
     path("customers/<str:code>/account", account_views.customer_account, name="customer_account"),
+    path("customers/<str:code>/pay", payments.pay_online, name="pay_online"),
+    path("customers/<str:code>/payments/<uuid:order_id>", payments.customer_payment, name="customer_payment"),
+    path("payments/fake/<uuid:order_id>", payments.fake_checkout, name="fake_checkout"),
+    path("payments/callbacks/<str:provider>", payments.payment_callback, name="payment_callback"),
     path("customers/<str:code>/statements", account_views.customer_statements, name="customer_statements"),
     path("customers/<str:code>/account.csv", account_views.customer_account_csv, name="customer_account_csv"),
     path("statements/<str:number>.focus.csv", statements.statement_focus, name="statement_focus"),

@@ -18,6 +18,7 @@ from invoices.models import (
     PackagePurchase,
     PackageRefund,
     ParkedHour,
+    PaymentCallback,
     QuotaOverrun,
     Release,
     Rerating,
@@ -48,6 +49,7 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     AccountEntry: "account_entries_are_append_only",
     BankImport: "bank_imports_are_append_only",
     ImportedPayment: "imported_payments_are_append_only",
+    PaymentCallback: "payment_callbacks_are_append_only",
 }
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     AccountTransaction: ("a_transaction_has_entries",),

@@ -3,9 +3,12 @@
 from decimal import Decimal
 
 from django import template
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from invoices.models import AccountTransaction
+
+# Of refunds that a provider's call-back books.
+REFUNDED_BY_PROVIDER = gettext_noop("Refunded through the payment provider.")
 
 register = template.Library()
 
@@ -17,6 +20,12 @@ def transaction_words(booked: AccountTransaction) -> str:
     if booked.reverses_id:
         return gettext("%(kind)s, reversed") % {"kind": kind}
     return kind[:1].upper() + kind[1:]
+
+
+@register.filter
+def reason_words(reason: str) -> str:
+    """Return a reason as a person wrote it; what is booked by itself has one in the reader's language."""
+    return gettext(reason) if reason == REFUNDED_BY_PROVIDER else reason
 
 
 @register.filter

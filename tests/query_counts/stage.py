@@ -28,6 +28,7 @@ from pricing.rules.kinds import Kind
 from tests.accounts.webhooks.builders import endpoint
 from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.bank_import.builders import imported, row
+from tests.invoices.payments.builders import called_back, ordered
 from tests.invoices.statements.builders import booked
 from tests.packages import buy, draw, tokens_product
 from tests.translations.test_pages import deliver
@@ -56,6 +57,8 @@ def add_one_of_each(number: int) -> None:
     _sell_package(number, acme, service)
     _use_and_close(number, acme)
     booked(acme, reference=f"TRF {number}")
+    called_back(ordered(acme))
+    ordered(acme)
     imported(row(number + 2, f"{number + 1}", text="acme"), name=f"bank-{number}.csv")
     _write_down(number, acme, service)
 

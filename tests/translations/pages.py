@@ -14,7 +14,15 @@ from accounts.models import (
     WebhookEndpoint,
     WebhookEvent,
 )
-from invoices.models import AccountTransaction, BankImport, Release, Rerating, Statement
+from invoices.models import (
+    AccountTransaction,
+    BankImport,
+    OnlinePayment,
+    PaymentCallback,
+    Release,
+    Rerating,
+    Statement,
+)
 from invoices.reconciliation.usage_file import OTHER_COLUMNS
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
@@ -94,6 +102,8 @@ def _stored_names() -> set[str]:
         Rerating.objects.values_list("reason"),
         AccountTransaction.objects.values_list("reference", "reason", "by"),
         BankImport.objects.values_list("file_name", "file_digest", "by"),
+        OnlinePayment.objects.values_list("provider", "provider_id", "reference"),
+        PaymentCallback.objects.values_list("event_id", "provider"),
         Statement.objects.values_list("reason", "issued_by"),
         Release.objects.values_list("reason"),
         AuditEntry.objects.values_list("reason", "by").distinct(),
