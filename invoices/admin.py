@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from invoices.account.admin import AccountTransactionAdmin
 from invoices.adjustments.admin import AdjustmentAdmin
+from invoices.bank_import.admin import BankImportAdmin
 from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
@@ -21,11 +22,14 @@ from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
 from invoices.models import (
     AccountTransaction,
     Adjustment,
+    BankImport,
     ChargeLine,
     HourlyBill,
+    OnlinePayment,
     OpenHourAlarm,
     PackageCredit,
     ParkedHour,
+    PaymentCallback,
     QuotaOverrun,
     Rerating,
     Statement,
@@ -35,6 +39,7 @@ from invoices.monitoring.open_hour_admin import OpenHourAlarmAdmin
 from invoices.monitoring.overrun_admin import QuotaOverrunAdmin
 from invoices.packages.admin import QuotaPackageAdmin
 from invoices.packages.after_sale.credit_admin import PackageCreditAdmin
+from invoices.payments.admin import OnlinePaymentAdmin, PaymentCallbackAdmin
 from invoices.portal.view_as_admin import ViewedCustomerAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
@@ -53,11 +58,14 @@ from usage.models import BillingHour
 
 admin.site.register(AccountTransaction, AccountTransactionAdmin)
 admin.site.register(Adjustment, AdjustmentAdmin)
+admin.site.register(BankImport, BankImportAdmin)
 admin.site.register(Statement, StatementAdmin)
 admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)
+admin.site.register(OnlinePayment, OnlinePaymentAdmin)
 admin.site.register(OpenHourAlarm, OpenHourAlarmAdmin)
 admin.site.register(ParkedHour, ParkedHourAdmin)
+admin.site.register(PaymentCallback, PaymentCallbackAdmin)
 admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(QuotaOverrun, QuotaOverrunAdmin)
 admin.site.register(QuotaPackage, QuotaPackageAdmin)

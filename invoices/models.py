@@ -1333,3 +1333,140 @@ class AccountEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_account_display()}: {self.amount}"
+
+
+class BankImport(models.Model):
+    """An import of payments from a bank's file."""
+
+    file_name = models.CharField(max_length=200)
+    file_digest = models.CharField(max_length=64, help_text=_("SHA-256 of the file."))
+    rows = models.PositiveIntegerField(help_text=_("Bookings in the file."))
+    payments = models.PositiveIntegerField(help_text=_("Those that were booked."))
+    amount = models.DecimalField("amount (RMB)", max_digits=20, decimal_places=2)
+    by = models.CharField(max_length=254)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(payments__gte=1, rows__gte=F("payments"), amount__gt=0),
+                name="an_import_books_a_payment_or_more",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class ImportedPayment(models.Model):
+    """By which line of which import a payment was booked."""
+
+    transaction = models.OneToOneField(
+        AccountTransaction, on_delete=models.PROTECT, primary_key=True, related_name="imported"
+    )
+    bank_import = models.ForeignKey(BankImport, on_delete=models.PROTECT, related_name="imported")
+    line = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ("line",)
+        constraints = (
+            models.UniqueConstraint("bank_import", "line", name="a_line_of_an_import_is_one_payment"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.bank_import_id}, {self.line}"
+
+
+class PaymentState(models.TextChoices):
+    """How far an online payment is; pages translate the labels."""
+
+    WAITING = "waiting", gettext_noop("waiting")
+    PAID = "paid", gettext_noop("paid")
+    FAILED = "failed", gettext_noop("failed")
+    EXPIRED = "expired", gettext_noop("expired")
+    MISMATCH = "mismatch", gettext_noop("another amount came")
+
+
+class OnlinePayment(models.Model):
+    """A payment that a customer's person ordered, to be made at a payment provider."""
+
+    order_id = models.UUIDField(help_text="By which the same order that is sent twice is one.")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="online_payments"
+    )
+    statement = models.ForeignKey(
+        Statement, on_delete=models.PROTECT, null=True, related_name="online_payments"
+    )
+    amount = models.DecimalField("amount (RMB)", max_digits=20, decimal_places=2)
+    provider = models.CharField(max_length=20)
+    provider_id = models.CharField(max_length=255, blank=True)
+    checkout_url = models.TextField(blank=True)
+    expires_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=8, choices=PaymentState.choices, default=PaymentState.WAITING)
+    reference = models.CharField(max_length=100, blank=True, help_text=_("The provider's."))
+    received = models.DecimalField(max_digits=20, decimal_places=2, null=True)
+    received_currency = models.CharField(max_length=10, blank=True)
+    refunded = models.DecimalField("refunded (RMB)", max_digits=20, decimal_places=2, default=Decimal(0))
+    transaction = models.OneToOneField(
+        AccountTransaction, on_delete=models.PROTECT, null=True, related_name="online_payment"
+    )
+    ordered_by = models.CharField(max_length=254)
+    ordered_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=["customer", "id"], name="online_payments_of_a_customer"),)
+        constraints = (
+            models.UniqueConstraint("order_id", name="an_order_id_is_one_online_payment"),
+            models.UniqueConstraint(
+                fields=("provider", "provider_id"),
+                condition=~Q(provider_id=""),
+                name="a_checkout_is_of_one_online_payment",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=PaymentState.PAID, transaction__isnull=False)
+                | (~Q(state=PaymentState.PAID) & Q(transaction=None)),
+                name="an_online_payment_is_booked_when_it_is_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, refunded__gte=0, refunded__lte=F("amount")),
+                name="no_more_is_refunded_than_was_ordered",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=PaymentState.values), name="an_online_payment_has_a_known_state"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.order_id)
+
+
+class CallbackOutcome(models.TextChoices):
+    """What a call-back has changed; pages translate the labels."""
+
+    APPLIED = "applied", gettext_noop("applied")
+    NO_CHANGE = "no_change", gettext_noop("nothing to change")
+    MISMATCH = "mismatch", gettext_noop("another amount than ordered")
+    UNKNOWN = "unknown", gettext_noop("unknown order")
+
+
+class PaymentCallback(models.Model):
+    """A call-back of a payment provider, and what it changed."""
+
+    provider = models.CharField(max_length=20)
+    event_id = models.CharField(max_length=255)
+    kind = models.CharField(max_length=10)
+    payment = models.ForeignKey(OnlinePayment, on_delete=models.PROTECT, null=True, related_name="callbacks")
+    amount = models.DecimalField(max_digits=20, decimal_places=2)
+    currency = models.CharField(max_length=10)
+    outcome = models.CharField(max_length=9, choices=CallbackOutcome.choices)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (models.UniqueConstraint("provider", "event_id", name="a_callback_is_recorded_once"),)
+
+    def __str__(self) -> str:
+        return self.event_id

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connections
 from accounts.payment_terms import MOST_DAYS, MOST_HOURS
 from accounts.webhooks.retention import FEWEST_DAYS
 from invoices.packages.after_sale.refund_rule import REFUNDS
+from invoices.payments.provider_names import FAKE, STRIPE
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
 from usage.limits.stores.choice import WITHOUT_REDIS, is_address
@@ -130,6 +131,24 @@ def check_statement_day(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Set it to a day from 1 to 28; 2 is the default."
     return [Error(f"STATEMENT_DAY is {settings.STATEMENT_DAY}.", hint=hint, id="billing.E012")]
+
+
+@register()
+def check_payment_provider(**kwargs: Any) -> list[CheckMessage]:
+    """A provider without its keys takes no payment; the one for development takes none at all."""
+    if settings.PAYMENT_PROVIDER not in ("", FAKE, STRIPE):
+        hint = "Set it to stripe, or to fake for development, or leave it empty."
+        return [Error(f"PAYMENT_PROVIDER is {settings.PAYMENT_PROVIDER!r}.", hint=hint, id="billing.E014")]
+    if settings.PAYMENT_PROVIDER == FAKE and not settings.DEBUG:
+        hint = "Set it to stripe, or leave it empty; on a machine for development set DEBUG=1."
+        words = "PAYMENT_PROVIDER is fake: it books payments that nobody made."
+        return [Error(words, hint=hint, id="billing.E014")]
+    if settings.PAYMENT_PROVIDER == STRIPE and not (
+        settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET
+    ):
+        hint = "Set STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET; Stripe shows both."
+        return [Error("PAYMENT_PROVIDER is stripe, without its keys.", hint=hint, id="billing.E014")]
+    return []
 
 
 @register()

@@ -373,6 +373,11 @@ LIMIT_NOTICE_CALLS = env.int("LIMIT_NOTICE_CALLS", default=100)
 LIMIT_NOTICE_PERCENT = env.int("LIMIT_NOTICE_PERCENT", default=10)
 # Above how many RMB a credit or charge by hand waits until a second person has approved it; unset: none does.
 CREDIT_APPROVAL_ABOVE: Decimal | None = env.decimal("CREDIT_APPROVAL_ABOVE", default=None)  # type: ignore[arg-type]
+# Through whom customers pay online: "stripe", or "fake" for development; empty: not at all.
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", default="fake" if DEBUG else "")
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env.secret("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_URL = env.str("STRIPE_API_URL", default="https://api.stripe.com")
 
 # Whether a change of prices waits until a second person has approved it.
 PRICE_CHANGES_NEED_APPROVAL = env.bool("PRICE_CHANGES_NEED_APPROVAL", default=False)
@@ -623,6 +628,9 @@ UNFOLD = {
                 _admin_page(_("Budgets"), "savings", "usage_budget"),
                 _admin_page(_("Credits and charges"), "rate_review", "invoices_adjustment"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),
+                _admin_page(_("Online payments"), "credit_card", "invoices_onlinepayment"),
+                _admin_page(_("Payment call-backs"), "call_received", "invoices_paymentcallback"),
+                _admin_page(_("Bank imports"), "upload_file", "invoices_bankimport"),
                 _admin_page(_("Quota packages"), "inventory_2", "pricing_quotapackage"),
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),
                 _admin_page(_("Re-ratings"), "price_change", "invoices_rerating"),

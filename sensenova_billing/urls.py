@@ -13,6 +13,7 @@ from accounts.sign_in import views as sign_in
 from accounts.views import SignInView, admin_sign_in, second_factor
 from accounts.webhooks import views as webhooks
 from invoices.account import views as account_views
+from invoices.bank_import.admin import bank_import
 from invoices.budgets import views as budgets
 from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
@@ -22,6 +23,7 @@ from invoices.onboarding_admin import onboard_page
 from invoices.packages import views as packages
 from invoices.packages.after_sale import views as after_sale
 from invoices.packages.api import PackageDrawsView, PackagesView
+from invoices.payments import views as payments
 from invoices.portal import overview_views
 from invoices.portal import views as invoices
 from invoices.portal.view_as_admin import end_customer_view
@@ -96,6 +98,10 @@ urlpatterns = [
     ),
     path("customers/<str:code>/bills/<str:month>", documents.customer_month, name="customer_month"),
     path("customers/<str:code>/account", account_views.customer_account, name="customer_account"),
+    path("customers/<str:code>/pay", payments.pay_online, name="pay_online"),
+    path("customers/<str:code>/payments/<uuid:order_id>", payments.customer_payment, name="customer_payment"),
+    path("payments/fake/<uuid:order_id>", payments.fake_checkout, name="fake_checkout"),
+    path("payments/callbacks/<str:provider>", payments.payment_callback, name="payment_callback"),
     path("customers/<str:code>/statements", account_views.customer_statements, name="customer_statements"),
     path("customers/<str:code>/account.csv", account_views.customer_account_csv, name="customer_account_csv"),
     path("statements/<str:number>.focus.csv", statements.statement_focus, name="statement_focus"),
@@ -214,6 +220,7 @@ urlpatterns = [
         name="api_docs",
     ),
     # The admin
+    path("admin/bank-import", admin.site.admin_view(bank_import), name="bank_import"),
     path("admin/reconciliation", admin.site.admin_view(reconciliation), name="reconciliation"),
     path("admin/usage-records", admin.site.admin_view(usage_record), name="usage_record"),
     path("admin/refused-calls", admin.site.admin_view(refused_calls), name="refused_calls"),

@@ -21,3 +21,5 @@ WHITENOISE_AUTOREFRESH = True
 WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
 WEBHOOK_ALLOW_HTTP = True
 WEBHOOK_TIMEOUT = dt.timedelta(seconds=30)
+# Its pages are visited.
+PAYMENT_PROVIDER = "fake"

@@ -5,6 +5,7 @@ and by Bob for the same, which shows that there was something to see.
 """
 
 import re
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,12 +14,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Member, Scope, User, WebhookEndpoint
-from invoices.models import ChargeLine, Statement
+from invoices.models import ChargeLine, OnlinePayment, Statement
 from pricing.models import PackageTerms
 from tests.accounts.webhooks.builders import endpoint, suspended
 from tests.builders import THE_HOUR, at, close, customer, record, report
 from tests.conftest import make_acme, make_globex
 from tests.invoices.budgets.builders import budget
+from tests.invoices.payments.builders import ordered
 from tests.invoices.statements.builders import issue_statement
 from tests.packages import UNCOVERED, buy, draw, tokens_product
 from usage.models import Budget
@@ -35,6 +37,8 @@ KEY = "keyofglobex"  # the public id of its own key
 MEMBER = "colleague@globex.example"
 HOOK = "http://127.0.0.1/globex"
 BUDGET = "the budget of globex"
+ORDER = "the online payment of globex"
+NO_ORDER = UUID(int=0)
 TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
@@ -71,6 +75,9 @@ OWNED = {
     "charge_line_csv": ({"number": BILL, "pk": FIRST}, {"number": BILL, "pk": "0"}),
     "customer_record": ({"code": "globex"}, {"code": "nobody"}),
     "customer_account": ({"code": "globex"}, {"code": "nobody"}),
+    "pay_online": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_payment": ({"code": "globex", "order_id": ORDER}, {"code": "nobody", "order_id": NO_ORDER}),
+    "fake_checkout": ({"order_id": ORDER}, {"order_id": NO_ORDER}),
     "customer_statements": ({"code": "globex"}, {"code": "nobody"}),
     "customer_account_csv": ({"code": "globex"}, {"code": "nobody"}),
     "statement": ({"number": STATEMENT}, {"number": "S99999999"}),
@@ -137,6 +144,8 @@ DEEDS |= {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_re
 DEEDS |= {"customer_overview_now", "customer_overview_alerts"}
 # Files of the usage page, which do not name it either; usage_report/test_views.py.
 DEEDS |= {"customer_usage_csv", "customer_usage_xlsx"}
+# Signed by a payment provider; invoices/payments.
+DEEDS |= {"payment_callback"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
 STAFF = "admin:"
 STAFF_PAGES = {
@@ -147,6 +156,7 @@ STAFF_PAGES = {
     "catalogue_xlsx",
     "catalogue_import",
     "reconciliation",
+    "bank_import",
 }
 STAFF_PAGES |= {"change_price", "announce_offer", "start_trial", "end_price", "copy_prices", "put_on_sale"}
 STAFF_PAGES |= {"sell_package", "end_terms", "cancel_terms", "end_customer_view", "admin_search"}
@@ -193,6 +203,9 @@ def address(name, arguments):
     if str(arguments.get("pk")).startswith("the budget of"):
         code = arguments["pk"].split()[-1]
         arguments = arguments | {"pk": Budget.objects.get(customer__code=code).pk}
+    if str(arguments.get("order_id")).startswith("the online payment of"):
+        payment = OnlinePayment.objects.get(customer__code=arguments["order_id"].split()[-1])
+        arguments = arguments | {"order_id": payment.order_id}
     if arguments.get("pk") == TERMS:
         arguments = arguments | {"pk": PackageTerms.objects.get().pk}
     return reverse(name, kwargs=arguments)
@@ -221,6 +234,7 @@ def use_in_a_closed_hour_and_now():
     close()
     for one in customers:
         issue_statement(one)
+        ordered(one)
         record(report("late", customer=one.code, service=UNCOVERED))
         draw(one.quota_packages.get(), 1000, of=one.hourly_bills.get())
 

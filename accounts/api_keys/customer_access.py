@@ -42,10 +42,15 @@ def is_owner(*, person: Any, customer: Customer) -> bool:
     return Member.objects.filter(user=person.pk, customer=customer, role=MemberRole.OWNER).exists()
 
 
+def is_finance(*, person: Any, customer: Customer) -> bool:
+    """Whether this person may pay for the customer: owners and finance."""
+    return Member.objects.filter(user=person.pk, customer=customer, role__in=FINANCE_ROLES).exists()
+
+
 def customer_of_finance(*, person: Any, code: str) -> Customer:
     """Return the customer of this code for owners and finance; raise Http404 or PermissionDenied as below."""
     customer = customer_of_person(person=person, code=code)
-    if not Member.objects.filter(user=person.pk, customer=customer, role__in=FINANCE_ROLES).exists():
+    if not is_finance(person=person, customer=customer):
         raise PermissionDenied
     return customer
 

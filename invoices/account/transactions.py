@@ -51,11 +51,12 @@ def book(
     now: dt.datetime,
     key: str = "",
     reason: str = "",
+    has_happened: bool = False,
 ) -> AccountTransaction:
     """Book an amount above 0, in RMB to the fen; the same key again returns the same transaction.
 
     Raises KeyReused if the key names another one, TransactionRefused for an amount that cannot be booked or,
-    of a refund or write-off, for more than there is.
+    of a refund or write-off, for more than there is; not of a refund that the bank has made already.
     """
     if kind == TransactionKind.STATEMENT:
         raise TransactionRefused(gettext("A statement is booked when it is issued."))
@@ -65,7 +66,8 @@ def book(
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # one after the other
         if before := AccountTransaction.objects.filter(kind=kind, key=key).first():
             return _same(before, customer=customer, amount=amount)
-        _require_cover(customer=customer, kind=kind, amount=amount)
+        if not has_happened:
+            _require_cover(customer=customer, kind=kind, amount=amount)
         booked = AccountTransaction(
             **{"customer": customer, "kind": kind, "key": key, "reference": reference, "reason": reason},
             **{"value_date": value_date, "by": by, "at": now},

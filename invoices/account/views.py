@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.api_keys.customer_access import customer_of_person
+from accounts.api_keys.customer_access import customer_of_person, is_finance
 from accounts.customer_page import customer_page
 from accounts.models import Customer
 from invoices.account.account_page import account_lines, adjustments_ahead, transactions_of
@@ -23,6 +24,7 @@ from pricing.files.csv import Cell
 from sensenova_billing.lib import clock
 
 STATEMENTS_SHOWN = 12
+ONLINE_PAYMENTS_SHOWN = 5
 STATEMENTS_A_PAGE = 60
 COLUMNS = (
     "transaction",
@@ -58,6 +60,8 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
         "ruling": ruling,
         "now": now,
         "adjustments": adjustments_ahead(customer),
+        "online_payments": customer.online_payments.all()[:ONLINE_PAYMENTS_SHOWN],
+        "may_pay": bool(settings.PAYMENT_PROVIDER) and is_finance(person=request.user, customer=customer),
         "lines": lines,
         "page": page,
         "form": form,

@@ -3,9 +3,12 @@
 from decimal import Decimal
 
 from django import template
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from invoices.models import AccountTransaction, Adjustment
+
+# Of refunds that a provider's call-back books.
+REFUNDED_BY_PROVIDER = gettext_noop("Refunded through the payment provider.")
 
 register = template.Library()
 
@@ -24,6 +27,12 @@ def adjustment_words(adjustment: Adjustment) -> str:
     """Return what a credit or charge by hand is, and why, in the reader's language."""
     kind, cause = gettext(adjustment.get_kind_display()), gettext(adjustment.get_cause_display())
     return gettext("%(kind)s (%(cause)s)") % {"kind": kind[:1].upper() + kind[1:], "cause": cause}
+
+
+@register.filter
+def reason_words(reason: str) -> str:
+    """Return a reason as a person wrote it; what is booked by itself has one in the reader's language."""
+    return gettext(reason) if reason == REFUNDED_BY_PROVIDER else reason
 
 
 @register.filter

@@ -23,6 +23,8 @@ ESTIMATE = BodyLimit(most_bytes=MIB, most_values=10_000)
 FORM = BodyLimit(most_bytes=256 * KIB)
 # A file of 5 MiB, or what was read of it, which comes back when an import is confirmed.
 FILE = BodyLimit(most_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+# A bank's file of 1 MiB, or what was read of it, which comes back with the choices.
+BANK_FILE = BodyLimit(most_bytes=4 * MIB)
 # No endpoint reads it, so whatever is sent is ignored.
 NOTHING = BodyLimit(most_bytes=0)
 
@@ -38,6 +40,7 @@ LIMITS = {
     "/api/v1/estimates": ESTIMATE,
     "/admin/catalogue/import": FILE,
     "/admin/reconciliation": FILE,
+    "/admin/bank-import": BANK_FILE,
 }
 
 

@@ -3,10 +3,14 @@
 A response is private unless its view sets a Cache-Control of its own, as the public catalogue does.
 """
 
+import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from invoices.payments.provider_names import CHECKOUTS
 
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _PAGE = {
@@ -39,6 +43,9 @@ def _written(policy: dict[str, str]) -> str:
     return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
 
 
+# Browsers hold a redirect that answers a form to `form-action` too: where the payment provider's page is.
+_PAYS = re.compile("/customers/[^/]+/pay")
+
 # By the beginning of the path; the first that fits.
 _POLICIES = (
     ("/api/docs", _written(_API_DOCS)),
@@ -67,4 +74,6 @@ def response_headers(
 
 def policy_of(path: str) -> str:
     """Return the Content-Security-Policy of what is at this path."""
+    if _PAYS.fullmatch(path) and settings.PAYMENT_PROVIDER in CHECKOUTS:
+        return _written(_PAGE | {"form-action": f"'self' {CHECKOUTS[settings.PAYMENT_PROVIDER]}"})
     return next((policy for beginning, policy in _POLICIES if path.startswith(beginning)), _NOTHING)

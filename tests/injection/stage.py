@@ -39,6 +39,7 @@ from pricing.models import (
 from tests.builders import at, close, price, record, report
 from tests.injection.payloads import PAYLOADS, packed
 from tests.invoices.adjustments.builders import proposed
+from tests.invoices.bank_import.builders import imported, row
 from tests.invoices.budgets.builders import budget
 from tests.invoices.statements.builders import LATER, booked, issue_statement
 from tests.packages import buy, tokens_product
@@ -87,6 +88,7 @@ def _settle(acme: Customer) -> None:
     for name in NAMES:
         booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])
         proposed(Basis(acme), "1", key=name, kind=AdjustmentKind.CHARGE, reason=name[:500], now=LATER)
+        imported(row(text=name), choices={2: "acme"}, name=name[:200])
 
 
 @transaction.atomic  # an item on sale has a price when it is committed

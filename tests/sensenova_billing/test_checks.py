@@ -7,6 +7,12 @@ import pytest
 from django.core.checks import run_checks
 
 
+@pytest.fixture(autouse=True)
+def production(settings):
+    """The provider for development, which tests use, is not for here."""
+    settings.PAYMENT_PROVIDER = ""
+
+
 def ids():
     """What the system checks complain of, by id."""
     return {found.id for found in run_checks() if found.id and found.id.startswith("billing.")}
@@ -92,3 +98,10 @@ def test_an_alarm_address_that_is_none_is_named(settings):
     settings.ALARM_MAIL = ["ops@example.com", "nowhere"]
 
     assert ids() == {"billing.E010"}
+
+
+@pytest.mark.parametrize(("provider", "debug"), [("fake", False), ("stripe", True), ("paypal", True)])
+def test_a_payment_provider_that_takes_no_money_is_named(settings, provider, debug):
+    settings.PAYMENT_PROVIDER, settings.DEBUG = provider, debug
+
+    assert ids() == {"billing.E014"}

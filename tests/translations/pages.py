@@ -14,7 +14,16 @@ from accounts.models import (
     WebhookEndpoint,
     WebhookEvent,
 )
-from invoices.models import AccountTransaction, Adjustment, Release, Rerating, Statement
+from invoices.models import (
+    AccountTransaction,
+    Adjustment,
+    BankImport,
+    OnlinePayment,
+    PaymentCallback,
+    Release,
+    Rerating,
+    Statement,
+)
 from invoices.reconciliation.usage_file import OTHER_COLUMNS
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
@@ -44,7 +53,7 @@ NAMES = {
     # The theme names languages by their codes, and keys of a keyboard.
     *("en", "zh", "hans", "esc", "Control", "Mac", "Command", "Redis"),
     *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel", "MB", "UTF", "TOTP", "xlsx"),
-    *("Webhook", "Standard", "Webhooks", "FOCUS"),
+    *("Webhook", "Standard", "Webhooks", "FOCUS", "GB", "GBK", "Windows", "Latin"),
 }
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 URL = re.compile(r"https?://[^\s（）]+")
@@ -94,6 +103,9 @@ def _stored_names() -> set[str]:
         Rerating.objects.values_list("reason"),
         AccountTransaction.objects.values_list("reference", "reason", "by"),
         Adjustment.objects.values_list("reason", "proposed_by", "decided_by"),
+        BankImport.objects.values_list("file_name", "file_digest", "by"),
+        OnlinePayment.objects.values_list("provider", "provider_id", "reference"),
+        PaymentCallback.objects.values_list("event_id", "provider"),
         Statement.objects.values_list("reason", "issued_by"),
         Release.objects.values_list("reason"),
         AuditEntry.objects.values_list("reason", "by").distinct(),

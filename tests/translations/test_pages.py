@@ -46,7 +46,9 @@ from invoices.models import (
     ChargeLine,
     HourlyBill,
     NoticeKind,
+    OnlinePayment,
     PackageNotice,
+    PaymentState,
     Statement,
     TransactionKind,
 )
@@ -60,6 +62,7 @@ from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.books.builders import keep_busy_books
 from tests.invoices.budgets.builders import budget
+from tests.invoices.payments.builders import called_back, ordered
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
 from tests.test_tenancy import KEYED, ROUTES, STAFFED
@@ -79,6 +82,7 @@ NOT_PAGES = {
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
     *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
     *("customer_account_csv", "statement_csv", "statement_focus", "statement_xlsx", "statement_pdf"),
+    "payment_callback",
     *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
     *("customer_usage_csv", "customer_usage_xlsx"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
@@ -115,6 +119,9 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "customer_record": (["acme"], ["?event_id=1", "?event_id=now", "?event_id=none", "?event_id="]),
     "customer_account": (["acme"], ["?older_than=x", "?older_than=1"]),
+    "pay_online": (["acme"], ["?statement=S00000001"]),
+    "customer_payment": (["acme", "ORDER"], []),
+    "fake_checkout": (["ORDER_ID"], []),
     "customer_statements": (["acme"], ["?older_than=x", "?older_than=1"]),
     "statement": (["STATEMENT"], []),
     "customer_limits": (["acme"], []),
@@ -225,6 +232,10 @@ def _keep_account(acme: Customer) -> None:
     for kind, amount in amounts.items():
         one = booked(acme, TransactionKind(kind), amount)
     reverse_transaction(booked=one, reason="记错", by="staff@sensenova.example", now=at(39))
+    ordered(acme)
+    for kind, paid in (("paid", "100"), ("failed", "100"), ("expired", "100"), ("paid", "90")):
+        called_back(ordered(acme), kind, paid)
+    called_back(acme.online_payments.get(state=PaymentState.PAID), "refunded", "1")
 
 
 def _adjust(acme: Customer, cause: AdjustmentCause, decision: Decision) -> None:
@@ -327,6 +338,8 @@ def addresses(name: str, *, most: int | None = None) -> list[str]:
         "MONTH": [("acme", f"{THE_HOUR.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}")],
         "BILL": list(lines.values_list("bill__number", "pk")),
         "STATEMENT": [(one.number,) for one in Statement.objects.filter(customer__code="acme")],
+        "ORDER": [("acme", one) for one in OnlinePayment.objects.values_list("order_id", flat=True)],
+        "ORDER_ID": [(one,) for one in OnlinePayment.objects.values_list("order_id", flat=True)],
         "PACKAGE": [(number,) for number in QuotaPackage.objects.values_list("number", flat=True)],
         "KEY": [("acme", key) for key in ServiceKey.objects.values_list("public_id", flat=True)],
         "MEMBER": [

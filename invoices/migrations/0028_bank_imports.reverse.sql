@@ -1,0 +1,2 @@
+DROP TRIGGER imported_payments_are_append_only ON invoices_importedpayment;
+DROP TRIGGER bank_imports_are_append_only ON invoices_bankimport;

@@ -1,0 +1,1 @@
+DROP TRIGGER payment_callbacks_are_append_only ON invoices_paymentcallback;

@@ -1,0 +1,130 @@
+"""Online payments and their call-backs in the admin: to read."""
+
+from django.utils.html import format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from invoices.models import OnlinePayment, PaymentCallback, PaymentState
+from invoices.templatetags.amounts import exact, instant_text
+from sensenova_billing.lib.admin.base import ModelAdmin
+from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.links import row_link
+from sensenova_billing.lib.admin.lists import RobustUrlAdmin
+from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+
+class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
+    """Every online payment, the newest first."""
+
+    ordering = ("-id",)
+    list_display = ("ordered_text", "customer_link", "amount_text", "state_text", "received_text", "provider")
+    list_filter = (("state", TranslatedChoicesFilter),)
+    list_select_related = ("customer", "statement", "transaction")
+    search_fields = ("customer__code", "customer__name", "provider_id", "reference")
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        *("ordered_text", "ordered_by", "customer_link", "statement_text", "amount_text", "state_text"),
+        *("received_text", "refunded_text", "transaction_link", "provider", "provider_id", "reference"),
+        *("order_id", "callbacks_text"),
+    )
+    appears_here = _("Payments that customers make through a payment provider appear here.")
+
+    @display(description=_("ordered (UTC)"), ordering="id")
+    def ordered_text(self, payment: OnlinePayment) -> str:
+        """To the second."""
+        return instant_text(payment.ordered_at)
+
+    @display(description=_("customer"), ordering="customer__code")
+    def customer_link(self, payment: OnlinePayment) -> str:
+        """With a link."""
+        return row_link("accounts_customer", payment.customer_id, payment.customer.code)
+
+    @display(description=_("statement"))
+    def statement_text(self, payment: OnlinePayment) -> str:
+        """That which is paid; a top-up has none."""
+        statement = payment.statement
+        return row_link("invoices_statement", statement.pk, statement.number) if statement else "-"
+
+    @display(description=_("amount (RMB)"), ordering="amount")
+    def amount_text(self, payment: OnlinePayment) -> str:
+        """As ordered."""
+        return exact(payment.amount)
+
+    @display(
+        description=_("state"),
+        ordering="state",
+        label={PaymentState.PAID: "success", PaymentState.MISMATCH: "danger"},
+    )
+    def state_text(self, payment: OnlinePayment) -> tuple[str, str]:
+        """With a colour for what staff look into."""
+        return payment.state, gettext(payment.get_state_display())
+
+    @display(description=_("received"))
+    def received_text(self, payment: OnlinePayment) -> str:
+        """As the provider says, in whatever currency."""
+        if payment.received is None or payment.state not in (PaymentState.PAID, PaymentState.MISMATCH):
+            return "-"
+        return f"{exact(payment.received)} {payment.received_currency}"
+
+    @display(description=_("refunded (RMB)"))
+    def refunded_text(self, payment: OnlinePayment) -> str:
+        """As the provider says."""
+        return exact(payment.refunded)
+
+    @display(description=_("booked as"))
+    def transaction_link(self, payment: OnlinePayment) -> str:
+        """The payment on the account."""
+        booked = payment.transaction
+        return row_link("invoices_accounttransaction", booked.pk, booked) if booked else "-"
+
+    @display(description=_("call-backs"))
+    def callbacks_text(self, payment: OnlinePayment) -> str:
+        """Each with what it changed."""
+        return format_html_join(
+            "",
+            "<div>{}: {}, {} {}, {}</div>",
+            (
+                (
+                    *(instant_text(one.at), one.event_id, exact(one.amount), one.currency),
+                    gettext(one.get_outcome_display()),
+                )
+                for one in payment.callbacks.order_by("pk")
+            ),
+        )
+
+
+class PaymentCallbackAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
+    """Every call-back, the newest first."""
+
+    ordering = ("-id",)
+    list_display = ("at_text", "provider", "event_id", "amount_text", "outcome_text", "payment_link")
+    list_filter = (("outcome", TranslatedChoicesFilter),)
+    list_select_related = ("payment",)
+    search_fields = ("event_id",)
+    list_per_page = 50
+    show_full_result_count = False
+    fields = list_display
+    appears_here = _("What payment providers call back appears here.")
+
+    @display(description=_("received (UTC)"), ordering="id")
+    def at_text(self, callback: PaymentCallback) -> str:
+        """To the second."""
+        return instant_text(callback.at)
+
+    @display(description=_("amount"))
+    def amount_text(self, callback: PaymentCallback) -> str:
+        """With its currency."""
+        return f"{exact(callback.amount)} {callback.currency}"
+
+    @display(description=_("outcome"), ordering="outcome")
+    def outcome_text(self, callback: PaymentCallback) -> str:
+        """What it changed."""
+        return gettext(callback.get_outcome_display())
+
+    @display(description=_("online payment"))
+    def payment_link(self, callback: PaymentCallback) -> str:
+        """With a link; none of an unknown order."""
+        payment = callback.payment
+        return row_link("invoices_onlinepayment", payment.pk, payment) if payment else "-"

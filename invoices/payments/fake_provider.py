@@ -1,0 +1,51 @@
+"""A provider for development: its page asks how the payment ends, and calls back at once."""
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from uuid import UUID
+
+from django.core import signing
+from django.urls import reverse
+
+from invoices.models import OnlinePayment
+from invoices.payments.provider import Callback, CallbackKind, CallbackRefused, Checkout
+from invoices.payments.provider_names import FAKE
+from pricing.rules.amounts import read_decimal
+
+LASTS = dt.timedelta(days=1)
+_SALT = "invoices.payments.fake"
+
+
+class FakeProvider:
+    """Asks nobody for money; its call-backs are signed with the key of the site."""
+
+    name = FAKE
+
+    def start(self, payment: OnlinePayment, *, return_url: str) -> Checkout:
+        """Lead to a page of our own."""
+        url = reverse("fake_checkout", args=[payment.order_id])
+        return Checkout(f"fake_{payment.order_id.hex}", url, payment.ordered_at + LASTS)
+
+    def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
+        """Read what `fake_callback` has written."""
+        try:
+            told = signing.loads(body.decode(), salt=_SALT)
+        except (signing.BadSignature, UnicodeDecodeError) as error:
+            raise CallbackRefused(str(error)) from error
+        return Callback(
+            event_id=told["id"],
+            kind=CallbackKind(told["kind"]),
+            order_id=UUID(told["order"]),
+            amount=read_decimal(told["amount"]),
+            reference=told["reference"],
+        )
+
+
+def fake_callback(payment: OnlinePayment, kind: CallbackKind, amount: Decimal) -> bytes:
+    """Return the body of a call-back as this provider would send it."""
+    told = {
+        **{"id": f"{payment.order_id} {kind} {amount}", "kind": kind.value, "order": str(payment.order_id)},
+        **{"amount": f"{amount:.2f}", "reference": f"fake_{payment.order_id.hex[:8]}"},
+    }
+    return signing.dumps(told, salt=_SALT).encode()

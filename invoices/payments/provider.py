@@ -1,0 +1,72 @@
+"""What a payment provider does for us, whichever it is, and the one that the settings choose."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from invoices.models import OnlinePayment
+
+CURRENCY = "CNY"
+# 8 digits of fen: the most that Stripe takes at once.
+MOST_AT_ONCE = Decimal("999999.99")
+
+
+class CallbackKind(StrEnum):
+    """What a call-back says of a payment."""
+
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REFUNDED = "refunded"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The page at the provider on which the customer pays, and until when."""
+
+    provider_id: str
+    url: str
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Callback:
+    """What a provider says of one order; of refunds `amount` is all that was refunded so far."""
+
+    event_id: str
+    kind: CallbackKind
+    order_id: UUID | None
+    amount: Decimal = Decimal(0)
+    currency: str = CURRENCY
+    reference: str = ""
+
+
+class ProviderRefused(Exception):
+    """The provider does not take this payment; the text is its own."""
+
+
+class ProviderUnavailable(Exception):
+    """The provider did not answer; the same order may be sent again."""
+
+
+class CallbackRefused(Exception):
+    """It is not signed by the provider, or not readable; nothing was changed."""
+
+
+class PaymentProvider(Protocol):
+    """Takes the customer's money and calls back."""
+
+    name: str
+
+    def start(self, payment: OnlinePayment, *, return_url: str) -> Checkout:
+        """Open the page on which this order is paid; the same again for the same order.
+
+        Raises ProviderRefused or ProviderUnavailable.
+        """
+
+    def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
+        """Return what a call-back says, None if nothing of concern; raise CallbackRefused."""

@@ -1,0 +1,143 @@
+"""Stripe: a Checkout session for each order, and its signed call-backs.
+
+Stripe counts RMB in fen. A payment by transfer is not paid yet when its session is completed: another
+call-back follows. The metadata of the payment are those of its charges, by which refunds are found.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import stripe
+from django.conf import settings
+
+from invoices.models import OnlinePayment
+from invoices.payments.provider import (
+    CURRENCY,
+    Callback,
+    CallbackKind,
+    CallbackRefused,
+    Checkout,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from invoices.payments.provider_names import STRIPE
+
+SIGNATURE = "Stripe-Signature"
+_ORDER = "order"
+_SECONDS = 10
+
+
+class StripeProvider:
+    """Through Stripe's own library."""
+
+    name = STRIPE
+
+    def start(self, payment: OnlinePayment, *, return_url: str) -> Checkout:
+        """Open a Checkout session; by the idempotency key the same order has one."""
+        metadata = {_ORDER: str(payment.order_id)}
+        params: Any = {
+            "mode": "payment",
+            "client_reference_id": str(payment.order_id),
+            "line_items": [{"quantity": 1, "price_data": _price(payment)}],
+            "metadata": metadata,
+            "payment_intent_data": {"metadata": metadata},
+            "success_url": return_url,
+            "cancel_url": return_url,
+        }
+        try:
+            session = _client().v1.checkout.sessions.create(
+                params=params, options={"idempotency_key": str(payment.order_id)}
+            )
+        except (stripe.InvalidRequestError, stripe.CardError) as error:
+            raise ProviderRefused(error.user_message or str(error)) from error
+        except stripe.StripeError as error:
+            raise ProviderUnavailable(str(error)) from error
+        if not session.url:
+            raise ProviderRefused(f"{session.id} has no page.")
+        return Checkout(session.id, session.url, dt.datetime.fromtimestamp(session.expires_at, dt.UTC))
+
+    def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
+        """Verify the signature, then read the event."""
+        try:
+            event = stripe.Webhook.construct_event(
+                body, headers.get(SIGNATURE), settings.STRIPE_WEBHOOK_SECRET
+            )
+        # It raises the others for a body that is not UTF-8 or no JSON object, and for a signature that is not
+        # ASCII.
+        except (stripe.SignatureVerificationError, ValueError, TypeError, AttributeError) as error:
+            raise CallbackRefused(str(error)) from error
+        read = _READ.get(event.type)
+        return read(event) if read else None
+
+
+def _price(payment: OnlinePayment) -> dict[str, Any]:
+    name = payment.statement.number if payment.statement else settings.SELLER_NAME
+    return {
+        "currency": CURRENCY.lower(),
+        "unit_amount": int(payment.amount * 100),
+        "product_data": {"name": f"{name} ({payment.customer.code})"},
+    }
+
+
+def _client() -> stripe.StripeClient:
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        base_addresses={"api": settings.STRIPE_API_URL},
+        http_client=stripe.RequestsClient(timeout=_SECONDS),
+        max_network_retries=1,
+    )
+
+
+def _session(kind: CallbackKind) -> Callable[[Any], Callback]:
+    def read(event: Any) -> Callback:
+        session = event.data.object
+        return Callback(
+            event_id=event.id,
+            kind=kind,
+            order_id=_order_of(session),
+            amount=_rmb(session.amount_total),
+            currency=str(session.currency).upper(),
+            reference=str(session.payment_intent or session.id),
+        )
+
+    return read
+
+
+def _completed(event: Any) -> Callback | None:
+    is_paid = event.data.object.payment_status == "paid"
+    return _session(CallbackKind.PAID)(event) if is_paid else None
+
+
+def _refunded(event: Any) -> Callback:
+    charge = event.data.object
+    return Callback(
+        event_id=event.id,
+        kind=CallbackKind.REFUNDED,
+        order_id=_order_of(charge),
+        amount=_rmb(charge.amount_refunded),
+        currency=str(charge.currency).upper(),
+        reference=str(charge.payment_intent or charge.id),
+    )
+
+
+_READ: dict[str, Callable[[Any], Callback | None]] = {
+    "checkout.session.completed": _completed,
+    "checkout.session.async_payment_succeeded": _session(CallbackKind.PAID),
+    "checkout.session.async_payment_failed": _session(CallbackKind.FAILED),
+    "checkout.session.expired": _session(CallbackKind.EXPIRED),
+    "charge.refunded": _refunded,
+}
+
+
+def _rmb(fen: int | None) -> Decimal:
+    return Decimal(fen or 0) / 100
+
+
+def _order_of(one: Any) -> UUID | None:
+    try:
+        return UUID(str(one.metadata[_ORDER]))
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,84 @@
+"""Orders, and what providers call back of them."""
+
+import json
+import time
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from stripe import WebhookSignature
+
+from accounts.models import Customer
+from invoices.models import CallbackOutcome, OnlinePayment, Statement
+from invoices.payments.callbacks import apply_callback
+from invoices.payments.fake_provider import FakeProvider
+from invoices.payments.orders import open_checkout, order_payment
+from invoices.payments.provider import Callback, CallbackKind, PaymentProvider
+from tests.builders import at
+
+ALICE = "alice@acme.example"
+SECRET = "whsec_of_a_test"
+
+
+def ordered(
+    customer: Customer,
+    amount: str = "100.00",
+    *,
+    statement: Statement | None = None,
+    provider: PaymentProvider | None = None,
+    opened: bool = True,
+) -> OnlinePayment:
+    """Order a payment of 100 RMB at the provider for development unless the test says otherwise."""
+    provider = provider or FakeProvider()
+    payment = order_payment(
+        **{"customer": customer, "amount": Decimal(amount), "statement": statement, "order_id": uuid4()},  # type: ignore[arg-type]
+        **{"provider": provider, "by": ALICE, "now": at(5)},  # type: ignore[arg-type]
+    )
+    return open_checkout(payment=payment, provider=provider, return_url="http://x/") if opened else payment
+
+
+def called_back(
+    payment: OnlinePayment,
+    kind: str = "paid",
+    amount: str = "100.00",
+    *,
+    event: str = "",
+    currency: str = "CNY",
+) -> CallbackOutcome | None:
+    """Apply a call-back of this kind, with an id of its own unless the test names one."""
+    callback = Callback(
+        event_id=event or str(uuid4()),
+        kind=CallbackKind(kind),
+        order_id=payment.order_id,
+        amount=Decimal(amount),
+        currency=currency,
+        reference="pi_1",
+    )
+    outcome = apply_callback(callback=callback, provider=payment.provider, now=at(10))
+    payment.refresh_from_db()
+    return outcome
+
+
+def stripe_event(kind: str, payment: OnlinePayment | None = None, **fields: Any) -> bytes:
+    """Return an event as Stripe sends it, of a session or of a charge."""
+    order = str(payment.order_id) if payment else "none of ours"
+    fen = int(payment.amount * 100) if payment else 100
+    is_charge = kind.startswith("charge.")
+    one = {"id": "cs_1", "object": "checkout.session", "amount_total": fen, "payment_status": "paid"}
+    if is_charge:
+        one = {"id": "ch_1", "object": "charge", "amount_refunded": fen}
+    one |= {"currency": "cny", "payment_intent": "pi_1", "metadata": {"order": order}} | fields
+    event = {
+        "id": f"evt_{uuid4().hex}",
+        "object": "event",
+        "type": kind,
+        "created": 1,
+        "data": {"object": one},
+    }
+    return json.dumps(event).encode()
+
+
+def signature_of(body: bytes, *, secret: str = SECRET, age: int = 0) -> str:
+    """Return the header by which Stripe signs a body so many seconds ago, by its own code."""
+    made_at = int(time.time()) - age
+    return str(WebhookSignature.generate_signature_header(body.decode(), secret, timestamp=made_at))

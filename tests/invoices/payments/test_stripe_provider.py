@@ -1,0 +1,177 @@
+"""Stripe's own library opens checkouts at a server that answers as Stripe does, and verifies call-backs."""
+
+import json
+import threading
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+import pytest
+from django.test import Client
+
+from invoices.account.transactions import balance_of
+from invoices.models import PaymentCallback, PaymentState
+from invoices.payments.provider import CallbackRefused, ProviderRefused, ProviderUnavailable
+from invoices.payments.stripe_provider import StripeProvider
+from tests.invoices.payments.builders import SECRET, ordered, signature_of, stripe_event
+
+pytestmark = pytest.mark.django_db
+
+URL = "/payments/callbacks/stripe"
+SESSION: dict[str, object] = {
+    **{"id": "cs_1", "object": "checkout.session", "url": "https://checkout.stripe.com/c/pay/cs_1"},
+    "expires_at": 1_796_100_000,
+}
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers as Stripe does, and keeps what it was sent."""
+
+    answer: tuple[int, dict[str, object]] = (200, SESSION)
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[tuple[str, dict[str, str], dict[str, list[str]]]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Stub
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.requests.append((self.path, dict(self.headers), parse_qs(body)))
+        status, told = self.server.answer
+        content = json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+@pytest.fixture
+def stub(settings):
+    with Stub() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.PAYMENT_PROVIDER = "stripe"
+        settings.STRIPE_SECRET_KEY = "sk_test_1"
+        settings.STRIPE_API_URL = f"http://127.0.0.1:{server.server_port}"
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def payment(acme, settings):
+    """An order at Stripe that is not opened."""
+    settings.STRIPE_WEBHOOK_SECRET = SECRET
+    return ordered(acme, provider=StripeProvider(), opened=False)
+
+
+def posted(body, signature=None):
+    signature = signature_of(body) if signature is None else signature
+    return Client().post(URL, body, content_type="application/json", headers={"Stripe-Signature": signature})
+
+
+def test_an_order_is_a_checkout_session_in_fen_with_an_idempotency_key(stub, acme):
+    payment = ordered(acme, "1234.56", provider=StripeProvider())
+
+    ((path, headers, sent),) = stub.requests
+    assert path == "/v1/checkout/sessions"
+    assert headers["Idempotency-Key"] == sent["client_reference_id"][0] == str(payment.order_id)
+    assert sent["line_items[0][price_data][unit_amount]"] == ["123456"]
+    assert sent["line_items[0][price_data][currency]"] == ["cny"]
+    assert sent["payment_intent_data[metadata][order]"] == [str(payment.order_id)]
+    assert (payment.provider_id, payment.checkout_url) == ("cs_1", SESSION["url"])
+
+
+def test_what_stripe_does_not_take_is_refused_in_its_words(stub, acme):
+    stub.answer = 400, {"error": {"type": "invalid_request_error", "message": "Amount too small."}}
+
+    with pytest.raises(ProviderRefused, match="Amount too small"):
+        ordered(acme, "0.01", provider=StripeProvider())
+
+
+def test_a_stripe_that_does_not_answer_leaves_an_order_that_can_be_sent_again(stub, acme):
+    stub.answer = 500, {"error": {"type": "api_error", "message": "Sorry."}}
+    payment = ordered(acme, provider=StripeProvider(), opened=False)
+
+    with pytest.raises(ProviderUnavailable):
+        StripeProvider().start(payment, return_url="http://x/")
+    keys = {headers["Idempotency-Key"] for _, headers, _ in stub.requests}
+    assert keys == {str(payment.order_id)}
+
+
+def test_a_signed_callback_books_the_payment_once(payment, acme):
+    body = stripe_event("checkout.session.completed", payment)
+
+    assert [posted(body).status_code for _ in range(2)] == [204, 204]
+    payment.refresh_from_db()
+    assert payment.state == PaymentState.PAID
+    assert balance_of(acme) == 100
+    assert payment.transaction.reference == "pi_1"
+
+
+def test_a_payment_by_transfer_is_booked_when_it_has_come(payment, acme):
+    posted(stripe_event("checkout.session.completed", payment, payment_status="unpaid"))
+    assert balance_of(acme) == 0
+
+    posted(stripe_event("checkout.session.async_payment_succeeded", payment))
+    assert balance_of(acme) == 100
+
+
+def test_a_refund_is_booked_by_its_charge(payment, acme):
+    posted(stripe_event("charge.refunded", payment, amount_refunded=2550))
+    posted(stripe_event("checkout.session.completed", payment))
+
+    assert balance_of(acme) == Decimal("74.50")
+
+
+@pytest.mark.parametrize(
+    "kind", ["checkout.session.expired", "checkout.session.async_payment_failed", "customer.created"]
+)
+def test_no_other_callback_books_anything(payment, acme, kind):
+    assert posted(stripe_event(kind, payment)).status_code == 204
+    assert balance_of(acme) == 0
+
+
+def test_a_callback_without_an_order_of_ours_is_recorded(payment):
+    assert posted(stripe_event("checkout.session.completed", metadata=None)).status_code == 204
+    assert PaymentCallback.objects.get().payment is None
+
+
+# What the library makes of each is beside it; all are refused.
+FORGED = {
+    "another secret": lambda body: signature_of(body, secret="whsec_other"),
+    "too old": lambda body: signature_of(body, age=301),
+    "none": lambda body: "",
+    "no scheme": lambda body: "t=1",
+    "not ASCII": lambda body: "t=1,v1=é",
+}
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_a_callback_that_stripe_has_not_signed_is_refused(payment, acme, forged):
+    body = stripe_event("checkout.session.completed", payment)
+
+    assert posted(body, FORGED[forged](body)).status_code == 400
+    assert balance_of(acme) == 0
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"no JSON", b'{"object": "v2.core.event"}'])
+def test_a_signed_body_that_is_no_event_is_refused(payment, body):
+    assert posted(body).status_code == 400
+
+
+def test_a_body_that_is_not_utf_8_is_refused(payment):
+    assert posted(b"\xff", "t=1,v1=00").status_code == 400
+
+
+def test_nothing_is_verified_without_a_secret(payment, settings):
+    body = stripe_event("checkout.session.completed", payment)
+    settings.STRIPE_WEBHOOK_SECRET = ""
+
+    assert posted(body, signature_of(body, secret="")).status_code == 404
+    with pytest.raises(CallbackRefused):
+        StripeProvider().read_callback(body=body, headers={"Stripe-Signature": signature_of(body, secret="")})
