@@ -17,7 +17,7 @@ from accounts.customer_page import customer_page
 from accounts.models import Customer
 from invoices.budgets.changes import BudgetRefused, budgets_of, change_budget, remove_budget, set_budget
 from invoices.budgets.forms import BudgetForm, BudgetTermsForm
-from invoices.budgets.words import budget_in_words
+from invoices.budgets.words import budget_in_words, calls_in_words
 from sensenova_billing.lib import clock
 from usage.models import Budget, BudgetUse
 
@@ -38,6 +38,11 @@ class BudgetRow(NamedTuple):
         """What is neither used nor reserved; not below 0."""
         taken = self.use.used + self.use.held if self.use else Decimal(0)
         return max(self.budget.amount - taken, Decimal(0))
+
+    @property
+    def calls(self) -> str:
+        """The value of metadata that its calls have."""
+        return calls_in_words(self.budget)
 
     @property
     def alerts(self) -> str:

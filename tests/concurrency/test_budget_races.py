@@ -25,7 +25,7 @@ def ask_often(process):
     entitlement = Entitlement(customer.pk, service().pk, "SenseChat-5", LIMITS, is_capped=True)
     admitted = 0
     for number in range(CALLS):
-        call = BudgetedCall(entitlement, f"call-{process}-{number}", 100)
+        call = BudgetedCall(entitlement, f"call-{process}-{number}", 100, {})
         refused, _ = reserve_costs(calls={0: call}, now=clock.now())
         admitted += not refused
     connection.close()

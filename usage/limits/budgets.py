@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from pricing.catalogue.offering import facts_of
 from pricing.models import BillingItem, Price
@@ -34,6 +34,7 @@ class BudgetedCall:
     entitlement: Entitlement
     call_id: str
     estimated_tokens: int
+    metadata: Mapping[str, str]
 
     @property
     def key(self) -> CallKey:
@@ -111,12 +112,10 @@ def end_reservations(chosen: Q) -> None:
 
 @transaction.atomic
 def _end_reservations(chosen: Q, ids: set[int]) -> None:
-    list(locked_uses(BudgetUse.objects.filter(pk__in=ids)))
-    ended = list(BudgetReservation.objects.filter(chosen, use__in=ids))
-    BudgetReservation.objects.filter(pk__in=[one.pk for one in ended]).delete()
-    for use_id in ids:
-        amount = exact_sum(one.amount for one in ended if one.use_id == use_id)
-        BudgetUse.objects.filter(pk=use_id).update(held=F("held") - amount)
+    list(locked_uses(BudgetUse.objects.filter(pk__in=ids)).values_list("pk"))
+    ended = BudgetReservation.objects.filter(chosen, use__in=ids).values_list("pk", flat=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [list(ended)])
 
 
 def locked_uses(uses: QuerySet[BudgetUse]) -> QuerySet[BudgetUse]:
@@ -186,8 +185,10 @@ def _present(calls: Iterable[BudgetedCall]) -> set[CallKey]:
 
 
 def _counts_in(call: BudgetedCall, budget: Budget) -> bool:
-    return budget.customer_id == call.entitlement.customer_id and (
-        budget.service_id is None or budget.service_id == call.entitlement.service_id
+    return (
+        budget.customer_id == call.entitlement.customer_id
+        and budget.service_id in (None, call.entitlement.service_id)
+        and (not budget.metadata_name or call.metadata.get(budget.metadata_name) == budget.metadata_value)
     )
 
 
@@ -207,15 +208,19 @@ def _note_stop(uses: Iterable[BudgetUse], now: dt.datetime) -> None:
 
 def _exhausted(call: BudgetedCall, use: BudgetUse, cost: Any) -> BudgetExhausted:
     budget, used, resets_at = use.budget, use.used, utc_text(use.ends_at)
-    what = "all services" if budget.service_id is None else call.entitlement.service
+    service = None if budget.service_id is None else call.entitlement.service
+    metadata = {budget.metadata_name: budget.metadata_value} if budget.metadata_name else None
+    of_calls = "".join(f" with {name} {value}" for name, value in (metadata or {}).items())
     return BudgetExhausted(
         "budget_exhausted",
-        f"The budget of {budget.amount:f} RMB a {budget.period} for {what} does not cover this call: "
-        f"{plain(used)} RMB are used. It resets at {resets_at}.",
+        f"The budget of {budget.amount:f} RMB a {budget.period} for {service or 'all services'}{of_calls} "
+        f"does not cover this call: {plain(used)} RMB are used. It resets at {resets_at}.",
         [
             {
+                "budget": budget.pk,
                 "period": budget.period,
-                "service": None if budget.service_id is None else call.entitlement.service,
+                "service": service,
+                "metadata": metadata,
                 "cap": f"{budget.amount:f}",
                 "used": plain(used),
                 "reserved": plain(use.held),
@@ -227,4 +232,5 @@ def _exhausted(call: BudgetedCall, use: BudgetUse, cost: Any) -> BudgetExhausted
     )
 
 
+_END = load_statement("end_reservations.sql", beside=__file__)
 _MARK = load_statement("mark_reservations.sql", beside=__file__)
