@@ -54,7 +54,7 @@ def test_the_running_hour_closed_hours_and_those_not_summed_up_yet_count(acme, g
     assert (use_of(daily).used, use_of(every).used, use_of(other).used) == (
         Decimal("0.18"),
         Decimal("0.09"),
-        0,
+        Decimal(0),
     )
     close()
     refresh_budgets(now=at(66))
@@ -81,7 +81,7 @@ def test_where_a_package_covers_calls_no_more_counts_than_is_charged(acme):
         refresh_budgets(now=at(minute))
         sum_up_closed_hours(now=at(minute))
 
-    assert (use_of(red).used, use_of(blue).used) == (0, charged)
+    assert (use_of(red).used, use_of(blue).used) == (Decimal(0), charged)
 
 
 def test_calls_without_metadata_at_admission_count_once_their_usage_is_reported(acme):
