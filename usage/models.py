@@ -564,7 +564,10 @@ class BudgetReservation(models.Model):
     reported_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=["use", "reported_at"], name="budget_reservations_of_a_use"),)
+        indexes = (
+            models.Index(fields=["use", "reported_at"], name="budget_reservations_of_a_use"),
+            models.Index(fields=["expires_at"], name="budget_reservations_by_expiry"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["customer", "call_id", "use"], name="a_call_reserves_once_of_a_budget"

@@ -4,8 +4,8 @@ from decimal import Decimal
 from unittest.mock import patch
 
 from sensenova_billing.wsgi import application
-from usage.limits import budgets
+from usage.limits.caps import Cap
 
 __all__ = ["application"]
 
-patch.object(budgets, "_cost", lambda call, prices: Decimal(0)).start()
+patch.object(Cap, "cost", lambda cap, tokens: Decimal(0)).start()

@@ -188,9 +188,9 @@ def _reserve_budgets(
 ) -> tuple[dict[int, BudgetExhausted], set[CallKey]]:
     """Reserve the cost of calls of customers with a cap; return refusals by place, and what was reserved."""
     capped = {
-        place: BudgetedCall(found, pending.call_id, pending.estimated_tokens, pending.metadata)
+        place: BudgetedCall(found, found.cap, pending.call_id, pending.estimated_tokens, pending.metadata)
         for place, (pending, found) in enumerate(zip(batch, entitlements, strict=True))
-        if isinstance(found, Entitlement) and found.is_capped
+        if isinstance(found, Entitlement) and found.cap is not None
     }
     if not capped:
         return {}, set()

@@ -64,4 +64,8 @@ class Migration(migrations.Migration):
                 name="a_budget_names_metadata_with_its_value",
             ),
         ),
+        migrations.AddIndex(
+            model_name="budgetreservation",
+            index=models.Index(fields=["expires_at"], name="budget_reservations_by_expiry"),
+        ),
     ]
