@@ -15,7 +15,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 
 .DEFAULT_GOAL := help
 .PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants \
-	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages \
+	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-budgets bench-edges bench-pages \
 	bench-compare
 
 help: ## list the targets
@@ -79,6 +79,9 @@ bench-effect: .venv/requirements-dev ## measure how long the effect of planned p
 
 bench-admission: .venv/requirements-dev ## measure how fast calls are admitted, beside an empty view
 	$(BIN)/python -m benchmarks.admission $(ARGS)
+
+bench-budgets: .venv/requirements-dev ## measure how long 10,000 budgets take to be refreshed
+	$(BIN)/python -m benchmarks.budgets $(ARGS)
 
 bench-edges: .venv/requirements-dev ## measure what slow and large requests do to others, with the proxy and without
 	$(BIN)/python -m benchmarks.edges $(ARGS)

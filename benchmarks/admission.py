@@ -72,16 +72,23 @@ from accounts.models import Customer
 from django.db import transaction
 from django.utils import timezone
 from pricing.models import CallSpecification, Service
+from usage.models import Budget
 services = Service.objects.order_by("id")[:{SERVICES}]
 since = timezone.now() - dt.timedelta(hours=1)
 with transaction.atomic(), audit_context(by="bench", reason="A benchmark."):
-    names = ["hot", "refused", *(f"customer-{{n}}" for n in range({CUSTOMERS}))]
+    names = ["hot", "refused", "capped", *(f"customer-{{n}}" for n in range({CUSTOMERS}))]
+    names += [f"capped-{{n}}" for n in range({CUSTOMERS})]
     Customer.objects.bulk_create(Customer(code=name, name=name) for name in names)
     CallSpecification.objects.bulk_create(
         CallSpecification(service=service, customer=customer, rpm=rpm, tpm=2_000_000_000, begins_at=since)
         for customer in Customer.objects.all()
         for rpm in [1 if customer.code == "refused" else 2_000_000_000]
         for service in services
+    )
+    Budget.objects.bulk_create(
+        Budget(customer=customer, period="month", amount=999_999_999, alerts_at=[], is_cap=True,
+               created_at=since)
+        for customer in Customer.objects.filter(code__startswith="capped")
     )
 print("|".join(service.name for service in services))
 print(issue_service_key(name="bench", scopes=["calls:admit"])[1])
@@ -117,6 +124,19 @@ def rows_of(ports: Mapping[str, int], services: Sequence[str]) -> list[Row]:
             Row(store, "one, refused", port, refused, refused=True),
         )
     ]
+
+
+def rows_of_caps(ports: Mapping[str, int], services: Sequence[str]) -> list[Row]:
+    """Return customers without a budget, and those with one that stops calls, which no call reaches."""
+    rows = []
+    for store, port in ports.items():
+        for words, one, many in (("", "hot", "customer"), (", capped", "capped", "capped")):
+            customers = [f"{many}-{number}" for number in range(CUSTOMERS)]
+            rows += [
+                Row(store, f"one{words}", port, asked([one], services[:1], 1000)),
+                Row(store, f"{CUSTOMERS * len(services):,}{words}", port, asked(customers, services, BODIES)),
+            ]
+    return rows
 
 
 @contextmanager
@@ -185,6 +205,10 @@ def main() -> None:
     """Run it all and print Markdown."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement; there are 72")
+    parser.add_argument(
+        "--capped", action="store_true", help="customers with a budget that stops calls beside those without"
+    )
+    parser.add_argument("--store", choices=[POSTGRESQL, REDIS], help="one of the stores alone")
     options = parser.parse_args()
     say = sys.stdout.write
     with throwaway_server() as url:
@@ -192,7 +216,8 @@ def main() -> None:
         manage(url, "load_catalogue")
         services, key = manage(url, "shell", "-v0", code=PREPARE).splitlines()[-2:]
         with served(url) as ports:
-            rows = rows_of(ports, services.split("|"))
+            chosen = {store: port for store, port in ports.items() if options.store in (None, store)}
+            rows = (rows_of_caps if options.capped else rows_of)(chosen, services.split("|"))
             for row in rows:
                 drive(row.port, "/api/v1/calls", key, row.bodies, connections=CONNECTIONS, seconds=1)
             measure_in_turn(rows, key, options.seconds)

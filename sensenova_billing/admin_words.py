@@ -241,6 +241,8 @@ FIELDS = (
     gettext_noop("mailed at"),
     gettext_noop("may use the admin"),
     gettext_noop("measure"),
+    gettext_noop("metadata name"),
+    gettext_noop("metadata value"),
     gettext_noop("milliseconds"),
     gettext_noop("next attempt at"),
     gettext_noop("number"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from invoices.budgets.schemas import BudgetsPayload
 from invoices.drilldown.schemas import LineRecordsPayload, RecordTracePayload
 from invoices.packages.schemas import PackageDrawsPayload, QuotaPackagesPayload
 from invoices.usage_report.schemas import (
@@ -50,6 +51,7 @@ RESPONSES = (
     BillWithLinesPayload,
     ChargeLinesPayload,
     SealsPayload,
+    BudgetsPayload,
     UsagePagePayload,
     UsageSummaryPayload,
     RetryMomentPayload,

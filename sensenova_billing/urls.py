@@ -15,6 +15,7 @@ from accounts.webhooks import views as webhooks
 from invoices.account import views as account_views
 from invoices.bank_import.admin import bank_import
 from invoices.budgets import views as budgets
+from invoices.budgets.api import BudgetsView
 from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
@@ -202,6 +203,7 @@ urlpatterns = [
     path("api/v1/bills/<str:number>", BillView.as_view(), name="api_bill"),
     path("api/v1/charge-lines", ChargeLinesView.as_view(), name="api_charge_lines"),
     path("api/v1/charge-lines/<int:id>/records", LineRecordsView.as_view(), name="api_line_records"),
+    path("api/v1/budgets", BudgetsView.as_view(), name="api_budgets"),
     path("api/v1/seals", SealsView.as_view(), name="api_seals"),
     path("api/v1/packages", PackagesView.as_view(), name="api_packages"),
     path("api/v1/packages/<str:number>/draws", PackageDrawsView.as_view(), name="api_package_draws"),

@@ -134,7 +134,7 @@ KEYED = {
 }
 KEYED |= {"api_limits", "api_record", "api_line_records", "api_line_records_csv"}
 KEYED |= {"api_packages", "api_package_draws"}
-KEYED |= {"api_bills", "api_bill", "api_charge_lines", "api_usage_summary", "api_seals"}
+KEYED |= {"api_bills", "api_bill", "api_charge_lines", "api_usage_summary", "api_seals", "api_budgets"}
 # Does something and shows nothing of any customer; its own tests are elsewhere.
 DEEDS = {"resend_invitation", "withdraw_invitation", "remove_from_customer", "accept_invitation"}
 DEEDS |= {"reset_password"}

@@ -470,12 +470,20 @@ class BudgetPeriod(models.TextChoices):
 
 
 class Budget(models.Model):
-    """What a customer means to spend in each hour, day, week or month, for a service or for all."""
+    """What a customer means to spend in each hour, day, week or month.
+
+    For a service or for all; of all calls, or of those with a value in their metadata: a project, an end
+    user, an API key.
+    """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="budgets")
     service = models.ForeignKey(
         Service, on_delete=models.PROTECT, null=True, related_name="+", help_text=_("Empty: all services.")
     )
+    metadata_name = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text=_("Empty: calls with any metadata.")
+    )
+    metadata_value = models.CharField(max_length=255, blank=True, default="", db_default="")
     period = models.CharField(max_length=5, choices=BudgetPeriod.choices)
     amount = models.DecimalField("RMB", max_digits=14, decimal_places=2)
     alerts_at = ArrayField(models.SmallIntegerField(), help_text=_("Percent of the amount."))
@@ -487,10 +495,15 @@ class Budget(models.Model):
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(
-                fields=["customer", "service", "period"],
+                fields=["customer", "service", "metadata_name", "metadata_value", "period"],
                 condition=Q(removed_at=None),
-                name="a_customer_has_one_budget_of_a_service_and_period",
+                name="a_customer_has_one_budget_of_the_same_calls_and_period",
                 nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(metadata_name="", metadata_value="")
+                | (~Q(metadata_name="") & ~Q(metadata_value="")),
+                name="a_budget_names_metadata_with_its_value",
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="a_budget_is_more_than_nothing"),
             models.CheckConstraint(
@@ -510,14 +523,16 @@ class Budget(models.Model):
 class BudgetUse(models.Model):
     """How far a budget is used in one window; `invoices/budgets/refresh.py` writes what was charged.
 
-    `held` is the sum of the reservations of admitted calls that are not in `used` yet. Both are only
-    written under the lock of the row.
+    `billed` is the part of `used` that is on the bills sealed up to an hour. `held` is the sum of the
+    reservations of admitted calls that are not in `used` yet. All are only written under the lock of the row.
     """
 
     budget = models.ForeignKey(Budget, on_delete=models.PROTECT, db_index=False, related_name="uses")
     begins_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     used = models.DecimalField(max_digits=50, decimal_places=14, default=0)
+    billed = models.DecimalField(max_digits=50, decimal_places=14, default=0, db_default=0)
+    billed_through = models.DateTimeField(null=True, help_text=_("The hour with which they were sealed."))
     held = models.DecimalField(max_digits=50, decimal_places=14, default=0)
     as_of = models.DateTimeField(null=True, help_text=_("Usage that was stored before is in what was used."))
     stopped_at = models.DateTimeField(null=True, help_text=_("When a call was first refused."))
@@ -549,7 +564,10 @@ class BudgetReservation(models.Model):
     reported_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = (models.Index(fields=["use", "reported_at"], name="budget_reservations_of_a_use"),)
+        indexes = (
+            models.Index(fields=["use", "reported_at"], name="budget_reservations_of_a_use"),
+            models.Index(fields=["expires_at"], name="budget_reservations_by_expiry"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["customer", "call_id", "use"], name="a_call_reserves_once_of_a_budget"

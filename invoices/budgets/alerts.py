@@ -1,12 +1,13 @@
 """Alerts of budgets: each share that is reached is an event and a mail, once a window."""
 
 import datetime as dt
+from decimal import Decimal
 
 from accounts.models import EventKind
 from accounts.webhooks.events import emit_event
 from pricing.rules.amounts import plain
 from sensenova_billing.lib.local_time import utc_text
-from usage.models import BudgetAlert, BudgetUse
+from usage.models import Budget, BudgetAlert, BudgetUse
 
 ALL = 100
 
@@ -17,9 +18,7 @@ def find_alerts(*, use: BudgetUse, now: dt.datetime) -> None:
     Calls that are refused count as the whole budget: what is left covers none of them.
     """
     budget = use.budget
-    reached = {percent for percent in budget.alerts_at if use.used * ALL >= percent * budget.amount}
-    if use.stopped_at is not None:
-        reached.add(ALL)
+    reached = shares_reached(budget=budget, used=use.used, is_stopped=use.stopped_at is not None)
     for percent in sorted(reached - set(use.alerts.values_list("percent", flat=True))):
         is_stop = percent == ALL and use.stopped_at is not None
         BudgetAlert.objects.create(
@@ -34,12 +33,19 @@ def find_alerts(*, use: BudgetUse, now: dt.datetime) -> None:
         )
 
 
+def shares_reached(*, budget: Budget, used: Decimal, is_stopped: bool) -> set[int]:
+    """Return the shares that are reached, in percent; all of it if calls are refused."""
+    reached = {percent for percent in budget.alerts_at if used * ALL >= percent * budget.amount}
+    return reached | {ALL} if is_stopped else reached
+
+
 def _payload(use: BudgetUse, percent: int, *, is_stop: bool) -> dict[str, object]:
     budget = use.budget
     return {
         "budget": budget.pk,
         "period": budget.period,
         "service": budget.service.name if budget.service else None,
+        "metadata": {budget.metadata_name: budget.metadata_value} if budget.metadata_name else None,
         "percent": percent,
         "calls_refused": is_stop,
         "used": plain(use.used),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from accounts.audit.context import audit_context
 from accounts.models import Customer
-from invoices.budgets.refresh import refresh_budgets_of
+from invoices.budgets.refresh import refresh_budgets
 from pricing.models import Service
 from usage.models import Budget
 
@@ -29,6 +29,8 @@ def set_budget(
     *,
     customer: Customer,
     service: Service | None,
+    metadata_name: str = "",
+    metadata_value: str = "",
     period: str,
     amount: Decimal,
     alerts_at: Sequence[int],
@@ -41,7 +43,8 @@ def set_budget(
         # Two who set the same one wait for each other here.
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         present = budgets_of(customer)
-        if present.filter(service=service, period=period).exists():
+        calls = {"service": service, "metadata_name": metadata_name, "metadata_value": metadata_value}
+        if present.filter(**calls, period=period).exists():
             raise BudgetRefused(gettext("There is such a budget already. Change it, or remove it first."))
         if present.count() >= MOST_BUDGETS:
             raise BudgetRefused(
@@ -49,14 +52,14 @@ def set_budget(
             )
         budget = Budget.objects.create(
             customer=customer,
-            service=service,
+            **calls,
             period=period,
             amount=amount,
             alerts_at=sorted(set(alerts_at)),
             is_cap=is_cap,
             created_at=now,
         )
-        refresh_budgets_of(customer=customer, now=now)
+        refresh_budgets(customer=customer, now=now)
         return budget
 
 

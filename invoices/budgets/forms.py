@@ -6,8 +6,10 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from invoices.metadata_words import metadata_names
 from pricing.changes.base_form import PlainDecimalField
 from pricing.models import Service
+from usage.metadata import LONGEST_VALUE
 from usage.models import BudgetPeriod
 
 MOST = 999_999_999_999
@@ -63,9 +65,39 @@ class BudgetForm(BudgetTermsForm):
     service = forms.ModelChoiceField(
         Service.objects.order_by("name"), label=_("Service"), required=False, empty_label=_("All services")
     )
+    metadata_name = forms.ChoiceField(
+        label=_("Which calls"),
+        required=False,
+        help_text=_("All calls, or those with a value in their metadata."),
+    )
+    metadata_value = forms.CharField(
+        label=_("Value"),
+        required=False,
+        max_length=LONGEST_VALUE,
+        help_text=_(
+            "As the metadata of calls has it, letter for letter: a name or an id. A budget with a stop "
+            "refuses only calls that name it when they are admitted; all that report it count."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     period = forms.ChoiceField(
         label=_("In each"),
         choices=[(one.value, _(one.label)) for one in BudgetPeriod],
         initial=BudgetPeriod.MONTH.value,
         help_text=_("By the clock of this customer; weeks begin on Monday."),
     )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        choices = [("", _("All calls")), *metadata_names()]
+        self.fields["metadata_name"].choices = choices  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a name without a value, and a value without a name."""
+        cleaned = super().clean() or self.cleaned_data
+        name, value = cleaned.get("metadata_name"), cleaned.get("metadata_value")
+        if name and not value and "metadata_value" not in self.errors:
+            self.add_error("metadata_value", gettext("Give the value."))
+        if value and not name and "metadata_name" not in self.errors:
+            self.add_error("metadata_name", gettext("Choose the name of this value."))
+        return cleaned

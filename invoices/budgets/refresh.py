@@ -1,81 +1,129 @@
 """How far budgets are used: bills of closed hours and what open hours would cost, written every few seconds.
 
-Reservations of calls end after their usage was written, so that a call is at no moment in neither; for a
-moment it may be in both.
+All budgets together take a few statements, however many there are. What is on bills is added up once for each
+closing, and only rows that change are locked and written. Reservations of calls end after their usage was
+written, so that a call is at no moment in neither; for a moment it may be in both.
 """
 
 import datetime as dt
-from collections.abc import Iterable
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db import connection, transaction
+from django.db.models import Q
 
 from accounts.models import Customer
-from invoices.budgets.alerts import find_alerts
-from invoices.models import ChargeLine, HourlyBill
-from invoices.running.open_hours import OpenHour, read_open_hours
-from pricing.rules.amounts import exact_sum
-from usage.billing_hours import EPOCH, hour_of, last_closed_hour
+from invoices.budgets.alerts import find_alerts, shares_reached
+from invoices.budgets.usage import Usage, read_usage
+from sensenova_billing.lib.database.statements import load_statement
 from usage.limits.budget_windows import budget_window
 from usage.limits.budgets import end_reservations, locked_uses
-from usage.models import Budget, BudgetReservation, BudgetUse
+from usage.models import Budget, BudgetAlert, BudgetReservation, BudgetUse
+
+# What is unchanged is written so often, to show that it is.
+WRITTEN_EVERY = dt.timedelta(minutes=1)
+# Rows that admission may wait for.
+AT_ONCE = 500
 
 
-def refresh_budgets(*, now: dt.datetime) -> int:
-    """Write how far every budget is used in its present window, with alerts; return how many budgets."""
-    end_reservations(Q(expires_at__lte=now))
-    customers = Customer.objects.filter(budgets__removed_at=None, budgets__isnull=False).distinct()
-    return sum(refresh_budgets_of(customer=customer, now=now) for customer in customers.order_by("pk"))
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is to be written of a window, and whether a share is reached that was not reported yet."""
+
+    use: BudgetUse
+    usage: Usage
+    alerts: bool
 
 
-def refresh_budgets_of(*, customer: Customer, now: dt.datetime) -> int:
-    """Do it for the budgets of one customer."""
-    budgets = list(Budget.objects.filter(customer=customer, removed_at=None).select_related("service"))
+def refresh_budgets(*, now: dt.datetime, customer: Customer | None = None) -> int:
+    """Write how far all budgets, or one customer's, are used in their windows; return how many budgets."""
+    its = Q() if customer is None else Q(customer=customer)
+    end_reservations(its & Q(expires_at__lte=now))
     # Before anything is summed up: the usage of these calls was committed by then.
     reported = list(
-        BudgetReservation.objects.filter(customer=customer, reported_at__isnull=False).values_list(
-            "pk", "reported_at"
+        BudgetReservation.objects.filter(its, reported_at__isnull=False).values_list(
+            "pk", "customer_id", "reported_at"
         )
     )
-    closed, hour = last_closed_hour() or EPOCH, hour_of(now)
-    open_hours = read_open_hours(customer=customer, after=closed, this_hour=hour)
-    summed_up = [one.as_of for one in open_hours if one.as_of]
+    budgets = Budget.objects.filter(its, removed_at=None).select_related("customer").order_by("pk")
+    uses = _present_uses(list(budgets), now)
+    found, summed_up = read_usage(uses=uses, now=now)
+    changes = _changes(uses, found, now)
+    for start in range(0, len(changes), AT_ONCE):
+        _write(changes[start : start + AT_ONCE], now=now)
+    counted = [
+        pk
+        for pk, customer_id, at in reported
+        if at is not None and (customer_id not in summed_up or at < summed_up[customer_id])
+    ]
+    for start in range(0, len(counted), AT_ONCE):
+        end_reservations(Q(pk__in=counted[start : start + AT_ONCE]))
+    return len(uses)
+
+
+def _present_uses(budgets: Sequence[Budget], now: dt.datetime) -> list[BudgetUse]:
+    """Return the window of each budget in which this instant is; new ones are made."""
+    found = _stored_uses(budgets, now)
+    missing = [
+        BudgetUse(budget=budget, begins_at=begins_at, ends_at=ends_at)
+        for budget, (begins_at, ends_at) in _windows(budgets, now)
+        if (budget.pk, begins_at) not in found
+    ]
+    if missing:
+        BudgetUse.objects.bulk_create(missing, ignore_conflicts=True)
+        found = _stored_uses(budgets, now)
+    return [found[budget.pk, begins_at] for budget, (begins_at, _) in _windows(budgets, now)]
+
+
+def _stored_uses(budgets: Sequence[Budget], now: dt.datetime) -> dict[tuple[int, dt.datetime], BudgetUse]:
+    by_id = {budget.pk: budget for budget in budgets}
+    found = BudgetUse.objects.filter(begins_at__lte=now, ends_at__gt=now, budget__in=list(by_id))
+    for use in found:
+        use.budget = by_id[use.budget_id]
+    return {(use.budget_id, use.begins_at): use for use in found}
+
+
+def _windows(
+    budgets: Iterable[Budget], now: dt.datetime
+) -> Iterator[tuple[Budget, tuple[dt.datetime, dt.datetime]]]:
+    known = {}
     for budget in budgets:
-        begins_at, ends_at = budget_window(period=budget.period, time_zone=customer.time_zone, at=now)
-        used = exact_sum([_billed(budget, begins_at, closed), *_open(budget, begins_at, open_hours)])
-        use, _ = BudgetUse.objects.get_or_create(
-            budget=budget, begins_at=begins_at, defaults={"ends_at": ends_at}
+        kind = budget.period, budget.customer.time_zone
+        if kind not in known:
+            known[kind] = budget_window(period=kind[0], time_zone=kind[1], at=now)
+        yield budget, known[kind]
+
+
+def _changes(uses: Sequence[BudgetUse], found: dict[int, Usage], now: dt.datetime) -> list[_Change]:
+    """Return what is to be written, in the order of the rows; most windows are as they were."""
+    alerted = set(BudgetAlert.objects.filter(use__in=[use.pk for use in uses]).values_list("use", "percent"))
+    changes = []
+    for use in sorted(uses, key=lambda use: use.pk):
+        usage = found[use.pk]
+        is_changed = (use.used, use.billed_through) != (usage.used, usage.billed_through) or (
+            use.as_of is None or usage.as_of - use.as_of >= WRITTEN_EVERY
         )
-        _write(use, used=used, as_of=min([now, *summed_up]), now=now)
-    counted = [pk for pk, at in reported if at is not None and (not summed_up or at < min(summed_up))]
-    end_reservations(Q(pk__in=counted))
-    return len(budgets)
-
-
-def _billed(budget: Budget, begins_at: dt.datetime, closed: dt.datetime) -> Decimal:
-    bills = HourlyBill.objects.filter(customer=budget.customer_id, hour__gte=begins_at, hour__lte=closed)
-    # A bill is the sum of its lines, of which there are many more.
-    billed: QuerySet[Any] = bills
-    if budget.service_id:
-        billed = ChargeLine.objects.filter(bill__in=bills, service=budget.service_id)
-    return billed.aggregate(amount=Sum("amount"))["amount"] or Decimal(0)
-
-
-def _open(budget: Budget, begins_at: dt.datetime, open_hours: Iterable[OpenHour]) -> Iterable[Decimal]:
-    for hour in open_hours:
-        if hour.hour >= begins_at:
-            for charge in hour.charges:
-                if budget.service is None or charge.service == budget.service.name:
-                    yield charge.amount
+        reached = shares_reached(budget=use.budget, used=usage.used, is_stopped=use.stopped_at is not None)
+        alerts = any((use.pk, percent) not in alerted for percent in reached)
+        if is_changed or alerts:
+            changes.append(_Change(use, usage, alerts))
+    return changes
 
 
 @transaction.atomic
-def _write(use: BudgetUse, *, used: Decimal, as_of: dt.datetime, now: dt.datetime) -> None:
-    locked = locked_uses(BudgetUse.objects.filter(pk=use.pk)).select_related("budget__customer").get()
-    if locked.as_of is not None and locked.as_of > as_of:
-        return  # another refresh read later
-    locked.used, locked.as_of = used, as_of
-    locked.save(update_fields=["used", "as_of"])
-    find_alerts(use=locked, now=now)
+def _write(changes: Sequence[_Change], *, now: dt.datetime) -> None:
+    by_id = {change.use.pk: change for change in changes}
+    locked = locked_uses(BudgetUse.objects.filter(pk__in=list(by_id))).values_list("pk", "as_of")
+    # Another refresh may have read later.
+    found = [by_id[pk] for pk, as_of in locked if as_of is None or as_of <= by_id[pk].usage.as_of]
+    if not found:
+        return
+    columns = zip(*((one.use.pk, *one.usage) for one in found), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [list(column) for column in columns])
+    alerting = BudgetUse.objects.filter(pk__in=[one.use.pk for one in found if one.alerts])
+    for use in alerting.select_related("budget__customer", "budget__service"):
+        find_alerts(use=use, now=now)
+
+
+_WRITE = load_statement("write_uses.sql", beside=__file__)

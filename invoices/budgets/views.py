@@ -1,7 +1,5 @@
 """A customer's pages of budgets. Owners set, change and remove them; its other people see them."""
 
-import datetime as dt
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.contrib import messages
@@ -17,27 +15,31 @@ from accounts.customer_page import customer_page
 from accounts.models import Customer
 from invoices.budgets.changes import BudgetRefused, budgets_of, change_budget, remove_budget, set_budget
 from invoices.budgets.forms import BudgetForm, BudgetTermsForm
-from invoices.budgets.words import budget_in_words
+from invoices.budgets.windows import PresentWindow, present_windows
+from invoices.budgets.words import budget_in_words, calls_in_words
 from sensenova_billing.lib import clock
-from usage.models import Budget, BudgetUse
+from usage.models import Budget
 
 
 class BudgetRow(NamedTuple):
-    """A budget with its present window, if a call was admitted or usage summed up in it."""
+    """A budget with its present window."""
 
-    budget: Budget
-    use: BudgetUse | None
+    window: PresentWindow
+
+    @property
+    def budget(self) -> Budget:
+        """The budget."""
+        return self.window.budget
 
     @property
     def percent(self) -> int:
         """Whole percent of the amount that are used."""
-        return int(self.use.used * 100 / self.budget.amount) if self.use else 0
+        return int(self.window.used * 100 / self.budget.amount)
 
     @property
-    def left(self) -> Decimal:
-        """What is neither used nor reserved; not below 0."""
-        taken = self.use.used + self.use.held if self.use else Decimal(0)
-        return max(self.budget.amount - taken, Decimal(0))
+    def calls(self) -> str:
+        """The value of metadata that its calls have."""
+        return calls_in_words(self.budget)
 
     @property
     def alerts(self) -> str:
@@ -52,7 +54,7 @@ def customer_budgets(request: HttpRequest, code: str) -> HttpResponse:
     """The budgets, and how far each is used in its present window."""
     customer = customer_of_person(person=request.user, code=code)
     context = {
-        "rows": _rows(customer, clock.now()),
+        "rows": [BudgetRow(one) for one in present_windows(list(budgets_of(customer)), now=clock.now())],
         "may_manage": is_owner(person=request.user, customer=customer),
     }
     return customer_page(request, "budgets.html", customer, context)
@@ -119,13 +121,6 @@ def delete_budget(request: HttpRequest, code: str, pk: int) -> HttpResponse:
             messages.success(request, gettext("The budget is removed: %(budget)s.") % {"budget": words})
         return redirect("customer_budgets", customer.code)
     return customer_page(request, "remove_budget.html", customer, {"budget": budget, "words": words})
-
-
-def _rows(customer: Customer, now: dt.datetime) -> list[BudgetRow]:
-    budgets = list(budgets_of(customer))
-    present = BudgetUse.objects.filter(budget__in=budgets, begins_at__lte=now, ends_at__gt=now)
-    uses = {use.budget_id: use for use in present}
-    return [BudgetRow(budget, uses.get(budget.pk)) for budget in budgets]
 
 
 def _form_page(

@@ -5,18 +5,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from invoices.metadata_words import metadata_names
 from invoices.usage_report.read import ITEM, SERVICE
 from invoices.usage_report.spans import DAY, Span, Width, width_for
 
 _FIRST, _LAST = dt.date(2000, 1, 1), dt.date(2200, 1, 1)
-_METADATA_WORDS = {"project": _("Project"), "end_user": _("End user"), "api_key": _("API key")}
 _WIDTHS = [
     ("", _("by length")),
     (Width.HOUR, _("Hour by hour")),
@@ -27,11 +26,10 @@ _WIDTHS = [
 
 def groupings() -> list[tuple[str, Any]]:
     """Return what usage can be grouped by, with the words for it."""
-    names = settings.USAGE_METADATA_KEYS
     return [
         (SERVICE, _("Service")),
         (ITEM, _("Billing item")),
-        *((name, _METADATA_WORDS.get(name, name)) for name in names),
+        *metadata_names(),
     ]
 
 

@@ -2,7 +2,8 @@
 
 Each share belongs to a charge line: its quantity is that of the calls with this value, its amount that
 quantity at the line's unit price. What no value is known of is left: a line's shares add up to it or to less.
-Names are those of `USAGE_METADATA_KEYS`; a name that is added later counts from then on.
+Names are those of `USAGE_METADATA_KEYS`; a name that is added later counts from then on. Of many values of a
+name the largest are told apart, and those with a budget.
 """
 
 import datetime as dt
@@ -26,7 +27,7 @@ from invoices.rating.usage_sql import (
 )
 from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement
-from usage.models import BillingHour
+from usage.models import BillingHour, Budget
 
 # Of a line and a name so many values are told apart.
 MOST_VALUES = 1000
@@ -83,6 +84,8 @@ def _divided_lines(bills: QuerySet[HourlyBill, Any]) -> Iterable[ChargeLine]:
 def _shares(line: ChargeLine) -> list[MetadataUsage]:
     shares = []
     for name in settings.USAGE_METADATA_KEYS:
+        budgets = Budget.objects.filter(customer=line.bill.customer_id, metadata_name=name, removed_at=None)
+        budgeted = set(budgets.values_list("metadata_value", flat=True))
         values = (
             records_of(line=line)
             .annotate(value=KeyTextTransform(name, "metadata"))
@@ -91,7 +94,7 @@ def _shares(line: ChargeLine) -> list[MetadataUsage]:
             .order_by()
             .values_list("value")
             .annotate(calls=Count("event_id"), total=Sum("quantity"))
-            .order_by("-total", "value")[:MOST_VALUES]
+            .order_by("-total", "value")
         )
         shares += [
             MetadataUsage(
@@ -106,7 +109,8 @@ def _shares(line: ChargeLine) -> list[MetadataUsage]:
                 quantity=total,
                 amount=total * price_of_one(line),
             )
-            for value, calls, total in values
+            for place, (value, calls, total) in enumerate(values)
+            if place < MOST_VALUES or value in budgeted
         ]
     return shares
 

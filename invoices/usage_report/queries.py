@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from invoices.drilldown.forms import MOST_RECORDS
 from invoices.usage_report.read import ITEM, SERVICE
 from invoices.usage_report.spans import Width
-from sensenova_billing.lib.api.query_params import CustomerQuery, NoQuery
+from sensenova_billing.lib.api.query_params import CustomerQuery, NoQuery, cursor_field, limit_field
 
 ROWS_A_PAGE = 100
 LATEST = 4_102_444_800  # 2100-01-01
@@ -47,28 +47,13 @@ class InstantField(forms.IntegerField):
         return None if seconds is None else dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
 
 
-def limit_field(most: int = MOST_RECORDS) -> forms.IntegerField:
-    """How many entries a page holds."""
-    message = f"must be a whole number from 1 to {most}"
-    errors = {"invalid": message, "min_value": message, "max_value": message}
-    return forms.IntegerField(min_value=1, max_value=most, required=False, error_messages=errors)
-
-
-def cursor_field(pattern: str) -> forms.RegexField:
-    """A place in a list, as the page before named it."""
-    errors = {"invalid": "is not what an earlier page named"}
-    return forms.RegexField(
-        regex=pattern.removesuffix("$") + r"\Z", required=False, strip=False, error_messages=errors
-    )
-
-
 class SpanQuery(CustomerQuery):
     """A customer's documents of hours that begin in a span."""
 
     start_time = InstantField()
     end_time = InstantField()
     service = forms.CharField(max_length=100, required=False, strip=False)
-    limit = limit_field()
+    limit = limit_field(MOST_RECORDS)
 
 
 class BillsQuery(SpanQuery):
@@ -89,7 +74,7 @@ class SealsQuery(NoQuery):
 
     start_time = InstantField()
     end_time = InstantField()
-    limit = limit_field()
+    limit = limit_field(MOST_RECORDS)
     after = cursor_field(BILL_CURSOR)
 
 

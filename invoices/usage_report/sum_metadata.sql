@@ -1,6 +1,7 @@
 -- Sums up the calls of the bills of an hour by the values of their metadata, for each charge line: what a value's calls
 -- have of it. The calls are grouped and priced as the closing groups and prices them. Lines of one item and price that
--- only their packages tell apart are left out. Of many values of a name the largest are kept, the others are one.
+-- only their packages tell apart are left out. Of many values of a name the largest and those with a budget are kept, the
+-- others are one.
 WITH bills AS MATERIALIZED (
     SELECT id, customer_id, hour_id FROM invoices_hourlybill
      WHERE sealed_in_id = %(sealed_in)s AND hour_id = %(hour)s
@@ -56,7 +57,9 @@ WITH bills AS MATERIALIZED (
 INSERT INTO invoices_metadatausage
        (line_id, customer_id, hour, service_id, billing_item_id, name, value, calls, quantity, amount)
 SELECT lines.id, lines.customer_id, lines.hour_id, lines.service_id, lines.billing_item_id, shares.name,
-       CASE WHEN nth <= %(most)s THEN left(value, 255) ELSE '' END AS kept, sum(shares.calls), sum(shares.quantity),
+       CASE WHEN nth <= %(most)s OR (lines.customer_id, shares.name, shares.value) IN (
+                     SELECT customer_id, metadata_name, metadata_value FROM usage_budget WHERE removed_at IS NULL)
+            THEN left(value, 255) ELSE '' END AS kept, sum(shares.calls), sum(shares.quantity),
        sum(shares.quantity) * lines.unit_price * (1::numeric / lines.unit_size)
   FROM shares JOIN lines ON lines.id = shares.line_id
  GROUP BY lines.id, lines.customer_id, lines.hour_id, lines.service_id, lines.billing_item_id, shares.name, kept,

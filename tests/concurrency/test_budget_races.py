@@ -11,6 +11,7 @@ from tests.invoices.budgets.builders import budget
 from tests.usage.limits.builders import service
 from usage.limits import budgets
 from usage.limits.budgets import BudgetedCall, reserve_costs
+from usage.limits.caps import read_caps
 from usage.limits.entitlements import Entitlement
 from usage.limits.stores.windows import CallLimits
 
@@ -22,10 +23,12 @@ LIMITS = CallLimits(rpm=1_000_000, tpm=None)
 def ask_often(process):
     """Ask for calls of 0.01 RMB each; return how many were admitted."""
     customer = Customer.objects.get(code="acme")
-    entitlement = Entitlement(customer.pk, service().pk, "SenseChat-5", LIMITS, is_capped=True)
+    window = customer.pk, service().pk
+    cap = read_caps([window], now=clock.now())[window]
+    entitlement = Entitlement(*window, "SenseChat-5", LIMITS, cap)
     admitted = 0
     for number in range(CALLS):
-        call = BudgetedCall(entitlement, f"call-{process}-{number}", 100)
+        call = BudgetedCall(entitlement, cap, f"call-{process}-{number}", 100, {})
         refused, _ = reserve_costs(calls={0: call}, now=clock.now())
         admitted += not refused
     connection.close()

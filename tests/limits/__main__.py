@@ -1,4 +1,4 @@
-"""`make hammer`: press on call limits with many processes, and check every 60 seconds of them."""
+"""`make hammer`: press on call limits with many processes, and check every 60 seconds; use budgets up."""
 
 import argparse
 import os
@@ -13,12 +13,17 @@ from pathlib import Path
 from benchmarks.server import manage
 from sensenova_billing.dev_server.data_directory import make_temporary
 from sensenova_billing.dev_server.postgres import throwaway_server
+from tests.limits.budget_hammer import BROKEN as BROKEN_BUDGETS
+from tests.limits.budget_hammer import hammer_budget
 from tests.limits.checker import WINDOW, Verdict
 from tests.limits.hammer import BROKEN, CALLERS, REDIS, RUNS, SOUND, STORES, Build, Run, hammer, served
 from tests.redis_server import know_server, redis_server
 
 SECONDS = 180
 SECONDS_BROKEN = 12
+# A budget is used up long before.
+SECONDS_OF_BUDGET = 300
+BUDGET = "budget"
 # Of what the limits allow so much has to be used.
 ENOUGH = Fraction(95, 100)
 
@@ -30,8 +35,13 @@ def main() -> int:
     # Whole minutes, so that there is time to use what the last of them allows.
     seconds = SECONDS_BROKEN if options.broken else ceil(options.seconds / WINDOW) * WINDOW
     # Only the impatient are back soon enough to find out within seconds.
-    runs = {name: RUNS[name] for name in options.run or (["impatient"] if options.broken else RUNS)}
+    named = options.run or (["impatient", BUDGET] if options.broken else [*RUNS, BUDGET])
+    runs = {name: RUNS[name] for name in named if name != BUDGET}
     wrong = 0
+    if BUDGET in named:
+        wrong += _budget(broken=bool(options.broken))
+    if not runs:
+        return int(wrong > 0)
     with throwaway_server() as url:
         manage(url, "migrate", "--verbosity", "0")
         manage(url, "load_catalogue")
@@ -62,6 +72,28 @@ def _one(url: str, store: str, build: Build, runs: dict[str, Run], seconds: int)
     wrong = [fault for name, verdict in verdicts.items() for fault in _faults(name, verdict)]
     _say(f"\n{'RED: ' + '; '.join(wrong) if wrong else 'clean'}\n\n")
     return bool(wrong)
+
+
+def _budget(*, broken: bool) -> bool:
+    """Use budgets up, on a server of its own; print what was found, and tell whether it is wrong."""
+    _say(f"## budgets{', broken: nothing is reserved' * broken}, {CALLERS} callers\n\n")
+    with throwaway_server() as url, _directory() as directory:
+        manage(url, "migrate", "--verbosity", "0")
+        manage(url, "load_catalogue")
+        application = BROKEN_BUDGETS if broken else SOUND.application
+        verdict = hammer_budget(url, seconds=SECONDS_OF_BUDGET, directory=directory, application=application)
+    calls = verdict.calls
+    _say(f"| budget | cap, RMB | used, RMB | used | admitted | refused | released |\n|{'---|' * 7}\n")
+    _say(f"| all calls | {verdict.cap:f} | {verdict.used:.5f} | {_percent(verdict.share)} ")
+    _say(f"| {calls['admitted']:,} | {calls['refused']:,} | {calls['released']:,} |\n")
+    _say(f"| a project | {verdict.cap_of_project:f} | {verdict.used_of_project:.5f} ")
+    _say(f"| {_percent(verdict.share_of_project)} | | | |\n")
+    faults = verdict.faults()
+    if broken:
+        _say(f"\n{'caught: ' + '; '.join(faults) if verdict.is_passed else 'NOT CAUGHT: budgets'}\n\n")
+        return not verdict.is_passed
+    _say(f"\n{'RED: ' + '; '.join(faults) if faults else 'clean'}\n\n")
+    return bool(faults)
 
 
 HEAD = (
@@ -108,7 +140,7 @@ def _options() -> argparse.Namespace:
     asked = int(os.environ.get("SECONDS") or SECONDS)
     parser.add_argument("--seconds", type=int, default=asked, help=f"rounded up to minutes ({SECONDS})")
     parser.add_argument("--store", action="append", choices=STORES, help="one of the stores alone")
-    parser.add_argument("--run", action="append", choices=[*RUNS], help="one of the runs alone")
+    parser.add_argument("--run", action="append", choices=[*RUNS, BUDGET], help="one of the runs alone")
     parser.add_argument("--broken", choices=[*BROKEN, "all"], help="a broken build, which must be found out")
     return parser.parse_args()
 

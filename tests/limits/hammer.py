@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import psycopg
 
@@ -106,7 +107,7 @@ def hammer(
     named = {f"{prefix}-{name}": run for name, run in runs.items()}
     key = _set_limits(target.url, named)
     each = {f"{name}.{number}": (name, run) for name, run in named.items() for number in range(callers)}
-    ready = _start_callers([directory / caller for caller in each])
+    ready = start_callers([directory / caller for caller in each])
     begins = time.monotonic_ns()
     ends = begins + seconds * SECOND
     orders = [
@@ -118,7 +119,7 @@ def hammer(
     ]
     if target.doubles_after is not None:
         Timer(target.doubles_after, _double_limits, [target.url]).start()
-    _let_call(ready, orders)
+    let_call(ready, [asdict(order) for order in orders])
     epoch = time.monotonic_ns() - time.time_ns()
     return {
         name: _judge(target, full_name, run, seconds=seconds, directory=directory, epoch=epoch)
@@ -145,11 +146,13 @@ def _are_told(stored: Mapping[str, Stored], ended: set[str]) -> bool:
     return all(call.state != "held" for call_id, call in stored.items() if call_id in ended)
 
 
-def _start_callers(journals: Sequence[Path]) -> "list[subprocess.Popen[str]]":
+def start_callers(
+    journals: Sequence[Path], *, module: str = "tests.limits.caller"
+) -> "list[subprocess.Popen[str]]":
     """Start a process for each journal, and wait until all are ready for their orders."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.limits.caller", journal],
+            [sys.executable, "-m", module, journal],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -164,12 +167,12 @@ def _start_callers(journals: Sequence[Path]) -> "list[subprocess.Popen[str]]":
     return started
 
 
-def _let_call(ready: "Sequence[subprocess.Popen[str]]", orders: Sequence[Order]) -> None:
+def let_call(ready: "Sequence[subprocess.Popen[str]]", orders: Sequence[Mapping[str, Any]]) -> None:
     """Give an order to each of these processes, and wait until all have carried it out."""
     for process, order in zip(ready, orders, strict=True):
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # it has ended, and left a complaint
-            process.stdin.write(json.dumps(asdict(order)) + "\n")
+            process.stdin.write(json.dumps(order) + "\n")
             process.stdin.flush()
     complaints = [process.communicate()[1] for process in ready]
     if any(process.returncode for process in ready):

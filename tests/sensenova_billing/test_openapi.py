@@ -123,6 +123,7 @@ POSTS = [
 READS = [
     "GET /api/v1/bills",
     "GET /api/v1/bills/{number}",
+    "GET /api/v1/budgets",
     "GET /api/v1/catalog",
     "GET /api/v1/charge-lines",
     "GET /api/v1/charge-lines/{id}/records",

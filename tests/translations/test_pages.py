@@ -11,6 +11,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.db import OperationalError
 from django.test import Client
@@ -261,10 +262,12 @@ def _have_keys_and_people(acme: Customer, alice: User) -> None:
 
 
 def _have_budgets(acme: Customer) -> None:
-    """A budget of each period, of which one stops calls and one is of a service."""
+    """A budget of each period, of which one stops calls, one of a service, and one of each metadata name."""
     for period in BudgetPeriod.values:
         budget(acme, period=period, now=at(30))
     budget(acme, service=Service.objects.get(name="SenseChat-5"), is_cap=False, alerts_at=[], now=at(30))
+    for name in settings.USAGE_METADATA_KEYS:
+        budget(acme, metadata_name=name, metadata_value="M-1", now=at(30))
     BudgetUse.objects.filter(budget__period=BudgetPeriod.HOUR).update(stopped_at=at(31))
 
 

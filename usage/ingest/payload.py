@@ -28,16 +28,13 @@ from sensenova_billing.lib.api.strict_json import (
     require_text,
 )
 from usage.ingest.errors import InvalidUsage
+from usage.metadata import Metadata, require_metadata
 from usage.models import Outcome
 from usage.refused.errors import RecordProblem
 
 MAX_BATCH = 10_000
 
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
-Metadata = Annotated[
-    dict[Annotated[str, Meta(min_length=1, max_length=64)], Annotated[str, Meta(max_length=255)]],
-    Meta(max_length=16),
-]
 
 
 @with_measures(Quantity | UnsetType, default=UNSET)
@@ -142,9 +139,7 @@ def report_of(fields: Any) -> UsageReport:
         require_text(field, getattr(report, field) or "")
     for field in ("event_id", "call_id"):
         require_name(field, getattr(report, field) or "")
-    for key, value in (report.metadata or {}).items():
-        require_name("metadata", key)
-        require_text("metadata", value)
+    require_metadata(report.metadata or {})
     if _gives_characters_twice(report):
         raise BadItem("input_text", "give either input_characters or input_text")
     return report

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -47,6 +47,7 @@ from usage.limits.stores.windows import (
     SettledCall,
     StoreUnavailable,
 )
+from usage.metadata import Metadata, require_metadata
 
 
 class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,13 +55,15 @@ class CallRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     `estimated_tokens` are the input tokens and the maximum of the output; they are reserved until the call's
     usage is reported. `call_id` is the gateway's id of the call, which lets it repeat the request; the answer
-    has a new id if the request has none.
+    has a new id if the request has none. `metadata` is that with which the usage will be reported: budgets of
+    a project, an end user or an API key stop only calls that name it here.
     """
 
     customer: Name
     service: Name
     estimated_tokens: Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
     call_id: Name | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
 
 
 _CALL = msgspec.json.Decoder(CallRequest)
@@ -86,6 +89,7 @@ def decode_call(body: bytes) -> CallRequest:
             for field in ("customer", "service"):
                 require_text(field, getattr(call, field))
         _require_releasable(call.call_id or "")
+        require_metadata(call.metadata or {})
     except BadItem as error:
         raise InvalidCall(error.field, error.reason) from error
     return call
@@ -104,6 +108,7 @@ def admit_call(*, call: CallRequest, key: ServiceKey, now: dt.datetime) -> Admis
         call_id=call.call_id or str(uuid.uuid4()),
         entitlement=EntitlementRequest(call.customer, call.service, key.pk if key.is_limited else None),
         estimated_tokens=call.estimated_tokens,
+        metadata=call.metadata or {},
         now=now,
     )
     return _BATCHER.submit(pending)
@@ -149,6 +154,7 @@ class _PendingCall:
     call_id: str
     entitlement: EntitlementRequest
     estimated_tokens: int
+    metadata: Mapping[str, str]
     now: dt.datetime
 
 
@@ -182,9 +188,9 @@ def _reserve_budgets(
 ) -> tuple[dict[int, BudgetExhausted], set[CallKey]]:
     """Reserve the cost of calls of customers with a cap; return refusals by place, and what was reserved."""
     capped = {
-        place: BudgetedCall(found, pending.call_id, pending.estimated_tokens)
+        place: BudgetedCall(found, found.cap, pending.call_id, pending.estimated_tokens, pending.metadata)
         for place, (pending, found) in enumerate(zip(batch, entitlements, strict=True))
-        if isinstance(found, Entitlement) and found.is_capped
+        if isinstance(found, Entitlement) and found.cap is not None
     }
     if not capped:
         return {}, set()

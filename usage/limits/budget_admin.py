@@ -13,14 +13,26 @@ from usage.models import Budget
 class BudgetAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every budget, the newest first."""
 
-    list_display = ("customer", "service", "period_text", "amount", "is_cap", "created_at", "removed_at")
+    list_display = (
+        *("customer", "service", "metadata_name", "metadata_value", "period_text", "amount", "is_cap"),
+        *("created_at", "removed_at"),
+    )
     list_filter = ("is_cap",)
     list_select_related = ("customer", "service")
     search_fields = ("customer__code__exact",)
     search_help_text = _("The whole code of a customer.")
     list_per_page = 50
     fields = (
-        *("customer", "service", "period_text", "amount", "alerts_at", "is_cap"),
+        *(
+            "customer",
+            "service",
+            "metadata_name",
+            "metadata_value",
+            "period_text",
+            "amount",
+            "alerts_at",
+            "is_cap",
+        ),
         *("created_at", "removed_at"),
     )
 

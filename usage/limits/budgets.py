@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from pricing.catalogue.offering import facts_of
-from pricing.models import BillingItem, Price
-from pricing.rules.amounts import amount_of, exact_sum, plain
-from pricing.rules.measures import TOKEN_MEASURES, Measure
-from pricing.rules.precedence import PriceFact, price_in_force
+from pricing.rules.amounts import exact_sum, plain
+from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.local_time import utc_text
-from usage.limits.budget_windows import budget_window
+from usage.limits.budget_windows import Window, budget_window
+from usage.limits.caps import Cap
 from usage.limits.entitlements import Entitlement
 from usage.limits.errors import BudgetExhausted
-from usage.limits.stores.windows import CALL_TTL, CallKey, WindowId
+from usage.limits.stores.windows import CALL_TTL, CallKey
 from usage.models import Budget, BudgetReservation, BudgetUse
 
 
@@ -32,8 +30,10 @@ class BudgetedCall:
     """A call of a customer with a budget that stops."""
 
     entitlement: Entitlement
+    cap: Cap
     call_id: str
     estimated_tokens: int
+    metadata: Mapping[str, str]
 
     @property
     def key(self) -> CallKey:
@@ -41,16 +41,26 @@ class BudgetedCall:
         return self.entitlement.customer_id, self.call_id
 
     @property
-    def window(self) -> WindowId:
-        """The customer and the service."""
-        return self.entitlement.customer_id, self.entitlement.service_id
+    def cost(self) -> Any:
+        """What the call may cost."""
+        return self.cap.cost(tokens=self.estimated_tokens)
+
+    @property
+    def budgets(self) -> list[Budget]:
+        """The budgets in which it counts."""
+        return [
+            one
+            for one in self.cap.budgets
+            if not one.metadata_name or self.metadata.get(one.metadata_name) == one.metadata_value
+        ]
 
 
-class PricedMeasure(NamedTuple):
-    """What one of a measure costs."""
-
-    measure: Measure
-    price: PriceFact
+class _Reservation(NamedTuple):
+    use_id: int
+    customer_id: int
+    call_id: str
+    amount: Any
+    expires_at: dt.datetime
 
 
 @transaction.atomic
@@ -61,30 +71,26 @@ def reserve_costs(
 
     A call that has its reservation already, because the request is repeated, reserves nothing more.
     """
-    uses = _uses_at(customers={call.key[0] for call in calls.values()}, now=now)
-    prices = _prices_in_force({call.window for call in calls.values()}, now)
-    held = {use.pk: use.held for use in uses}
-    present = _present(calls.values())
+    budgets = {place: call.budgets for place, call in calls.items()}
+    uses = _uses_at({one.pk: one for its in budgets.values() for one in its}, now=now)
+    present = _present(calls.values()) if uses else set()
     refused: dict[int, BudgetExhausted] = {}
-    made: list[BudgetReservation] = []
+    made: list[_Reservation] = []
     for place, call in calls.items():
-        if call.key in present:
+        if call.key in present or not budgets[place]:
             continue
-        cost = _cost(call, prices[call.window])
-        counting = [use for use in uses if _counts_in(call, use.budget)]
-        full = [use for use in counting if exact_sum((use.used, held[use.pk], cost)) > use.budget.amount]
+        cost, counting = call.cost, [uses[one.pk] for one in budgets[place]]
+        full = [use for use in counting if exact_sum((use.used, use.held, cost)) > use.budget.amount]
         if full:
             refused[place] = _exhausted(call, max(full, key=lambda use: use.ends_at), cost)
             _note_stop(full, now)
             continue
         present.add(call.key)
         for use in counting:
-            held[use.pk] += cost
-            made.append(_reservation(call, use, cost, now))
-    BudgetReservation.objects.bulk_create(made)
-    for use in uses:
-        if held[use.pk] != use.held:
-            BudgetUse.objects.filter(pk=use.pk).update(held=held[use.pk])
+            use.held += cost
+            made.append(_Reservation(use.pk, *call.key, cost, now + CALL_TTL))
+    if made:
+        fetch_all(_RESERVE, *(list(column) for column in zip(*made, strict=True)))
     return refused, {(one.customer_id, one.call_id) for one in made}
 
 
@@ -111,12 +117,10 @@ def end_reservations(chosen: Q) -> None:
 
 @transaction.atomic
 def _end_reservations(chosen: Q, ids: set[int]) -> None:
-    list(locked_uses(BudgetUse.objects.filter(pk__in=ids)))
-    ended = list(BudgetReservation.objects.filter(chosen, use__in=ids))
-    BudgetReservation.objects.filter(pk__in=[one.pk for one in ended]).delete()
-    for use_id in ids:
-        amount = exact_sum(one.amount for one in ended if one.use_id == use_id)
-        BudgetUse.objects.filter(pk=use_id).update(held=F("held") - amount)
+    list(locked_uses(BudgetUse.objects.filter(pk__in=ids)).values_list("pk"))
+    ended = BudgetReservation.objects.filter(chosen, use__in=ids).values_list("pk", flat=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [list(ended)])
 
 
 def locked_uses(uses: QuerySet[BudgetUse]) -> QuerySet[BudgetUse]:
@@ -124,77 +128,40 @@ def locked_uses(uses: QuerySet[BudgetUse]) -> QuerySet[BudgetUse]:
     return uses.order_by("pk").select_for_update(of=("self",), no_key=True)
 
 
-def _uses_at(*, customers: Collection[int], now: dt.datetime) -> list[BudgetUse]:
-    """Return the windows of this instant of these customers' caps, locked; new ones are made."""
-    budgets = Budget.objects.filter(customer__in=customers, is_cap=True, removed_at=None)
+def _uses_at(budgets: Mapping[int, Budget], *, now: dt.datetime) -> dict[int, BudgetUse]:
+    """Return the windows of this instant by budget, locked; new ones are made."""
     windows = {
-        budget.pk: budget_window(period=budget.period, time_zone=budget.customer.time_zone, at=now)
-        for budget in budgets.select_related("customer")
+        pk: budget_window(period=budget.period, time_zone=budget.customer.time_zone, at=now)
+        for pk, budget in budgets.items()
     }
-    if not windows:
-        return []
-    chosen = Q()
-    for pk, (begins_at, _end) in windows.items():
-        chosen |= Q(budget=pk, begins_at=begins_at)
-    found = BudgetUse.objects.filter(chosen)
-    missing = windows.keys() - set(found.values_list("budget_id", flat=True))
+    found = _locked_uses(windows)
+    missing = windows.keys() - found.keys()
     if missing:
         new = [
             BudgetUse(budget_id=pk, begins_at=windows[pk][0], ends_at=windows[pk][1])
             for pk in sorted(missing)
         ]
         BudgetUse.objects.bulk_create(new, ignore_conflicts=True)
-    return list(locked_uses(found.select_related("budget")))
-
-
-def _prices_in_force(windows: Iterable[WindowId], now: dt.datetime) -> dict[WindowId, list[PricedMeasure]]:
-    """Return the prices in force of tokens and requests, by customer and service."""
-    chosen = set(windows)
-    of_payers = Price.objects.filter(Q(customer=None) | Q(customer__in={payer for payer, _ in chosen}))
-    items = BillingItem.objects.filter(
-        service__in={service for _, service in chosen}, measure__in=[*TOKEN_MEASURES, Measure.REQUESTS]
-    ).prefetch_related(Prefetch("prices", queryset=of_payers))
-    found: dict[WindowId, list[PricedMeasure]] = {window: [] for window in chosen}
-    for item in items:
-        for payer, _ in (window for window in chosen if window[1] == item.service_id):
-            price = price_in_force(facts_of(item), customer=payer, at=now)
-            if price is not None:
-                found[payer, item.service_id].append(PricedMeasure(Measure(item.measure), price))
+        found = _locked_uses(windows)
+    for pk, use in found.items():
+        use.budget = budgets[pk]
     return found
 
 
-def _cost(call: BudgetedCall, prices: Iterable[PricedMeasure]) -> Any:
-    """Return what the call costs if all its tokens are of the dearest kind."""
-    nothing = exact_sum(())
-    tokens, requests = [nothing], [nothing]
-    for one in prices:
-        is_request = one.measure is Measure.REQUESTS
-        amount = amount_of(
-            quantity=1 if is_request else call.estimated_tokens,
-            unit_price=one.price.unit_price,
-            unit_size=one.price.unit_size,
-        )
-        (requests if is_request else tokens).append(amount)
-    return exact_sum([max(tokens), *requests])
+def _locked_uses(windows: Mapping[int, Window]) -> dict[int, BudgetUse]:
+    if not windows:
+        return {}
+    beginnings = {begins_at for begins_at, _ in windows.values()}
+    uses = locked_uses(BudgetUse.objects.filter(budget__in=list(windows), begins_at__in=beginnings))
+    return {use.budget_id: use for use in uses if use.begins_at == windows[use.budget_id][0]}
 
 
-def _present(calls: Iterable[BudgetedCall]) -> set[CallKey]:
-    chosen = Q(pk__in=[])
-    for call in calls:
-        chosen |= Q(customer=call.key[0], call_id=call.call_id)
-    return set(BudgetReservation.objects.filter(chosen).values_list("customer_id", "call_id"))
-
-
-def _counts_in(call: BudgetedCall, budget: Budget) -> bool:
-    return budget.customer_id == call.entitlement.customer_id and (
-        budget.service_id is None or budget.service_id == call.entitlement.service_id
+def _present(calls: Collection[BudgetedCall]) -> set[CallKey]:
+    """Return those of these calls that have reservations."""
+    found = BudgetReservation.objects.filter(
+        customer__in={call.key[0] for call in calls}, call_id__in=[call.call_id for call in calls]
     )
-
-
-def _reservation(call: BudgetedCall, use: BudgetUse, cost: Any, now: dt.datetime) -> BudgetReservation:
-    return BudgetReservation(
-        use=use, customer_id=call.key[0], call_id=call.call_id, amount=cost, expires_at=now + CALL_TTL
-    )
+    return set(found.values_list("customer_id", "call_id"))
 
 
 def _note_stop(uses: Iterable[BudgetUse], now: dt.datetime) -> None:
@@ -207,15 +174,19 @@ def _note_stop(uses: Iterable[BudgetUse], now: dt.datetime) -> None:
 
 def _exhausted(call: BudgetedCall, use: BudgetUse, cost: Any) -> BudgetExhausted:
     budget, used, resets_at = use.budget, use.used, utc_text(use.ends_at)
-    what = "all services" if budget.service_id is None else call.entitlement.service
+    service = None if budget.service_id is None else call.entitlement.service
+    metadata = {budget.metadata_name: budget.metadata_value} if budget.metadata_name else None
+    of_calls = "".join(f" with {name} {value}" for name, value in (metadata or {}).items())
     return BudgetExhausted(
         "budget_exhausted",
-        f"The budget of {budget.amount:f} RMB a {budget.period} for {what} does not cover this call: "
-        f"{plain(used)} RMB are used. It resets at {resets_at}.",
+        f"The budget of {budget.amount:f} RMB a {budget.period} for {service or 'all services'}{of_calls} "
+        f"does not cover this call: {plain(used)} RMB are used. It resets at {resets_at}.",
         [
             {
+                "budget": budget.pk,
                 "period": budget.period,
-                "service": None if budget.service_id is None else call.entitlement.service,
+                "service": service,
+                "metadata": metadata,
                 "cap": f"{budget.amount:f}",
                 "used": plain(used),
                 "reserved": plain(use.held),
@@ -227,4 +198,6 @@ def _exhausted(call: BudgetedCall, use: BudgetUse, cost: Any) -> BudgetExhausted
     )
 
 
+_RESERVE = load_statement("reserve_costs.sql", beside=__file__)
+_END = load_statement("end_reservations.sql", beside=__file__)
 _MARK = load_statement("mark_reservations.sql", beside=__file__)

@@ -7,8 +7,8 @@ begin or end; the first price of a service within a second.
 """
 
 import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Q
@@ -20,6 +20,7 @@ from pricing.rules.methods import BillingMethod
 from sensenova_billing.lib.database.prepared_statements import fetch_all
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.local_time import utc_text
+from usage.limits.caps import Cap, read_caps
 from usage.limits.errors import CallError, CallForbidden, InvalidCall
 from usage.limits.package_limits import PackageLimits, limits_in_force, package_limits_sql
 from usage.limits.stores.windows import CallLimits, WindowId
@@ -41,13 +42,13 @@ class EntitlementRequest:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A customer may call a service within these limits; `is_capped` if it has a budget that stops calls."""
+    """A customer may call a service within these limits, and within its cap if a budget stops its calls."""
 
     customer_id: int
     service_id: int
     service: str
     limits: CallLimits
-    is_capped: bool = False
+    cap: Cap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ def read_entitlements(
         now,
     )
     read = {}
-    for request, (changes_at, *row, rpm, tpm, method, package_rpm, package_tpm) in zip(
+    capped = []
+    for request, (changes_at, *row, is_capped, rpm, tpm, method, package_rpm, package_tpm) in zip(
         requests, rows, strict=True
     ):
         limits = limits_in_force(
@@ -139,7 +141,26 @@ def read_entitlements(
         entitlement = _entitlement(request, limits, *row)
         until = now + (ENTITLEMENT_TTL if isinstance(entitlement, Entitlement) else REFUSAL_TTL)
         read[request] = CachedEntitlement(entitlement, now, min(changes_at or until, until))
-    return read
+        if is_capped and isinstance(entitlement, Entitlement):
+            capped.append((request, entitlement))
+    return read | _with_caps(capped, read, now)
+
+
+def _with_caps(
+    capped: Sequence[tuple[EntitlementRequest, Entitlement]],
+    read: Mapping[EntitlementRequest, CachedEntitlement],
+    now: dt.datetime,
+) -> dict[EntitlementRequest, CachedEntitlement]:
+    """Return these entitlements with their caps, valid until a price of them changes."""
+    caps = read_caps({(one.customer_id, one.service_id) for _, one in capped}, now=now)
+    found = {}
+    for request, entitlement in capped:
+        if cap := caps.get((entitlement.customer_id, entitlement.service_id)):
+            until = read[request].until
+            found[request] = CachedEntitlement(
+                replace(entitlement, cap=cap), now, min(cap.changes_at or until, until)
+            )
+    return found
 
 
 def _entitlement(
@@ -154,7 +175,6 @@ def _entitlement(
     service_id: int | None,
     service: str,
     is_on_sale: bool,
-    is_capped: bool,
 ) -> Entitlement | NotEntitled:
     if not is_allowed:
         # The same for a customer that does not exist, so that a key learns nothing about others.
@@ -178,7 +198,7 @@ def _entitlement(
             CallForbidden,
             ("no_call_specification", f"{service} has no call specification now: no call is admitted."),
         )
-    return Entitlement(customer_id, service_id, service, limits, is_capped)
+    return Entitlement(customer_id, service_id, service, limits)
 
 
 def _used_up(customer: str, at: dt.datetime, balance: str, limit: str | None) -> NotEntitled:

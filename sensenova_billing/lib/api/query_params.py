@@ -24,6 +24,21 @@ class OptionalCustomerQuery(forms.Form):
     customer = forms.CharField(max_length=64, strip=False, required=False)
 
 
+def limit_field(most: int) -> forms.IntegerField:
+    """How many entries a page holds."""
+    message = f"must be a whole number from 1 to {most}"
+    errors = {"invalid": message, "min_value": message, "max_value": message}
+    return forms.IntegerField(min_value=1, max_value=most, required=False, error_messages=errors)
+
+
+def cursor_field(pattern: str) -> forms.RegexField:
+    """A place in a list, as the page before named it."""
+    errors = {"invalid": "is not what an earlier page named"}
+    return forms.RegexField(
+        regex=pattern.removesuffix("$") + r"\Z", required=False, strip=False, error_messages=errors
+    )
+
+
 def read_query(form_class: type[forms.Form], query: QueryDict) -> dict[str, Any]:
     """Return the parameters; raise InvalidQuery for an invalid, unknown, empty or repeated one."""
     form = form_class(query)

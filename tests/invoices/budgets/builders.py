@@ -32,9 +32,13 @@ def gateway() -> ServiceKey:
     return issue_service_key(name="gateway", scopes=[Scope.CALLS_ADMIT])[0]
 
 
-def ask(key: ServiceKey, call_id: str, tokens: int = 2000, *, now: dt.datetime | None = None) -> Admission:
+def ask(
+    key: ServiceKey, call_id: str, tokens: int = 2000, *, now: dt.datetime | None = None, **metadata: str
+) -> Admission:
     """Ask for a call of Acme's to SenseChat-5; 2,000 tokens may cost 0.20 RMB."""
-    call = CallRequest(customer="acme", service="SenseChat-5", estimated_tokens=tokens, call_id=call_id)
+    call = CallRequest(
+        customer="acme", service="SenseChat-5", estimated_tokens=tokens, call_id=call_id, metadata=metadata
+    )
     return admit_call(call=call, key=key, now=now or clock.now())
 
 

@@ -1,6 +1,7 @@
 """Calls of a customer with a budget that stops: admitted while what they may cost is left, then refused."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -11,7 +12,7 @@ from accounts.models import Scope
 from invoices.budgets.changes import remove_budget
 from invoices.budgets.refresh import refresh_budgets
 from sensenova_billing.lib import clock
-from tests.builders import record, report
+from tests.builders import price, record, report
 from tests.invoices.budgets.builders import OWNER, ask, budget, gateway, use_of
 from tests.usage.limits.builders import service
 from usage.limits.admission import release_call
@@ -100,3 +101,13 @@ def test_a_reservation_of_a_call_that_is_never_reported_expires(acme):
 
     assert not BudgetReservation.objects.exists()
     assert not hourly.uses.earliest("begins_at").held
+
+
+def test_a_price_agreed_with_the_customer_counts_from_its_instant_on(acme):
+    hourly, key, now = budget(acme, "100.00", period="month"), gateway(), clock.now()
+    price("SenseChat-5", "output_tokens", "1", begins_at=now + 5 * SECOND, customer=acme)
+    ask(key, "call-1", now=now + 2 * SECOND)
+    assert use_of(hourly).held == Decimal("0.2")  # with the entitlement, the price is cached until then
+    ask(key, "call-2", now=now + 5 * SECOND)
+
+    assert use_of(hourly).held == Decimal("2.2")

@@ -35,8 +35,30 @@ def test_an_owner_sets_changes_and_removes_a_budget_and_the_trail_says_so(alice_
     assert AuditEntry.objects.filter(table="usage_budget", by="alice@acme.example").count() == 3
 
 
+def test_an_owner_sets_a_budget_of_an_api_key_beside_one_of_all_calls(acme, alice_client):
+    budget(acme, period="day")
+    of_key = TERMS | {"period": "day", "metadata_name": "api_key", "metadata_value": "team-a"}
+    assert alice_client.post(address("add_budget"), of_key).status_code == 302
+
+    page = alice_client.get(address("customer_budgets")).content.decode()
+    assert "API key team-a" in page
+    assert "200.00 RMB a day for all services, API key team-a" in str(
+        alice_client.get(address("remove_budget", Budget.objects.get(metadata_value="team-a").pk)).content
+    )
+    assert "There is such a budget" in alice_client.post(address("add_budget"), of_key).content.decode()
+
+
 @pytest.mark.parametrize(
-    ("field", "value"), [("amount", "0"), ("amount", "1.001"), ("alerts_at", "0"), ("alerts_at", "50;80")]
+    ("field", "value"),
+    [
+        ("metadata_name", "project"),
+        ("metadata_value", "x"),
+        ("metadata_name", "unknown"),
+        ("amount", "0"),
+        ("amount", "1.001"),
+        ("alerts_at", "0"),
+        ("alerts_at", "50;80"),
+    ],
 )
 def test_terms_that_make_no_sense_are_refused(alice_client, field, value):
     sent = TERMS | {"service": "", "period": "day", field: value}

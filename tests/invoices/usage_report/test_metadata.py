@@ -13,6 +13,7 @@ from invoices.usage_report.metadata import sum_up_closed_hours
 from invoices.usage_report.read import read_usage
 from invoices.usage_report.spans import Span, Width
 from tests.builders import THE_HOUR, at, close, price, record, report
+from tests.invoices.budgets.builders import budget
 from tests.packages import buy, tokens_product
 from usage.ingest.reversals import reverse_record
 
@@ -160,6 +161,17 @@ def test_the_largest_of_many_values_are_told_apart(acme, monkeypatch):
     sum_up_closed_hours(now=at(66))
 
     assert by_project(acme)[""] == (1, 10, Decimal("0.00058"))
+
+
+def test_of_many_values_those_with_a_budget_are_told_apart_too(acme, monkeypatch):
+    monkeypatch.setattr("invoices.usage_report.metadata.MOST_VALUES", 1)
+    budget(acme, metadata_name="project", metadata_value="blue", now=at(5))
+    use("1", "red"), use("2", "blue", input_tokens=7, output_tokens=3)
+    close()
+
+    sum_up_closed_hours(now=at(66))
+
+    assert by_project(acme)["blue"] == (1, 10, Decimal("0.00058"))
 
 
 def test_another_customers_values_are_not_there(acme, globex):
