@@ -14,7 +14,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants \
+.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants drill-restore \
 	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages \
 	bench-hosts bench-compare
 
@@ -50,6 +50,9 @@ hammer: .venv/requirements-dev ## press on call limits with many processes, and 
 
 fuzz: .venv/requirements-dev ## send damaged bodies to every endpoint and form of a server of its own (--count, --seed, --seconds)
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+drill-restore: .venv/requirements-dev ## lose a database, and restore it to a point in time (POSTGRES_BIN chooses a PostgreSQL)
+	$(BIN)/python -m drills.restore $(ARGS)
 
 mutants: .venv/requirements-dev ## put single small faults into the money paths, and see whether a test fails
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -97,7 +100,7 @@ openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
 
 translations: .venv/requirements-dev ## collect the texts of pages, and compile the Chinese ones (needs gettext)
-	$(MANAGE) makemessages --locale zh_Hans --no-location --no-wrap --no-obsolete $(addprefix --ignore ,.venv var tests benchmarks examples findings)
+	$(MANAGE) makemessages --locale zh_Hans --no-location --no-wrap --no-obsolete $(addprefix --ignore ,.venv var tests benchmarks drills examples findings)
 	$(MANAGE) compilemessages --locale zh_Hans --ignore .venv
 
 lock: ## choose the newest allowed version of every dependency (needs uv)

@@ -1,9 +1,10 @@
 """`make bench-hosts`: how long three web hosts go on by what was changed in the database, each by itself.
 
 Everything runs on this machine: PostgreSQL in a throw-away directory and three granians on ports of their
-own, each with two processes, as on three hosts. Every kind of request is sent to every one of them over and over,
-each time over a new connection, so that all processes answer. Meanwhile another process changes what decides
-the answers. The time is from the commit to the beginning of the last request that was answered as before.
+own, each with two processes, as on three hosts. Every kind of request is sent to every one of them over and
+over, each time over a new connection, so that all processes answer. Meanwhile another process changes what
+decides the answers. The time is from the commit to the beginning of the last request that was answered as
+before.
 """
 
 import argparse

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from sensenova_billing.dev_server.parent_death import tied_to_caller
 from sensenova_billing.dev_server.secret_key import new_secret_key
@@ -40,9 +41,13 @@ def web(
     application: str = "sensenova_billing.wsgi:application",
     workers: int = 2,
     threads: int = BEHIND_PROXY,
+    log: IO[str] | None = None,
     **more: str,
 ) -> Iterator[tuple[int, int]]:
-    """Serve as `make run` does and give the port and the process; `more` goes to its environment."""
+    """Serve as `make run` does and give the port and the process; `more` goes to its environment.
+
+    What it logs goes to the terminal unless there is a file for it.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,7 +70,9 @@ def web(
         **more,
     }
     # A session of its own, as the runner gives it: by that its workers know their server.
-    server = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=tied_to_caller())
+    server = subprocess.Popen(
+        command, env=environment, stderr=log, start_new_session=True, preexec_fn=tied_to_caller()
+    )
     try:
         while True:
             try:
