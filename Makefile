@@ -14,7 +14,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants drill-restore \
+.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants drill-restore drill-upgrade \
 	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-edges bench-pages \
 	bench-hosts bench-compare
 
@@ -53,6 +53,9 @@ fuzz: .venv/requirements-dev ## send damaged bodies to every endpoint and form o
 
 drill-restore: .venv/requirements-dev ## lose a database, and restore it to a point in time (POSTGRES_BIN chooses a PostgreSQL)
 	$(BIN)/python -m drills.restore $(ARGS)
+
+drill-upgrade: .venv/requirements-dev ## go from an older commit (BASE=..., the last tag) to this build under load
+	$(BIN)/python -m drills.upgrade $(BASE) $(ARGS)
 
 mutants: .venv/requirements-dev ## put single small faults into the money paths, and see whether a test fails
 	$(BIN)/python -m tests.mutants $(ARGS)

@@ -7,7 +7,6 @@ seal or a balance is not what it was, or anything is missing that was archived.
 
 import argparse
 import datetime as dt
-import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import psycopg
 from benchmarks.server import manage, web
 from drills.books import Bills, Books, differences, read_bills, read_books
 from drills.sender import NotTaken, Sender, batches, calls
-from drills.stage import close, last_hours, pay, say, set_stage
+from drills.stage import close, last_hours, pay, say, set_stage, verify_books
 from sensenova_billing.dev_server import postgres
 from sensenova_billing.dev_server.data_directory import (
     make_private,
@@ -204,7 +203,7 @@ def live(drill: Drill, server: Server, port: int) -> Lost:
         for hour in some:
             for batch in batches(calls(hour, RECORDS_AN_HOUR), 100):
                 sender.send(port, batch)
-            for line in close(server.url, hour, SEALS_FILE=str(drill.seals)):
+            for line in close(server.url, hour, seals=drill.seals):
                 say(f"   Closed {line}")
 
     say("1. Usage of two hours is reported through the API and closed; then a base backup.")
@@ -312,7 +311,7 @@ def restore_to_end(drill: Drill, lost: Lost) -> None:
         say("7. The sender sends all that it ever sent once more, and the hours are closed again:")
         with drill.web_server(server.url) as port:
             send_again(drill, lost, port)
-        for line in close(server.url, lost.hours[4], SEALS_FILE=str(drill.place / "other.csv")):
+        for line in close(server.url, lost.hours[4], seals=drill.place / "other.csv"):
             say(f"   Closed {line}")
         with server.connect() as connection:
             found = read_bills(connection)
@@ -341,7 +340,7 @@ def name_missing(drill: Drill, lost: Lost, server: Server, reached: dt.datetime)
     named = drill.place.with_name(f"{drill.place.name}-missing.txt")
     named.write_text("".join(f"{one}\n" for one in missing))
     say(f"   Their ids are in {named}.")
-    output = run_verify(server, "--seals", str(drill.seals))
+    output = verify_books(server.url, "--seals", str(drill.seals))
     closed = [line for line in output.stdout.splitlines() if "is not closed here" in line]
     drill.require(len(closed) == 1, f"verify_books --seals names the hour that was closed after it: {closed}")
 
@@ -358,16 +357,9 @@ def send_again(drill: Drill, lost: Lost, port: int) -> None:
 
 def verify(drill: Drill, server: Server, *arguments: str) -> None:
     """Verify the books."""
-    done = run_verify(server, *arguments)
+    done = verify_books(server.url, *arguments)
     lines = [line for line in done.stdout.splitlines() if line]
     drill.require(done.returncode == 0, f"{' '.join(['verify_books', *arguments])}: {' '.join(lines[1:])}")
-
-
-def run_verify(server: Server, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run verify_books, which ends with 1 if it finds anything."""
-    command = [sys.executable, "manage.py", "verify_books", *arguments]
-    environment = {**os.environ, "DATABASE_URL": server.url}
-    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
 
 
 def _megabytes(directory: Path) -> int:

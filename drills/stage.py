@@ -1,7 +1,10 @@
 """What the drills play with: three customers, one with a package, and hours that are closed by hand."""
 
 import datetime as dt
+import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks.server import manage
@@ -63,15 +66,22 @@ def set_stage(url: str, *, first: dt.datetime) -> str:
     return manage(url, "shell", "-v0", code=_SET.format(first=first, customers=CUSTOMERS)).split()[-1]
 
 
-def close(url: str, hour: dt.datetime, **environment: str) -> list[str]:
+def close(url: str, hour: dt.datetime, *, seals: Path | None = None) -> list[str]:
     """Close this hour and all before it, publish their seals, and return a line for each."""
     now = hour + HOUR + dt.timedelta(minutes=10)
-    return manage(url, "shell", "-v0", code=_CLOSE.format(now=now), **environment).splitlines()
+    return manage(url, "shell", "-v0", code=_CLOSE.format(now=now), SEALS_FILE=str(seals or "")).splitlines()
 
 
 def pay(url: str, *, amount: str, now: dt.datetime) -> None:
     """Book a payment of a customer."""
     manage(url, "shell", "-v0", code=_PAY.format(now=now, amount=amount))
+
+
+def verify_books(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command of this name, which ends with 1 if it finds anything."""
+    command = [sys.executable, "manage.py", "verify_books", *arguments]
+    environment = {**os.environ, "DATABASE_URL": url}
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
 
 
 def say(text: Any) -> None:
