@@ -136,7 +136,7 @@ def archive_log(server: Server, archive: Path) -> None:
     server.process = postgres.start(server.directory)
 
 
-def back_up(server: Server, base: Path) -> None:
+def back_up(server: Server, base: Path, *options: str) -> None:
     """Copy the running server's files, and check the copy against its manifest."""
     make_private(base)
     programs = find_programs()
@@ -146,6 +146,7 @@ def back_up(server: Server, base: Path) -> None:
         f"--pgdata={base}",
         "--checkpoint=fast",
         "--no-password",
+        *options,
     ]
     run_as_server(command)
     run_as_server([programs / "pg_verifybackup", "--quiet", base])

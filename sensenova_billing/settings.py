@@ -162,6 +162,16 @@ if not DATABASE_TRANSACTION_POOLING:
             DATABASE_TIME_LIMITS[WORK_OF_PROCESS].startup_options(),
         ]
     )
+# A replica for what may be some time behind (lib/database/replica.py), and how far at most.
+REPLICA_MOST_LAG = dt.timedelta(seconds=env.int("REPLICA_MOST_LAG_SECONDS", default=120))
+if env.str("REPLICA_DATABASE_URL", default=""):
+    DATABASES["replica"] = plain_host(env.db_url("REPLICA_DATABASE_URL"))
+    DATABASES["replica"] |= {
+        "ENGINE": DATABASES["default"]["ENGINE"],
+        "OPTIONS": DATABASES["default"]["OPTIONS"] | DATABASES["replica"].get("OPTIONS", {}),
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_TRANSACTION_POOLING,
+        "TEST": {"MIRROR": "default"},
+    }
 # Reports that wait share a commit and hold no connection, so far more threads than connections pay
 # (docs/benchmarks.md has figures for 8 and 32).
 WEB_THREADS = env.int("WEB_THREADS", default=64)
