@@ -14,9 +14,9 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 	SECRET_KEY=only-for-this-check-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ
 
 .DEFAULT_GOAL := help
-.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants \
-	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-budgets bench-edges bench-pages \
-	bench-compare
+.PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants drill-restore drill-upgrade \
+	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-budgets bench-edges \
+	bench-pages bench-hosts bench-compare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -50,6 +50,12 @@ hammer: .venv/requirements-dev ## press on call limits with many processes, and 
 
 fuzz: .venv/requirements-dev ## send damaged bodies to every endpoint and form of a server of its own (--count, --seed, --seconds)
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+drill-restore: .venv/requirements-dev ## lose a database, and restore it to a point in time (POSTGRES_BIN chooses a PostgreSQL)
+	$(BIN)/python -m drills.restore $(ARGS)
+
+drill-upgrade: .venv/requirements-dev ## go from an older commit (BASE=..., the last tag) to this build under load
+	$(BIN)/python -m drills.upgrade $(BASE) $(ARGS)
 
 mutants: .venv/requirements-dev ## put single small faults into the money paths, and see whether a test fails
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -89,6 +95,9 @@ bench-edges: .venv/requirements-dev ## measure what slow and large requests do t
 bench-pages: .venv/requirements-dev ## measure how long pages take over a year of closed hours
 	$(BIN)/python -m benchmarks.pages $(ARGS)
 
+bench-hosts: .venv/requirements-dev ## measure how long three web hosts go on by what was changed
+	$(BIN)/python -m benchmarks.hosts $(ARGS)
+
 bench-compare: .venv/requirements-dev ## run the benchmarks of a commit (BASE=...) and of this build in turn
 	@test -n "$(BASE)" || { echo "Which commit? make bench-compare BASE=..."; exit 1; }
 	$(BIN)/python -m benchmarks.compare $(BASE) $(ARGS)
@@ -97,7 +106,7 @@ openapi: .venv/requirements-dev ## write the OpenAPI document anew
 	$(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
 
 translations: .venv/requirements-dev ## collect the texts of pages, and compile the Chinese ones (needs gettext)
-	$(MANAGE) makemessages --locale zh_Hans --no-location --no-wrap --no-obsolete $(addprefix --ignore ,.venv var tests benchmarks examples findings)
+	$(MANAGE) makemessages --locale zh_Hans --no-location --no-wrap --no-obsolete $(addprefix --ignore ,.venv var tests benchmarks drills examples findings)
 	$(MANAGE) compilemessages --locale zh_Hans --ignore .venv
 
 lock: ## choose the newest allowed version of every dependency (needs uv)

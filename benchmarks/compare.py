@@ -57,17 +57,20 @@ def _number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def check_out(commit: str, directory: Path) -> None:
-    """Put the files of a commit there, and an environment with what its lock file asks for."""
+def check_out(commit: str, directory: Path, *, lock: str = LOCK) -> None:
+    """Put the files of a commit there, and an environment with what this lock file of it asks for."""
     archive = subprocess.run(
         ["git", "archive", "--format=tar", commit], cwd=HERE, check=True, stdout=subprocess.PIPE
     )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
         files.extractall(directory, filter="data")
-    if (directory / LOCK).read_bytes() == (HERE / LOCK).read_bytes():
+    if (directory / ".venv").exists():
+        return
+    if (directory / lock).read_bytes() == (HERE / lock).read_bytes():
         (directory / ".venv").symlink_to(HERE / ".venv")
     else:
-        subprocess.run(["make", ".venv/requirements-dev"], cwd=directory, check=True, stdout=sys.stderr)
+        target = f".venv/{lock.removesuffix('.lock')}"
+        subprocess.run(["make", target], cwd=directory, check=True, stdout=sys.stderr)
 
 
 def run(directory: Path, benchmark: str, arguments: list[str]) -> dict[Measure, float]:

@@ -8,15 +8,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 from sensenova_billing.dev_server.parent_death import tied_to_caller
 from sensenova_billing.dev_server.secret_key import new_secret_key
 
 
-def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str:
-    """Run a command of manage.py and return what it says; end with its complaint if it fails."""
+def manage(url: str, *arguments: str, code: str = "", build: Path | None = None, **environment: str) -> str:
+    """Run a command of manage.py and return what it says; end with its complaint if it fails.
+
+    Another build than this one runs in its own directory and environment.
+    """
     completed = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [_python(build), "manage.py", *arguments],
+        cwd=build,
         env=os.environ | {"DATABASE_URL": url} | environment,
         input=code,
         capture_output=True,
@@ -26,6 +32,10 @@ def manage(url: str, *arguments: str, code: str = "", **environment: str) -> str
     if completed.returncode:
         raise SystemExit(completed.stderr)
     return completed.stdout
+
+
+def _python(build: Path | None) -> str:
+    return str(build / ".venv/bin/python") if build else sys.executable
 
 
 CONNECTIONS = 512
@@ -40,14 +50,19 @@ def web(
     application: str = "sensenova_billing.wsgi:application",
     workers: int = 2,
     threads: int = BEHIND_PROXY,
+    log: IO[str] | None = None,
+    build: Path | None = None,
     **more: str,
 ) -> Iterator[tuple[int, int]]:
-    """Serve as `make run` does and give the port and the process; `more` goes to its environment."""
+    """Serve as `make run` does and give the port and the process; `more` goes to its environment.
+
+    What it logs goes to the terminal unless there is a file for it.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
+        *(_python(build), "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
         *("--blocking-threads", str(threads), "--backlog", "1024", "--backpressure", str(CONNECTIONS)),
         # A worker has been seen to sleep through the signal to end, for good.
@@ -65,7 +80,9 @@ def web(
         **more,
     }
     # A session of its own, as the runner gives it: by that its workers know their server.
-    server = subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=tied_to_caller())
+    server = subprocess.Popen(
+        command, cwd=build, env=environment, stderr=log, start_new_session=True, preexec_fn=tied_to_caller()
+    )
     try:
         while True:
             try:

@@ -16,8 +16,16 @@ from invoices.packages.after_sale.refund_rule import REFUNDS
 from invoices.payments.provider_names import FAKE, STRIPE
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
+from sensenova_billing.lib.database.dedicated_connection import separate_connection
+from sensenova_billing.lib.database.time_limits import Work
 from usage.limits.stores.choice import WITHOUT_REDIS, is_address
 
+POOLING_HINT = (
+    "Set DATABASE_TRANSACTION_POOLING=1 where it is PgBouncer in transaction mode (docs/scaling.md), or "
+    "connect to PostgreSQL itself."
+)
+# PgBouncer's words for the time limits with which a connection is opened.
+REFUSED_BY_POOLER = "unsupported startup parameter"
 # A record is acknowledged after its commit; with any of these off, a commit can be lost in a crash.
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -239,14 +247,50 @@ def check_durability(*, databases: Sequence[str] | None = None, **kwargs: Any) -
         ]
 
 
+@register(Tags.database)
+def check_pooler(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Behind a pooler nothing may stay in a session; runs as the check above."""
+    if "default" not in (databases or ()):
+        return []
+    connection = connections["default"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid(), current_setting('statement_timeout')")
+        process, limit = cursor.fetchone()
+        # What a connection was told at its start is made up by a pooler, which does not know its server yet.
+        is_pooled = connection.connection.info.backend_pid != process
+    if is_pooled and not settings.DATABASE_TRANSACTION_POOLING:
+        return [
+            Error(
+                "A pooler is between this process and PostgreSQL: prepared statements would fail.",
+                hint=POOLING_HINT,
+                id="billing.E014",
+            )
+        ]
+    if settings.DATABASE_TRANSACTION_POOLING and limit == "0":
+        return [
+            Warning(
+                "Time limits behind a pooler are those of the role, which has none.",
+                hint="ALTER ROLE ... SET statement_timeout = '30s', and the others of docs/operations.md.",
+                id="billing.W002",
+            )
+        ]
+    return []
+
+
 def refuse_unsafe_database() -> None:
     """Raise ImproperlyConfigured, before anything is served, where acknowledged usage could be lost.
 
-    A database that does not answer cannot be checked; `/readyz` checks it once it is back.
+    Or where a pooler would let requests fail. A database that does not answer cannot be checked; `/readyz`
+    checks it once it is back.
     """
     try:
-        errors = check_durability(databases=["default"])
-    except DatabaseError:
+        # Not from the pool, whose errors do not say what is wrong.
+        with separate_connection(Work.HEALTH):
+            found = check_durability(databases=["default"]) + check_pooler(databases=["default"])
+        errors = [one for one in found if one.is_serious()]
+    except DatabaseError as error:
+        if REFUSED_BY_POOLER in str(error):
+            raise ImproperlyConfigured(f"{error} {POOLING_HINT}") from error
         return
     finally:
         connections["default"].close()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from celery.schedules import crontab
 from django.conf.global_settings import STORAGES as DEFAULT_STORAGES
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -124,6 +125,12 @@ DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
 DATABASES["default"].setdefault("OPTIONS", {})
 # Lets lib/database/prepared_statements.py keep its statements planned; Django's own are not touched by it.
 DATABASES["default"]["OPTIONS"].setdefault("prepare_threshold", 5)
+# True behind a pooler that lends a server's connection for one transaction, as PgBouncer's transaction mode:
+# nothing may stay in a session (docs/scaling.md). `checks.py` finds such a pooler.
+DATABASE_TRANSACTION_POOLING = env.bool("DATABASE_TRANSACTION_POOLING", default=False)
+if DATABASE_TRANSACTION_POOLING:
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+    DATABASES["default"]["OPTIONS"]["prepare_threshold"] = None
 if DATABASE_POOL_SIZE:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
@@ -147,12 +154,24 @@ DATABASE_TIME_LIMITS = {
 WORK_OF_PROCESS = Work(env.str("SENSENOVA_WORK", default=Work.COMMAND))
 QUEUE_CONNECTION = queue_connection(DATABASES["default"])
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
-DATABASES["default"]["OPTIONS"]["options"] = " ".join(
-    [
-        *filter(None, [DATABASES["default"]["OPTIONS"].get("options")]),
-        DATABASE_TIME_LIMITS[WORK_OF_PROCESS].startup_options(),
-    ]
-)
+# A pooler refuses them, or ignores them; then they belong to the role.
+if not DATABASE_TRANSACTION_POOLING:
+    DATABASES["default"]["OPTIONS"]["options"] = " ".join(
+        [
+            *filter(None, [DATABASES["default"]["OPTIONS"].get("options")]),
+            DATABASE_TIME_LIMITS[WORK_OF_PROCESS].startup_options(),
+        ]
+    )
+# A replica for what may be some time behind (lib/database/replica.py), and how far at most.
+REPLICA_MOST_LAG = dt.timedelta(seconds=env.int("REPLICA_MOST_LAG_SECONDS", default=120))
+if env.str("REPLICA_DATABASE_URL", default=""):
+    DATABASES["replica"] = plain_host(env.db_url("REPLICA_DATABASE_URL"))
+    DATABASES["replica"] |= {
+        "ENGINE": DATABASES["default"]["ENGINE"],
+        "OPTIONS": DATABASES["default"]["OPTIONS"] | DATABASES["replica"].get("OPTIONS", {}),
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_TRANSACTION_POOLING,
+        "TEST": {"MIRROR": "default"},
+    }
 # Reports that wait share a commit and hold no connection, so far more threads than connections pay
 # (docs/benchmarks.md has figures for 8 and 32).
 WEB_THREADS = env.int("WEB_THREADS", default=64)
@@ -434,6 +453,12 @@ CLOCK_MAY_BE_WRONG = False
 # PostgreSQL itself is the broker unless another is named: no other server has to be installed.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
 if CELERY_BROKER_URL.startswith("pgmq"):
+    if DATABASE_TRANSACTION_POOLING and WORK_OF_PROCESS is Work.CLOSING:
+        # Its client listens and prepares statements, which both belong to a session.
+        raise ImproperlyConfigured(
+            "The queue in PostgreSQL does not work through a pooler: let worker and beat connect directly "
+            "(DATABASE_URL, without DATABASE_TRANSACTION_POOLING), or set CELERY_BROKER_URL."
+        )
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "conn_string": QUEUE_CONNECTION,
         "init_extension": False,  # the queue's tables come from our migration, not from an extension

@@ -1,7 +1,7 @@
 """Answers that are files."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from tempfile import SpooledTemporaryFile
 from threading import BoundedSemaphore
 from typing import IO
@@ -17,6 +17,7 @@ from rest_framework.exceptions import APIException
 from invoices.drilldown.csv_tables import RECORD_COLUMNS, record_rows
 from invoices.models import ChargeLine
 from pricing.files.csv import Cell, write_csv
+from sensenova_billing.lib.database.replica import reading_replica
 
 _IN_MEMORY = 1024 * 1024
 # Of a process's connections at most so many write files; the others are for reports and pages.
@@ -45,26 +46,30 @@ class Download(FileResponse):
     block_size = 64 * 1024
 
 
-def download(*, name: str, content_type: str, write: Write) -> Download:
+def download(*, name: str, content_type: str, write: Write, reads_only: bool = True) -> Download:
     """Answer with a file of this name, or raise Busy; what it holds is read while it is written.
 
     It is written to a temporary file first. So a failure on the way is answered as one, where a stream that
     breaks off would look whole; and a slow reader, or one that goes away, holds no connection. Memory holds
-    one batch of rows, whatever their number.
+    one batch of rows, whatever their number. It is read from a replica, if there is one, unless writing it
+    needs a table of its own.
     """
     with ExitStack() as unless_sent:
         file = unless_sent.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY))
-        _write_in_turn(file=file, write=write)
+        with reading_replica() if reads_only else nullcontext():
+            _write_in_turn(file=file, write=write)
         file.seek(0)
         answer = Download(file, as_attachment=True, filename=name, content_type=content_type)
         unless_sent.pop_all()
     return answer
 
 
-def download_or_page(*, name: str, content_type: str, write: Write) -> HttpResponseBase:
+def download_or_page(
+    *, name: str, content_type: str, write: Write, reads_only: bool = True
+) -> HttpResponseBase:
     """Answer a browser: with the file, or with a page that says to try again."""
     try:
-        return download(name=name, content_type=content_type, write=write)
+        return download(name=name, content_type=content_type, write=write, reads_only=reads_only)
     except Busy as busy:
         return render(None, "error.html", {"status": 503, "message": gettext(str(busy.detail))}, status=503)
 

@@ -44,7 +44,9 @@ def _compared(request: HttpRequest) -> HttpResponseBase:
             if "download" in request.POST:
                 name = f"differences-{form.cleaned_data['customer'].code}.csv"
                 write = partial(_write_differences, form)
-                return download_or_page(name=name, content_type="text/csv; charset=utf-8", write=write)
+                return download_or_page(
+                    name=name, content_type="text/csv; charset=utf-8", write=write, reads_only=False
+                )
             shown = _first_differences(form)
         except UnreadableFile as error:
             form.add_error("file", error.in_words())

@@ -26,6 +26,7 @@ from invoices.usage_report.spans import DAY, Span, Width
 from invoices.usage_report.table import BucketRow, UsageTable, file_head, file_rows, table_of
 from pricing.files.xlsx import Table, write_tables
 from sensenova_billing.lib import clock
+from sensenova_billing.lib.database.replica import reading_replica
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -41,7 +42,8 @@ def customer_usage(request: HttpRequest, code: str) -> HttpResponse:
     context: dict[str, Any] = {"customer": customer, "form": form}
     if form.is_valid():
         span = form.span()
-        usage = read_usage(customer=customer, span=span, group_by=form.group_by, now=now)
+        with reading_replica():
+            usage = read_usage(customer=customer, span=span, group_by=form.group_by, now=now)
         with timezone.override(customer.time_zone):
             table = table_of(usage, span=span, now=now)
             context |= _shown(customer, form, usage, table, span=span)
@@ -72,7 +74,8 @@ def _file(request: HttpRequest, code: str, *, extension: str) -> HttpResponseBas
     if not form.is_valid():
         return customer_usage(request, code)
     span = form.span()
-    usage = read_usage(customer=customer, span=span, group_by=form.group_by, now=now)
+    with reading_replica():
+        usage = read_usage(customer=customer, span=span, group_by=form.group_by, now=now)
     units = table_of(usage, span=span, now=now).units
     head = file_head(form.group_by, units)
     rows = list(file_rows(usage, span=span, group_by=form.group_by, units=units))

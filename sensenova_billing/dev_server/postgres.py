@@ -189,7 +189,7 @@ def _launch(directory: Path, *, lock: int, fsync: bool) -> "subprocess.Popen[byt
             pass_fds=[lock],
             start_new_session=True,  # Ctrl-C at the terminal is for the runner, which stops us last
             preexec_fn=tied_to_caller(signal.SIGINT),  # SIGINT: end all sessions, write a checkpoint, end
-            **_as_server_account(),
+            **as_server_account(),
         )
     finally:
         os.close(log)
@@ -214,7 +214,7 @@ def _make_cluster(programs: Path, cluster: Path) -> None:
         capture_output=True,
         text=True,
         preexec_fn=tied_to_caller(),
-        **_as_server_account(),
+        **as_server_account(),
     )
     if made.returncode != 0:
         raise StartFailed(f"PostgreSQL could not make its files: {_last_line(made.stderr)}")
@@ -252,7 +252,8 @@ def _server_environment(cluster: Path) -> dict[str, str]:
     return environment
 
 
-def _as_server_account() -> dict[str, Any]:
+def as_server_account() -> dict[str, Any]:
+    """Return how PostgreSQL's programs are started: not as root."""
     if os.geteuid() != 0:
         return {}
     account = server_account()

@@ -156,8 +156,8 @@ def prepare_cluster(cluster: Path) -> None:
     with temporary_data_directory() as directory:
         process = postgres.start(directory, fsync=False)
         try:
-            settings = {"DJANGO_SETTINGS_MODULE": "sensenova_billing.settings"}
-            manage(postgres.database_url(directory), "prepare", **settings)
+            url, settings = postgres.database_url(directory), "sensenova_billing.settings"
+            manage(url, "prepare", DJANGO_SETTINGS_MODULE=settings)
         finally:
             postgres.stop(process)
         subprocess.run(["mv", directory / "postgresql", cluster], check=True)

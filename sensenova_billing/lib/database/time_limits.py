@@ -53,7 +53,12 @@ class TimeLimits:
 
 
 def startup_options(given: str, work: Work) -> str:
-    """Return the `options` of a connection for this work: those given, then its limits, which count."""
+    """Return the `options` of a connection for this work: those given, then its limits, which count.
+
+    A pooler takes none: there the limits are those of the role.
+    """
+    if settings.DATABASE_TRANSACTION_POOLING:
+        return given
     limits: TimeLimits = settings.DATABASE_TIME_LIMITS[work]
     return f"{given} {limits.startup_options()}".strip()
 
