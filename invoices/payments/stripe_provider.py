@@ -25,6 +25,9 @@ from invoices.payments.provider import (
 )
 from invoices.payments.provider_names import STRIPE
 
+# It would write an id of this machine to a file in the home directory, and send it with the platform.
+stripe.enable_telemetry = False
+
 SIGNATURE = "Stripe-Signature"
 _ORDER = "order"
 _SECONDS = 10

@@ -80,6 +80,7 @@ def test_an_order_is_a_checkout_session_in_fen_with_an_idempotency_key(stub, acm
     ((path, headers, sent),) = stub.requests
     assert path == "/v1/checkout/sessions"
     assert headers["Idempotency-Key"] == sent["client_reference_id"][0] == str(payment.order_id)
+    assert "telemetry" not in str(headers).lower()
     assert sent["line_items[0][price_data][unit_amount]"] == ["123456"]
     assert sent["line_items[0][price_data][currency]"] == ["cny"]
     assert sent["payment_intent_data[metadata][order]"] == [str(payment.order_id)]
