@@ -16,6 +16,7 @@ from invoices.models import Verification
 from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
+from invoices.payments.look_up import look_up_silent_payments
 from invoices.running import refresh
 from invoices.seals import publish
 from invoices.statements import issue
@@ -70,6 +71,13 @@ def apply_balance_rules() -> None:
     """Suspend customers for arrears, and resume those that are within the rules again."""
     if changed := arrears.apply_balance_rules(now=database_now()):
         logger.info("Suspended or resumed %s customers for arrears", f"{changed:,}")
+
+
+@shared_task
+def look_up_payments() -> None:
+    """Ask the payment provider how payments ended of which no call-back came."""
+    if changed := look_up_silent_payments(now=database_now()):
+        logger.info("Asked for how %s online payments ended", f"{changed:,}")
 
 
 @shared_task

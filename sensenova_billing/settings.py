@@ -478,6 +478,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 250},
     },
+    "look up payments": {
+        "task": "invoices.tasks.look_up_payments",
+        "schedule": 600.0,
+        "options": {"expires": 550},
+    },
     "publish seals": {
         "task": "invoices.tasks.publish_seals",
         "schedule": 60.0,
