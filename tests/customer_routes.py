@@ -13,8 +13,8 @@ from usage.models import Budget
 
 PREFIXES = ("customers/", "bills/", "packages/")
 CUSTOMER_ROUTES = {name: path for name, path in ROUTES.items() if path.startswith(PREFIXES)}
-# What they do is for owners, as docs/roles.md says; settings, paying and the log of webhooks are for finance as
-# well.
+# What they do is for owners, as docs/roles.md says; settings, payments and the log of webhooks are for
+# finance too.
 OWNERS_ONLY = {
     *("make_customer_key", "rotate_customer_key", "revoke_customer_key"),
     *("invite_person", "resend_invitation", "withdraw_invitation", "change_member", "remove_from_customer"),
