@@ -39,6 +39,7 @@ from tests.builders import at, close, price, record, report
 from tests.injection.payloads import PAYLOADS, packed
 from tests.invoices.bank_import.builders import imported, row
 from tests.invoices.budgets.builders import budget
+from tests.invoices.payments.builders import ordered
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, tokens_product
 from tests.translations.test_pages import deliver
@@ -83,6 +84,7 @@ def _settle(acme: Customer) -> None:
     """A statement that names the customer, and transactions with references and reasons."""
     Customer.objects.filter(pk=acme.pk).update(legal_name=NAMES[0])
     issue_statement(acme)
+    ordered(acme)
     for name in NAMES:
         booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])
         imported(row(text=name), choices={2: "acme"}, name=name[:200])
