@@ -1391,7 +1391,7 @@ class PaymentState(models.TextChoices):
 class OnlinePayment(models.Model):
     """A payment that a customer's person ordered, to be made at a payment provider."""
 
-    order_id = models.UUIDField(help_text="By which the same order that is sent twice is one.")
+    order_id = models.UUIDField(help_text=_("By which the same order that is sent twice is one."))
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, db_index=False, related_name="online_payments"
     )
@@ -1440,7 +1440,7 @@ class OnlinePayment(models.Model):
         )
 
     def __str__(self) -> str:
-        return str(self.order_id)
+        return f"{self.ordered_at:%Y-%m-%d %H:%M}, {self.amount:,.2f}"
 
 
 class CallbackOutcome(models.TextChoices):

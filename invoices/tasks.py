@@ -16,6 +16,7 @@ from invoices.models import Verification
 from invoices.monitoring import open_hours
 from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
+from invoices.payments.look_up import look_up_silent_payments
 from invoices.portal import price_notices
 from invoices.running import refresh
 from invoices.seals import publish
@@ -78,6 +79,13 @@ def notify_of_price_changes() -> None:
     """Write notices of prices that change for customers."""
     if written := price_notices.notify_of_price_changes(now=database_now()):
         logger.info("Wrote %s notices of prices that change", f"{written:,}")
+
+
+@shared_task
+def look_up_payments() -> None:
+    """Ask the payment provider how payments ended of which no call-back came."""
+    if changed := look_up_silent_payments(now=database_now()):
+        logger.info("Asked for how %s online payments ended", f"{changed:,}")
 
 
 @shared_task

@@ -537,6 +537,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3000},
     },
+    "look up payments": {
+        "task": "invoices.tasks.look_up_payments",
+        "schedule": 600.0,
+        "options": {"expires": 550},
+    },
     "publish seals": {
         "task": "invoices.tasks.publish_seals",
         "schedule": 60.0,

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 
 from accounts.models import Invitation, Member, MemberRole, ServiceKey, WebhookDelivery
-from invoices.models import ChargeLine, PackageNotice
+from invoices.models import ChargeLine, OnlinePayment, PackageNotice
 from pricing.models import PackageTerms, QuotaPackage
 from tests.invoices.documents.builders import month_of
 from tests.test_tenancy import ROUTES
@@ -13,7 +13,8 @@ from usage.models import Budget
 
 PREFIXES = ("customers/", "bills/", "packages/")
 CUSTOMER_ROUTES = {name: path for name, path in ROUTES.items() if path.startswith(PREFIXES)}
-# What they do is for owners, as docs/roles.md says; settings and the log of webhooks are for finance too.
+# What they do is for owners, as docs/roles.md says; settings, payments and the log of webhooks are for
+# finance too.
 OWNERS_ONLY = {
     *("make_customer_key", "rotate_customer_key", "revoke_customer_key"),
     *("invite_person", "resend_invitation", "withdraw_invitation", "change_member", "remove_from_customer"),
@@ -23,6 +24,7 @@ OWNERS_ONLY = {
     *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
 }
 FINANCE_ONLY = {"customer_settings", "customer_webhooks", "customer_webhook", "webhook_delivery"}
+FINANCE_ONLY |= {"pay_online"}
 
 
 def customer_addresses() -> dict[str, str]:
@@ -41,6 +43,7 @@ def customer_addresses() -> dict[str, str]:
         "keys/<str:public_id>": f"keys/{_of_acme(ServiceKey).public_id}",
         "webhooks/<int:pk>/deliveries/<int:delivery>": f"{hook}/deliveries/{delivery.pk}",
         "webhooks/<int:pk>": hook,
+        "payments/<uuid:order_id>": f"payments/{_of_acme(OnlinePayment).order_id}",
         "budgets/<int:pk>": f"budgets/{_of_acme(Budget).pk}",
         "people/<int:pk>": f"people/{_of_acme(Member, role=MemberRole.OWNER).pk}",
         "invitations/<int:pk>": f"invitations/{_of_acme(Invitation).pk}",

@@ -5,6 +5,7 @@ read the file, that in which most headings are recognised is taken.
 """
 
 import csv
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -47,14 +48,15 @@ def read_bank_file(*, data: bytes, encoding: str = "") -> BankTable:
     if data.startswith(_WORKBOOKS):
         raise BankFileRefused(gettext("It is a workbook. Save it as CSV, or export CSV at the bank."))
     tables = [
-        table
+        (table, text, separator)
         for text in _texts(data, encoding)
         for separator in _SEPARATORS
         if (table := _table(text, separator)) is not None
     ]
     if not tables:
         raise BankFileRefused(gettext("It is no CSV file in this encoding, or it has no two columns."))
-    best = max(tables, key=_recognised)
+    best, text, separator = max(tables, key=lambda one: _recognised(one[0]))
+    _require_closed_quotes(text, separator)
     if not best.lines:
         raise BankFileRefused(
             gettext("Below the head in line %(line)s is nothing.") % {"line": best.head_line}
@@ -90,6 +92,16 @@ def _table(text: str, separator: str) -> BankTable | None:
         return None
     place, head = max(wide, key=lambda one: (_headings(one[1]), -one[0]))
     return BankTable(lines[place][0], head, lines[place + 1 :])
+
+
+def _require_closed_quotes(text: str, separator: str) -> None:
+    """Refuse a file of which a quotation mark would swallow lines."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        deque(reader, maxlen=0)
+    except csv.Error as error:
+        words = gettext("Before the end of line %(line)s a quotation mark is not closed, or text follows it.")
+        raise BankFileRefused(words % {"line": reader.line_num}) from error
 
 
 def _lines(text: str, separator: str) -> Iterator[Line]:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from invoices.account.transactions import book
 from invoices.bank_import.plan import PlannedRow, plan_import
 from invoices.bank_import.rows import BankRow
-from invoices.models import BankImport, ImportedPayment, TransactionKind
+from invoices.models import AccountTransaction, BankImport, ImportedPayment, TransactionKind
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,18 @@ def import_payments(
         **{"payments": len(plan.to_book), "amount": plan.amount},
     )
     # Customers are locked in one order, as every other transaction that locks several does.
-    for one in sorted(plan.to_book, key=lambda one: (one.customer and one.customer.pk, one.row.line)):
-        _book(one, made)
+    planned = sorted(plan.to_book, key=lambda one: (one.customer and one.customer.pk, one.row.line))
+    ImportedPayment.objects.bulk_create(
+        ImportedPayment(transaction=_book(one, made), bank_import=made, line=one.row.line) for one in planned
+    )
     return made
 
 
-def _book(planned: PlannedRow, made: BankImport) -> None:
+def _book(planned: PlannedRow, made: BankImport) -> AccountTransaction:
     row = planned.row
     if planned.customer is None or row.date is None:
         raise StalePlan
-    booked = book(
+    return book(
         customer=planned.customer,
         kind=TransactionKind.PAYMENT,
         amount=row.amount,
@@ -64,4 +66,3 @@ def _book(planned: PlannedRow, made: BankImport) -> None:
         now=made.at,
         key=planned.key,
     )
-    ImportedPayment.objects.create(transaction=booked, bank_import=made, line=row.line)

@@ -19,7 +19,8 @@ from invoices.models import Statement
 
 _STATEMENT = re.compile(r"(?<![A-Za-z0-9])S[0-9]{8,19}(?![0-9])")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SHORTEST_CODE = 3  # a shorter one is in too many texts
+# Shorter ones are in too many texts.
+_SHORTEST_CODE, _SHORTEST_NUMBER = 3, 6
 
 
 @dataclass(frozen=True)
@@ -115,4 +116,8 @@ def _numbers(row: BankRow) -> list[str]:
 
 def _words(row: BankRow) -> list[str]:
     words = (word.rstrip("._-").casefold() for word in _WORD.findall(row.text))
-    return list(dict.fromkeys(word for word in words if len(word) >= _SHORTEST_CODE))
+    return list(dict.fromkeys(filter(_is_telling, words)))
+
+
+def _is_telling(word: str) -> bool:
+    return len(word) >= (_SHORTEST_NUMBER if word.isdigit() else _SHORTEST_CODE)

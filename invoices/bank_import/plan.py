@@ -114,14 +114,17 @@ def plan_import(rows: Sequence[BankRow], *, choices: Mapping[int, str]) -> Plan:
     codes = {code for code in choices.values() if code}
     chosen = {one.code: one for one in Customer.objects.filter(code__in=codes)}
     matches = match_customers(rows)
-    booked = _booked_otherwise(rows, [match.customer for match in matches], keys)
+    pairs = zip(rows, matches, strict=True)
+    likely = [chosen.get(choices.get(row.line, "")) or match.customer for row, match in pairs]
+    booked = _booked_otherwise(rows, likely, keys)
     plan = []
     for row, key, match in zip(rows, keys, matches, strict=True):
         state, note = _closed(row, before.get(key))
         if state is not None:
             plan.append(PlannedRow(row, state, key, note=note))
         elif code := choices.get(row.line, ""):
-            plan.append(_by_choice(row, key, match, code=code, customer=chosen.get(code)))
+            other = booked.get(row.line)
+            plan.append(_by_choice(row, key, match, other, code=code, customer=chosen.get(code)))
         else:
             planned = _by_match(row, key, match, booked.get(row.line))
             is_left_out = row.line in choices and planned.state == RowState.TO_BOOK
@@ -149,11 +152,21 @@ def _closed(row: BankRow, before: AccountTransaction | None) -> tuple[RowState |
     return None, ""
 
 
-def _by_choice(row: BankRow, key: str, match: Match, *, code: str, customer: Customer | None) -> PlannedRow:
+def _by_choice(
+    row: BankRow,
+    key: str,
+    match: Match,
+    other: AccountTransaction | None,
+    *,
+    code: str,
+    customer: Customer | None,
+) -> PlannedRow:
     if customer is None:
         problem = gettext("No customer has the code %(code)s.") % {"code": code[:64]}
         return PlannedRow(row, RowState.REFUSED, key, None, match.candidates, problem, code)
     note = match.why if customer == match.customer else gettext("Chosen by you.")
+    if other is not None:
+        note = f"{note} {_booked_words(other)}"
     return PlannedRow(row, RowState.TO_BOOK, key, customer, match.candidates, note, code)
 
 
@@ -162,11 +175,15 @@ def _by_match(row: BankRow, key: str, match: Match, other: AccountTransaction | 
         state = RowState.AMBIGUOUS if match.candidates else RowState.WITHOUT_CUSTOMER
         return PlannedRow(row, state, key, candidates=match.candidates, note=match.why)
     if other is not None:
-        words = gettext("%(customer)s has a payment of this amount and day: %(reference)s.")
-        note = words % {"customer": match.customer.code, "reference": other.reference}
+        note = _booked_words(other)
         return PlannedRow(row, RowState.PERHAPS_BOOKED, key, None, match.candidates, note)
     code = match.customer.code
     return PlannedRow(row, RowState.TO_BOOK, key, match.customer, match.candidates, match.why, code)
+
+
+def _booked_words(other: AccountTransaction) -> str:
+    words = gettext("%(customer)s has a payment of this amount and day: %(reference)s.")
+    return words % {"customer": other.customer.code, "reference": other.reference}
 
 
 def _keys(rows: Sequence[BankRow]) -> list[str]:
@@ -210,7 +227,8 @@ def _booked_otherwise(
         reversed_by=None,
     ).exclude(key__in=list(keys))
     known = {
-        (one.customer_id, one.value_date, amount_of(one)): one for one in payments.prefetch_related("entries")
+        (one.customer_id, one.value_date, amount_of(one)): one
+        for one in payments.select_related("customer").prefetch_related("entries")
     }
     likely = zip(rows, customers, strict=True)
     found = {row.line: known.get((one.pk, row.date, row.amount)) for row, one in likely if one and row.date}

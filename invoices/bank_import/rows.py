@@ -89,7 +89,7 @@ def guess_layout(table: BankTable) -> Layout:
 
 
 def read_bank_rows(table: BankTable, layout: Layout, *, today: dt.date) -> list[BankRow]:
-    """Return every booking; lines without a date, such as sums, are left out."""
+    """Return every booking; lines with neither date nor amount, such as a bank's notes, are left out."""
     return [row for line, cells in table.lines if (row := _row(line, cells, layout, today=today)) is not None]
 
 
@@ -98,7 +98,7 @@ def _row(line: int, cells: list[str], layout: Layout, *, today: dt.date) -> Bank
         place = layout.columns.get(role, len(cells))
         return cells[place] if place < len(cells) else ""
 
-    if not cell(Role.DATE):
+    if not any(cell(role) for role in (Role.DATE, *_AMOUNTS)):
         return None
     texts = dict.fromkeys(text for role in (Role.TEXT, Role.MORE_TEXT) if (text := cell(role)))
     named = (cell(Role.PAYER), " ".join(texts), cell(Role.REFERENCE), cell(Role.CURRENCY))
@@ -118,6 +118,8 @@ def _date(text: str, layout: Layout, *, today: dt.date) -> dt.date:
     try:
         date = read_date(text, is_month_first=layout.is_month_first)
     except ValueError as error:
+        if not text:
+            raise _UnreadableCell(gettext("It has no date.")) from error
         raise _UnreadableCell(gettext("%(text)r is no date.") % {"text": text}) from error
     if not _EARLIEST <= date <= today + _AHEAD:
         raise _UnreadableCell(gettext("%(date)s lies too far ahead or back.") % {"date": date})

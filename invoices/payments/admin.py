@@ -52,14 +52,10 @@ class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """As ordered."""
         return exact(payment.amount)
 
-    @display(
-        description=_("state"),
-        ordering="state",
-        label={PaymentState.PAID: "success", PaymentState.MISMATCH: "danger"},
-    )
-    def state_text(self, payment: OnlinePayment) -> tuple[str, str]:
-        """With a colour for what staff look into."""
-        return payment.state, gettext(payment.get_state_display())
+    @display(description=_("state"), ordering="state")
+    def state_text(self, payment: OnlinePayment) -> str:
+        """Where staff are to look into it, with the amount that came beside it."""
+        return gettext(payment.get_state_display())
 
     @display(description=_("received"))
     def received_text(self, payment: OnlinePayment) -> str:

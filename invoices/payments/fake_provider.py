@@ -27,6 +27,10 @@ class FakeProvider:
         url = reverse("fake_checkout", args=[payment.order_id])
         return Checkout(f"fake_{payment.order_id.hex}", url, payment.ordered_at + LASTS)
 
+    def look_up(self, payment: OnlinePayment) -> Callback | None:
+        """Say that a payment whose page is over was not made."""
+        return Callback(f"{payment.order_id} looked up", CallbackKind.EXPIRED, payment.order_id)
+
     def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
         """Read what `fake_callback` has written."""
         try:

@@ -68,5 +68,11 @@ class PaymentProvider(Protocol):
         Raises ProviderRefused or ProviderUnavailable.
         """
 
+    def look_up(self, payment: OnlinePayment) -> Callback | None:
+        """Return how a payment ended, as a call-back would tell it; None while it may still come.
+
+        Raises ProviderRefused or ProviderUnavailable.
+        """
+
     def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
         """Return what a call-back says, None if nothing of concern; raise CallbackRefused."""

@@ -5,7 +5,8 @@ call-back follows. The metadata of the payment are those of its charges, by whic
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,9 @@ from invoices.payments.provider import (
     ProviderUnavailable,
 )
 from invoices.payments.provider_names import STRIPE
+
+# It would write an id of this machine to a file in the home directory, and send it with the platform.
+stripe.enable_telemetry = False
 
 SIGNATURE = "Stripe-Signature"
 _ORDER = "order"
@@ -47,17 +51,27 @@ class StripeProvider:
             "success_url": return_url,
             "cancel_url": return_url,
         }
-        try:
+        with _errors_of_ours():
             session = _client().v1.checkout.sessions.create(
                 params=params, options={"idempotency_key": str(payment.order_id)}
             )
-        except (stripe.InvalidRequestError, stripe.CardError) as error:
-            raise ProviderRefused(error.user_message or str(error)) from error
-        except stripe.StripeError as error:
-            raise ProviderUnavailable(str(error)) from error
         if not session.url:
             raise ProviderRefused(f"{session.id} has no page.")
         return Checkout(session.id, session.url, dt.datetime.fromtimestamp(session.expires_at, dt.UTC))
+
+    def look_up(self, payment: OnlinePayment) -> Callback | None:
+        """Ask for the session."""
+        with _errors_of_ours():
+            session = _client().v1.checkout.sessions.retrieve(payment.provider_id)
+        is_paid, is_expired = session.payment_status == "paid", session.status == "expired"
+        if not is_paid and not is_expired:
+            return None
+        return Callback(
+            event_id=f"{session.id} looked up",
+            kind=CallbackKind.PAID if is_paid else CallbackKind.EXPIRED,
+            order_id=payment.order_id,
+            **_what_came(session),
+        )
 
     def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
         """Verify the signature, then read the event."""
@@ -91,6 +105,16 @@ def _client() -> stripe.StripeClient:
     )
 
 
+@contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    try:
+        yield
+    except (stripe.InvalidRequestError, stripe.CardError) as error:
+        raise ProviderRefused(error.user_message or str(error)) from error
+    except stripe.StripeError as error:
+        raise ProviderUnavailable(str(error)) from error
+
+
 def _session(kind: CallbackKind) -> Callable[[Any], Callback]:
     def read(event: Any) -> Callback:
         session = event.data.object
@@ -98,12 +122,18 @@ def _session(kind: CallbackKind) -> Callable[[Any], Callback]:
             event_id=event.id,
             kind=kind,
             order_id=_order_of(session),
-            amount=_rmb(session.amount_total),
-            currency=str(session.currency).upper(),
-            reference=str(session.payment_intent or session.id),
+            **_what_came(session),
         )
 
     return read
+
+
+def _what_came(session: Any) -> dict[str, Any]:
+    return {
+        "amount": _rmb(session.amount_total),
+        "currency": str(session.currency).upper(),
+        "reference": str(session.payment_intent or session.id),
+    }
 
 
 def _completed(event: Any) -> Callback | None:

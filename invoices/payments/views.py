@@ -46,8 +46,7 @@ def pay_online(request: HttpRequest, code: str) -> HttpResponse:
     provider = chosen_provider()
     if provider is None:
         raise Http404
-    number = request.GET.get("statement")
-    statement = get_object_or_404(customer.statements, number=number.replace("\0", "")) if number else None
+    statement = _statement(customer, request.GET.get("statement", "").replace("\0", ""))
     owed = max(-balance_of(customer), Decimal(0))
     if request.method == "POST":
         form = PayForm(request.POST)
@@ -113,6 +112,12 @@ def payment_callback(request: HttpRequest, provider: str) -> HttpResponse:
     if callback:
         apply_callback(callback=callback, provider=provider, now=clock.now())
     return HttpResponse(status=204)
+
+
+def _statement(customer: Customer, number: str) -> Statement | None:
+    """Return the statement that is to be paid, unless it is superseded; none to top up."""
+    present = customer.statements.filter(corrected_by=None)
+    return get_object_or_404(present, number=number) if number else None
 
 
 def _checkout_url(

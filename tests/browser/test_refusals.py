@@ -75,7 +75,7 @@ def test_no_page_of_a_viewer_offers_what_is_for_owners(admin, addresses, acme):
 def test_the_pages_of_an_owner_offer_all_of_it(admin, addresses, acme, alice):
     """The control."""
     names = ["customer_packages", "choose_product", "customer_keys", "customer_people", "change_member"]
-    names += sorted(FINANCE_ONLY)
+    names += ["customer_account", "customer_budgets", *sorted(FINANCE_ONLY)]
     packages = [f"/packages/{number}" for number in QuotaPackage.objects.values_list("number", flat=True)]
     hooks = [f"/customers/acme/webhooks/{pk}" for pk in acme.webhook_endpoints.values_list("pk", flat=True)]
 

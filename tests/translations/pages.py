@@ -53,7 +53,7 @@ NAMES = {
     # The theme names languages by their codes, and keys of a keyboard.
     *("en", "zh", "hans", "esc", "Control", "Mac", "Command", "Redis"),
     *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel", "MB", "UTF", "TOTP", "xlsx"),
-    *("Webhook", "Standard", "Webhooks", "FOCUS", "GB", "GBK", "Windows", "Latin"),
+    *("Webhook", "Standard", "Webhooks", "FOCUS", "GB", "GBK", "Windows", "Latin", "CNY"),
 }
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 URL = re.compile(r"https?://[^\s（）]+")
@@ -116,5 +116,6 @@ def _stored_names() -> set[str]:
     )
     # Names of columns stand in what people type and in files; the last are a command and an example.
     others = {*Measure, *OTHER_COLUMNS, "reconcile", "chat-gateway-1", *_ids_of_keys()}
+    others |= {str(one) for one in OnlinePayment.objects.values_list("order_id", flat=True)}
     others |= {*EventKind.values, *(event.public_id for event in WebhookEvent.objects.all())}
     return others | {name for rows in columns for row in rows for name in row if name}

@@ -38,7 +38,7 @@ def test_a_choice_is_shown_before_it_is_booked(operator_client, acme, globex):
 
     page = operator_client.post(URL, fields)
     assert "Nothing is booked yet" in text(page)
-    assert "Book 2 payments, 12433.60 RMB" in text(page)
+    assert "Book 2 payments, 12,433.60 RMB" in text(page)
     operator_client.post(URL, {**fields_of(page), "book": "1"})
     assert str(balance_of(globex)) == "12345.60"
 

@@ -56,6 +56,7 @@ def test_a_cell_that_cannot_be_read_is_a_problem_of_its_line():
         (b"date,amount\n" + b"2026-11-03,1\n" * (MAX_LINES + 1), "more than 800 lines"),
         (b"x" * (1024 * 1024 + 1), "larger than 1 MB"),
         (b"date,amount\n2026-11-03,1\0\n", "no CSV file"),
+        (b'date,amount,text\n2026-11-03,1,"a\n2026-11-03,2,b\n', "Before the end of line 3 a quotation mark"),
     ],
 )
 def test_what_is_no_file_of_a_bank_is_refused(data, problem):
@@ -92,6 +93,12 @@ def test_an_amount_is_read_as_it_is_written_whatever_separates_it(fen, signs):
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(ValueError, match="^" + text.replace(".", r"\.")):
         read_amount(text, decimal_sign=".")
+
+
+def test_an_amount_without_a_date_is_not_left_out_in_silence():
+    (first, second) = rows_of(b"date,amount,text\n2026-11-03,1,a\n,2,b\n,,printed 2026\n")
+
+    assert (first.problem, second.line, second.problem) == ("", 3, "It has no date.")
 
 
 def test_a_column_says_whether_money_came_or_went():

@@ -36,10 +36,12 @@ def test_a_customer_is_found_by_code_in_the_text_or_by_the_payers_name(acme, glo
         row(3, payer="顶点(上海)有限公司"),
         row(4, payer="GLOBEX  gmbh"),
         row(5, text="for macme"),
+        row(6, text="invoice 100"),
     ]
+    Customer.objects.create(code="100", name="Hundred")
 
     found = [code for _, code in planned(*rows)]
-    assert found == ["acme", "acme", "globex", None]
+    assert found == ["acme", "acme", "globex", None, None]
 
 
 def test_a_statement_in_the_text_tells_the_customer_whoever_paid(acme):
@@ -125,7 +127,11 @@ def test_what_was_booked_by_hand_is_booked_again_only_if_a_person_says_so(acme):
 
     assert planned(row(text="acme")) == [(RowState.PERHAPS_BOOKED, None)]
     assert planned(row(text="acme"), choices={2: ""}) == [(RowState.PERHAPS_BOOKED, None)]
-    assert planned(row(text="acme"), choices={2: "acme"}) == [(RowState.TO_BOOK, "acme")]
+    (chosen,) = plan_import([row()], choices={2: "acme"}).rows
+    assert (chosen.state, chosen.note) == (
+        RowState.TO_BOOK,
+        "Chosen by you. acme has a payment of this amount and day: TRF 4711.",
+    )
     reverse_transaction(booked=by_hand, reason="Twice.", by=STAFF, now=at(6))
     assert planned(row(text="acme")) == [(RowState.TO_BOOK, "acme")]
 

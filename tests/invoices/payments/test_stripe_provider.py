@@ -1,5 +1,6 @@
 """Stripe's own library opens checkouts at a server that answers as Stripe does, and verifies call-backs."""
 
+import datetime as dt
 import json
 import threading
 from decimal import Decimal
@@ -11,6 +12,7 @@ from django.test import Client
 
 from invoices.account.transactions import balance_of
 from invoices.models import PaymentCallback, PaymentState
+from invoices.payments.look_up import GRACE, look_up_silent_payments
 from invoices.payments.provider import CallbackRefused, ProviderRefused, ProviderUnavailable
 from invoices.payments.stripe_provider import StripeProvider
 from tests.invoices.payments.builders import SECRET, ordered, signature_of, stripe_event
@@ -22,6 +24,9 @@ SESSION: dict[str, object] = {
     **{"id": "cs_1", "object": "checkout.session", "url": "https://checkout.stripe.com/c/pay/cs_1"},
     "expires_at": 1_796_100_000,
 }
+
+
+END = dt.datetime.fromtimestamp(1_796_100_000, dt.UTC)
 
 
 class Stub(ThreadingHTTPServer):
@@ -46,6 +51,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def do_GET(self):
+        self.headers["Content-Length"] = "0"
+        self.do_POST()
 
     def log_message(self, *arguments):
         """Say nothing."""
@@ -80,6 +89,7 @@ def test_an_order_is_a_checkout_session_in_fen_with_an_idempotency_key(stub, acm
     ((path, headers, sent),) = stub.requests
     assert path == "/v1/checkout/sessions"
     assert headers["Idempotency-Key"] == sent["client_reference_id"][0] == str(payment.order_id)
+    assert "telemetry" not in str(headers).lower()
     assert sent["line_items[0][price_data][unit_amount]"] == ["123456"]
     assert sent["line_items[0][price_data][currency]"] == ["cny"]
     assert sent["payment_intent_data[metadata][order]"] == [str(payment.order_id)]
@@ -101,6 +111,42 @@ def test_a_stripe_that_does_not_answer_leaves_an_order_that_can_be_sent_again(st
         StripeProvider().start(payment, return_url="http://x/")
     keys = {headers["Idempotency-Key"] for _, headers, _ in stub.requests}
     assert keys == {str(payment.order_id)}
+
+
+PAID = {"status": "complete", "payment_status": "paid", "amount_total": 10000, "currency": "cny"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (PAID, PaymentState.PAID),
+        (PAID | {"amount_total": 9000}, PaymentState.MISMATCH),
+        (PAID | {"status": "expired", "payment_status": "unpaid"}, PaymentState.EXPIRED),
+        (PAID | {"payment_status": "unpaid"}, PaymentState.WAITING),
+    ],
+)
+def test_a_payment_without_a_callback_is_looked_up_once_its_page_is_over(stub, acme, answer, state):
+    payment = ordered(acme, provider=StripeProvider())
+    stub.answer = 200, SESSION | {"payment_intent": "pi_1"} | answer
+
+    look_up_silent_payments(now=END)
+    assert len(stub.requests) == 1
+    for _ in range(2):
+        look_up_silent_payments(now=END + GRACE)
+    payment.refresh_from_db()
+    assert payment.state == state
+    assert stub.requests[1][0] == "/v1/checkout/sessions/cs_1"
+    assert balance_of(acme) == (100 if state == PaymentState.PAID else 0)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_payment_that_cannot_be_looked_up_goes_on_waiting(stub, acme, status):
+    payment = ordered(acme, provider=StripeProvider())
+    stub.answer = status, {"error": {"type": "invalid_request_error" if status == 404 else "api_error"}}
+
+    assert look_up_silent_payments(now=END + GRACE) == 0
+    payment.refresh_from_db()
+    assert payment.state == PaymentState.WAITING
 
 
 def test_a_signed_callback_books_the_payment_once(payment, acme):
