@@ -7,6 +7,7 @@ from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+from usage.metadata import calls_in_words
 from usage.models import Budget
 
 
@@ -14,7 +15,7 @@ class BudgetAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every budget, the newest first."""
 
     list_display = (
-        *("customer", "service", "metadata_name", "metadata_value", "period_text", "amount", "is_cap"),
+        *("customer", "service", "calls_text", "period_text", "amount", "is_cap"),
         *("created_at", "removed_at"),
     )
     list_filter = ("is_cap",)
@@ -23,18 +24,14 @@ class BudgetAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     search_help_text = _("The whole code of a customer.")
     list_per_page = 50
     fields = (
-        *(
-            "customer",
-            "service",
-            "metadata_name",
-            "metadata_value",
-            "period_text",
-            "amount",
-            "alerts_at",
-            "is_cap",
-        ),
+        *("customer", "service", "calls_text", "period_text", "amount", "alerts_at", "is_cap"),
         *("created_at", "removed_at"),
     )
+
+    @display(description=_("which calls"))
+    def calls_text(self, budget: Budget) -> str:
+        """The value of metadata that its calls have."""
+        return calls_in_words(budget.metadata_name, budget.metadata_value) or gettext("all calls")
 
     @display(description=_("in each"), ordering="period")
     def period_text(self, budget: Budget) -> str:
