@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from usage.limits.budget_admin import BudgetAdmin
+from usage.limits.admin import BudgetAdmin
 from usage.models import Budget, QuarantinedUsage, RefusedUsage
 from usage.quarantine.admin import QuarantinedUsageAdmin
 from usage.refused.admin import RefusedUsageAdmin

@@ -6,10 +6,9 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invoices.metadata_words import metadata_names
 from pricing.changes.base_form import PlainDecimalField
 from pricing.models import Service
-from usage.metadata import LONGEST_VALUE
+from usage.metadata import LONGEST_VALUE, metadata_names
 from usage.models import BudgetPeriod
 
 MOST = 999_999_999_999

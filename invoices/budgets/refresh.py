@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Customer
 from invoices.budgets.alerts import find_alerts, shares_reached
@@ -45,10 +45,11 @@ def refresh_budgets(*, now: dt.datetime, customer: Customer | None = None) -> in
             "pk", "customer_id", "reported_at"
         )
     )
-    budgets = Budget.objects.filter(its, removed_at=None).select_related("customer").order_by("pk")
-    uses = _present_uses(list(budgets), now)
+    # Each customer is read once, whatever the number of its budgets.
+    budgets = Budget.objects.filter(its, removed_at=None).prefetch_related("customer")
+    uses = _present_uses(budgets, now)
     found, summed_up = read_usage(uses=uses, now=now)
-    changes = _changes(uses, found, now)
+    changes = _changes(uses, found, _alerted(budgets, now))
     for start in range(0, len(changes), AT_ONCE):
         _write(changes[start : start + AT_ONCE], now=now)
     counted = [
@@ -61,7 +62,7 @@ def refresh_budgets(*, now: dt.datetime, customer: Customer | None = None) -> in
     return len(uses)
 
 
-def _present_uses(budgets: Sequence[Budget], now: dt.datetime) -> list[BudgetUse]:
+def _present_uses(budgets: QuerySet[Budget], now: dt.datetime) -> list[BudgetUse]:
     """Return the window of each budget in which this instant is; new ones are made."""
     found = _stored_uses(budgets, now)
     missing = [
@@ -72,15 +73,17 @@ def _present_uses(budgets: Sequence[Budget], now: dt.datetime) -> list[BudgetUse
     if missing:
         BudgetUse.objects.bulk_create(missing, ignore_conflicts=True)
         found = _stored_uses(budgets, now)
-    return [found[budget.pk, begins_at] for budget, (begins_at, _) in _windows(budgets, now)]
+    windows = [(budget.pk, begins_at) for budget, (begins_at, _) in _windows(budgets, now)]
+    return [found[window] for window in windows if window in found]  # not of those removed meanwhile
 
 
-def _stored_uses(budgets: Sequence[Budget], now: dt.datetime) -> dict[tuple[int, dt.datetime], BudgetUse]:
+def _stored_uses(budgets: QuerySet[Budget], now: dt.datetime) -> dict[tuple[int, dt.datetime], BudgetUse]:
     by_id = {budget.pk: budget for budget in budgets}
-    found = BudgetUse.objects.filter(begins_at__lte=now, ends_at__gt=now, budget__in=list(by_id))
-    for use in found:
+    found = BudgetUse.objects.filter(begins_at__lte=now, ends_at__gt=now, budget__in=budgets)
+    uses = [use for use in found.order_by() if use.budget_id in by_id]
+    for use in uses:
         use.budget = by_id[use.budget_id]
-    return {(use.budget_id, use.begins_at): use for use in found}
+    return {(use.budget_id, use.begins_at): use for use in uses}
 
 
 def _windows(
@@ -94,9 +97,16 @@ def _windows(
         yield budget, known[kind]
 
 
-def _changes(uses: Sequence[BudgetUse], found: dict[int, Usage], now: dt.datetime) -> list[_Change]:
+def _alerted(budgets: QuerySet[Budget], now: dt.datetime) -> set[tuple[int, int]]:
+    """Return the shares of present windows that were reported."""
+    found = BudgetAlert.objects.filter(use__begins_at__lte=now, use__ends_at__gt=now, use__budget__in=budgets)
+    return set(found.order_by().values_list("use_id", "percent"))
+
+
+def _changes(
+    uses: Sequence[BudgetUse], found: dict[int, Usage], alerted: set[tuple[int, int]]
+) -> list[_Change]:
     """Return what is to be written, in the order of the rows; most windows are as they were."""
-    alerted = set(BudgetAlert.objects.filter(use__in=[use.pk for use in uses]).values_list("use", "percent"))
     changes = []
     for use in sorted(uses, key=lambda use: use.pk):
         usage = found[use.pk]

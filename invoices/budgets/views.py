@@ -16,8 +16,9 @@ from accounts.models import Customer
 from invoices.budgets.changes import BudgetRefused, budgets_of, change_budget, remove_budget, set_budget
 from invoices.budgets.forms import BudgetForm, BudgetTermsForm
 from invoices.budgets.windows import PresentWindow, present_windows
-from invoices.budgets.words import budget_in_words, calls_in_words
+from invoices.budgets.words import budget_in_words
 from sensenova_billing.lib import clock
+from usage.metadata import calls_in_words
 from usage.models import Budget
 
 
@@ -39,7 +40,7 @@ class BudgetRow(NamedTuple):
     @property
     def calls(self) -> str:
         """The value of metadata that its calls have."""
-        return calls_in_words(self.budget)
+        return calls_in_words(self.budget.metadata_name, self.budget.metadata_value)
 
     @property
     def alerts(self) -> str:

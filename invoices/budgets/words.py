@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext
 
-from invoices.metadata_words import metadata_word
+from usage.metadata import calls_in_words
 from usage.models import Budget
 
 
@@ -11,13 +11,5 @@ def budget_in_words(budget: Budget) -> str:
     words = gettext("%(budget)s for all services") % {"budget": budget}
     if budget.service is not None:
         words = gettext("%(budget)s for %(service)s") % {"budget": budget, "service": budget.service.name}
-    if not budget.metadata_name:
-        return words
-    return gettext("%(budget)s, %(calls)s") % {"budget": words, "calls": calls_in_words(budget)}
-
-
-def calls_in_words(budget: Budget) -> str:
-    """Return e.g. `Project search`; empty for all calls."""
-    if not budget.metadata_name:
-        return ""
-    return f"{metadata_word(budget.metadata_name)} {budget.metadata_value}"
+    calls = calls_in_words(budget.metadata_name, budget.metadata_value)
+    return gettext("%(budget)s, %(calls)s") % {"budget": words, "calls": calls} if calls else words

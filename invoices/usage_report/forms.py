@@ -11,9 +11,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invoices.metadata_words import metadata_names
 from invoices.usage_report.read import ITEM, SERVICE
 from invoices.usage_report.spans import DAY, Span, Width, width_for
+from usage.metadata import metadata_names
 
 _FIRST, _LAST = dt.date(2000, 1, 1), dt.date(2200, 1, 1)
 _WIDTHS = [

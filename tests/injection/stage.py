@@ -74,6 +74,8 @@ def set_everything(acme: Customer, alice: User) -> None:
     _settle(acme)
     for service in services:
         budget(acme, "0.01", service=service, period="month", now=NOW)
+    for value in VALUES:
+        budget(acme, "0.01", metadata_name="project", metadata_value=value, period="day", now=NOW)
 
 
 def name_customer(acme: Customer, text: str) -> None:
