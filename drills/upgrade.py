@@ -10,6 +10,7 @@ import argparse
 import datetime as dt
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,17 @@ from sensenova_billing.dev_server.secret_key import new_secret_key
 
 # What the drill begins with where no release has a tag and no commit is given: the last one of 2026-11-29.
 WITHOUT_TAGS = "3d712fd9"
-LOCK = "requirements.lock"
+LOCK, LOCK_OF_TESTS = "requirements.lock", "requirements-dev.lock"
+# Where tests of the API are, in any build.
+SUITE = (
+    "tests/usage/ingest",
+    "tests/usage/clients",
+    "tests/usage/limits/test_api.py",
+    "tests/usage/limits/test_api_status.py",
+    "tests/accounts/api_keys",
+    "tests/pricing/catalogue",
+    "tests/invoices/drilldown",
+)
 SETTINGS = "sensenova_billing.settings"
 SECONDS_BETWEEN_REQUESTS = 0.05
 SECONDS_OF_A_PHASE = 6
@@ -255,6 +266,24 @@ def check_books(url: str, load: Load) -> list[str]:
     return [f"{len(missing)} acknowledged records are missing"] * bool(missing) + found
 
 
+def run_suite(url: str, old: Path) -> list[str]:
+    """Run the older build's tests of the API on tables that this build made."""
+    tested = url.replace("@/", "@/test_", 1)  # as Django names the database of tests
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = psycopg.sql.Identifier(f"test_{connection.info.dbname}")
+        connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(name))
+    manage(tested, "migrate", "--verbosity", "0")
+    paths = [path for path in SUITE if (old / path).exists()]
+    say(f"The old build's tests on the new tables: {' '.join(paths)}")
+    done = subprocess.run(
+        [old / ".venv/bin/python", "-m", "pytest", "--quiet", "--reuse-db", *paths],
+        cwd=old,
+        env={**os.environ, "DATABASE_URL": url},
+        check=False,
+    )
+    return [f"the old build's tests ended with {done.returncode}"] if done.returncode else []
+
+
 def last_release() -> str:
     """Return the last tag, or the commit that stands for it."""
     found = subprocess.run(
@@ -270,6 +299,9 @@ def main() -> int:
     parser.add_argument(
         "--installed", action="store_true", help="run it with what is installed for this build"
     )
+    parser.add_argument(
+        "--suite", action="store_true", help="run its tests of the API on the new tables as well"
+    )
     options = parser.parse_args()
     stop_in_order_on_signals()
     base = options.base or last_release()
@@ -278,9 +310,11 @@ def main() -> int:
     try:
         if options.installed:
             (made / ".venv").symlink_to(HERE / ".venv")
-        check_out(base, made, lock=LOCK)
+        check_out(base, made, lock=LOCK_OF_TESTS if options.suite else LOCK)
         with throwaway_server() as url:
             problems = upgrade(url, made)
+            if options.suite:
+                problems += run_suite(url, made)
     finally:
         shutil.rmtree(made)
     for problem in problems:
