@@ -28,7 +28,7 @@ from invoices.reconciliation.usage_file import OTHER_COLUMNS
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
 from tests.translations.reading import WORD, texts_of
-from usage.models import QuarantinedUsage, UsageRecord
+from usage.models import Budget, QuarantinedUsage, UsageRecord
 
 # Names that Chinese pages use as they are.
 NAMES = {
@@ -112,6 +112,7 @@ def _stored_names() -> set[str]:
         Proposal.objects.values_list("reason"),
         QuarantinedUsage.objects.values_list("event_id", "customer_code", "service_name"),
         ServiceAlias.objects.values_list("alias"),
+        Budget.objects.values_list("metadata_name", "metadata_value"),
         ServiceKey.objects.values_list("name"),
     )
     # Names of columns stand in what people type and in files; the last are a command and an example.
