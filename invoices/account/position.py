@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.conf import settings
@@ -47,9 +47,7 @@ def positions_of(customers: Collection[Customer], *, now: dt.datetime) -> dict[i
         if pays_ahead(customer):
             read = found[customer.pk]
             rated = _rated_now(customer, read.closed, now=now)
-            found[customer.pk] = Position(
-                read.closed, read.balance, read.unbilled, read.running + rated, read.spent, read.paid_by
-            )
+            found[customer.pk] = replace(read, running=exact_sum([read.running, rated]))
     return found
 
 
