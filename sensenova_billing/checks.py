@@ -146,16 +146,16 @@ def check_payment_provider(**kwargs: Any) -> list[CheckMessage]:
     """A provider without its keys takes no payment; the one for development takes none at all."""
     if settings.PAYMENT_PROVIDER not in ("", FAKE, STRIPE):
         hint = "Set it to stripe, or to fake for development, or leave it empty."
-        return [Error(f"PAYMENT_PROVIDER is {settings.PAYMENT_PROVIDER!r}.", hint=hint, id="billing.E014")]
+        return [Error(f"PAYMENT_PROVIDER is {settings.PAYMENT_PROVIDER!r}.", hint=hint, id="billing.E034")]
     if settings.PAYMENT_PROVIDER == FAKE and not settings.DEBUG:
         hint = "Set it to stripe, or leave it empty; on a machine for development set DEBUG=1."
         words = "PAYMENT_PROVIDER is fake: it books payments that nobody made."
-        return [Error(words, hint=hint, id="billing.E014")]
+        return [Error(words, hint=hint, id="billing.E034")]
     if settings.PAYMENT_PROVIDER == STRIPE and not (
         settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET
     ):
         hint = "Set STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET; Stripe shows both."
-        return [Error("PAYMENT_PROVIDER is stripe, without its keys.", hint=hint, id="billing.E014")]
+        return [Error("PAYMENT_PROVIDER is stripe, without its keys.", hint=hint, id="billing.E034")]
     return []
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from pricing.rules.amounts import read_decimal
+from sensenova_billing.lib.decimals import read_decimal
 from sensenova_billing.lib.numbers import read_whole_number
 
 Number = TypeVar("Number", int, Decimal)

@@ -181,8 +181,9 @@ STAFFED = {name: path for name, path in ROUTES.items() if name.startswith(STAFF)
 
 
 def sample(path):
-    """A path that matches a route: 1 for what is between angle brackets, the first of alternatives."""
+    """A path that matches a route: 1 or a UUID between angle brackets, the first of alternatives."""
     path = re.sub(r"\(\?P<\w+>(\w+|\.\*)[^)]*\)", lambda found: found[1].replace(".*", "any"), path)
+    path = re.sub(r"<uuid:[^>]*>", str(UUID(int=1)), path)
     return "/" + re.sub(r"<[^>]*>", "1", path).replace("^", "").replace("$", "")
 
 

@@ -10,7 +10,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 from accounts.audit.context import LONGEST_REASON
 from invoices.account.transactions import MOST
 from invoices.models import TransactionKind
-from pricing.changes.base_form import PlainDecimalField, customer_field
+from pricing.changes.base_form import customer_field
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
 
 # Credits and charges by hand are adjustments, on the next statement; earlier versions booked them here.
 _KINDS = [

@@ -18,8 +18,9 @@ from accounts.audit.context import LONGEST_REASON
 from invoices.adjustments.basis import Basis
 from invoices.adjustments.propose import MOST
 from invoices.models import PERCENT_DECIMALS, AdjustmentCause, AdjustmentKind, Statement
-from pricing.changes.base_form import PlainDecimalField, customer_field
+from pricing.changes.base_form import customer_field
 from pricing.models import Service
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
 from sensenova_billing.lib.local_time import start_of_day
 
 MOST_PERCENT = 100

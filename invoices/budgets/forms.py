@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from pricing.changes.base_form import PlainDecimalField
 from pricing.models import Service
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
 from usage.metadata import LONGEST_VALUE, metadata_names
 from usage.models import BudgetPeriod
 

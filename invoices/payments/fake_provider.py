@@ -11,7 +11,7 @@ from django.urls import reverse
 from invoices.models import OnlinePayment
 from invoices.payments.provider import Callback, CallbackKind, CallbackRefused, Checkout
 from invoices.payments.provider_names import FAKE
-from pricing.rules.amounts import read_decimal
+from sensenova_billing.lib.decimals import read_decimal
 
 LASTS = dt.timedelta(days=1)
 _SALT = "invoices.payments.fake"

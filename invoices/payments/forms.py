@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from invoices.payments.provider import MOST_AT_ONCE
-from pricing.changes.base_form import PlainDecimalField
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
 
 
 class PayForm(forms.Form):

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,11 +16,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 from accounts.models import Customer
 from pricing.changes.rows import PriceRow, Row, at_once
 from pricing.models import UNIT_SIZES, moment_text
-from pricing.rules.amounts import read_decimal
 from pricing.rules.kinds import Kind
 from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.unit_prices import PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
 from pricing.stored_words import stored_in_words
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
 
 HOUR = dt.timedelta(hours=1)
 Text = Any  # a str, or one that is translated as it is shown
@@ -84,18 +83,6 @@ def now_field(label: Text) -> forms.BooleanField:
 def ends_field(help_text: Text = _END) -> Any:
     """Ask until when, if there is an end."""
     return instant_field(_("Until"), help_text, required=False)
-
-
-class PlainDecimalField(forms.DecimalField):
-    """A decimal number, read as in files."""
-
-    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]  # the stubs expect an int
-        """Read it without blanks around; raise ValidationError."""
-        text = str(value).strip() if value not in self.empty_values else ""
-        try:
-            return read_decimal(text) if text else None
-        except ValueError as error:
-            raise ValidationError(stored_in_words(str(error)), code="invalid") from error
 
 
 def unit_price_field(label: Text, *, required: bool = True, help_text: Text = "") -> forms.DecimalField:

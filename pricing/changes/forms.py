@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from pricing.changes.base_form import (
-    PlainDecimalField,
     PriceActionForm,
     begins_field,
     customer_field,
@@ -46,6 +45,7 @@ from pricing.models import (
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.words import item_within
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
 
 
 class ChangePriceForm(PriceActionForm):

@@ -14,11 +14,12 @@ from dataclasses import Field, dataclass, fields, replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
-from pricing.rules.amounts import plain, read_decimal
+from pricing.rules.amounts import plain
 from pricing.rules.measures import Measure
 from pricing.rules.methods import PACKAGE_METHODS, BillingMethod
 from pricing.rules.periods import OUTSIDE, is_within
 from pricing.rules.validity import ValidityUnit
+from sensenova_billing.lib.decimals import read_decimal
 from sensenova_billing.lib.local_time import utc_text
 from sensenova_billing.lib.numbers import read_whole_number
 

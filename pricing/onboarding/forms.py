@@ -16,14 +16,14 @@ from accounts.api_keys.new_key_fields import new_id_field, refuse_if_used
 from accounts.audit.audited_admin import reason_field
 from accounts.models import Customer, Scope
 from accounts.preferences.forms import SettingsForm
-from pricing.changes.base_form import HOUR, PlainDecimalField, unit_price_field
+from pricing.changes.base_form import HOUR, unit_price_field
 from pricing.changes.checks.steep import SteepChange
 from pricing.changes.limit_commands import limits_text
 from pricing.changes.price_commands import agree_prices
 from pricing.changes.rows import PriceRow
 from pricing.models import ITEM_ORDER, BillingItem, CallSpecification, Price, Service
 from pricing.onboarding.onboard import NewKey, NewLimits
-from sensenova_billing.lib.admin.number_fields import WholeNumberField
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField, WholeNumberField
 
 CODE_TAKEN = _("A customer with this code exists already.")
 MOST_CALLS = 2_147_483_647  # what the database's column holds

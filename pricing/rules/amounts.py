@@ -1,12 +1,9 @@
 """What a quantity costs, sums of it, and its digits: nothing is ever rounded (docs/pricing.md)."""
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal, Inexact, localcontext
 
-LONGEST_DECIMAL = 30  # characters; no price has as many
 _DIGITS = 60  # more than any amount has, so that nothing is rounded
-_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 def amount_of(*, quantity: int | Decimal, unit_price: Decimal, unit_size: int) -> Decimal:
@@ -24,18 +21,6 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """Add amounts up without rounding."""
     with localcontext(prec=_DIGITS):
         return sum(amounts, Decimal(0))
-
-
-def read_decimal(text: str) -> Decimal:
-    """Return the number of these digits, with a point before decimals; raise ValueError.
-
-    Not by `Decimal` alone, which also reads `1_0`, `1e3`, `NaN`, digits of other scripts and blanks around.
-    """
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError("Give digits, with a point before the decimals, e.g. 1500 or 0.04.")
-    if len(text) > LONGEST_DECIMAL:
-        raise ValueError(f"Give at most {LONGEST_DECIMAL} digits.")
-    return Decimal(text)
 
 
 def plain(number: Decimal) -> str:

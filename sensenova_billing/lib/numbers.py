@@ -1,7 +1,7 @@
 """Whole numbers as people write them, read in one way by forms, files, commands and settings.
 
 Python's own `int` also reads `1_000`, `+5`, digits of other scripts and blanks around, and Django's field for
-whole numbers reads `1.000` as 1. `pricing.rules.amounts.read_decimal` is the same for decimal numbers.
+whole numbers reads `1.000` as 1. Decimal numbers are read in `decimals.py`.
 """
 
 import re

@@ -104,4 +104,4 @@ def test_an_alarm_address_that_is_none_is_named(settings):
 def test_a_payment_provider_that_takes_no_money_is_named(settings, provider, debug):
     settings.PAYMENT_PROVIDER, settings.DEBUG = provider, debug
 
-    assert ids() == {"billing.E014"}
+    assert ids() == {"billing.E034"}

@@ -15,7 +15,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from pricing.changes.base_form import PlainDecimalField, PriceActionForm, Text, instant_field, is_key
+from pricing.changes.base_form import PriceActionForm, Text, instant_field, is_key
 from pricing.changes.packages.commands import cancel_terms, end_terms, sell_package
 from pricing.changes.packages.rows import terms_row, with_parts
 from pricing.changes.rows import AT_ONCE, PackageRow, cells_of, read_weights
@@ -32,7 +32,7 @@ from pricing.rules.methods import PACKAGE_METHODS, RPM_OF_UNIT, TPM_OF_UNIT, Bil
 from pricing.rules.validity import ValidityUnit
 from pricing.stored_words import stored_in_words
 from pricing.words import a_unit_words, package_price_words
-from sensenova_billing.lib.admin.number_fields import WholeNumberField
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField, WholeNumberField
 
 TERMS = "terms"
 _LONGEST_WEIGHTS = 5000

@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from invoices.admin_forms import ReratingForm
 from pricing.changes.apply import RowState, dry_run
-from pricing.changes.base_form import PlainDecimalField, unit_price_field
+from pricing.changes.base_form import unit_price_field
 from pricing.changes.forms import ChangePriceForm
 from pricing.files.formats import read_rows
 from pricing.models import Price
-from pricing.rules.amounts import read_decimal
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField
+from sensenova_billing.lib.decimals import read_decimal
 from tests.builders import item
 from tests.written_numbers import DECIMALS, WHOLE_NUMBERS
 

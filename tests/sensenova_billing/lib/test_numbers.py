@@ -7,9 +7,8 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from accounts.audit.audited_admin import AuditedAdmin
-from pricing.changes.base_form import PlainDecimalField
 from pricing.models import CallSpecification, Service, ServiceGroup
-from sensenova_billing.lib.admin.number_fields import WholeNumberField
+from sensenova_billing.lib.admin.number_fields import PlainDecimalField, WholeNumberField
 from sensenova_billing.lib.numbers import read_whole_number
 from tests.written_numbers import WHOLE_NUMBERS
 
