@@ -25,7 +25,13 @@ IN, OUT = Measure.INPUT_TOKENS, Measure.OUTPUT_TOKENS
 DAY = dt.timedelta(days=1)
 
 
-def test_the_first_page_shows_what_closed_hours_came_to(operator_client, acme):
+@pytest.fixture
+def same_month(monkeypatch):
+    """It is the month of THE_HOUR, which may have ended meanwhile."""
+    monkeypatch.setattr("invoices.monitoring.dashboard.database_now", lambda: at(180))
+
+
+def test_the_first_page_shows_what_closed_hours_came_to(operator_client, acme, same_month):
     keep_books()
 
     page = operator_client.get(FIRST_PAGE)
@@ -163,7 +169,7 @@ def test_an_offer_that_is_continued_by_another_does_not_end(acme):
     assert not [change for change in prices_ahead(now=now + DAY).end if change.customer == "acme"]
 
 
-def test_the_code_of_a_customer_leads_to_its_page(operator_client, acme):
+def test_the_code_of_a_customer_leads_to_its_page(operator_client, acme, same_month):
     keep_books()
 
     page = operator_client.get(FIRST_PAGE).content.decode()
