@@ -4,7 +4,6 @@ import hashlib
 from typing import Any
 
 from django import forms
-from django.core import signing
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
@@ -13,9 +12,9 @@ from invoices.bank_import.bank_file import MAX_BYTES, BankFileRefused, BankTable
 from invoices.bank_import.book import SourceFile
 from invoices.bank_import.columns import Role
 from invoices.bank_import.rows import Layout
+from sensenova_billing.lib.previews import read_preview, sign_preview
 
 _SALT = "invoices.bank_import"
-A_DAY_IN_SECONDS = 24 * 3600
 CUSTOMER = "customer-"  # of a line: the name of its field
 _LABELS = {
     Role.DATE: _("Date"),
@@ -129,17 +128,15 @@ def choices_of(posted: QueryDict) -> dict[int, str]:
 def sealed(*, source: SourceFile, table: BankTable, seen: str, person: str) -> str:
     """Return the file as read and what was seen of it as a text that only this person can send back."""
     held = {
-        **{"name": source.name, "digest": source.digest, "seen": seen, "by": person},
+        **{"name": source.name, "digest": source.digest, "seen": seen},
         **{"head_line": table.head_line, "head": table.head, "lines": table.lines},
     }
-    return signing.dumps(held, salt=_SALT, compress=True)
+    return sign_preview(held, salt=_SALT, person=person)
 
 
 def opened(text: str, *, person: str) -> tuple[SourceFile, BankTable, str]:
     """Return what `sealed` was given, within a day; or raise BadSignature."""
-    held = signing.loads(text, salt=_SALT, max_age=A_DAY_IN_SECONDS)
-    if held["by"] != person:
-        raise signing.BadSignature("This preview belongs to another person.")
+    held = read_preview(text, salt=_SALT, person=person)
     table = BankTable(held["head_line"], held["head"], [(line, cells) for line, cells in held["lines"]])
     return SourceFile(held["name"], held["digest"]), table, held["seen"]
 

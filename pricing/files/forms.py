@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.core import signing
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
@@ -12,9 +11,9 @@ from accounts.audit.context import LONGEST_REASON
 from pricing.changes.rows import cells_of, row_of
 from pricing.files.formats import MAX_BYTES, BadFile, Reading, Stated, read_rows
 from pricing.stored_words import stored_in_words
+from sensenova_billing.lib.previews import read_preview, sign_preview
 
 _SALT = "pricing.sheet_forms"  # of forms that are open in browsers
-A_DAY_IN_SECONDS = 24 * 3600
 
 
 class UploadForm(forms.Form):
@@ -55,13 +54,11 @@ class ConfirmForm(forms.Form):
 def sealed(*, name: str, reading: Reading, seen: str, person: str) -> str:
     """Return what was read and seen as a text that only this person can send back, and for a day."""
     rows = [[one.line, one.row.sheet, cells_of(one.row)] for one in reading.stated]
-    return signing.dumps({"name": name, "rows": rows, "seen": seen, "by": person}, salt=_SALT, compress=True)
+    return sign_preview({"name": name, "rows": rows, "seen": seen}, salt=_SALT, person=person)
 
 
 def opened(text: str, *, person: str) -> tuple[str, Reading, str]:
     """Return the file's name, what was read of it and the digest of what was seen; or raise BadSignature."""
-    held = signing.loads(text, salt=_SALT, max_age=A_DAY_IN_SECONDS)
-    if held["by"] != person:
-        raise signing.BadSignature("This preview belongs to another person.")
+    held = read_preview(text, salt=_SALT, person=person)
     stated = [Stated(line, row_of(sheet, cells)) for line, sheet, cells in held["rows"]]
     return held["name"], Reading(stated), held["seen"]
