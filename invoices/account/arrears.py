@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import Customer
+from accounts.payment_terms import own_or
 from sensenova_billing.lib.database.statements import load_statement
 from sensenova_billing.lib.local_time import start_of_day
 
@@ -37,21 +38,16 @@ class Arrears:
 NONE = Arrears(None, None, None)
 
 
-def arrears_of(customer: Customer) -> Arrears:
-    """Return the dates of what the customer owes, by its own days to pay and of grace or those of all."""
-    return arrears_by(customer, unpaid_of(customer))
-
-
 def arrears_by(customer: Customer, unpaid: Unpaid | None) -> Arrears:
-    """Return the dates that follow from the oldest unpaid booking."""
-    due_days = _own_or(customer.due_days, settings.PAYMENT_DUE_DAYS)
-    grace_days = _own_or(customer.grace_days, settings.SUSPENSION_GRACE_DAYS)
+    """Return the dates that follow from it, by the customer's own days or those of all."""
+    due_days = own_or(customer.due_days, settings.PAYMENT_DUE_DAYS)
+    grace_days = own_or(customer.grace_days, settings.SUSPENSION_GRACE_DAYS)
     if unpaid is None or due_days is None:
         return NONE
     due_at = _end_of_day(customer, unpaid.at, days=due_days)
     if grace_days is None:
         return Arrears(due_at, None, None)
-    notice_days = min(_own_or(customer.notice_days, settings.SUSPENSION_NOTICE_DAYS) or 0, grace_days)
+    notice_days = min(own_or(customer.notice_days, settings.SUSPENSION_NOTICE_DAYS), grace_days)
     return Arrears(
         due_at,
         _end_of_day(customer, unpaid.at, days=due_days + grace_days - notice_days),
@@ -61,7 +57,7 @@ def arrears_by(customer: Customer, unpaid: Unpaid | None) -> Arrears:
 
 def unpaid_of(customer: Customer) -> Unpaid | None:
     """Return the oldest unpaid booking; None without one, or without days to pay."""
-    if _own_or(customer.due_days, settings.PAYMENT_DUE_DAYS) is None:
+    if own_or(customer.due_days, settings.PAYMENT_DUE_DAYS) is None:
         return None
     return _first_unpaid(customer.pk).get(customer.pk)
 
@@ -77,10 +73,6 @@ def _first_unpaid(customer: int | None) -> dict[int, Unpaid]:
     with connection.cursor() as cursor:
         cursor.execute(_FIRST_UNPAID, {"customer": customer})
         return {pk: Unpaid(*row) for pk, *row in cursor.fetchall()}
-
-
-def _own_or(own: int | None, of_all: int | None) -> int | None:
-    return of_all if own is None else own
 
 
 def _end_of_day(customer: Customer, at: dt.datetime, *, days: int) -> dt.datetime:

@@ -19,6 +19,7 @@ from django.urls import reverse
 from accounts.audit.context import set_audit_context
 from accounts.models import Customer, CustomerNotice, EventKind
 from accounts.notices.notices import notify
+from accounts.payment_terms import own_or
 from invoices.account.arrears import Arrears, Unpaid, all_unpaid, arrears_by, unpaid_of
 from invoices.account.position import Position, limit_of, pays_ahead, positions_of
 from pricing.rules.amounts import exact_sum, plain
@@ -199,9 +200,7 @@ def _due_notices(ruling: Ruling) -> Iterator[Due]:
             key, facts = f"{unpaid.booking} {suspends_at}", overdue | {"suspends_at": suspends_at}
             yield Due(EventKind.SUSPENSION_NEAR, key, facts)
     if ruling.is_low and position and ruling.left is not None and ruling.limit is not None:
-        hours = settings.LOW_BALANCE_HOURS
-        if ruling.customer.low_balance_hours is not None:
-            hours = ruling.customer.low_balance_hours
+        hours = own_or(ruling.customer.low_balance_hours, settings.LOW_BALANCE_HOURS)
         spent = {"hours": hours, "spent": plain(position.spent), "currency": "CNY"}
         # Once between two payments, and again under another limit.
         key = f"{position.paid_by} {plain(ruling.limit)}"

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import Customer
+from accounts.payment_terms import own_or
 from invoices.models import OpenHourAlarm
 from invoices.running.open_hours import read_open_hours
 from pricing.rules.amounts import exact_sum
@@ -53,16 +54,15 @@ def positions_of(customers: Collection[Customer], *, now: dt.datetime) -> dict[i
 
 def pays_ahead(customer: Customer) -> bool:
     """Whether the customer's calls are admitted only until what was paid ahead is used up."""
-    own = customer.pays_ahead
-    return bool(settings.CUSTOMERS_PAY_AHEAD if own is None else own)
+    return bool(own_or(customer.pays_ahead, settings.CUSTOMERS_PAY_AHEAD))
 
 
 def limit_of(customer: Customer) -> Decimal | None:
     """Return how much the customer may owe; None: any amount. One that pays ahead may owe nothing."""
     if pays_ahead(customer):
         return Decimal(0)
-    own: Decimal | None = customer.credit_limit
-    return settings.CREDIT_LIMIT if own is None else own
+    limit: Decimal | None = own_or(customer.credit_limit, settings.CREDIT_LIMIT)
+    return limit
 
 
 def _rated_now(customer: Customer, closed: dt.datetime | None, *, now: dt.datetime) -> Decimal:

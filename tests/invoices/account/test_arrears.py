@@ -11,8 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import AuditEntry, WebhookEvent
-from invoices.account.arrears import arrears_of
-from invoices.account.balance_rules import apply_balance_rules
+from invoices.account.balance_rules import apply_balance_rules, ruling_of
 from invoices.account.transactions import reverse_transaction
 from tests.accounts.webhooks.builders import endpoint
 from tests.conftest import make_acme
@@ -44,7 +43,8 @@ def test_a_customer_is_suspended_at_the_end_of_the_grace_and_resumed_by_the_paym
     endpoint(acme, "http://127.0.0.1/hooks", kinds=["customer.suspended", "customer.resumed"])
     charge(acme)
 
-    assert (arrears_of(acme).due_at, arrears_of(acme).suspends_at) == (DUE, SUSPENDED)
+    arrears = ruling_of(acme, now=FIRST).arrears
+    assert (arrears.due_at, arrears.suspends_at) == (DUE, SUSPENDED)
     assert [apply_balance_rules(now=SUSPENDED - SECOND), is_suspended(acme)] == [0, False]
     assert [apply_balance_rules(now=SUSPENDED), apply_balance_rules(now=SUSPENDED + SECOND)] == [1, 0]
     request = EntitlementRequest("acme", "SenseChat-5", None)
