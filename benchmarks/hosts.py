@@ -43,7 +43,7 @@ with audit_context(by="bench", reason="A benchmark."):
             service=Service.objects.get(name="SenseChat-5"), customer=customer, rpm=1_000_000, tpm=None,
             begins_at=since,
         )
-for name in ("revoked", "kept"):
+for name in ("revoked", "lasting"):
     print(issue_service_key(name=name, scopes=["calls:admit", "usage:write", "billing:read"])[1])
 """
 # Each block is a commit, and prints the change and when it was there.
@@ -134,7 +134,7 @@ class Obeyed:
     seconds: list[float]
 
 
-def probes(number: int, revoked: str, kept: str) -> list[Probe]:
+def probes(number: int, revoked: str, lasting: str) -> list[Probe]:
     """Return every kind of request to every host."""
     reports = itertools.count()
 
@@ -161,11 +161,11 @@ def probes(number: int, revoked: str, kept: str) -> list[Probe]:
     kinds = [
         ("revoked", "/api/v1/usage", revoked, report("plain")),
         ("revoked", "/api/v1/calls", revoked, call("plain")),
-        ("limited", "/api/v1/calls", kept, call("limited")),
-        ("priced", "/api/v1/estimates", kept, estimate),
-        ("suspended", "/api/v1/calls", kept, call("suspended")),
-        ("suspended", "/api/v1/usage", kept, report("suspended")),
-        ("capped", "/api/v1/calls", kept, call("capped")),
+        ("limited", "/api/v1/calls", lasting, call("limited")),
+        ("priced", "/api/v1/estimates", lasting, estimate),
+        ("suspended", "/api/v1/calls", lasting, call("suspended")),
+        ("suspended", "/api/v1/usage", lasting, report("suspended")),
+        ("capped", "/api/v1/calls", lasting, call("capped")),
     ]
     return [Probe(*kind[:2], host, *kind[2:]) for kind in kinds for host in range(HOSTS)]
 
@@ -193,8 +193,8 @@ def asking(asked: Sequence[Probe], ports: Sequence[int]) -> Iterator[None]:
 
 def measure(url: str, ports: Sequence[int], *, number: int = 0) -> list[Obeyed]:
     """Make every change once while all hosts are asked, and return how long each went on as before."""
-    revoked, kept = manage(url, "shell", "-v0", code=PREPARE.replace("ROUND", str(number))).split()[-2:]
-    asked = probes(number, revoked, kept)
+    revoked, lasting = manage(url, "shell", "-v0", code=PREPARE.replace("ROUND", str(number))).split()[-2:]
+    asked = probes(number, revoked, lasting)
     change = CHANGE.replace("ROUND", str(number)).replace("KEY", revoked.split("_")[2])
     with asking(asked, ports):
         time.sleep(SECONDS_BEFORE)

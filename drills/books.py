@@ -1,4 +1,4 @@
-"""The books of a database, to be compared with those of another: every table that is kept for good."""
+"""The books of a database, to be compared with those of another: every table that outlasts a session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ SELECT relname::text FROM pg_class
  ORDER BY 1
 """
 _HASH = sql.SQL("""
-WITH hashed AS (SELECT encode(sha256(convert_to(kept::text, 'UTF8')), 'hex') AS row FROM {} AS kept)
+WITH hashed AS (SELECT encode(sha256(convert_to(stored::text, 'UTF8')), 'hex') AS row FROM {} AS stored)
 SELECT count(*), encode(sha256(convert_to(
            coalesce(string_agg(row, '' ORDER BY row COLLATE "C"), ''), 'UTF8')), 'hex')
   FROM hashed

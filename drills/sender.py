@@ -16,7 +16,7 @@ class NotTaken(Exception):
 
 
 class Sender:
-    """Sends records over connections of its own; those that were acknowledged are kept by their ids."""
+    """Sends records over connections of its own; it holds the ids of those that were acknowledged."""
 
     def __init__(self, key: str) -> None:
         self._key = key

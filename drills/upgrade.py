@@ -80,7 +80,7 @@ print(*close_due_hours(now=dt.datetime.fromisoformat("{now}")), sep="\\n")
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of request; `body` is made anew for each."""
+    """One kind of request; `body` is made for each."""
 
     name: str
     method: str

@@ -85,7 +85,7 @@ def notify_of_price_changes() -> None:
 def look_up_payments() -> None:
     """Ask the payment provider how payments ended of which no call-back came."""
     if changed := look_up_silent_payments(now=database_now()):
-        logger.info("Asked for how %s online payments ended", f"{changed:,}")
+        logger.info("Looked up how %s online payments ended", f"{changed:,}")
 
 
 @shared_task

@@ -149,7 +149,7 @@ def check_payment_provider(**kwargs: Any) -> list[CheckMessage]:
         return [Error(f"PAYMENT_PROVIDER is {settings.PAYMENT_PROVIDER!r}.", hint=hint, id="billing.E034")]
     if settings.PAYMENT_PROVIDER == FAKE and not settings.DEBUG:
         hint = "Set it to stripe, or leave it empty; on a machine for development set DEBUG=1."
-        words = "PAYMENT_PROVIDER is fake: it books payments that nobody made."
+        words = "PAYMENT_PROVIDER is fake: it books payments that were not made."
         return [Error(words, hint=hint, id="billing.E034")]
     if settings.PAYMENT_PROVIDER == STRIPE and not (
         settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET
@@ -256,7 +256,7 @@ def check_pooler(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid(), current_setting('statement_timeout')")
         process, limit = cursor.fetchone()
-        # What a connection was told at its start is made up by a pooler, which does not know its server yet.
+        # The process number at a connection's start is a pooler's own, which does not know its server yet.
         is_pooled = connection.connection.info.backend_pid != process
     if is_pooled and not settings.DATABASE_TRANSACTION_POOLING:
         return [

@@ -516,7 +516,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 550},
     },
-    # Often: until the next round a customer whose balance is used up goes on calling.
+    # Often: until the next round a customer goes on calling after its balance is used up.
     "apply balance rules": {
         "task": "invoices.tasks.apply_balance_rules",
         "schedule": 60.0,

@@ -28,7 +28,7 @@ def require_metadata(metadata: Mapping[str, str]) -> None:
 
 
 def metadata_names() -> list[tuple[str, Any]]:
-    """Return the names by whose values usage is summed up, with the words for each."""
+    """Return the names of metadata by which usage is summed up, with the words for each."""
     return [(name, metadata_word(name)) for name in settings.USAGE_METADATA_KEYS]
 
 

@@ -1,4 +1,4 @@
-"""Dates and amounts as banks write them, and how a file writes them where that can be told from it."""
+"""Dates and amounts as banks write them, and how a file writes them where it shows that."""
 
 import datetime as dt
 import re

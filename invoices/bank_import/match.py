@@ -1,4 +1,4 @@
-"""Whose payment a booking at the bank is: by its text, else by the payer's name; an amount only suggests.
+"""The customer of a payment at the bank: by its text, else by the payer's name; an amount only suggests.
 
 The text may name a statement or a customer's code. Where text and payer name different customers, or
 a name is that of several, none is certain.
@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from accounts.models import Customer
 from invoices.bank_import.rows import BankRow
 from invoices.models import Statement
+from pricing.rules.amounts import exact_sum
 
 _STATEMENT = re.compile(r"(?<![A-Za-z0-9])S[0-9]{8,19}(?![0-9])")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -72,7 +73,7 @@ def _why(row: BankRow, customer: Customer, statements: list[Statement]) -> str:
     if not own:
         return gettext("The customer's code.")
     numbers = ", ".join(one.number for one in own)
-    payable = sum((one.payable for one in own), Decimal(0))
+    payable = exact_sum(one.payable for one in own)
     if payable == row.amount:
         return gettext("Statement %(numbers)s, to the fen.") % {"numbers": numbers}
     words = gettext("Statement %(numbers)s, of which %(payable)s RMB are payable.")
@@ -91,7 +92,7 @@ def _evidence(rows: list[BankRow]) -> _Evidence:
 
 
 def _customers(rows: list[BankRow]) -> tuple[dict[str, Customer], dict[str, list[Customer]]]:
-    """Return those whose code is a word of a text, and those of a payer's name, read in one pass."""
+    """Return customers by codes that are words of a text and by payers' names, read in one pass."""
     words = {word for row in rows for word in _words(row)}
     payers = {plain_name(row.payer) for row in rows} - {""}
     by_code: dict[str, Customer] = {}

@@ -15,6 +15,7 @@ from invoices.account.transactions import MOST, amount_of
 from invoices.bank_import.match import Match, match_customers
 from invoices.bank_import.rows import BankRow
 from invoices.models import AccountTransaction, TransactionKind
+from pricing.rules.amounts import exact_sum
 
 LONGEST_REFERENCE = 200
 
@@ -81,7 +82,7 @@ class Plan:
     @property
     def amount(self) -> Decimal:
         """Of all that is to be booked."""
-        return sum((one.row.amount for one in self.to_book), Decimal(0))
+        return exact_sum(one.row.amount for one in self.to_book)
 
     @property
     def counts(self) -> dict[RowState, int]:
@@ -133,7 +134,7 @@ def plan_import(rows: Sequence[BankRow], *, choices: Mapping[int, str]) -> Plan:
 
 
 def _closed(row: BankRow, before: AccountTransaction | None) -> tuple[RowState | None, str]:
-    """Return the state of a row that is not to be booked whoever paid."""
+    """Return the state of a row that is not to be booked for any customer."""
     if row.problem:
         return RowState.UNREADABLE, row.problem
     if row.amount <= 0:
@@ -195,15 +196,15 @@ def _keys(rows: Sequence[BankRow]) -> list[str]:
     equal: Counter[str] = Counter()
     keys = []
     for row in rows:
-        told = [row.reference] if row.reference else [row.payer, row.text]
-        same = _digest([str(row.date), f"{row.amount:.2f}", *told])
+        words = [row.reference] if row.reference else [row.payer, row.text]
+        same = _digest([str(row.date), f"{row.amount:.2f}", *words])
         equal[same] += 1
         keys.append(f"bank {_digest([same, equal[same]])}")
     return keys
 
 
-def _digest(told: object) -> str:
-    return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()
 
 
 def _imported(keys: Iterable[str]) -> dict[str, AccountTransaction]:

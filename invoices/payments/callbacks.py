@@ -1,7 +1,7 @@
 """What a provider's call-backs change: each once by its id, in whatever order and how often they come.
 
 States have an order of precedence, and a payment never goes back in it: what came is booked although it was
-taken for failed before. A refund that is told before its payment waits for it.
+taken for failed before. A refund that comes before its payment waits for it.
 """
 
 import datetime as dt

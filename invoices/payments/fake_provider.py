@@ -18,7 +18,7 @@ _SALT = "invoices.payments.fake"
 
 
 class FakeProvider:
-    """Asks nobody for money; its call-backs are signed with the key of the site."""
+    """Takes no money; its call-backs are signed with the key of the site."""
 
     name = FAKE
 
@@ -28,28 +28,28 @@ class FakeProvider:
         return Checkout(f"fake_{payment.order_id.hex}", url, payment.ordered_at + LASTS)
 
     def look_up(self, payment: OnlinePayment) -> Callback | None:
-        """Say that a payment whose page is over was not made."""
+        """Say that a payment was not made before its page ended."""
         return Callback(f"{payment.order_id} looked up", CallbackKind.EXPIRED, payment.order_id)
 
     def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
         """Read what `fake_callback` has written."""
         try:
-            told = signing.loads(body.decode(), salt=_SALT)
+            content = signing.loads(body.decode(), salt=_SALT)
         except (signing.BadSignature, UnicodeDecodeError) as error:
             raise CallbackRefused(str(error)) from error
         return Callback(
-            event_id=told["id"],
-            kind=CallbackKind(told["kind"]),
-            order_id=UUID(told["order"]),
-            amount=read_decimal(told["amount"]),
-            reference=told["reference"],
+            event_id=content["id"],
+            kind=CallbackKind(content["kind"]),
+            order_id=UUID(content["order"]),
+            amount=read_decimal(content["amount"]),
+            reference=content["reference"],
         )
 
 
 def fake_callback(payment: OnlinePayment, kind: CallbackKind, amount: Decimal) -> bytes:
     """Return the body of a call-back as this provider would send it."""
-    told = {
+    content = {
         **{"id": f"{payment.order_id} {kind} {amount}", "kind": kind.value, "order": str(payment.order_id)},
         **{"amount": f"{amount:.2f}", "reference": f"fake_{payment.order_id.hex[:8]}"},
     }
-    return signing.dumps(told, salt=_SALT).encode()
+    return signing.dumps(content, salt=_SALT).encode()

@@ -1,4 +1,4 @@
-"""Payments of which no call-back came: the provider is asked once its page is over."""
+"""Payments of which no call-back came: looked up at the provider once its page has ended."""
 
 import datetime as dt
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def look_up_silent_payments(*, now: dt.datetime) -> int:
-    """Apply how payments ended whose page is over, and return how many were changed; idempotent."""
+    """Apply how payments ended after their pages did, and return how many were changed; idempotent."""
     provider = chosen_provider()
     if provider is None:
         return 0

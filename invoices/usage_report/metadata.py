@@ -3,7 +3,7 @@
 Each share belongs to a charge line: its quantity is that of the calls with this value, its amount that
 quantity at the line's unit price. What no value is known of is left: a line's shares add up to it or to less.
 Names are those of `USAGE_METADATA_KEYS`; a name that is added later counts from then on. Of many values of a
-name the largest are told apart, and those with a budget.
+name the largest are shown apart, and those with a budget.
 """
 
 import datetime as dt
@@ -29,7 +29,7 @@ from pricing.rules.precedence_sql import price_in_force_sql
 from sensenova_billing.lib.database.statements import load_statement
 from usage.models import BillingHour, Budget
 
-# Of a line and a name so many values are told apart.
+# Of a line and a name so many values are shown apart.
 MOST_VALUES = 1000
 LONGEST_VALUE = 255
 # A round ends after so long; the next one goes on.

@@ -48,7 +48,7 @@ class Cap:
 
 
 def read_caps(windows: Collection[WindowId], *, now: dt.datetime) -> dict[WindowId, Cap]:
-    """Return the cap of each customer and service, of those whose calls a budget stops."""
+    """Return the cap of each customer and service, where a budget stops calls."""
     if not windows:
         return {}
     budgets = Budget.objects.filter(

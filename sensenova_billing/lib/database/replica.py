@@ -37,7 +37,7 @@ def reading_replica() -> Iterator[None]:
 
 
 class ReplicaState:
-    """What this process knows of the replica; one that failed is not asked for some seconds."""
+    """What this process knows of the replica; one that failed is not read for some seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Notices of customers whose calls are often refused by the RPM or TPM: once a day for a service."""
+"""Notices that RPM or TPM often refuse a customer's calls: once a day for a service."""
 
 import datetime as dt
 from collections import defaultdict
