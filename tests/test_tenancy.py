@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.keys import issue_service_key
-from accounts.models import Member, Scope, User, WebhookEndpoint
+from accounts.models import Customer, Member, Scope, User, WebhookEndpoint
 from invoices.models import ChargeLine, OnlinePayment, Statement
 from pricing.models import PackageTerms
 from tests.accounts.webhooks.builders import endpoint, suspended
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 GLOBEX = b"lobex"  # in its name, its code and the numbers of its bills
 BILL = f"{THE_HOUR:%Y%m%dT%HZ}-globex"
-MONTH = f"{THE_HOUR.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+MONTH = "the month of globex"
 STATEMENT = "the statement of globex"
 FIRST = "the first line of this bill"
 PACKAGE = f"P{THE_HOUR:%Y%m%d}-globex-1"
@@ -195,6 +195,9 @@ def address(name, arguments):
     if arguments.get("number", "").startswith("the statement of"):
         code = arguments["number"].split()[-1]
         arguments = arguments | {"number": Statement.objects.get(customer__code=code).number}
+    if arguments.get("month", "").startswith("the month of"):
+        zone = ZoneInfo(Customer.objects.get(code=arguments["month"].split()[-1]).time_zone)
+        arguments = arguments | {"month": f"{THE_HOUR.astimezone(zone):%Y-%m}"}
     if "@" in str(arguments.get("pk")):
         arguments = arguments | {"pk": Member.objects.get(user__email=arguments["pk"]).pk}
     if str(arguments.get("pk")).startswith("http"):
