@@ -4,6 +4,7 @@ import datetime as dt
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -12,6 +13,7 @@ from benchmarks.server import manage, web
 from sensenova_billing.dev_server.secret_key import new_secret_key
 
 CUSTOMERS = 10_000
+MONEY_DOCUMENTS = Path(__file__).with_name("money_documents.sql")
 HOURS = 8_760
 # In the last days every customer is billed each hour, before that some of them.
 BUSY_HOURS = 72

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import httpx
 import psycopg
 
-from benchmarks.admin_books import SIGN_IN
+from benchmarks.admin_books import MONEY_DOCUMENTS, SIGN_IN
 from benchmarks.server import manage, web
 from sensenova_billing.dev_server.secret_key import new_secret_key
 
@@ -49,6 +49,7 @@ def seed_lists(url: str) -> None:
     """Add many rows to every table that the admin lists."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(Path(__file__).with_suffix(".sql").read_bytes())
+        connection.execute(MONEY_DOCUMENTS.read_bytes())
         connection.execute("VACUUM ANALYZE")
 
 

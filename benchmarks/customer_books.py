@@ -10,7 +10,7 @@ from string import Template
 import httpx
 import psycopg
 
-from benchmarks.admin_books import CLOSED, SEALS
+from benchmarks.admin_books import CLOSED, MONEY_DOCUMENTS, SEALS
 from benchmarks.server import manage, web
 from sensenova_billing.dev_server.secret_key import new_secret_key
 
@@ -22,7 +22,7 @@ PREPARE = """
 from accounts.models import Customer, Member, User
 customer = Customer.objects.create(code="busy", name="Busy Ltd")
 user = User.objects.create_user("busy@busy.example", "only for this benchmark")
-Member.objects.create(customer=customer, user=user)
+Member.objects.create(customer=customer, user=user, role="owner")
 """
 # Two services with two items each; each line has all of its hour's calls of the service. A bill is never
 # changed, so that its amount is known before its lines.
@@ -111,6 +111,7 @@ def seed_customer(url: str, *, records: int, running: int) -> dt.datetime:
         for each, from_hour, until_hour in ((an_hour, 0, HOURS - 1), (running, -1, -1)):
             span = {"each": each, "from_hour": from_hour, "until_hour": until_hour}
             connection.execute(RECORDS, values | span)
+        connection.execute(MONEY_DOCUMENTS.read_bytes())
         connection.execute("VACUUM ANALYZE")
     return last
 
@@ -160,6 +161,11 @@ def _pages(client: httpx.Client, last: dt.datetime) -> dict[str, str]:
         "bill": bill,
         "charge line": line[1],
         "find a call": f"{customer}/records?event_id={last:%Y%m%d%H}-1",
+        "account": f"{customer}/account",
+        "statements": f"{customer}/statements",
+        "statement": "/statements/S00000012",
+        "budgets": f"{customer}/budgets",
+        "webhooks": f"{customer}/webhooks",
         "limits": f"{customer}/limits",
         "packages": f"{customer}/packages",
         "API keys": f"{customer}/keys",

@@ -82,7 +82,7 @@ class QuotaPackageAdmin(RobustUrlAdmin, ReadOnlyAdmin, AuditHistoryAdmin, AfterS
         """With a link."""
         return row_link("accounts_customer", package.customer_id, package.customer.code)
 
-    @display(description=_("state"), label=STATES, ordering="state")
+    @display(description=_("state"), label=STATES)
     def state_text(self, package: Any) -> Label:
         """Now."""
         return Label(package.state, gettext(PackageState(package.state).label))

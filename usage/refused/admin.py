@@ -3,6 +3,8 @@
 import datetime as dt
 from typing import ClassVar
 
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
@@ -10,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Customer, ServiceKey
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.filters import ExactFilter, TranslatedChoicesFilter
@@ -39,7 +42,7 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     list_filter = (KeyFilter, ("reason", TranslatedChoicesFilter))
     list_filter_submit = True
     list_select_related = ("key", "customer")
-    search_fields = ("customer__code__exact", "key__name__exact", "key__public_id__exact")
+    search_fields = ("customer__code",)
     search_help_text = _("The whole code of a customer, or the whole name or public id of a key.")
     list_per_page = 50
     sortable_by = ("hour_text",)
@@ -47,6 +50,19 @@ class RefusedUsageAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         "No usage was refused. Reports that are refused appear here, counted by hour, service key, customer "
         "and reason."
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[RefusedUsage], search_term: str
+    ) -> tuple[QuerySet[RefusedUsage], bool]:
+        """Find the customer and the keys, then their counters by the indexes."""
+        term = search_term.strip().replace("\0", "")
+        if not term:
+            return queryset, False
+        keys = ServiceKey.objects.filter(Q(name=term) | Q(public_id=term)).order_by()
+        customers = Customer.objects.filter(code=term).order_by()
+        found = Q(key__in=[*keys.values_list("pk", flat=True)])
+        return queryset.filter(found | Q(customer__in=[*customers.values_list("pk", flat=True)])), False
+
     fields = (
         "hour_text", "key_link", "customer_link", "reason_text", "records_text", "requests_text",
         "latest_text",
