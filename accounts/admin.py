@@ -53,6 +53,13 @@ KEY_STATE_LABELS = {
     gettext_noop("expired"): "warning",
     gettext_noop("revoked"): "danger",
 }
+CUSTOMER_STATE_LABELS = {
+    gettext_noop("active"): "success",
+    gettext_noop("canary"): "info",
+    gettext_noop("suspended by staff"): "danger",
+    gettext_noop("suspended for arrears"): "danger",
+    gettext_noop("suspended for the balance"): "danger",
+}
 
 admin.site.index_title = _("Admin")
 # People manage their own; staff remove them on a person's page.
@@ -86,10 +93,7 @@ class MemberInline(TranslatedChoices, TabularInline):
 class CustomerAdmin(UndeletableAdmin):
     """Customers with their members."""
 
-    list_display = (
-        *("code", "name", "time_zone", "is_suspended", "suspended_for_arrears_at"),
-        *("suspended_for_credit_at", "is_canary", "created_at"),
-    )
+    list_display = ("code", "name", "time_zone", "state", "created_at")
     list_filter = ("is_suspended",)
     search_fields = ("code", "name")
     fieldsets = (
@@ -103,10 +107,18 @@ class CustomerAdmin(UndeletableAdmin):
     )
     inlines = (MemberInline,)
 
-    @admin.display(description=_("canary"), boolean=True)
-    def is_canary(self, customer: Customer) -> bool:
-        """Whether its calls are our own, posted to check its bills."""
-        return customer.code in settings.CANARY_CUSTOMERS
+    @display(description=_("state"), label=CUSTOMER_STATE_LABELS)
+    def state(self, customer: Customer) -> Label:
+        """Whether calls are admitted and why not, and whether they are our own, posted to check bills."""
+        if customer.is_suspended:
+            state = "suspended by staff"
+        elif customer.suspended_for_arrears_at:
+            state = "suspended for arrears"
+        elif customer.suspended_for_credit_at:
+            state = "suspended for the balance"
+        else:
+            state = "canary" if customer.code in settings.CANARY_CUSTOMERS else "active"
+        return Label(state, gettext(state))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         """The code is on bills and in the API: it stays."""

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import re
 from decimal import Decimal
 
 import pytest
@@ -78,6 +79,14 @@ def test_older_statements_are_on_pages_of_their_own(alice_client, acme, monkeypa
     assert "All statements" in text(account)
     shown = [[one.sequence for one in each.context["statements"]] for each in (account, newest, older)]
     assert shown == [[4, 3], [4, 3, 2], [1]]
+
+
+def test_a_page_below_an_entry_of_the_navigation_marks_that_entry_alone(alice_client, acme):
+    shown = alice_client.get(reverse("customer_statements", args=["acme"])).content.decode()
+
+    marked = re.findall(r'<a href="([^"]+)" aria-current="true">', shown)
+    assert set(marked) == {reverse("customer_account", args=["acme"])}  # beside the page and in its menu
+    assert 'aria-current="page"' not in shown
 
 
 def test_the_file_has_every_transaction_and_ends_with_the_balance(alice_client, acme):
