@@ -3,7 +3,7 @@
 # thinking with Gemini.
 #
 # Each of the three services says the same of one call: 2512 of input, of which 1024 are from the cache, and 300 of output,
-# of which 200 are thinking. All are billed.
+# of which OpenAI and Gemini name 200 as thinking. All are billed.
 # Expected: input_tokens 2512, output_tokens 300 and total_tokens 2812 three times: the metrics have one name for each.
 # Seen on 2026-11-30: Claude's input lacks the cached tokens, Gemini's output lacks the thinking, and both totals lack them
 # too, although Gemini's answer has the total; so that totals of several models cannot be added up or priced by one rule.
