@@ -1466,7 +1466,30 @@ class PaymentCallback(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=["id"], condition=Q(outcome=CallbackOutcome.MISMATCH), name="callbacks_that_differ"
+            ),
+        )
         constraints = (models.UniqueConstraint("provider", "event_id", name="a_callback_is_recorded_once"),)
 
     def __str__(self) -> str:
         return self.event_id
+
+
+class CallbackReview(models.Model):
+    """What staff did about a call-back that differs from its order."""
+
+    callback = models.OneToOneField(
+        PaymentCallback, on_delete=models.PROTECT, primary_key=True, related_name="review"
+    )
+    text = models.TextField()
+    by = models.CharField(max_length=254)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-callback_id",)
+        constraints = (models.CheckConstraint(condition=~Q(text=""), name="a_callback_review_has_a_text"),)
+
+    def __str__(self) -> str:
+        return self.text

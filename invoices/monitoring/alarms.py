@@ -1,10 +1,10 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Ten alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
+Eleven alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
 without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
-usage above the TPM bought, seals that are not stored outside the database (where a place for them is set),
-canary customers whose bill is wrong or late (where there are some), and a verification that found something
-or has not run.
+usage above the TPM bought, call-backs of a payment provider that differ from their orders (where there is a
+provider), seals that are not stored outside the database (where a place for them is set), canary customers
+whose bill is wrong or late (where there are some), and a verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key. The words are in the language that is active:
 the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
@@ -79,6 +79,7 @@ class ClosingState:
     failed_verification: LastVerification | None
     proposals: int  # that wait for a decision
     adjustments: int  # the same of credits and charges by hand
+    differing_callbacks: int  # of payments, without a review
     alarms: tuple[Alarm, ...] = ()
 
 
@@ -101,6 +102,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
         ),
         proposals=read["proposals"],
         adjustments=read["adjustments"],
+        differing_callbacks=read["differing_callbacks"],
     )
     return replace(state, alarms=_alarms(state, read, now=now))
 
@@ -148,6 +150,7 @@ def _alarms(state: ClosingState, read: Mapping[str, Any], *, now: dt.datetime) -
         _refused(read, now=now),
         _in_quarantine(read),
         _above_quota(read),
+        *([_payments(read)] if settings.PAYMENT_PROVIDER or read["differing_callbacks"] else []),
         *([_published_seals(read)] if place_of_seals() else []),
         *([_canaries(read, now=now)] if settings.CANARY_CUSTOMERS else []),
         _verified(
@@ -266,6 +269,21 @@ def _above_quota(read: Mapping[str, Any]) -> Alarm:
         "latest": _minute(read["last_overrun"]),
     }
     return Alarm("above_quota", Level.WARNING, text % words)
+
+
+def _payments(read: Mapping[str, Any]) -> Alarm:
+    number = read["differing_callbacks"]
+    if not number:
+        return Alarm("payment_mismatch", Level.OK, gettext("No payment differs from its order."))
+    text = ngettext(
+        "%(number)s call-back of a payment differs from the order and waits for a review, the first since "
+        "%(since)s UTC.",
+        "%(number)s call-backs of payments differ from the orders and wait for a review, the first since "
+        "%(since)s UTC.",
+        number,
+    )
+    words = {"number": f"{number:,}", "since": _minute(read["differing_since"])}
+    return Alarm("payment_mismatch", Level.WARNING, text % words)
 
 
 def _published_seals(read: Mapping[str, Any]) -> Alarm:

@@ -1,13 +1,24 @@
-"""Online payments and their call-backs in the admin: to read."""
+"""Online payments and their call-backs in the admin: to read, and to review those that differ."""
 
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invoices.models import OnlinePayment, PaymentCallback, PaymentState
+from invoices.account.form_page import form_page
+from invoices.models import CallbackOutcome, OnlinePayment, PaymentCallback, PaymentState
+from invoices.payments.forms import ReviewForm
+from invoices.payments.review import ReviewRefused, review_callback, unreviewed_callbacks
 from invoices.templatetags.amounts import exact, instant_text
+from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
-from sensenova_billing.lib.admin.decorators import display
+from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
@@ -83,12 +94,30 @@ class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
             "<div>{}: {}, {} {}, {}</div>",
             (
                 (
-                    *(instant_text(one.at), one.event_id, exact(one.amount), one.currency),
-                    gettext(one.get_outcome_display()),
+                    instant_text(one.at),
+                    row_link("invoices_paymentcallback", one.pk, one.event_id),
+                    *(exact(one.amount), one.currency, gettext(one.get_outcome_display())),
                 )
                 for one in payment.callbacks.order_by("pk")
             ),
         )
+
+
+class ReviewFilter(admin.SimpleListFilter):
+    """Those that differ from their orders: those that wait for a review, and the others."""
+
+    title = _("review")
+    parameter_name = "review"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Whether staff have looked into it."""
+        return [("waits", gettext("waits for a review")), ("done", gettext("reviewed"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those that wait, or those with a review."""
+        if self.value() == "waits":
+            return queryset.filter(outcome=CallbackOutcome.MISMATCH, review=None)
+        return queryset.exclude(review=None) if self.value() == "done" else queryset
 
 
 class PaymentCallbackAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
@@ -96,13 +125,20 @@ class PaymentCallbackAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
     ordering = ("-id",)
     list_display = ("at_text", "provider", "event_id", "amount_text", "outcome_text", "payment_link")
-    list_filter = (("outcome", TranslatedChoicesFilter),)
-    list_select_related = ("payment",)
+    list_filter = (("outcome", TranslatedChoicesFilter), ReviewFilter)
+    list_select_related = ("payment", "review")
     search_fields = ("event_id",)
     list_per_page = 50
     show_full_result_count = False
-    fields = list_display
+    fields = (*list_display, "review_text")
+    actions_detail = ("review",)
     appears_here = _("What payment providers call back appears here.")
+
+    def has_review_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """With the permission to add transactions, of one that waits for a review."""
+        callback: Any = self.get_object(request, object_id) if object_id else None
+        waits = callback is not None and unreviewed_callbacks().filter(pk=callback.pk).exists()
+        return waits and bool(request.user.has_perm("invoices.add_accounttransaction"))
 
     @display(description=_("received (UTC)"), ordering="id")
     def at_text(self, callback: PaymentCallback) -> str:
@@ -118,6 +154,43 @@ class PaymentCallbackAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     def outcome_text(self, callback: PaymentCallback) -> str:
         """What it changed."""
         return gettext(callback.get_outcome_display())
+
+    @display(description=_("review"))
+    def review_text(self, callback: PaymentCallback) -> str:
+        """What was done about one that differs."""
+        if callback.outcome != CallbackOutcome.MISMATCH:
+            return "-"
+        review = getattr(callback, "review", None)
+        if review is None:
+            return gettext("waits for a review")
+        return f"{review.text} ({review.by}, {instant_text(review.at)} UTC)"
+
+    @action(description=_("Say what was done"), url_path="review", permissions=["review"])
+    def review(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what was done, and store it."""
+        callback: Any = self.get_object(request, object_id)
+        if callback is None:
+            raise Http404
+        change = reverse("admin:invoices_paymentcallback_change", args=[callback.pk])
+        form = ReviewForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            by = request.user.get_username()
+            try:
+                review_callback(callback=callback, **form.cleaned_data, by=by, now=clock.now())
+            except ReviewRefused as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, gettext("%(what)s is reviewed.") % {"what": callback})
+                return redirect(change)
+        return form_page(
+            self,
+            request,
+            form,
+            title=gettext("What was done about %(what)s") % {"what": callback},
+            button=gettext("Save the review"),
+            note=gettext("Nothing is booked by this: book it by hand, or refund it at the provider, first."),
+            back=change,
+        )
 
     @display(description=_("online payment"))
     def payment_link(self, callback: PaymentCallback) -> str:

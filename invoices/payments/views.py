@@ -32,6 +32,7 @@ from invoices.payments.provider import (
     ProviderUnavailable,
 )
 from invoices.payments.provider_names import FAKE
+from invoices.payments.review import last_review
 from sensenova_billing.lib import clock
 
 SECONDS_TO_REFRESH = 10
@@ -69,7 +70,8 @@ def customer_payment(request: HttpRequest, code: str, order_id: UUID) -> HttpRes
     now = clock.now()
     is_waiting = payment.state == PaymentState.WAITING
     is_over = is_waiting and payment.expires_at is not None and payment.expires_at <= now
-    context = {"payment": payment, "is_waiting": is_waiting, "is_over": is_over}
+    review = last_review(payment)
+    context = {"payment": payment, "is_waiting": is_waiting, "is_over": is_over, "review": review}
     page = customer_page(request, "online_payment.html", customer, context)
     if is_waiting and not is_over:
         page.headers["Refresh"] = str(SECONDS_TO_REFRESH)

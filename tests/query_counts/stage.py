@@ -71,6 +71,7 @@ def add_one_of_each(number: int) -> None:
         Basis(acme), "1", key=f"{number}", kind=AdjustmentKind.CHARGE, reason=f"{number}", now=now_of(number)
     )
     called_back(ordered(acme))
+    called_back(ordered(acme), amount="90")
     ordered(acme)
     imported(row(number + 2, f"{number + 1}", text="acme"), name=f"bank-{number}.csv")
     _write_down(number, acme, service)
