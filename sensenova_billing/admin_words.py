@@ -114,6 +114,7 @@ OTHERS = (
     gettext_noop("admitted call"),
     gettext_noop("call window"),
     gettext_noop("callback review"),
+    gettext_noop("payment dispute"),
     gettext_noop("canary hour"),
     gettext_noop("customer total"),
     gettext_noop("hour seal"),

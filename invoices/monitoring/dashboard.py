@@ -21,6 +21,7 @@ from invoices.models import (
     Adjustment,
     HourlyBill,
     HourSeal,
+    OnlinePayment,
     OpenHourAlarm,
     ParkedHour,
     PaymentCallback,
@@ -53,12 +54,13 @@ _CARDS: dict[str, tuple[str | Promise, type[Model]]] = {
     "quarantine": (_("Usage in quarantine"), QuarantinedUsage),
     "above_quota": (_("Above the quota"), QuotaOverrun),
     "payment_mismatch": (_("Online payments"), PaymentCallback),
+    "dispute": (_("Disputes"), OnlinePayment),
     "seals": (_("Seals"), HourSeal),
     "canary": (_("Canary customers"), Customer),
     "verification": (_("Verification"), Verification),
 }
 # Of lists that hold more than what the alarm is of.
-_QUERIES = {"payment_mismatch": "?review=waits"}
+_QUERIES = {"payment_mismatch": "?review=waits", "dispute": "?dispute=needs_response"}
 # A colour, and never it alone: the words and the sign say the same.
 _SIGNS = {
     Level.OK: ("success", _("OK"), "check_circle"),

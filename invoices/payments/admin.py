@@ -12,7 +12,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invoices.account.form_page import form_page
-from invoices.models import CallbackOutcome, OnlinePayment, PaymentCallback, PaymentState
+from invoices.models import (
+    CallbackOutcome,
+    DisputeState,
+    OnlinePayment,
+    PaymentCallback,
+    PaymentDispute,
+    PaymentState,
+)
 from invoices.payments.forms import ReviewForm
 from invoices.payments.review import ReviewRefused, review_callback, unreviewed_callbacks
 from invoices.templatetags.amounts import exact, instant_text
@@ -25,12 +32,33 @@ from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
 
 
+class DisputeFilter(admin.SimpleListFilter):
+    """Those with a dispute in a state."""
+
+    title = _("dispute")
+    parameter_name = "dispute"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """How far a dispute may be."""
+        return [(state.value, gettext(state.label)) for state in DisputeState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those with one in this state."""
+        if self.value() not in DisputeState.values:
+            return queryset
+        disputes = PaymentDispute.objects.filter(state=self.value())
+        return queryset.filter(pk__in=disputes.values("payment_id"))
+
+
 class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every online payment, the newest first."""
 
     ordering = ("-id",)
-    list_display = ("ordered_text", "customer_link", "amount_text", "state_text", "received_text", "provider")
-    list_filter = (("state", TranslatedChoicesFilter),)
+    list_display = (
+        *("ordered_text", "customer_link", "amount_text", "state_text", "received_text", "dispute_text"),
+        "provider",
+    )
+    list_filter = (("state", TranslatedChoicesFilter), DisputeFilter)
     list_select_related = ("customer", "statement", "transaction")
     search_fields = ("customer__code", "customer__name", "provider_id", "reference")
     list_per_page = 50
@@ -38,9 +66,13 @@ class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     fields = (
         *("ordered_text", "ordered_by", "customer_link", "statement_text", "amount_text", "state_text"),
         *("received_text", "refunded_text", "transaction_link", "provider", "provider_id", "reference"),
-        *("order_id", "callbacks_text"),
+        *("order_id", "disputes_text", "callbacks_text"),
     )
     appears_here = _("Payments that customers make through a payment provider appear here.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the disputes, read at once."""
+        return super().get_queryset(request).prefetch_related("disputes")
 
     @display(description=_("ordered (UTC)"), ordering="id")
     def ordered_text(self, payment: OnlinePayment) -> str:
@@ -80,6 +112,24 @@ class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """As the provider says."""
         return exact(payment.refunded)
 
+    @display(description=_("dispute"))
+    def dispute_text(self, payment: OnlinePayment) -> str:
+        """How the last one stands, and until when it can be answered."""
+        last = next(iter(payment.disputes.all()), None)
+        return _dispute_words(last) if last else "-"
+
+    @display(description=_("disputes"))
+    def disputes_text(self, payment: OnlinePayment) -> str:
+        """Each with what moved."""
+        return format_html_join(
+            "",
+            "<div>{}: {}, {}; {}</div>",
+            (
+                (one.dispute_id, _dispute_words(one), one.reason, _moved(one))
+                for one in payment.disputes.all()
+            ),
+        )
+
     @display(description=_("booked as"))
     def transaction_link(self, payment: OnlinePayment) -> str:
         """The payment on the account."""
@@ -101,6 +151,19 @@ class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
                 for one in payment.callbacks.order_by("pk")
             ),
         )
+
+
+def _dispute_words(dispute: PaymentDispute) -> str:
+    state = gettext(dispute.get_state_display())
+    if dispute.state != DisputeState.NEEDS_RESPONSE or dispute.evidence_by is None:
+        return state
+    words = {"state": state, "until": instant_text(dispute.evidence_by)}
+    return gettext("%(state)s until %(until)s UTC") % words
+
+
+def _moved(dispute: PaymentDispute) -> str:
+    words = {"withdrawn": exact(dispute.withdrawn), "reinstated": exact(dispute.reinstated)}
+    return gettext("%(withdrawn)s RMB withdrawn, %(reinstated)s RMB reinstated") % words
 
 
 class ReviewFilter(admin.SimpleListFilter):

@@ -20,7 +20,7 @@ from tests.faults.by_hand import approved_by_two, wrong_adjustments
 from tests.faults.online import wrong_payments
 
 STATEMENT, REFUND = "statement", "refund"
-OWED_MORE = {"refund", STATEMENT}
+OWED_MORE = {"refund", "chargeback", STATEMENT}
 BY_PROVIDER, BY_BANK = "fake ", "bank "  # how the keys of bookings begin
 KINDS = ("bookings", "statements", "payments", "adjustments", "balances")
 

@@ -9,6 +9,7 @@ answered. What has to be booked by them is noted as bookings, under the keys tha
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+from uuid import UUID
 
 from tests.faults.driver import WrongAnswer
 from tests.faults.visitor import OrderBook, Shop, Visitor
@@ -16,7 +17,15 @@ from tests.faults.visitor import OrderBook, Shop, Visitor
 MOST_FEN = 30_000
 RESENT = 0.2  # so many of the orders are sent once more
 # How often each comes of a payment.
-ENDS = {"paid": 0.75, "refunded": 0.3, "failed": 0.2, "expired": 0.2, "other": 0.15}
+ENDS = {
+    "paid": 0.75,
+    "refunded": 0.3,
+    "failed": 0.2,
+    "expired": 0.2,
+    "other": 0.15,
+    "disputed": 0.2,
+    "won": 0.1,
+}
 AT_ONCE, AGAIN = 0.5, 0.3  # so many call-backs are sent twice at once, and once more at the end
 LATE = 0.15  # so often one comes of a payment of which none has come
 
@@ -91,9 +100,14 @@ class Payer(Visitor):
 
 
 def _bookings(order: Order, ends: list[str]) -> list[dict[str, str]]:
-    """Return what has to be booked once all of these have come; the whole amount is refunded."""
+    """Return what has to be booked once all of these have come; each time the whole amount."""
     if "paid" not in ends:
         return []
-    paid = {"booking": f"fake {order.key}", "kind": "payment"}
-    refunded = {"booking": f"fake {order.key} up to {order.amount}", "kind": "refund"}
-    return [paid, refunded] if "refunded" in ends else [paid]
+    dispute = f"fake dispute_{UUID(order.key).hex}"
+    kinds = {
+        f"fake {order.key}": "payment",
+        f"fake {order.key} up to {order.amount}": "refund" if "refunded" in ends else "",
+        f"{dispute} withdrawn up to {order.amount}": "chargeback" if {"disputed", "won"} & {*ends} else "",
+        f"{dispute} reinstated up to {order.amount}": "chargeback_reversal" if "won" in ends else "",
+    }
+    return [{"booking": key, "kind": kind} for key, kind in kinds.items() if kind]

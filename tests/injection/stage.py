@@ -2,6 +2,7 @@
 
 import datetime as dt
 from itertools import cycle
+from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -42,7 +43,7 @@ from tests.injection.payloads import PAYLOADS, packed
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.bank_import.builders import imported, row
 from tests.invoices.budgets.builders import budget
-from tests.invoices.payments.builders import called_back, ordered
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import LATER, booked, issue_statement
 from tests.packages import buy, tokens_product
 from tests.translations.test_pages import deliver
@@ -91,6 +92,7 @@ def _settle(acme: Customer) -> None:
     issue_statement(acme)
     payment = ordered(acme)
     for name in NAMES:
+        disputed(payment, dispute_id=name[:255], reason=name[:100], event=str(uuid4()))
         called_back(payment, amount="90")
         review_callback(callback=payment.callbacks.latest("pk"), text=name[:500], by=name[:254], now=LATER)
         booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])

@@ -45,6 +45,7 @@ from invoices.models import (
     AdjustmentCause,
     AdjustmentKind,
     ChargeLine,
+    DisputeState,
     HourlyBill,
     NoticeKind,
     OnlinePayment,
@@ -64,7 +65,7 @@ from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.books.builders import keep_busy_books
 from tests.invoices.budgets.builders import budget
-from tests.invoices.payments.builders import called_back, ordered
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
 from tests.test_tenancy import KEYED, ROUTES, STAFFED
@@ -239,6 +240,8 @@ def _keep_account(acme: Customer) -> None:
         called_back(ordered(acme), kind, paid)
     payment = acme.online_payments.get(state=PaymentState.PAID)
     called_back(payment, "refunded", "1")
+    for number, state in enumerate(DisputeState):
+        disputed(payment, state, withdrawn="2", reinstated="1", dispute_id=f"dp_{number}")
     differs = ordered(acme)
     called_back(differs, "paid", "80")
     review_callback(callback=differs.callbacks.get(), text="已退款", by="staff@sensenova.example", now=at(39))

@@ -11,20 +11,21 @@ from invoices.books.results import store_verification
 from invoices.books.verify import verify_books
 from invoices.closing.close import close_due_hours
 from invoices.closing.parking import parked_hours, release
-from invoices.models import HourlyBill, QuotaOverrun
+from invoices.models import DisputeState, HourlyBill, QuotaOverrun
 from invoices.monitoring.alarms import state_of_closing
 from invoices.payments.review import review_callback
 from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books.builders import alter, keep_books
 from tests.invoices.browsing import text
-from tests.invoices.payments.builders import called_back, ordered
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.querying import statements
 from usage.models import RefusalReason
 from usage.refused.counters import RefusedRequest, count_refused
 
 pytestmark = pytest.mark.django_db
 
+DAY = dt.timedelta(days=1)
 OVERRUNS = "invoices_quotaoverrun_changelist"
 
 
@@ -41,7 +42,7 @@ def levels(*, now):
 
 WATCHED = [
     *("unclosed", "open_hour", "parked", "late", "refused", "quarantine", "above_quota"),
-    *("payment_mismatch", "verification"),
+    *("payment_mismatch", "dispute", "verification"),
 ]
 ALL_WELL = dict.fromkeys(WATCHED, "ok") | {"verification": "unknown"}
 
@@ -265,6 +266,18 @@ def test_without_a_provider_payments_are_watched_if_one_differs(acme, settings):
 
     called_back(ordered(acme), amount="90")
     assert levels(now=at(20))["payment_mismatch"] == "warning"
+
+
+def test_a_dispute_rings_with_the_day_until_which_it_can_be_answered(acme):
+    payment = ordered(acme)
+    disputed(payment)
+
+    until = at(10) + 7 * DAY
+    words = f"1 dispute of a payment waits for evidence, which is due by {until:%Y-%m-%d %H:%M} UTC."
+    levels_until = [alarm("dispute", now=now) for now in (at(20), until - 2 * DAY, until)]
+    assert levels_until == [("warning", words), ("alarm", words), ("alarm", words)]
+    disputed(payment, DisputeState.UNDER_REVIEW, minute=11)
+    assert alarm("dispute", now=at(20)) == ("ok", "No dispute of a payment waits for evidence.")
 
 
 # --- Verification ----------------------------------------------------------------------------------
