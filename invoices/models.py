@@ -1252,6 +1252,9 @@ class TransactionKind(models.TextChoices):
     CREDIT = "credit", gettext_noop("credit")
     CHARGE = "charge", gettext_noop("charge")
     WRITE_OFF = "write_off", gettext_noop("write-off")
+    # Money that a payment provider takes back after a dispute, and gives back if that is won.
+    CHARGEBACK = "chargeback", gettext_noop("chargeback")
+    CHARGEBACK_REVERSAL = "chargeback_reversal", gettext_noop("chargeback reversal")
 
 
 class LedgerAccount(models.TextChoices):
@@ -1270,7 +1273,7 @@ class AccountTransaction(models.Model):
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, db_index=False, related_name="account_transactions"
     )
-    kind = models.CharField(max_length=9, choices=TransactionKind.choices)
+    kind = models.CharField(max_length=19, choices=TransactionKind.choices)
     key = models.CharField(
         max_length=200, help_text="By which the same transaction that is sent twice is one."
     )
@@ -1443,6 +1446,53 @@ class OnlinePayment(models.Model):
         return f"{self.ordered_at:%Y-%m-%d %H:%M}, {self.amount:,.2f}"
 
 
+class DisputeState(models.TextChoices):
+    """How far a dispute of a payment is; pages translate the labels."""
+
+    NEEDS_RESPONSE = "needs_response", gettext_noop("waits for evidence")
+    UNDER_REVIEW = "under_review", gettext_noop("under review")
+    CLOSED = "closed", gettext_noop("closed without a decision")
+    LOST = "lost", gettext_noop("lost by the seller")
+    WON = "won", gettext_noop("won by the seller")
+
+
+class PaymentDispute(models.Model):
+    """A dispute of an online payment, as the payment provider last described it."""
+
+    payment = models.ForeignKey(OnlinePayment, on_delete=models.PROTECT, related_name="disputes")
+    dispute_id = models.CharField(max_length=255, help_text="The provider's.")
+    amount = models.DecimalField("amount (RMB)", max_digits=20, decimal_places=2)
+    reason = models.CharField(max_length=100, blank=True, help_text="The provider's word.")
+    state = models.CharField(max_length=14, choices=DisputeState.choices)
+    stated_at = models.DateTimeField(help_text="When the provider described it so.")
+    evidence_by = models.DateTimeField(null=True, help_text="Until when evidence is accepted.")
+    withdrawn = models.DecimalField("withdrawn (RMB)", max_digits=20, decimal_places=2, default=Decimal(0))
+    reinstated = models.DecimalField("reinstated (RMB)", max_digits=20, decimal_places=2, default=Decimal(0))
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=["evidence_by"],
+                condition=Q(state=DisputeState.NEEDS_RESPONSE),
+                name="disputes_that_wait",
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint("payment", "dispute_id", name="a_dispute_of_a_payment_is_stored_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=DisputeState.values), name="a_dispute_has_a_known_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gte=0, withdrawn__gte=0, reinstated__gte=0) & _is_an_amount(),
+                name="a_dispute_has_amounts",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.dispute_id
+
+
 class CallbackOutcome(models.TextChoices):
     """What a call-back has changed; pages translate the labels."""
 
@@ -1466,7 +1516,30 @@ class PaymentCallback(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=["id"], condition=Q(outcome=CallbackOutcome.MISMATCH), name="callbacks_that_differ"
+            ),
+        )
         constraints = (models.UniqueConstraint("provider", "event_id", name="a_callback_is_recorded_once"),)
 
     def __str__(self) -> str:
         return self.event_id
+
+
+class CallbackReview(models.Model):
+    """What staff did about a call-back that differs from its order."""
+
+    callback = models.OneToOneField(
+        PaymentCallback, on_delete=models.PROTECT, primary_key=True, related_name="review"
+    )
+    text = models.TextField()
+    by = models.CharField(max_length=254)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-callback_id",)
+        constraints = (models.CheckConstraint(condition=~Q(text=""), name="a_callback_review_has_a_text"),)
+
+    def __str__(self) -> str:
+        return self.text

@@ -29,6 +29,8 @@ _AGAINST: dict[str, tuple[LedgerAccount, bool]] = {
     TransactionKind.CREDIT: (LedgerAccount.ALLOWANCES, False),
     TransactionKind.CHARGE: (LedgerAccount.ALLOWANCES, True),
     TransactionKind.WRITE_OFF: (LedgerAccount.BAD_DEBT, False),
+    TransactionKind.CHARGEBACK: (LedgerAccount.BANK, True),
+    TransactionKind.CHARGEBACK_REVERSAL: (LedgerAccount.BANK, False),
 }
 
 

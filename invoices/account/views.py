@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.cache import never_cache
@@ -17,7 +17,7 @@ from invoices.account.account_page import account_lines, adjustments_ahead, tran
 from invoices.account.balance_rules import ruling_of
 from invoices.account.transactions import balance_of
 from invoices.drilldown.downloads import csv_download_or_page
-from invoices.models import Statement
+from invoices.models import OnlinePayment, PaymentDispute, Statement
 from invoices.packages.forms import PageForm
 from invoices.packages.pagination import newest_first
 from pricing.files.csv import Cell
@@ -60,7 +60,7 @@ def customer_account(request: HttpRequest, code: str) -> HttpResponse:
         "ruling": ruling,
         "now": now,
         "adjustments": adjustments_ahead(customer),
-        "online_payments": customer.online_payments.all()[:ONLINE_PAYMENTS_SHOWN],
+        "online_payments": _with_disputes(customer)[:ONLINE_PAYMENTS_SHOWN],
         "may_pay": bool(settings.PAYMENT_PROVIDER) and is_finance(person=request.user, customer=customer),
         "lines": lines,
         "page": page,
@@ -79,6 +79,11 @@ def customer_statements(request: HttpRequest, code: str) -> HttpResponse:
     page = newest_first(_with_corrections(customer), size=STATEMENTS_A_PAGE, **form.keys())
     context = {"statements": page.rows, "page": page, "form": form}
     return customer_page(request, "statements.html", customer, context)
+
+
+def _with_disputes(customer: Customer) -> QuerySet[OnlinePayment]:
+    disputes = PaymentDispute.objects.filter(payment=OuterRef("pk"))
+    return customer.online_payments.annotate(is_disputed=Exists(disputes))
 
 
 def _with_corrections(customer: Customer) -> QuerySet[Statement]:

@@ -10,6 +10,7 @@ from invoices.models import (
     AccountTransaction,
     Adjustment,
     BankImport,
+    CallbackReview,
     ChargeLine,
     HourlyBill,
     HourSeal,
@@ -51,6 +52,7 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     BankImport: "bank_imports_are_append_only",
     ImportedPayment: "imported_payments_are_append_only",
     PaymentCallback: "payment_callbacks_are_append_only",
+    CallbackReview: "callback_reviews_are_append_only",
 }
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     AccountTransaction: ("a_transaction_has_entries",),

@@ -1,10 +1,11 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Ten alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
+Twelve alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
 without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
-usage above the TPM bought, seals that are not stored outside the database (where a place for them is set),
-canary customers whose bill is wrong or late (where there are some), and a verification that found something
-or has not run.
+usage above the TPM bought, call-backs of a payment provider that differ from their orders and disputes of
+payments that wait for evidence (where there is a provider), seals that are not stored outside the database
+(where a place for them is set), canary customers whose bill is wrong or late (where there are some), and a
+verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key. The words are in the language that is active:
 the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
@@ -29,6 +30,8 @@ HOURS_TO_LOOK_BACK = 24
 
 # A seal is published outside the database within a minute or two; the next hour has closed by then if not.
 _PUBLISHED_WITHIN = 2 * HOUR
+# What is not answered until then is lost.
+_EVIDENCE_IS_NEAR = dt.timedelta(days=2)
 # A closed hour and its SHA-256.
 Seal = tuple[dt.datetime, bytes]
 # Late records and all records of closed hours, which never change: each process counts them once. The seal
@@ -79,6 +82,8 @@ class ClosingState:
     failed_verification: LastVerification | None
     proposals: int  # that wait for a decision
     adjustments: int  # the same of credits and charges by hand
+    differing_callbacks: int  # of payments, without a review
+    open_disputes: int  # of payments, that wait for evidence
     alarms: tuple[Alarm, ...] = ()
 
 
@@ -101,6 +106,8 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
         ),
         proposals=read["proposals"],
         adjustments=read["adjustments"],
+        differing_callbacks=read["differing_callbacks"],
+        open_disputes=read["open_disputes"],
     )
     return replace(state, alarms=_alarms(state, read, now=now))
 
@@ -148,6 +155,7 @@ def _alarms(state: ClosingState, read: Mapping[str, Any], *, now: dt.datetime) -
         _refused(read, now=now),
         _in_quarantine(read),
         _above_quota(read),
+        *_payments(read, now=now),
         *([_published_seals(read)] if place_of_seals() else []),
         *([_canaries(read, now=now)] if settings.CANARY_CUSTOMERS else []),
         _verified(
@@ -266,6 +274,47 @@ def _above_quota(read: Mapping[str, Any]) -> Alarm:
         "latest": _minute(read["last_overrun"]),
     }
     return Alarm("above_quota", Level.WARNING, text % words)
+
+
+def _payments(read: Mapping[str, Any], *, now: dt.datetime) -> tuple[Alarm, ...]:
+    if settings.PAYMENT_PROVIDER or read["differing_callbacks"] or read["open_disputes"]:
+        return _differing_payments(read), _disputes(read, now=now)
+    return ()
+
+
+def _differing_payments(read: Mapping[str, Any]) -> Alarm:
+    number = read["differing_callbacks"]
+    if not number:
+        return Alarm("payment_mismatch", Level.OK, gettext("No payment differs from its order."))
+    text = ngettext(
+        "%(number)s call-back of a payment differs from the order and waits for a review, the first since "
+        "%(since)s UTC.",
+        "%(number)s call-backs of payments differ from the orders and wait for a review, the first since "
+        "%(since)s UTC.",
+        number,
+    )
+    words = {"number": f"{number:,}", "since": _minute(read["differing_since"])}
+    return Alarm("payment_mismatch", Level.WARNING, text % words)
+
+
+def _disputes(read: Mapping[str, Any], *, now: dt.datetime) -> Alarm:
+    number, until = read["open_disputes"], read["evidence_by"]
+    if not number:
+        return Alarm("dispute", Level.OK, gettext("No dispute of a payment waits for evidence."))
+    if until is None:
+        text = ngettext(
+            "%(number)s dispute of a payment waits for evidence.",
+            "%(number)s disputes of payments wait for evidence.",
+            number,
+        )
+        return Alarm("dispute", Level.WARNING, text % {"number": f"{number:,}"})
+    text = ngettext(
+        "%(number)s dispute of a payment waits for evidence, which is due by %(until)s UTC.",
+        "%(number)s disputes of payments wait for evidence, the first of which is due by %(until)s UTC.",
+        number,
+    )
+    level = Level.ALARM if until - now <= _EVIDENCE_IS_NEAR else Level.WARNING
+    return Alarm("dispute", level, text % {"number": f"{number:,}", "until": _minute(until)})
 
 
 def _published_seals(read: Mapping[str, Any]) -> Alarm:

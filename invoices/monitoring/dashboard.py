@@ -21,8 +21,10 @@ from invoices.models import (
     Adjustment,
     HourlyBill,
     HourSeal,
+    OnlinePayment,
     OpenHourAlarm,
     ParkedHour,
+    PaymentCallback,
     QuotaOverrun,
     Verification,
 )
@@ -51,10 +53,14 @@ _CARDS: dict[str, tuple[str | Promise, type[Model]]] = {
     "refused": (_("Refused usage"), RefusedUsage),
     "quarantine": (_("Usage in quarantine"), QuarantinedUsage),
     "above_quota": (_("Above the quota"), QuotaOverrun),
+    "payment_mismatch": (_("Online payments"), PaymentCallback),
+    "dispute": (_("Disputes"), OnlinePayment),
     "seals": (_("Seals"), HourSeal),
     "canary": (_("Canary customers"), Customer),
     "verification": (_("Verification"), Verification),
 }
+# Of lists that hold more than what the alarm is of.
+_QUERIES = {"payment_mismatch": "?review=waits", "dispute": "?dispute=needs_response"}
 # A colour, and never it alone: the words and the sign say the same.
 _SIGNS = {
     Level.OK: ("success", _("OK"), "check_circle"),
@@ -248,9 +254,10 @@ def _price_rows(changes: Sequence[PricesChange]) -> list[dict[str, str]]:
 def _card(alarm: Alarm, request: HttpRequest) -> Card:
     title, model = _CARDS[alarm.name]
     variant, state, icon = _SIGNS[alarm.level]
-    return Card(
-        title=title, text=alarm.text, variant=variant, state=state, icon=icon, href=_list(model, request)
-    )
+    href = _list(model, request)
+    if href and alarm.level != Level.OK:
+        href += _QUERIES.get(alarm.name, "")
+    return Card(title=title, text=alarm.text, variant=variant, state=state, icon=icon, href=href)
 
 
 def _refusals(request: HttpRequest) -> Card:

@@ -27,11 +27,19 @@ SELECT closed.last AS last_closed,
        (SELECT is_without_key FROM refused ORDER BY records DESC LIMIT 1) AS is_most_without_key,
        (SELECT count(*) FROM pricing_proposal WHERE decision = '') AS proposals,
        (SELECT count(*) FROM invoices_adjustment WHERE decision = '') AS adjustments,
-       canaries.*, published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
+       differing.*, disputes.*, canaries.*, published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
   FROM closed
  CROSS JOIN LATERAL (
        SELECT count(*) AS open_hours, min(raised_at) AS open_hours_since
          FROM invoices_openhouralarm WHERE closed.last IS NULL OR hour > closed.last) AS open_hours
+ CROSS JOIN (
+       SELECT count(*) AS differing_callbacks, min(at) AS differing_since
+         FROM invoices_paymentcallback AS callback
+        WHERE outcome = 'mismatch'
+          AND NOT EXISTS (SELECT FROM invoices_callbackreview AS review WHERE review.callback_id = callback.id)) AS differing
+ CROSS JOIN (
+       SELECT count(*) AS open_disputes, min(evidence_by) AS evidence_by
+         FROM invoices_paymentdispute WHERE state = 'needs_response') AS disputes
  CROSS JOIN (
        SELECT count(*) FILTER (WHERE problem = 'wrong' AND hour >= %(overruns_since)s) AS canaries_wrong,
               min(hour) FILTER (WHERE problem = 'wrong' AND hour >= %(overruns_since)s) AS canary_wrong_since,

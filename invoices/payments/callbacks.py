@@ -1,25 +1,18 @@
 """What a provider's call-backs change: each once by its id, in whatever order and how often they come.
 
 States have an order of precedence, and a payment never goes back in it: what came is booked although it was
-taken for failed before. A refund that comes before its payment waits for it.
+taken for failed before. A refund or a dispute that comes before its payment waits for it.
 """
 
 import datetime as dt
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 
-from invoices.account.transactions import book
-from invoices.models import (
-    CallbackOutcome,
-    OnlinePayment,
-    PaymentCallback,
-    PaymentState,
-    TransactionKind,
-)
+from invoices.models import CallbackOutcome, OnlinePayment, PaymentCallback, PaymentState
+from invoices.payments.booking import book_payment, book_refund
+from invoices.payments.disputes import apply_dispute, book_disputes
 from invoices.payments.provider import CURRENCY, Callback, CallbackKind
-from invoices.templatetags.account import REFUNDED_BY_PROVIDER
 
 _PRECEDENCE = [
     *(PaymentState.WAITING, PaymentState.EXPIRED, PaymentState.FAILED),
@@ -56,6 +49,8 @@ def _lock(order_id: UUID, provider: str) -> OnlinePayment | None:
 def _apply(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> CallbackOutcome:
     if callback.kind == CallbackKind.REFUNDED:
         return _refund(payment, callback, now=now)
+    if callback.kind == CallbackKind.DISPUTED:
+        return _dispute(payment, callback, now=now)
     state = _STATES[callback.kind]
     if state == PaymentState.PAID and not _is_as_ordered(payment, callback):
         _advance(payment, PaymentState.MISMATCH, callback, now=now)
@@ -63,8 +58,9 @@ def _apply(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> C
     if not _advance(payment, state, callback, now=now):
         return CallbackOutcome.NO_CHANGE
     if state == PaymentState.PAID:
-        _book_payment(payment, now=now)
-        _book_refund(payment, payment.refunded, now=now)
+        book_payment(payment, now=now)
+        book_refund(payment, payment.refunded, now=now)
+        book_disputes(payment, now=now)
     return CallbackOutcome.APPLIED
 
 
@@ -78,8 +74,15 @@ def _refund(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> 
     payment.refunded = callback.amount
     payment.save(update_fields=["refunded"])
     if payment.state == PaymentState.PAID:
-        _book_refund(payment, more, now=now)
+        book_refund(payment, more, now=now)
     return CallbackOutcome.APPLIED
+
+
+def _dispute(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> CallbackOutcome:
+    if callback.dispute is None or callback.currency != CURRENCY:
+        return CallbackOutcome.MISMATCH
+    is_changed = apply_dispute(payment, callback.dispute, amount=callback.amount, now=now)
+    return CallbackOutcome.APPLIED if is_changed else CallbackOutcome.NO_CHANGE
 
 
 def _is_as_ordered(payment: OnlinePayment, callback: Callback) -> bool:
@@ -96,38 +99,3 @@ def _advance(payment: OnlinePayment, state: PaymentState, callback: Callback, *,
         return True  # stored with its transaction
     payment.save(update_fields=["state", "settled_at", "reference", "received", "received_currency"])
     return True
-
-
-def _book_payment(payment: OnlinePayment, *, now: dt.datetime) -> None:
-    payment.transaction = book(
-        customer=payment.customer,
-        kind=TransactionKind.PAYMENT,
-        amount=payment.amount,
-        reference=_reference(payment),
-        value_date=now.date(),
-        by=payment.provider,
-        now=now,
-        key=f"{payment.provider} {payment.order_id}",
-    )
-    payment.save()
-
-
-def _book_refund(payment: OnlinePayment, amount: Decimal, *, now: dt.datetime) -> None:
-    if amount:
-        book(
-            customer=payment.customer,
-            kind=TransactionKind.REFUND,
-            amount=amount,
-            reference=_reference(payment),
-            reason=REFUNDED_BY_PROVIDER,
-            value_date=now.date(),
-            by=payment.provider,
-            now=now,
-            key=f"{payment.provider} {payment.order_id} up to {payment.refunded:.2f}",
-            has_happened=True,
-        )
-
-
-def _reference(payment: OnlinePayment) -> str:
-    number = payment.statement.number if payment.statement else ""
-    return " ".join(filter(None, (number, payment.reference)))

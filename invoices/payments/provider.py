@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from invoices.models import OnlinePayment
+from invoices.models import DisputeState, OnlinePayment
 
 CURRENCY = "CNY"
 # 8 digits of fen: the most that Stripe takes at once.
@@ -22,6 +22,7 @@ class CallbackKind(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     REFUNDED = "refunded"
+    DISPUTED = "disputed"
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,24 @@ class Checkout:
 
 
 @dataclass(frozen=True)
+class Dispute:
+    """How a dispute stands by the provider's clock; amounts are all that moved so far, in RMB."""
+
+    dispute_id: str
+    state: DisputeState
+    stated_at: dt.datetime
+    evidence_by: dt.datetime | None = None
+    reason: str = ""
+    withdrawn: Decimal = Decimal(0)
+    reinstated: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
 class Callback:
-    """What a provider says of one order; of refunds `amount` is all that was refunded so far."""
+    """What a provider says of one order.
+
+    Of refunds `amount` is all that was refunded so far, of a dispute what is disputed.
+    """
 
     event_id: str
     kind: CallbackKind
@@ -43,6 +60,7 @@ class Callback:
     amount: Decimal = Decimal(0)
     currency: str = CURRENCY
     reference: str = ""
+    dispute: Dispute | None = None
 
 
 class ProviderRefused(Exception):
@@ -75,4 +93,7 @@ class PaymentProvider(Protocol):
         """
 
     def read_callback(self, *, body: bytes, headers: Mapping[str, str]) -> Callback | None:
-        """Return what a call-back says, None if nothing of concern; raise CallbackRefused."""
+        """Return what a call-back says, None if nothing of concern.
+
+        Raises CallbackRefused, or ProviderUnavailable where the order has to be looked up.
+        """

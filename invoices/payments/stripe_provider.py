@@ -1,7 +1,8 @@
 """Stripe: a Checkout session for each order, and its signed call-backs.
 
 Stripe counts RMB in fen. A payment by transfer is not paid yet when its session is completed: another
-call-back follows. The metadata of the payment are those of its charges, by which refunds are found.
+call-back follows. The metadata of the payment are those of its charges, by which refunds are found; a dispute
+has none of them, and names the payment only.
 """
 
 import datetime as dt
@@ -14,13 +15,14 @@ from uuid import UUID
 import stripe
 from django.conf import settings
 
-from invoices.models import OnlinePayment
+from invoices.models import DisputeState, OnlinePayment
 from invoices.payments.provider import (
     CURRENCY,
     Callback,
     CallbackKind,
     CallbackRefused,
     Checkout,
+    Dispute,
     ProviderRefused,
     ProviderUnavailable,
 )
@@ -153,17 +155,85 @@ def _refunded(event: Any) -> Callback:
     )
 
 
+def _disputed(event: Any) -> Callback:
+    dispute = event.data.object
+    due_by = dispute.evidence_details.due_by
+    withdrawn, reinstated = _moved(event)
+    return Callback(
+        event_id=event.id,
+        kind=CallbackKind.DISPUTED,
+        order_id=_order_of_intent(str(dispute.payment_intent or "")),
+        amount=_rmb(dispute.amount),
+        currency=str(dispute.currency).upper(),
+        reference=str(dispute.payment_intent or dispute.charge),
+        dispute=Dispute(
+            dispute_id=dispute.id,
+            # A state that is new to us is looked into.
+            state=_DISPUTE_STATES.get(dispute.status, DisputeState.NEEDS_RESPONSE),
+            stated_at=dt.datetime.fromtimestamp(event.created, dt.UTC),
+            evidence_by=dt.datetime.fromtimestamp(due_by, dt.UTC) if due_by else None,
+            reason=str(dispute.reason),
+            withdrawn=_rmb(withdrawn),
+            reinstated=_rmb(reinstated),
+        ),
+    )
+
+
+def _moved(event: Any) -> tuple[int, int]:
+    """Return how many fen were withdrawn and reinstated so far, without Stripe's fee.
+
+    Where our balance at Stripe is in another currency, what moved there is the disputed amount here.
+    """
+    dispute = event.data.object
+    moved = [
+        (one.amount < 0, abs(one.amount) if one.currency == dispute.currency else dispute.amount)
+        for one in dispute.balance_transactions
+    ]
+    withdrawn = sum(fen for is_withdrawn, fen in moved if is_withdrawn)
+    reinstated = sum(fen for is_withdrawn, fen in moved if not is_withdrawn)
+    if event.type == "charge.dispute.funds_withdrawn":
+        withdrawn = withdrawn or dispute.amount
+    if event.type == "charge.dispute.funds_reinstated":
+        reinstated = reinstated or dispute.amount
+    return withdrawn, reinstated
+
+
+_DISPUTE_STATES = {
+    **dict.fromkeys(
+        ("warning_under_review", "under_review", "appeal_under_review"), DisputeState.UNDER_REVIEW
+    ),
+    **dict.fromkeys(("warning_closed", "prevented"), DisputeState.CLOSED),
+    **{"won": DisputeState.WON, "lost": DisputeState.LOST},
+}
 _READ: dict[str, Callable[[Any], Callback | None]] = {
     "checkout.session.completed": _completed,
     "checkout.session.async_payment_succeeded": _session(CallbackKind.PAID),
     "checkout.session.async_payment_failed": _session(CallbackKind.FAILED),
     "checkout.session.expired": _session(CallbackKind.EXPIRED),
     "charge.refunded": _refunded,
+    "charge.dispute.created": _disputed,
+    "charge.dispute.updated": _disputed,
+    "charge.dispute.funds_withdrawn": _disputed,
+    "charge.dispute.funds_reinstated": _disputed,
+    "charge.dispute.closed": _disputed,
 }
 
 
 def _rmb(fen: int | None) -> Decimal:
     return Decimal(fen or 0) / 100
+
+
+def _order_of_intent(intent: str) -> UUID | None:
+    """Return the order of a payment, as Stripe has it where its own call-back has not come yet."""
+    if known := OnlinePayment.objects.filter(provider=STRIPE, reference=intent).exclude(reference="").first():
+        return known.order_id
+    if not intent:
+        return None
+    try:
+        with _errors_of_ours():
+            return _order_of(_client().v1.payment_intents.retrieve(intent))
+    except ProviderRefused:
+        return None
 
 
 def _order_of(one: Any) -> UUID | None:

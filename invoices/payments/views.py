@@ -17,10 +17,10 @@ from accounts.api_keys.customer_access import customer_of_finance, customer_of_p
 from accounts.customer_page import customer_page
 from accounts.models import Customer
 from invoices.account.transactions import balance_of
-from invoices.models import OnlinePayment, PaymentState, Statement
+from invoices.models import DisputeState, OnlinePayment, PaymentState, Statement
 from invoices.payments.callbacks import apply_callback
 from invoices.payments.choice import calling_provider, chosen_provider
-from invoices.payments.fake_provider import fake_callback
+from invoices.payments.fake_provider import fake_callback, fake_dispute
 from invoices.payments.forms import PayForm
 from invoices.payments.orders import PaymentRefused, open_checkout, order_payment
 from invoices.payments.provider import (
@@ -32,6 +32,7 @@ from invoices.payments.provider import (
     ProviderUnavailable,
 )
 from invoices.payments.provider_names import FAKE
+from invoices.payments.review import last_review
 from sensenova_billing.lib import clock
 
 SECONDS_TO_REFRESH = 10
@@ -69,7 +70,13 @@ def customer_payment(request: HttpRequest, code: str, order_id: UUID) -> HttpRes
     now = clock.now()
     is_waiting = payment.state == PaymentState.WAITING
     is_over = is_waiting and payment.expires_at is not None and payment.expires_at <= now
-    context = {"payment": payment, "is_waiting": is_waiting, "is_over": is_over}
+    context = {
+        "payment": payment,
+        "is_waiting": is_waiting,
+        "is_over": is_over,
+        "review": last_review(payment),
+        "disputes": payment.disputes.all(),
+    }
     page = customer_page(request, "online_payment.html", customer, context)
     if is_waiting and not is_over:
         page.headers["Refresh"] = str(SECONDS_TO_REFRESH)
@@ -109,6 +116,8 @@ def payment_callback(request: HttpRequest, provider: str) -> HttpResponse:
         callback = calling.read_callback(body=request.body, headers=request.headers)
     except CallbackRefused:
         return HttpResponse("The call-back is not signed, or cannot be read.\n", "text/plain", status=400)
+    except ProviderUnavailable:
+        return HttpResponse("The payment provider does not answer.\n", "text/plain", status=503)
     if callback:
         apply_callback(callback=callback, provider=provider, now=clock.now())
     return HttpResponse(status=204)
@@ -161,7 +170,12 @@ def _suggested(owed: Decimal, statement: Statement | None) -> Decimal | None:
     return min(amount, MOST_AT_ONCE) or None
 
 
+_DISPUTES = {"disputed": DisputeState.NEEDS_RESPONSE, "won": DisputeState.WON, "lost": DisputeState.LOST}
+
+
 def _fake_body(payment: OnlinePayment, ends: str) -> bytes:
+    if ends in _DISPUTES:
+        return fake_dispute(payment, _DISPUTES[ends])
     chosen: dict[str, tuple[CallbackKind, Any]] = {
         "failed": (CallbackKind.FAILED, payment.amount),
         "expired": (CallbackKind.EXPIRED, payment.amount),

@@ -7,8 +7,11 @@ from django.utils.translation import gettext, gettext_noop
 
 from invoices.models import AccountTransaction, Adjustment
 
-# Of refunds that a provider's call-back books.
+# Of what a provider's call-back books beside payments.
 REFUNDED_BY_PROVIDER = gettext_noop("Refunded through the payment provider.")
+WITHDRAWN_BY_PROVIDER = gettext_noop("Taken back by the payment provider: the payment is disputed.")
+REINSTATED_BY_PROVIDER = gettext_noop("Returned by the payment provider after a dispute.")
+_BY_PROVIDER = {REFUNDED_BY_PROVIDER, WITHDRAWN_BY_PROVIDER, REINSTATED_BY_PROVIDER}
 
 register = template.Library()
 
@@ -32,7 +35,7 @@ def adjustment_words(adjustment: Adjustment) -> str:
 @register.filter
 def reason_words(reason: str) -> str:
     """Return a reason as a person wrote it; what is booked by itself has one in the reader's language."""
-    return gettext(reason) if reason == REFUNDED_BY_PROVIDER else reason
+    return gettext(reason) if reason in _BY_PROVIDER else reason
 
 
 @register.filter

@@ -4,6 +4,7 @@ import datetime as dt
 import sys
 from typing import Any
 
+import psycopg
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, InternalError, OperationalError
@@ -73,9 +74,9 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
             # `type` is what clients of OpenAI look for.
             body = error_body(error.code, error.message, error.details, type="rate_limit_error")
             return Response(body, _STATUS[type(error)], headers=refusal_headers(error))
-        case StoreUnavailable() | OperationalError() | InterfaceError() | InternalError() if (
-            outage := outage_of(error)
-        ):
+        case (
+            StoreUnavailable() | OperationalError() | InterfaceError() | InternalError() | psycopg.Error()
+        ) if outage := outage_of(error):
             return _answer_outage(*outage, seconds=getattr(error, "retry_after", None))
         case ApiError():
             return Response(error_body(error.code, error.message, error.details), _STATUS[type(error)])
@@ -98,8 +99,12 @@ def _answer_outage(code: str, message: str, *, seconds: int | None) -> Response:
 
 
 def outage_of(error: BaseException | None) -> tuple[str, str] | None:
-    """Return the code and message of a failure that passes: a database or Redis that may answer later."""
-    sqlstate = getattr(getattr(error, "__cause__", None), "sqlstate", None)
+    """Return the code and message of a failure that passes: a database or Redis that may answer later.
+
+    Django passes on as it is what the driver raises while a server-side cursor is closed.
+    """
+    of_driver = error if isinstance(error, psycopg.Error) else getattr(error, "__cause__", None)
+    sqlstate = getattr(of_driver, "sqlstate", None)
     match error:
         case WindowsLost():
             return "limits_unavailable", str(error)
@@ -108,7 +113,9 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
         # Not "nothing was stored": the commit may have been done and only its answer lost.
         case OperationalError() | InternalError() if sqlstate in _TIMED_OUT:
             return "database_timeout", "The database took too long. Retry until it is answered."
-        case OperationalError() | InterfaceError() if sqlstate is None or sqlstate[:2] in _PASSING:
+        case OperationalError() | InterfaceError() | psycopg.OperationalError() if (
+            sqlstate is None or sqlstate[:2] in _PASSING
+        ):
             return "database_away", "The database is temporarily unavailable. Retry until it is answered."
     return None
 

@@ -27,6 +27,8 @@ HELP = {
     "unclosed_seconds": "Seconds since the end of the oldest hour that is not closed.",
     "open_hours_beyond_usual": "Customers' open hours that are far beyond the usual.",
     "parked_hours": "Customers' hours that are parked and not released.",
+    "payment_mismatches": "Call-backs of payments that differ from their orders and wait for a review.",
+    "payment_disputes": "Disputes of payments that wait for evidence.",
     "refused_usage_total": "Usage records that were refused, by reason.",
     "late_share": "Late usage among the records of the last 24 closed hours, from 0 to 1.",
     "verified_timestamp_seconds": "When the books were last verified.",
@@ -56,6 +58,8 @@ class ClosingCollector(Collector):
         yield _gauge("unclosed_seconds", value=state.unclosed_for.total_seconds())
         yield _gauge("open_hours_beyond_usual", value=state.open_hours)
         yield _gauge("parked_hours", value=state.parked)
+        yield _gauge("payment_mismatches", value=state.differing_callbacks)
+        yield _gauge("payment_disputes", value=state.open_disputes)
         # A ratio of counts, on its way out: no amount is near.
         yield _gauge("late_share", value=None if state.late_share is None else float(state.late_share))
         yield _gauge(

@@ -64,7 +64,7 @@ def _judge(outcome: Outcome) -> Findings:
 
 
 def _verdict(found: Findings, kind: str) -> str:
-    count = found.headline()[kind]
+    count = found.faults().get(kind, 0)
     return f"caught: {kind} {count:,}" if count else f"NOT CAUGHT: {kind} is 0"
 
 

@@ -1,8 +1,8 @@
 """Broken builds: each takes away one thing on which the promise rests, and the harness has to find out.
 
 Nothing in the product can be switched off. What is broken here is a running product, from the outside: its
-throw-away database, or its workers by a Celery application of their own (`hasty_closing.py`,
-`trusting_closing.py`).
+throw-away database, its workers by a Celery application of their own (`hasty_closing.py`,
+`trusting_closing.py`), or its web server by a WSGI application (`unlocked_web.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from tests.faults.product import APPLICATION
+from tests.faults.product import APPLICATION, WEB_APPLICATION
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Build:
     found_by: str = ""
     statements: Sequence[str] = ()
     closers: str = APPLICATION
+    web: str = WEB_APPLICATION
     # A web worker does not start on a database that may forget, so there none may be killed.
     spares_web: bool = False
     # By how many seconds a process's clock is wrong from the start.
@@ -55,6 +56,12 @@ BROKEN = {
     "no-unique-key": Build(
         found_by="doubled",
         statements=["ALTER TABLE usage_usagerecord DROP CONSTRAINT usage_usagerecord_pkey"],
+    ),
+    # A call-back that comes twice at once meets no lock, and no key tells that it was booked.
+    "no-payment-lock": Build(
+        found_by="bookings",
+        statements=["DROP INDEX a_key_is_one_transaction", "DROP INDEX a_callback_is_recorded_once"],
+        web="tests.faults.unlocked_web:application",
     ),
 }
 

@@ -8,17 +8,10 @@ some refunded: `{"refunding": number}` before the order leaves, `{"refunded": nu
 
 import datetime as dt
 import re
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from uuid import UUID
 
 from tests.faults.driver import WrongAnswer
 from tests.faults.visitor import OrderBook, Shop, Visitor, hidden
 
-LONGEST_PAUSE = 1.0
 RESENT = 0.2  # so many of the orders are sent once more
 RENEWED, KEPT = 0.3, 0.5  # of the purchases the renewal is switched on, and off again
 REFUNDED = 0.3  # so often is one of the last packages refunded
@@ -32,7 +25,7 @@ PREFERENCE = dt.timedelta(hours=36)
 _PACKAGE = re.compile(r"/packages/([\w-]+)$")
 
 
-class _Buyer(Visitor):
+class Buyer(Visitor):
     """The owner of one customer, at a browser."""
 
     def __init__(self, shop: Shop, book: OrderBook, *, customer: str, run: str) -> None:
@@ -40,14 +33,11 @@ class _Buyer(Visitor):
         self._shop, self._customer = shop, customer
         self._bought: list[str] = []
 
-    def buy(self, stopping: threading.Event) -> None:
-        """Sign in, and buy now and then until stopped."""
-        with self.client:
-            self.sign_in()
-            while not stopping.wait(self.random.uniform(0, LONGEST_PAUSE)):
-                self._buy_one()
-                if self._bought and self.random.random() < REFUNDED:
-                    self._refund(self.random.choice(self._bought[-LAST:]))
+    def act(self) -> None:
+        """Buy a package, and now and then have one of the last refunded."""
+        self._buy_one()
+        if self._bought and self.random.random() < REFUNDED:
+            self._refund(self.random.choice(self._bought[-LAST:]))
 
     def _buy_one(self) -> None:
         product = self.random.choice(self._preferred())
@@ -61,8 +51,7 @@ class _Buyer(Visitor):
             raise WrongAnswer(f"{path}: {shown.status_code} {shown.text[:500]}")
         if dt.datetime.fromisoformat(order["begins_at"]) > self._shop.clock.now() + MOST_TO_WAIT:
             return
-        # Ours, so that a run can be repeated.
-        order["order_id"] = str(UUID(int=self.random.getrandbits(128), version=4))
+        order["order_id"] = self.key()
         self.book.note(ordered=order["order_id"], customer=self._customer, product=product, units=units)
         self._order(path, order)
         if self.random.random() < RESENT:
@@ -113,19 +102,3 @@ class _Buyer(Visitor):
             if answer.status_code != 409:
                 raise WrongAnswer(f"{path}: {answer.status_code} {answer.text[:2000]}")
             order |= hidden(answer.text)
-
-
-@contextmanager
-def buying(shop: Shop, *, run: str, journal: Path) -> Iterator[OrderBook]:
-    """Let the owner of each customer buy packages until the block ends."""
-    stopping = threading.Event()
-    with journal.open("a") as file, ThreadPoolExecutor(len(shop.customers)) as threads:
-        book = OrderBook(file)
-        buyers = [_Buyer(shop, book, customer=customer, run=run) for customer in shop.customers]
-        bought = [threads.submit(buyer.buy, stopping) for buyer in buyers]
-        try:
-            yield book
-        finally:
-            stopping.set()
-            for one in bought:
-                one.result()

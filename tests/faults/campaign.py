@@ -8,7 +8,7 @@ import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,16 +19,20 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
+from tests.faults import people
+from tests.faults.adjusters import Adjuster, Waiting
 from tests.faults.bells import losing_messages, ringing_too_often
 from tests.faults.broken import SOUND, Build, break_down
-from tests.faults.buyers import buying
-from tests.faults.cashiers import booking
+from tests.faults.buyers import Buyer
+from tests.faults.cashiers import Cashier
 from tests.faults.clock import HOUR, FastClock
 from tests.faults.driver import TOKENS, Target, driving
+from tests.faults.importers import Importer
 from tests.faults.nemesis import Strike, ending_a_session, haunt, killing
+from tests.faults.payers import Payer
 from tests.faults.product import BEATS, WEB_WORKERS, WORKERS, Product, looking_after
 from tests.faults.slow import reporting_slowly
-from tests.faults.visitor import Shop
+from tests.faults.visitor import OrderBook, Shop, Visitor, at_work
 from tests.sensenova_billing.processes import ask, eventually, free_port
 
 SPEED = 3600  # an hour passes in a second
@@ -104,12 +108,12 @@ class Outcome:
     run: str
     journal: Path
     orders: Path  # the journal of the buyers
-    bookings: Path  # that of the cashiers
+    bookings: Path  # that of bookings on accounts
     clock: FastClock
     struck: Mapping[str, int]
     answers: Mapping[str, int]
     answers_to_buyers: Mapping[str, int]
-    answers_to_cashiers: Mapping[str, int]
+    answers_to_bookers: Mapping[str, int]
     restarts: Mapping[str, int]
     seconds: float  # that the faults took
     seconds_to_catch_up: float | None  # None where the product did not, by itself
@@ -126,6 +130,7 @@ def go_through(
         _clock_before_a_month_ends(),
         free_port(),
         closers=options.build.closers,
+        web=options.build.web,
         offsets=dict(options.build.offsets),
     )
     os.environ.update(product.environment())  # for our own Celery, which talks to the same broker
@@ -171,6 +176,20 @@ def _open_shop(product: Product) -> Shop:
     )
 
 
+def _buyers(shop: Shop, run: str, book: OrderBook) -> Sequence[Visitor]:
+    return [Buyer(shop, book, customer=customer, run=run) for customer in shop.customers]
+
+
+def _bookers(shop: Shop, run: str, book: OrderBook) -> Sequence[Visitor]:
+    waiting: list[Waiting] = []
+    return [
+        *(Cashier(shop, book, email=email, run=run) for email in people.CASHIERS),
+        *(Payer(shop, book, email=email, run=run) for email in people.FINANCE),
+        *(Importer(shop, book, email=email, run=run) for email in people.IMPORTERS),
+        *(Adjuster(shop, book, email=email, run=run, waiting=waiting) for email in people.ADJUSTERS),
+    ]
+
+
 def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) -> Outcome:
     run, journal = f"fault-{options.seed}", product.directory / "journal"
     orders, bookings = product.directory / "orders", product.directory / "bookings"
@@ -191,8 +210,8 @@ def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) ->
     with (
         driving(target, run=run, journal=journal, senders=SENDERS) as driver,
         reporting_slowly(driver, url=product.url, clock=product.clock, run=run) as slow,
-        buying(shop, run=run, journal=orders) as order_book,
-        booking(shop, run=run, journal=bookings) as cash_book,
+        at_work(partial(_buyers, shop, run), journal=orders) as order_book,
+        at_work(partial(_bookers, shop, run), journal=bookings) as cash_book,
     ):
         struck = haunt(
             driver,
@@ -213,7 +232,7 @@ def _happen(options: CampaignOptions, product: Product, key: str, shop: Shop) ->
         struck=struck,
         answers=dict(driver.answers),
         answers_to_buyers=dict(order_book.answers),
-        answers_to_cashiers=dict(cash_book.answers),
+        answers_to_bookers=dict(cash_book.answers),
         restarts=dict(product.restarts),
         seconds=seconds,
         seconds_to_catch_up=_catch_up(product),

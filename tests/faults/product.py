@@ -20,6 +20,7 @@ from tests.sensenova_billing.processes import ask
 Process = subprocess.Popen[bytes]
 
 APPLICATION = "sensenova_billing"
+WEB_APPLICATION = "sensenova_billing.wsgi:application"
 WEB_WORKERS = 2
 WORKERS = ("worker 1", "worker 2")
 BEATS = ("beat 1", "beat 2")
@@ -37,6 +38,7 @@ class Product:
     clock: FastClock
     port: int
     closers: str = APPLICATION  # the Celery application of the workers
+    web: str = WEB_APPLICATION
     secret_key: str = field(default_factory=new_secret_key)
     offsets: dict[str, int] = field(default_factory=dict)  # by how many seconds a process's clock is wrong
     children: dict[str, Process] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class Product:
                 *("--host", "127.0.0.1", "--port", str(self.port)),
                 *("--workers", str(WEB_WORKERS), "--blocking-threads", "64"),
                 *("--respawn-failed-workers", "--workers-kill-timeout", "1"),
-                "sensenova_billing.wsgi:application",
+                self.web,
             ],
             **{
                 name: [*celery, "worker", "--hostname", f"{name.replace(' ', '-')}@%h", *quiet]

@@ -69,8 +69,8 @@ class Findings:
             f"{self.packages.charged:,}",
             f"packages: renewed {self.packages.renewed:,}, credited {self.packages.credited:,}; "
             f"calls reversed {self.packages.reversed:,}, tokens given back {self.packages.returned:,}",
-            f"accounts: booked {self.account.booked:,}, refused {self.account.refused:,}; statements "
-            f"{self.account.issued:,}; answers to cashiers: {_listed(outcome.answers_to_cashiers)}",
+            f"accounts: {_listed(self.account.counts())}",
+            f"answers to bookers: {_listed(outcome.answers_to_bookers)}",
             f"posts: {self.verdict.posts:,}, of which not at the first attempt {self.verdict.sent_again:,}; "
             f"sent once more {self.verdict.resent:,}; records billed in a later hour {self.books.late:,}",
             f"all hours closed {caught_up:.1f} s after the last record"

@@ -25,8 +25,8 @@ def refund(owed="5.00", **changes):
     return payment(owed, **({"id": 2, "kind": "refund", "key": "k2"} | changes))
 
 
-def booked_statement(**changes):
-    return payment("7.01", **({"id": 3, "kind": "statement", "key": "S1", "statement": 1} | changes))
+def booked_statement(owed="7.01", **changes):
+    return payment(owed, **({"id": 3, "kind": "statement", "key": "S1", "statement": 1} | changes))
 
 
 def statement(**changes):
@@ -38,15 +38,39 @@ def document(amount="7.019", at=MARCH, **changes):
     return row({"customer": "acme", "at": at, "amount": Decimal(amount)}, **changes)
 
 
+def online(**changes):
+    first = {"order_id": "o1", "customer": "acme", "amount": Decimal("9.00"), "state": "paid"}
+    return row(first | {"refunded": Decimal("9.00"), "callbacks": 2}, **changes)
+
+
+def adjustment(amount="50.01", **changes):
+    first = {"key": "a1", "customer": "acme", "kind": "credit", "amount": Decimal(amount)}
+    return row(first | {"proposed_by": "ann", "decision": "approved", "decided_by": "ben"}, **changes)
+
+
 def requested(key="k1", kind="payment", amount="5.00"):
     return {"booking": key, "customer": "acme", "kind": kind, "amount": amount}
 
 
-JOURNAL = (requested(), {"booked": "k1"}, requested("k2", "refund"), {"booked": "k2"})
+ADJUSTING = {"adjusting": "a1", "customer": "acme", "kind": "credit", "amount": "50.01", "by": "ann"}
+JOURNAL = (
+    *(requested(), {"booked": "k1"}, requested("k2", "refund"), {"booked": "k2"}),
+    *({"ordering": "o1", "customer": "acme", "amount": "9.00"}, {"ordered": "o1"}),
+    *({"calling": "o1", "ends": name} for name in ("paid", "refunded")),
+    *({"called": "o1", "ends": name} for name in ("paid", "refunded")),
+    *(
+        ADJUSTING,
+        {"adjusted": "a1"},
+        {"deciding": "a1", "decision": "approved", "by": "ben"},
+        {"decided": "a1"},
+    ),
+)
 RIGHT = {
     "transactions": [payment(), refund(), booked_statement()],
     "statements": [statement()],
     "documents": [document("7"), document("0.019", at=APRIL - dt.timedelta(hours=1))],
+    "payments": [online()],
+    "adjustments": [adjustment()],
 }
 
 
@@ -101,8 +125,69 @@ def test_it_finds_wrong_statements(changes):
     assert faults(**changes)["statements"] >= 1
 
 
+@pytest.mark.parametrize(
+    "payments",
+    [
+        [],
+        [online(), online()],
+        [online(order_id="o2"), online()],  # without an order
+        [online(amount=Decimal("9.01"))],
+        [online(state="expired")],
+        [online(refunded=Decimal(0))],
+        [online(callbacks=3)],
+    ],
+)
+def test_it_finds_wrong_online_payments(payments):
+    assert faults(payments=payments)["payments"] >= 1
+
+
+def test_it_is_content_with_an_online_payment_of_which_nothing_came():
+    ordered = {"ordering": "o2", "customer": "acme", "amount": "9.00"}
+    silent = [online(order_id="o2", state=state, refunded=0, callbacks=0) for state in ("waiting", "failed")]
+
+    assert faults(journal=[*JOURNAL, ordered], payments=[online(), silent[0]]) == {}
+    assert faults(journal=[*JOURNAL, ordered], payments=[online(), silent[1]])["payments"] == 1
+
+
+@pytest.mark.parametrize(
+    "adjustments",
+    [
+        [],
+        [adjustment(), adjustment()],
+        [adjustment(key="a2"), adjustment()],  # without a form
+        [adjustment(kind="charge")],
+        [adjustment(decided_by="ann")],  # by its proposer
+        [adjustment(decision="refused")],
+        [adjustment(decision="", decided_by="")],
+        [adjustment("50.00")],
+    ],
+)
+def test_it_finds_wrong_credits_and_charges_by_hand(adjustments):
+    assert faults(adjustments=adjustments)["adjustments"] >= 1
+
+
+@pytest.mark.parametrize(
+    "transactions",
+    [
+        [payment("-5.01"), refund(), booked_statement()],
+        [payment(), refund(), booked_statement("7.02")],
+        [payment(), refund(), booked_statement(), payment(id=4, customer="globex")],
+    ],
+)
+def test_it_finds_balances_that_are_not_the_plain_sum(transactions):
+    assert faults(transactions=transactions)["balances"] == 1
+
+
+def test_what_the_provider_has_refunded_may_be_more_than_was_paid_ahead():
+    by_provider = refund("6.00", key="fake o1 up to 6.00")
+    journal = [*JOURNAL[:2], requested("fake o1 up to 6.00", "refund", "6.00"), *JOURNAL[4:]]
+
+    assert faults(journal=journal, transactions=[payment(), by_provider, booked_statement()]) == {}
+    assert faults(transactions=[payment(), refund("6.00"), booked_statement()])["bookings"] >= 1
+
+
 def test_what_was_not_answered_may_be_there_or_not():
-    journal = (requested(), {"booked": "k1"}, requested("k2", "refund"))
+    journal = [entry for entry in JOURNAL if entry != {"booked": "k2"}]
 
     assert faults(journal=journal) == {}
     assert faults(journal=journal, transactions=[payment(), booked_statement()]) == {}

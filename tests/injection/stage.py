@@ -2,6 +2,7 @@
 
 import datetime as dt
 from itertools import cycle
+from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -24,6 +25,7 @@ from accounts.people.invitations import LASTS
 from invoices.adjustments.basis import Basis
 from invoices.corrections.rerate import order_rerating
 from invoices.models import AdjustmentKind, NoticeKind, PackageNotice, TransactionKind
+from invoices.payments.review import review_callback
 from invoices.usage_report.metadata import sum_up_closed_hours
 from pricing.changes.rows import cells_of
 from pricing.changes.stored import price_row
@@ -41,7 +43,7 @@ from tests.injection.payloads import PAYLOADS, packed
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.bank_import.builders import imported, row
 from tests.invoices.budgets.builders import budget
-from tests.invoices.payments.builders import ordered
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import LATER, booked, issue_statement
 from tests.packages import buy, tokens_product
 from tests.translations.test_pages import deliver
@@ -88,8 +90,11 @@ def _settle(acme: Customer) -> None:
     """A statement that names the customer, and transactions with references and reasons."""
     Customer.objects.filter(pk=acme.pk).update(legal_name=NAMES[0])
     issue_statement(acme)
-    ordered(acme)
+    payment = ordered(acme)
     for name in NAMES:
+        disputed(payment, dispute_id=name[:255], reason=name[:100], event=str(uuid4()))
+        called_back(payment, amount="90")
+        review_callback(callback=payment.callbacks.latest("pk"), text=name[:500], by=name[:254], now=LATER)
         booked(acme, TransactionKind.CHARGE, "1", reference=name[:200], reason=name[:500])
         proposed(Basis(acme), "1", key=name, kind=AdjustmentKind.CHARGE, reason=name[:500], now=LATER)
         imported(row(text=name), choices={2: "acme"}, name=name[:200])

@@ -14,6 +14,7 @@ from pricing.models import CallSpecification, Price, Service, ServiceAlias
 from tests.browsing import Browser
 from tests.builders import at, close, record, report
 from tests.conftest import PASSWORD
+from tests.invoices.payments.builders import called_back, ordered
 from tests.packages import buy
 from tests.tables import table
 from tests.usage.quarantine.builders import in_quarantine
@@ -47,6 +48,8 @@ def one_of_each(acme, alice, settings):
     settings.PARK_ABOVE_AMOUNT = 0
     record(report())
     close()
+    payment = ordered(acme)
+    called_back(payment, amount="90")
     colleague = User.objects.create_user("colleague@sensenova.example", is_staff=True)
     return {
         "accounts/customer": (acme.pk,),
@@ -58,6 +61,7 @@ def one_of_each(acme, alice, settings):
         "pricing/service": (Service.objects.earliest("pk").pk,),
         "pricing/servicealias": (ServiceAlias.objects.get().pk,),
         "invoices/parkedhour": (ParkedHour.objects.get().pk,),
+        "invoices/paymentcallback": (payment.callbacks.get().pk,),
         "pricing/quotapackage": (buy(acme, now=at(70)).pk,),
         "usage/quarantinedusage": (in_quarantine().pk,),
     }

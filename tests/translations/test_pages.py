@@ -45,6 +45,7 @@ from invoices.models import (
     AdjustmentCause,
     AdjustmentKind,
     ChargeLine,
+    DisputeState,
     HourlyBill,
     NoticeKind,
     OnlinePayment,
@@ -57,13 +58,14 @@ from invoices.packages.after_sale.mail import mail_notices
 from invoices.packages.after_sale.refund import order_refund
 from invoices.packages.after_sale.renewal import switch_renewal
 from invoices.packages.after_sale.sweep import sweep_packages
+from invoices.payments.review import review_callback
 from invoices.statements.issue import correct_statement
 from pricing.models import Decision, PackageTerms, QuotaPackage, Service
 from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.books.builders import keep_busy_books
 from tests.invoices.budgets.builders import budget
-from tests.invoices.payments.builders import called_back, ordered
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
 from tests.test_tenancy import KEYED, ROUTES, STAFFED
@@ -236,7 +238,13 @@ def _keep_account(acme: Customer) -> None:
     ordered(acme)
     for kind, paid in (("paid", "100"), ("failed", "100"), ("expired", "100"), ("paid", "90")):
         called_back(ordered(acme), kind, paid)
-    called_back(acme.online_payments.get(state=PaymentState.PAID), "refunded", "1")
+    payment = acme.online_payments.get(state=PaymentState.PAID)
+    called_back(payment, "refunded", "1")
+    for number, state in enumerate(DisputeState):
+        disputed(payment, state, withdrawn="2", reinstated="1", dispute_id=f"dp_{number}")
+    differs = ordered(acme)
+    called_back(differs, "paid", "80")
+    review_callback(callback=differs.callbacks.get(), text="已退款", by="staff@sensenova.example", now=at(39))
 
 
 def _adjust(acme: Customer, cause: AdjustmentCause, decision: Decision) -> None:

@@ -110,6 +110,7 @@ def test_a_reversal_is_not_reversed(acme):
 
 
 OWED_LESS = {TransactionKind.PAYMENT, TransactionKind.CREDIT, TransactionKind.WRITE_OFF}
+OWED_LESS |= {TransactionKind.CHARGEBACK_REVERSAL}
 MOVES = st.tuples(st.sampled_from(BY_HAND), st.integers(1, 10_000), st.sampled_from("abcd"), st.booleans())
 
 

@@ -11,18 +11,21 @@ from invoices.books.results import store_verification
 from invoices.books.verify import verify_books
 from invoices.closing.close import close_due_hours
 from invoices.closing.parking import parked_hours, release
-from invoices.models import HourlyBill, QuotaOverrun
+from invoices.models import DisputeState, HourlyBill, QuotaOverrun
 from invoices.monitoring.alarms import state_of_closing
+from invoices.payments.review import review_callback
 from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books.builders import alter, keep_books
 from tests.invoices.browsing import text
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.querying import statements
 from usage.models import RefusalReason
 from usage.refused.counters import RefusedRequest, count_refused
 
 pytestmark = pytest.mark.django_db
 
+DAY = dt.timedelta(days=1)
 OVERRUNS = "invoices_quotaoverrun_changelist"
 
 
@@ -37,7 +40,10 @@ def levels(*, now):
     return {one.name: str(one.level) for one in state_of_closing(now=now).alarms}
 
 
-WATCHED = ("unclosed", "open_hour", "parked", "late", "refused", "quarantine", "above_quota", "verification")
+WATCHED = [
+    *("unclosed", "open_hour", "parked", "late", "refused", "quarantine", "above_quota"),
+    *("payment_mismatch", "dispute", "verification"),
+]
 ALL_WELL = dict.fromkeys(WATCHED, "ok") | {"verification": "unknown"}
 
 
@@ -230,6 +236,48 @@ def test_staff_are_led_from_the_alarm_to_the_minutes_above_the_quota(acme, opera
     assert f'href="{reverse(f"admin:{OVERRUNS}")}"' in first.content.decode()
     shown = f"{at(10):%Y-%m-%d %H:%M} acme SenseChat-5 12,345 10,000 2,345"
     assert f"{shown} {HourlyBill.objects.get().number}" in text(found)
+
+
+# --- Payments --------------------------------------------------------------------------------------
+
+
+def test_a_payment_of_another_amount_rings_until_staff_have_looked_into_it(acme):
+    payment = ordered(acme)
+    called_back(payment, amount="90")
+
+    since = f"the first since {at(10):%Y-%m-%d %H:%M} UTC."
+    first = "1 call-back of a payment differs from the order and waits for a review"
+    assert alarm("payment_mismatch", now=at(20)) == ("warning", f"{first}, {since}")
+    review_callback(callback=payment.callbacks.get(), text="Refunded.", by="operator", now=at(30))
+    assert alarm("payment_mismatch", now=at(31)) == ("ok", "No payment differs from its order.")
+
+
+def test_a_payment_that_came_twice_in_another_amount_rings_though_it_is_paid(acme):
+    payment = ordered(acme)
+    for amount in ("100", "90"):
+        called_back(payment, amount=amount)
+
+    assert alarm("payment_mismatch", now=at(20))[0] == "warning"
+
+
+def test_without_a_provider_payments_are_watched_if_one_differs(acme, settings):
+    settings.PAYMENT_PROVIDER = ""
+    assert "payment_mismatch" not in levels(now=at(20))
+
+    called_back(ordered(acme), amount="90")
+    assert levels(now=at(20))["payment_mismatch"] == "warning"
+
+
+def test_a_dispute_rings_with_the_day_until_which_it_can_be_answered(acme):
+    payment = ordered(acme)
+    disputed(payment)
+
+    until = at(10) + 7 * DAY
+    words = f"1 dispute of a payment waits for evidence, which is due by {until:%Y-%m-%d %H:%M} UTC."
+    levels_until = [alarm("dispute", now=now) for now in (at(20), until - 2 * DAY, until)]
+    assert levels_until == [("warning", words), ("alarm", words), ("alarm", words)]
+    disputed(payment, DisputeState.UNDER_REVIEW, minute=11)
+    assert alarm("dispute", now=at(20)) == ("ok", "No dispute of a payment waits for evidence.")
 
 
 # --- Verification ----------------------------------------------------------------------------------

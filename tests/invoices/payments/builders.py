@@ -1,5 +1,6 @@
 """Orders, and what providers call back of them."""
 
+import datetime as dt
 import json
 import time
 from decimal import Decimal
@@ -9,11 +10,11 @@ from uuid import uuid4
 from stripe import WebhookSignature
 
 from accounts.models import Customer
-from invoices.models import CallbackOutcome, OnlinePayment, Statement
+from invoices.models import CallbackOutcome, DisputeState, OnlinePayment, Statement
 from invoices.payments.callbacks import apply_callback
 from invoices.payments.fake_provider import FakeProvider
 from invoices.payments.orders import open_checkout, order_payment
-from invoices.payments.provider import Callback, CallbackKind, PaymentProvider
+from invoices.payments.provider import Callback, CallbackKind, Dispute, PaymentProvider
 from tests.builders import at
 
 ALICE = "alice@acme.example"
@@ -59,6 +60,41 @@ def called_back(
     return outcome
 
 
+def disputed(
+    payment: OnlinePayment,
+    state: DisputeState = DisputeState.NEEDS_RESPONSE,
+    *,
+    withdrawn: str = "100.00",
+    reinstated: str = "0",
+    minute: int = 10,
+    dispute_id: str = "dp_1",
+    currency: str = "CNY",
+    reason: str = "fraudulent",
+    event: str = "",
+) -> CallbackOutcome | None:
+    """Apply a call-back of a dispute as it stood at a minute, with evidence due seven days after that."""
+    described = Dispute(
+        dispute_id=dispute_id,
+        state=state,
+        stated_at=at(minute),
+        evidence_by=at(minute) + dt.timedelta(days=7),
+        reason=reason,
+        withdrawn=Decimal(withdrawn),
+        reinstated=Decimal(reinstated),
+    )
+    callback = Callback(
+        event_id=event or f"{dispute_id} {state} {minute} {withdrawn} {reinstated}",
+        kind=CallbackKind.DISPUTED,
+        order_id=payment.order_id,
+        amount=payment.amount,
+        currency=currency,
+        dispute=described,
+    )
+    outcome = apply_callback(callback=callback, provider=payment.provider, now=at(10))
+    payment.refresh_from_db()
+    return outcome
+
+
 def stripe_event(kind: str, payment: OnlinePayment | None = None, **fields: Any) -> bytes:
     """Return an event as Stripe sends it, of a session or of a charge."""
     order = str(payment.order_id) if payment else "none of ours"
@@ -68,14 +104,21 @@ def stripe_event(kind: str, payment: OnlinePayment | None = None, **fields: Any)
     if is_charge:
         one = {"id": "ch_1", "object": "charge", "amount_refunded": fen}
     one |= {"currency": "cny", "payment_intent": "pi_1", "metadata": {"order": order}} | fields
-    event = {
-        "id": f"evt_{uuid4().hex}",
-        "object": "event",
-        "type": kind,
-        "created": 1,
-        "data": {"object": one},
-    }
-    return json.dumps(event).encode()
+    return _event(kind, one)
+
+
+def stripe_dispute(kind: str, fen: int = 10000, *, created: int = 1, moved: Any = (), **fields: Any) -> bytes:
+    """Return an event of a dispute of the payment pi_1, with what moved so far in fen."""
+    one = {"id": "dp_1", "object": "dispute", "amount": fen, "charge": "ch_1", "reason": "fraudulent"}
+    one |= {"status": "needs_response", "evidence_details": {"due_by": 1_796_100_000}, "metadata": {}}
+    transactions = [{"object": "balance_transaction", "amount": its, "currency": "cny"} for its in moved]
+    one |= {"balance_transactions": transactions, "currency": "cny", "payment_intent": "pi_1"}
+    return _event(f"charge.dispute.{kind}", one | fields, created=created)
+
+
+def _event(kind: str, one: dict[str, Any], *, created: int = 1) -> bytes:
+    event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": kind, "created": created}
+    return json.dumps(event | {"data": {"object": one}}).encode()
 
 
 def signature_of(body: bytes, *, secret: str = SECRET, age: int = 0) -> str:

@@ -1,6 +1,7 @@
 """A call-back is applied once by its id; in whatever order they come, the end is the same."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -14,6 +15,7 @@ from invoices.account.transactions import balance_of
 from invoices.models import (
     AccountTransaction,
     CallbackOutcome,
+    DisputeState,
     PaymentCallback,
     PaymentState,
     TransactionKind,
@@ -23,7 +25,7 @@ from invoices.payments.provider import Callback, CallbackKind
 from tests.accounts.webhooks.builders import endpoint
 from tests.builders import at
 from tests.conftest import make_acme
-from tests.invoices.payments.builders import called_back, ordered
+from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import LATER, booked
 
 pytestmark = pytest.mark.django_db
@@ -107,13 +109,50 @@ def test_a_payment_resumes_a_customer_that_was_suspended_for_arrears(acme):
     assert not acme.suspended_for_arrears_at
 
 
+# How a provider describes two disputes, by the minute; the first goes on after it was decided.
+DISPUTES: dict[str, dict[str, Any]] = {
+    "opened": {"minute": 1, "withdrawn": "0"},
+    "withdrawn": {"minute": 2, "withdrawn": "60"},
+    "answered": {"minute": 2, "state": DisputeState.UNDER_REVIEW},
+    "won": {"minute": 3, "state": DisputeState.WON, "reinstated": "90"},
+    "appealed": {"minute": 4, "state": DisputeState.UNDER_REVIEW, "reinstated": "90"},
+    "lost": {"minute": 3, "state": DisputeState.LOST, "withdrawn": "7", "dispute_id": "dp_2"},
+}
 CALLBACKS = [
     *(("paid", "100.00"), ("failed", "100.00"), ("expired", "100.00"), ("paid", "90.00")),
     *(("refunded", "10.00"), ("refunded", "40.00"), ("refunded", "500.00")),
+    *(("disputed", name) for name in DISPUTES),
 ]
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+def standing(payment):
+    """Each dispute with its state, and what moved."""
+    return set(payment.disputes.values_list("dispute_id", "state", "withdrawn", "reinstated"))
+
+
+def described_last(names):
+    """The same by these descriptions: the state of the last minute, and the most that moved."""
+    usual = {
+        "dispute_id": "dp_1",
+        "state": DisputeState.NEEDS_RESPONSE,
+        "withdrawn": "100",
+        "reinstated": "0",
+    }
+    described = [usual | DISPUTES[name] for name in names]
+    order = list(DisputeState)
+    return {
+        (
+            dispute_id,
+            max(its, key=lambda one: (one["minute"], order.index(one["state"])))["state"],
+            max(Decimal(one["withdrawn"]) for one in its),
+            max(Decimal(one["reinstated"]) for one in its),
+        )
+        for dispute_id in {one["dispute_id"] for one in described}
+        for its in [[one for one in described if one["dispute_id"] == dispute_id]]
+    }
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
 @given(
     st.sets(st.sampled_from(CALLBACKS), min_size=1).flatmap(
         lambda told: st.tuples(
@@ -131,13 +170,18 @@ def test_duplicates_and_another_order_change_nothing(told):
             acme = make_acme()
             payment = ordered(acme)
             for kind, amount in callbacks:
-                called_back(payment, kind, amount, event=f"{kind} {amount}")
-            ends.append((payment.state, payment.refunded, balance_of(acme)))
+                if kind == "disputed":
+                    disputed(payment, **DISPUTES[amount])
+                else:
+                    called_back(payment, kind, amount, event=f"{kind} {amount}")
+            ends.append((payment.state, payment.refunded, balance_of(acme), standing(payment)))
             transaction.set_rollback(True)
     assert ends[0] == ends[1]
     is_paid = ("paid", "100.00") in once
     refunds = [Decimal(amount) for kind, amount in once if kind == "refunded" and amount != "500.00"]
-    assert ends[0][2] == (100 - max(refunds, default=0) if is_paid else 0)
+    left = 100 - max(refunds, default=0) - sum(taken - back for *_, taken, back in ends[0][3])
+    assert ends[0][2] == (left if is_paid else 0)
+    assert ends[0][3] == described_last(name for kind, name in once if kind == "disputed")
 
 
 def test_callbacks_are_never_changed(acme):

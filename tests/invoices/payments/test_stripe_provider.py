@@ -11,11 +11,11 @@ import pytest
 from django.test import Client
 
 from invoices.account.transactions import balance_of
-from invoices.models import PaymentCallback, PaymentState
+from invoices.models import DisputeState, PaymentCallback, PaymentState
 from invoices.payments.look_up import GRACE, look_up_silent_payments
 from invoices.payments.provider import CallbackRefused, ProviderRefused, ProviderUnavailable
 from invoices.payments.stripe_provider import StripeProvider
-from tests.invoices.payments.builders import SECRET, ordered, signature_of, stripe_event
+from tests.invoices.payments.builders import SECRET, ordered, signature_of, stripe_dispute, stripe_event
 
 pytestmark = pytest.mark.django_db
 
@@ -172,6 +172,55 @@ def test_a_refund_is_booked_by_its_charge(payment, acme):
     posted(stripe_event("checkout.session.completed", payment))
 
     assert balance_of(acme) == Decimal("74.50")
+
+
+def test_a_dispute_books_what_stripe_takes_back_and_returns(payment, acme):
+    posted(stripe_event("checkout.session.completed", payment))
+    balances = []
+    for body in (
+        stripe_dispute("created", created=1),
+        stripe_dispute("funds_withdrawn", created=1, moved=[-10000]),
+        stripe_dispute("updated", created=2, status="under_review", moved=[-10000]),
+        stripe_dispute("funds_reinstated", created=3, status="won", moved=[-10000, 9000]),
+        stripe_dispute("closed", created=3, status="won", moved=[-10000, 9000]),
+    ):
+        assert posted(body).status_code == 204
+        balances.append(balance_of(acme))
+
+    assert balances == [100, 0, 0, 90, 90]
+    dispute = payment.disputes.get()
+    assert (dispute.dispute_id, dispute.state, dispute.reason) == ("dp_1", DisputeState.WON, "fraudulent")
+    assert dispute.evidence_by == END
+
+
+def test_what_moves_in_another_currency_is_the_disputed_amount(payment, acme):
+    posted(stripe_event("checkout.session.completed", payment))
+    moved = [{"object": "balance_transaction", "amount": -10900, "currency": "hkd"}]
+
+    posted(stripe_dispute("funds_withdrawn", 2500, balance_transactions=moved))
+    assert balance_of(acme) == 75
+    posted(stripe_dispute("funds_reinstated", 2500, created=2, balance_transactions=[]))
+    assert balance_of(acme) == 100
+
+
+def test_the_order_of_a_dispute_that_comes_first_is_looked_up_at_stripe(stub, payment, acme):
+    stub.answer = (
+        200,
+        {"id": "pi_1", "object": "payment_intent", "metadata": {"order": str(payment.order_id)}},
+    )
+
+    assert posted(stripe_dispute("funds_withdrawn", 2500)).status_code == 204
+    assert stub.requests[0][0] == "/v1/payment_intents/pi_1"
+    posted(stripe_event("checkout.session.completed", payment))
+    assert balance_of(acme) == 75
+
+
+@pytest.mark.parametrize(("answer", "status", "recorded"), [(500, 503, False), (404, 204, True)])
+def test_a_dispute_of_an_order_that_stripe_does_not_tell_comes_again(stub, payment, answer, status, recorded):
+    stub.answer = answer, {"error": {"type": "invalid_request_error" if answer == 404 else "api_error"}}
+
+    assert posted(stripe_dispute("created")).status_code == status
+    assert PaymentCallback.objects.filter(payment=None).exists() is recorded
 
 
 @pytest.mark.parametrize(

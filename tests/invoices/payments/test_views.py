@@ -8,9 +8,9 @@ from django.urls import reverse
 
 from accounts.models import Member, MemberRole
 from invoices.account.transactions import balance_of
-from invoices.models import OnlinePayment, TransactionKind
+from invoices.models import CallbackReview, OnlinePayment, TransactionKind
 from tests.builders import close, record, report
-from tests.invoices.browsing import text
+from tests.invoices.browsing import staff_client, text
 from tests.invoices.payments.builders import called_back, ordered
 from tests.invoices.statements.builders import booked, issue_statement
 
@@ -172,3 +172,36 @@ def test_staff_see_what_differs(operator_client, acme):
     assert "another amount came 90.00 CNY" in page
     page = text(operator_client.get(reverse("admin:invoices_onlinepayment_change", args=[payment.pk])))
     assert "90.00 CNY, another amount than ordered" in page
+
+
+def test_staff_say_what_was_done_about_another_amount_and_the_customer_reads_it(
+    operator_client, alice_client, acme
+):
+    payment = ordered(acme)
+    called_back(payment, amount="90")
+    called_back(payment, "failed")
+    differs, other = payment.callbacks.order_by("pk")
+    url = f"/customers/acme/payments/{payment.order_id}"
+    assert "SenseNova looks into it." in text(alice_client.get(url))
+
+    index = operator_client.get(reverse("admin:index")).content.decode()
+    waiting = reverse("admin:invoices_paymentcallback_changelist") + "?review=waits"
+    assert f'href="{waiting}"' in index
+    assert differs.event_id in text(operator_client.get(waiting))
+    for one in (differs, other):
+        operator_client.post(
+            reverse("admin:invoices_paymentcallback_review", args=[one.pk]), {"text": "Back."}
+        )
+    assert [one.callback for one in CallbackReview.objects.all()] == [differs]
+    page = text(alice_client.get(url))
+    assert ("SenseNova has looked into it." in page, "Back." in page) == (True, True)
+    assert "0 payment callbacks" in text(operator_client.get(waiting))
+
+
+def test_a_review_needs_the_permission_to_book(acme):
+    payment = ordered(acme)
+    called_back(payment, amount="90")
+    url = reverse("admin:invoices_paymentcallback_review", args=[payment.callbacks.get().pk])
+
+    answer = staff_client("view_paymentcallback").post(url, {"text": "Back."})
+    assert (answer.status_code, CallbackReview.objects.exists()) == (403, False)

@@ -1,4 +1,4 @@
-"""Puts quota packages on sale, and makes owners who may buy them and cashiers, for the fault harness.
+"""Puts quota packages on sale, and makes owners who may buy them, finance and staff, for the fault harness.
 
 Free trials come and go meanwhile, one of everybody's and one of the first customer's.
 """
@@ -19,7 +19,7 @@ from pricing.rules.measures import Measure
 from pricing.rules.methods import BillingMethod
 from pricing.rules.validity import ValidityUnit
 from sensenova_billing.lib import clock
-from tests.faults.cashiers import CASHIERS, email_of
+from tests.faults import people
 from usage.models import HOUR
 
 # A web server whose clock is behind sells them too.
@@ -83,8 +83,14 @@ class Command(BaseCommand):
             person = User.objects.create_user(f"owner@{code}.example", options["password"])
             customer = Customer.objects.get(code=code)
             Member.objects.create(customer=customer, user=person, role=MemberRole.OWNER)
-        for number in range(CASHIERS):
-            User.objects.create_superuser(email_of(number), options["password"])
+        for email in (*people.CASHIERS, *people.ADJUSTERS, *people.IMPORTERS):
+            User.objects.create_superuser(email, options["password"])
+        customers = Customer.objects.filter(code__in=options["codes"])
+        for email in people.FINANCE:
+            person = User.objects.create_user(email, options["password"])
+            Member.objects.bulk_create(
+                Member(customer=customer, user=person, role=MemberRole.FINANCE) for customer in customers
+            )
         now = clock.now()
         on_sale: dict[str, Any] = {"begins_at": now - SINCE}
         output = ItemWeight(service="SenseChat-5", measure=Measure.OUTPUT_TOKENS, weight=Decimal("2.5"))

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
+from sensenova_billing.http.errors import outage_of
 from sensenova_billing.lib.database.dedicated_connection import DedicatedConnection
 from sensenova_billing.lib.database.time_limits import TimeLimits, Work
 from tests.sensenova_billing.processes import free_port
@@ -76,6 +77,14 @@ def test_programs_get_an_error_while_the_database_is_unavailable(database_down, 
     answer = Client(raise_request_exception=False).get(path)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_what_the_driver_raises_while_a_server_side_cursor_is_closed_is_an_outage():
+    broken = psycopg.OperationalError("consuming input failed: server closed the connection unexpectedly")
+
+    assert outage_of(broken)
+    assert outage_of(broken) == outage_of(OperationalError("the connection is lost"))
+    assert outage_of(psycopg.errors.UndefinedTable("no such table")) is None
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/refused-calls"])

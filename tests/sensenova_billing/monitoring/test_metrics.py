@@ -40,6 +40,8 @@ def test_metrics_of_an_empty_product(client):
         ("unclosed_seconds",): 0,
         ("open_hours_beyond_usual",): 0,
         ("parked_hours",): 0,
+        ("payment_mismatches",): 0,
+        ("payment_disputes",): 0,
         ("verification_findings",): 0,
         ("queue_seconds",): 0,
         ("alarm", "unclosed"): 0,
@@ -49,6 +51,8 @@ def test_metrics_of_an_empty_product(client):
         ("alarm", "refused"): 0,
         ("alarm", "quarantine"): 0,
         ("alarm", "above_quota"): 0,
+        ("alarm", "payment_mismatch"): 0,
+        ("alarm", "dispute"): 0,
         ("alarm", "verification"): 0,
     } | {("refused_usage_total", reason): 0 for reason in RefusalReason.values}
 
@@ -139,7 +143,7 @@ def test_the_admins_first_page_says_in_words_that_all_is_well(acme, operator_cli
 
     words, hrefs = cards(operator_client)
 
-    assert words.count("OK") == 9
+    assert words.count("OK") == 11
     assert {"/admin/usage/billinghour/", "/admin/invoices/verification/"} <= {*hrefs}
     assert len(hrefs) == len({*hrefs})  # a way within a way would be torn apart by the browser
 
@@ -160,7 +164,7 @@ def test_the_admins_first_page_does_not_say_in_order_while_usage_is_refused(acme
     words, hrefs = cards(operator_client)
 
     assert re.search(r"Needs attention 29 usage records were refused since \d\d:00 UTC, 29 of them", words)
-    assert (words.count("OK"), words.count("Not yet known")) == (7, 1)
+    assert (words.count("OK"), words.count("Not yet known")) == (9, 1)
     assert "/admin/usage/refusedusage/" in hrefs
 
 

@@ -1,0 +1,1 @@
+DROP TRIGGER callback_reviews_are_append_only ON invoices_callbackreview;
