@@ -79,6 +79,7 @@ class ClosingState:
     failed_verification: LastVerification | None
     proposals: int  # that wait for a decision
     adjustments: int  # the same of credits and charges by hand
+    einvoices: int  # requests for tax invoices that wait
     alarms: tuple[Alarm, ...] = ()
 
 
@@ -101,6 +102,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
         ),
         proposals=read["proposals"],
         adjustments=read["adjustments"],
+        einvoices=read["einvoices"],
     )
     return replace(state, alarms=_alarms(state, read, now=now))
 
