@@ -12,7 +12,7 @@ HERE = Path(__file__)
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0024_einvoice_data"),
-        ("invoices", "0029_online_payments"),
+        ("invoices", "0031_payment_disputes"),
     ]
 
     operations = [
