@@ -22,7 +22,7 @@ from accounts.api_keys.new_key_fields import SUBMITTED_TWICE, made_at_the_same_t
 from accounts.audit.admin import AuditEntryAdmin
 from accounts.audit.audited_admin import ReasonForm, UndeletableAdmin
 from accounts.audit.context import audit_context, set_audit_context
-from accounts.forms import InvitedPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
+from accounts.forms import CustomerForm, InvitedPersonForm, PersonForm, SecondKeyForm, ServiceKeyForm
 from accounts.models import (
     AuditEntry,
     Customer,
@@ -103,8 +103,17 @@ class CustomerAdmin(UndeletableAdmin):
             _("Balance"),
             {"fields": ("pays_ahead", "credit_limit", "low_balance_hours", *SUSPENDED_FOR_CREDIT)},
         ),
-        (_("Buyer on documents"), {"fields": ("legal_name", "tax_id", "address", "billing_email")}),
+        (
+            _("Buyer on documents"),
+            {
+                "fields": (
+                    *("country", "legal_name", "tax_id", "address", "billing_email"),
+                    *("invoice_kind", "phone", "bank_name", "bank_account"),
+                )
+            },
+        ),
     )
+    form = CustomerForm
     inlines = (MemberInline,)
 
     @display(description=_("state"), label=CUSTOMER_STATE_LABELS)

@@ -18,10 +18,15 @@ from accounts.api_keys.new_key_fields import NewKeyForm, new_id_field, refuse_if
 from accounts.audit.audited_admin import OptionalReasonForm, ReasonForm, reason_field
 from accounts.key_fields import RowField
 from accounts.models import Customer, MemberRole, Scope, ServiceKey
+from accounts.preferences.forms import TaxDataForm
 from accounts.sign_in.second_factor import has_second_factor
 from accounts.sign_in.steps import SecondFactorDue
 from sensenova_billing.lib.admin.choices import translated
 from sensenova_billing.lib.names import validate_name
+
+
+class CustomerForm(TaxDataForm, OptionalReasonForm):
+    """A customer in the admin, with the reason for its change."""
 
 
 class SignInForm(AuthenticationForm):

@@ -30,6 +30,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from accounts.payment_terms import MOST_DAYS, MOST_HOURS
+from sensenova_billing.lib.countries import CHINA, COUNTRIES
 from sensenova_billing.lib.local_time import time_zones
 from sensenova_billing.lib.names import validate_name
 
@@ -38,6 +39,12 @@ def validate_time_zone(name: str) -> None:
     """Refuse a name that the time zone database does not know."""
     if name not in time_zones():
         raise ValidationError(_("%(name)s is not a time zone, such as Asia/Shanghai."), params={"name": name})
+
+
+def validate_country(code: str) -> None:
+    """Refuse a code that names no country."""
+    if code not in COUNTRIES:
+        raise ValidationError(_("%(code)s is no code of a country, such as CN or DE."), params={"code": code})
 
 
 class UserManager(BaseUserManager["User"]):
@@ -185,6 +192,14 @@ class PasswordReset(models.Model):
         return f"{self.asked_at:%Y-%m-%d %H:%M:%S}"
 
 
+class InvoiceKind(models.TextChoices):
+    """Which tax invoice a customer gets of its statements."""
+
+    ORDINARY = "ordinary", gettext_noop("ordinary e-invoice of China")
+    SPECIAL = "special", gettext_noop("special VAT e-invoice of China")
+    UBL = "ubl", gettext_noop("invoice in UBL 2.1")
+
+
 class CustomerQuerySet(models.QuerySet["Customer"]):
     def of(self, user: User) -> "CustomerQuerySet":
         """The customers for which this person acts."""
@@ -291,6 +306,27 @@ class Customer(models.Model):
     billing_email = models.EmailField(
         "e-mail for bills", blank=True, default="", db_default="", validators=[validate_name]
     )
+    country = models.CharField(
+        max_length=2,
+        default=CHINA,
+        db_default=CHINA,
+        validators=[validate_country],
+        help_text=_("ISO 3166, two letters, such as CN or DE."),
+    )
+    invoice_kind = models.CharField(
+        "tax invoice",
+        max_length=8,
+        choices=InvoiceKind.choices,
+        default=InvoiceKind.ORDINARY,
+        db_default=InvoiceKind.ORDINARY,
+    )
+    phone = models.CharField(max_length=50, blank=True, default="", db_default="", validators=[validate_name])
+    bank_name = models.CharField(
+        "bank", max_length=100, blank=True, default="", db_default="", validators=[validate_name]
+    )
+    bank_account = models.CharField(
+        "bank account", max_length=60, blank=True, default="", db_default="", validators=[validate_name]
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[models.Manager["Customer"]] = CustomerQuerySet.as_manager()
@@ -320,6 +356,15 @@ class Customer(models.Model):
                 condition=Q(suspended_for_credit_at=None, suspended_balance=None, suspended_limit=None)
                 | Q(suspended_for_credit_at__isnull=False, suspended_balance__isnull=False),
                 name="a_suspension_for_the_balance_says_what_it_was",
+            ),
+            models.CheckConstraint(
+                condition=Q(country__regex="^[A-Z]{2}$", invoice_kind__in=InvoiceKind.values),
+                name="a_customers_country_and_tax_invoice_are_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(invoice_kind=InvoiceKind.SPECIAL) | (Q(country=CHINA) & ~Q(tax_id="")),
+                name="a_special_invoice_is_for_a_tax_number_of_china",
+                violation_error_message=_("A special VAT e-invoice needs a tax number of China."),
             ),
         )
 

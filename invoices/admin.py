@@ -19,11 +19,13 @@ from invoices.books.admin import VerificationAdmin
 from invoices.closing.parking_admin import ParkedHourAdmin
 from invoices.corrections.admin import ReratingAdmin
 from invoices.drilldown.admin import LinksToRecords, TracedLineAdmin
+from invoices.einvoices.admin import EInvoiceRequestAdmin
 from invoices.models import (
     AccountTransaction,
     Adjustment,
     BankImport,
     ChargeLine,
+    EInvoiceRequest,
     HourlyBill,
     OnlinePayment,
     OpenHourAlarm,
@@ -59,6 +61,7 @@ from usage.models import BillingHour
 admin.site.register(AccountTransaction, AccountTransactionAdmin)
 admin.site.register(Adjustment, AdjustmentAdmin)
 admin.site.register(BankImport, BankImportAdmin)
+admin.site.register(EInvoiceRequest, EInvoiceRequestAdmin)
 admin.site.register(Statement, StatementAdmin)
 admin.site.register(PackageCredit, PackageCreditAdmin)
 admin.site.register(PackageTerms, PackageTermsAdmin)

@@ -28,6 +28,7 @@ A *statement* is what a customer is to pay for a month: the only amount that is 
 An *adjustment* is a credit or charge by hand; once it is approved, it is on the statement of its month.
 A customer's account is kept in double entries: an *account transaction* is a statement, a payment, a refund,
 a credit, a charge or a write-off, and its *account entries* add up to zero. The balance is their sum.
+An *e-invoice request* asks for the tax invoice of statements, which staff issue elsewhere.
 
 Amounts are in RMB (CNY); nothing but statements and their transactions is rounded.
 """
@@ -45,7 +46,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.context import LONGEST_REASON
-from accounts.models import Customer, User
+from accounts.models import Customer, InvoiceKind, User
 from pricing.models import (
     UNIT_SIZES,
     WEIGHT_PLACES,
@@ -59,6 +60,7 @@ from pricing.models import (
 from pricing.rules.kinds import Kind
 from pricing.rules.measures import Measure
 from pricing.rules.unit_prices import PRICE_BOUND, PRICE_DECIMALS, PRICE_DIGITS, validate_unit_price
+from sensenova_billing.lib.countries import CHINA
 from sensenova_billing.lib.database.conditions import whole_hour
 from usage.models import BillingHour
 
@@ -988,6 +990,7 @@ class Verification(models.Model):
 
 
 STATEMENT_DIGITS = 8
+EINVOICE_REMARKS = 200  # characters; an e-invoice of China holds 230
 
 
 class Statement(models.Model):
@@ -1241,6 +1244,165 @@ class Adjustment(models.Model):
     def owed(self) -> Decimal:
         """What the customer owes more by it: of a credit below 0."""
         return -self.amount if self.kind == AdjustmentKind.CREDIT else self.amount
+
+
+class EInvoiceState(models.TextChoices):
+    """How far a request for a tax invoice is; pages translate the labels."""
+
+    REQUESTED = "requested", gettext_noop("requested")
+    ISSUED = "issued", gettext_noop("issued")
+    REFUSED = "refused", gettext_noop("refused")
+    WITHDRAWN = "withdrawn", gettext_noop("withdrawn")
+    REVERSED = "reversed", gettext_noop("reversed")
+
+
+_WITH_INVOICE = [EInvoiceState.ISSUED, EInvoiceState.REVERSED]
+
+
+class EInvoiceRequest(models.Model):
+    """A request for the tax invoice of one or several statements; what names the buyer is a copy.
+
+    Nothing of it changes but its state, and what the transition records; triggers release the statements of
+    one that is refused, withdrawn or reversed.
+    """
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, db_index=False, related_name="einvoice_requests"
+    )
+    kind = models.CharField("tax invoice", max_length=8, choices=InvoiceKind.choices)
+    buyer_name = models.CharField(max_length=200)
+    buyer_country = models.CharField(max_length=2)
+    buyer_tax_id = models.CharField("buyer's tax number", max_length=50, blank=True)
+    buyer_address = models.TextField(blank=True)
+    buyer_phone = models.CharField(max_length=50, blank=True)
+    buyer_bank = models.CharField(max_length=100, blank=True)
+    buyer_account = models.CharField(max_length=60, blank=True)
+    buyer_email = models.CharField("buyer's e-mail", max_length=254, blank=True)
+    remarks = models.CharField(max_length=EINVOICE_REMARKS, blank=True)
+    net = models.DecimalField(max_digits=20, decimal_places=2)
+    tax = models.DecimalField(max_digits=20, decimal_places=2)
+    payable = models.DecimalField(max_digits=20, decimal_places=2)
+    state = models.CharField(max_length=9, choices=EInvoiceState.choices, default=EInvoiceState.REQUESTED)
+    requested_by = models.CharField(max_length=254)
+    requested_at = models.DateTimeField()
+    invoice_number = models.CharField(max_length=40, blank=True)
+    invoice_date = models.DateField(null=True)
+    refusal = models.TextField(blank=True, help_text=_("Why it was refused."))
+    decided_by = models.CharField(max_length=254, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    red_number = models.CharField("red-letter invoice", max_length=40, blank=True)
+    red_date = models.DateField("red-letter date", null=True)
+    red_reason = models.TextField("reason of the reversal", blank=True)
+    reversed_by = models.CharField(max_length=254, blank=True)
+    reversed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "e-invoice request"
+        indexes = (
+            models.Index(fields=["customer", "id"], name="einvoices_of_a_customer"),
+            models.Index(
+                fields=["id"], condition=Q(state=EInvoiceState.REQUESTED), name="einvoices_that_wait"
+            ),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(kind__in=InvoiceKind.values, state__in=EInvoiceState.values),
+                name="an_einvoice_is_of_a_known_kind_and_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=InvoiceKind.SPECIAL)
+                | Q(buyer_country=CHINA, buyer_tax_id__regex="^[0-9A-HJ-NPQRTUWXY]{18}$"),
+                name="a_special_einvoice_names_a_tax_number_of_china",
+            ),
+            models.CheckConstraint(
+                condition=~Q(buyer_name="") & Q(payable__gt=0, payable=F("net") + F("tax")),
+                name="an_einvoice_has_a_buyer_and_an_amount",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(state__in=_WITH_INVOICE, invoice_date__isnull=False) & ~Q(invoice_number="")
+                    | (~Q(state__in=_WITH_INVOICE) & Q(invoice_number="", invoice_date=None))
+                ),
+                name="an_issued_einvoice_has_a_number_and_a_date",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state=EInvoiceState.REFUSED) & ~Q(refusal=""))
+                | (~Q(state=EInvoiceState.REFUSED) & Q(refusal="")),
+                name="an_einvoice_is_refused_for_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=EInvoiceState.REQUESTED, decided_by="", decided_at=None)
+                | (~Q(state=EInvoiceState.REQUESTED) & ~Q(decided_by="") & Q(decided_at__isnull=False)),
+                name="a_decision_on_an_einvoice_says_by_whom_and_when",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(
+                        state=EInvoiceState.REVERSED,
+                        red_date__gte=F("invoice_date"),
+                        reversed_at__isnull=False,
+                    )
+                    & ~Q(red_number="")
+                    & ~Q(red_reason="")
+                    & ~Q(reversed_by="")
+                )
+                | (
+                    ~Q(state=EInvoiceState.REVERSED)
+                    & Q(red_number="", red_date=None, red_reason="", reversed_by="", reversed_at=None)
+                ),
+                name="a_reversed_einvoice_names_its_red_letter_invoice",
+            ),
+            models.UniqueConstraint(
+                fields=("invoice_number",),
+                condition=~Q(invoice_number=""),
+                name="an_invoice_number_is_of_one_request",
+            ),
+            models.UniqueConstraint(
+                fields=("red_number",),
+                condition=~Q(red_number=""),
+                name="a_red_letter_number_is_of_one_request",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        """The number that pages and files show."""
+        return f"E{self.pk:0{STATEMENT_DIGITS}d}"
+
+
+class EInvoiceItem(models.Model):
+    """A statement on a request for a tax invoice: on one at a time, its corrected successors included."""
+
+    request = models.ForeignKey(
+        EInvoiceRequest, on_delete=models.PROTECT, db_index=False, related_name="items"
+    )
+    statement = models.ForeignKey(Statement, on_delete=models.PROTECT, related_name="einvoice_items")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, db_index=False, related_name="+")
+    begins_at = models.DateTimeField(
+        help_text="Of the statement's span, which one that corrects it has as well."
+    )
+    is_released = models.BooleanField(
+        default=False, db_default=False, help_text="The request was refused, withdrawn or reversed."
+    )
+
+    class Meta:
+        ordering = ("statement_id",)
+        verbose_name = "e-invoice item"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("customer", "begins_at"),
+                condition=Q(is_released=False),
+                name="a_statement_stands_on_one_live_einvoice",
+            ),
+            models.UniqueConstraint("request", "statement", name="an_einvoice_has_a_statement_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.request_id}, {self.statement_id}"
 
 
 class TransactionKind(models.TextChoices):

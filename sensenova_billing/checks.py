@@ -1,6 +1,7 @@
 """System checks: settings under which a promise would not hold, and how to fix them."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +17,12 @@ from invoices.packages.after_sale.refund_rule import REFUNDS
 from invoices.payments.provider_names import FAKE, STRIPE
 from sensenova_billing.dev_server.secret_key import HOW_TO_CHOOSE, fault_of
 from sensenova_billing.lib.client_address import is_network
+from sensenova_billing.lib.countries import COUNTRIES
 from sensenova_billing.lib.database.dedicated_connection import separate_connection
 from sensenova_billing.lib.database.time_limits import Work
 from usage.limits.stores.choice import WITHOUT_REDIS, is_address
 
+_TAX_CODE = re.compile("[0-9]{19}")
 POOLING_HINT = (
     "Set DATABASE_TRANSACTION_POOLING=1 where it is PgBouncer in transaction mode (docs/scaling.md), or "
     "connect to PostgreSQL itself."
@@ -98,6 +101,23 @@ def check_tax(**kwargs: Any) -> list[CheckMessage]:
             id="billing.E009",
         )
     ]
+
+
+@register()
+def check_einvoices(**kwargs: Any) -> list[CheckMessage]:
+    """A tax bureau refuses the whole batch for a code that is none, a reader of UBL the whole invoice."""
+    found = []
+    if settings.SELLER_COUNTRY not in COUNTRIES:
+        hint = "Write the two letters of ISO 3166; CN is the default."
+        found.append(
+            Error(f"SELLER_COUNTRY is {settings.SELLER_COUNTRY!r}, no country.", hint=hint, id="billing.E015")
+        )
+    if not _TAX_CODE.fullmatch(settings.EINVOICE_TAX_CODE):
+        hint = "Write the 19 digits of the classification for tax; 3040203000000000000 is the default."
+        found.append(
+            Error(f"EINVOICE_TAX_CODE is {settings.EINVOICE_TAX_CODE!r}.", hint=hint, id="billing.E016")
+        )
+    return [*found]
 
 
 @register()

@@ -367,6 +367,11 @@ SELLER_TAX_ID = env.str("SELLER_TAX_ID", default="")
 SELLER_ADDRESS = env.str("SELLER_ADDRESS", default="")
 SELLER_EMAIL = env.str("SELLER_EMAIL", default="")
 TAX_RATE = env.decimal("TAX_RATE", default=Decimal("0.06"))
+# The seller's country (ISO 3166), and how tax invoices name what is sold: in words, and by the code of the
+# classification of goods and services for tax in China.
+SELLER_COUNTRY = env.str("SELLER_COUNTRY", default="CN")
+EINVOICE_ITEM = env.str("EINVOICE_ITEM", default="大模型服务")
+EINVOICE_TAX_CODE = env.str("EINVOICE_TAX_CODE", default="3040203000000000000")
 
 # On which day of the next month, by the customer's clock, the statement of a month is issued.
 STATEMENT_DAY = env.int("STATEMENT_DAY", default=2)
@@ -655,6 +660,7 @@ UNFOLD = {
                 _admin_page(_("Billing hours"), "schedule", "usage_billinghour"),
                 _admin_page(_("Hourly bills"), "receipt", "invoices_hourlybill"),
                 _admin_page(_("Statements"), "description", "invoices_statement"),
+                _admin_page(_("E-invoices"), "request_quote", "invoices_einvoicerequest"),
                 _admin_page(_("Budgets"), "savings", "usage_budget"),
                 _admin_page(_("Credits and charges"), "rate_review", "invoices_adjustment"),
                 _admin_page(_("Account transactions"), "account_balance", "invoices_accounttransaction"),

@@ -20,6 +20,7 @@ from invoices.documents import views as documents
 from invoices.drilldown import views as drilldown
 from invoices.drilldown.api import LineRecordsFileView, LineRecordsView, RecordView
 from invoices.drilldown.record_admin import usage_record
+from invoices.einvoices import views as einvoices
 from invoices.onboarding_admin import onboard_page
 from invoices.packages import views as packages
 from invoices.packages.after_sale import views as after_sale
@@ -103,6 +104,10 @@ urlpatterns = [
     path("customers/<str:code>/payments/<uuid:order_id>", payments.customer_payment, name="customer_payment"),
     path("payments/fake/<uuid:order_id>", payments.fake_checkout, name="fake_checkout"),
     path("payments/callbacks/<str:provider>", payments.payment_callback, name="payment_callback"),
+    path("customers/<str:code>/einvoices", einvoices.customer_einvoices, name="customer_einvoices"),
+    path("customers/<str:code>/einvoices/new", einvoices.request_new_einvoice, name="request_einvoice"),
+    path("customers/<str:code>/einvoices/<int:pk>", einvoices.customer_einvoice, name="customer_einvoice"),
+    path("customers/<str:code>/einvoices/<int:pk>/withdraw", einvoices.withdraw, name="withdraw_einvoice"),
     path("customers/<str:code>/statements", account_views.customer_statements, name="customer_statements"),
     path("customers/<str:code>/account.csv", account_views.customer_account_csv, name="customer_account_csv"),
     path("statements/<str:number>.focus.csv", statements.statement_focus, name="statement_focus"),

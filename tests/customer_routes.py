@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 
 from accounts.models import Invitation, Member, MemberRole, ServiceKey, WebhookDelivery
-from invoices.models import ChargeLine, OnlinePayment, PackageNotice
+from invoices.models import ChargeLine, EInvoiceRequest, OnlinePayment, PackageNotice
 from pricing.models import PackageTerms, QuotaPackage
 from tests.invoices.documents.builders import month_of
 from tests.test_tenancy import ROUTES
@@ -24,7 +24,7 @@ OWNERS_ONLY = {
     *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
 }
 FINANCE_ONLY = {"customer_settings", "customer_webhooks", "customer_webhook", "webhook_delivery"}
-FINANCE_ONLY |= {"pay_online"}
+FINANCE_ONLY |= {"pay_online", "request_einvoice", "withdraw_einvoice"}
 
 
 def customer_addresses() -> dict[str, str]:
@@ -44,6 +44,7 @@ def customer_addresses() -> dict[str, str]:
         "webhooks/<int:pk>/deliveries/<int:delivery>": f"{hook}/deliveries/{delivery.pk}",
         "webhooks/<int:pk>": hook,
         "payments/<uuid:order_id>": f"payments/{_of_acme(OnlinePayment).order_id}",
+        "einvoices/<int:pk>": f"einvoices/{_of_acme(EInvoiceRequest).pk}",
         "budgets/<int:pk>": f"budgets/{_of_acme(Budget).pk}",
         "people/<int:pk>": f"people/{_of_acme(Member, role=MemberRole.OWNER).pk}",
         "invitations/<int:pk>": f"invitations/{_of_acme(Invitation).pk}",

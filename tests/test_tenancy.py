@@ -14,12 +14,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Member, Scope, User, WebhookEndpoint
-from invoices.models import ChargeLine, OnlinePayment, Statement
+from invoices.models import ChargeLine, EInvoiceRequest, OnlinePayment, Statement
 from pricing.models import PackageTerms
 from tests.accounts.webhooks.builders import endpoint, suspended
 from tests.builders import THE_HOUR, at, close, customer, record, report
 from tests.conftest import make_acme, make_globex
 from tests.invoices.budgets.builders import budget
+from tests.invoices.einvoices.builders import requested, with_tax_data
 from tests.invoices.payments.builders import ordered
 from tests.invoices.statements.builders import issue_statement
 from tests.packages import UNCOVERED, buy, draw, tokens_product
@@ -39,6 +40,7 @@ HOOK = "http://127.0.0.1/globex"
 BUDGET = "the budget of globex"
 ORDER = "the online payment of globex"
 NO_ORDER = UUID(int=0)
+EINVOICE = "the e-invoice of globex"
 TERMS = "the terms of the product on sale"
 
 # Public, and so shows nothing of any customer.
@@ -78,6 +80,9 @@ OWNED = {
     "pay_online": ({"code": "globex"}, {"code": "nobody"}),
     "customer_payment": ({"code": "globex", "order_id": ORDER}, {"code": "nobody", "order_id": NO_ORDER}),
     "fake_checkout": ({"order_id": ORDER}, {"order_id": NO_ORDER}),
+    "customer_einvoices": ({"code": "globex"}, {"code": "nobody"}),
+    "request_einvoice": ({"code": "globex"}, {"code": "nobody"}),
+    "customer_einvoice": ({"code": "globex", "pk": EINVOICE}, {"code": "nobody", "pk": EINVOICE}),
     "customer_statements": ({"code": "globex"}, {"code": "nobody"}),
     "customer_account_csv": ({"code": "globex"}, {"code": "nobody"}),
     "statement": ({"number": STATEMENT}, {"number": "S99999999"}),
@@ -144,6 +149,8 @@ DEEDS |= {"sign_out", "set_language", "api_estimates", "dismiss_notice", "set_re
 DEEDS |= {"customer_overview_now", "customer_overview_alerts"}
 # Files of the usage page, which do not name it either; usage_report/test_views.py.
 DEEDS |= {"customer_usage_csv", "customer_usage_xlsx"}
+# Withdraws a request; invoices/einvoices.
+DEEDS |= {"withdraw_einvoice"}
 # Signed by a payment provider; invoices/payments.
 DEEDS |= {"payment_callback"}
 # For staff; what the admin itself shows to all is its sign-in page, and signing out is an action.
@@ -207,6 +214,9 @@ def address(name, arguments):
     if str(arguments.get("pk")).startswith("the budget of"):
         code = arguments["pk"].split()[-1]
         arguments = arguments | {"pk": Budget.objects.get(customer__code=code).pk}
+    if str(arguments.get("pk")).startswith("the e-invoice of"):
+        code = arguments["pk"].split()[-1]
+        arguments = arguments | {"pk": EInvoiceRequest.objects.get(customer__code=code).pk}
     if str(arguments.get("order_id")).startswith("the online payment of"):
         payment = OnlinePayment.objects.get(customer__code=arguments["order_id"].split()[-1])
         arguments = arguments | {"order_id": payment.order_id}
@@ -237,7 +247,7 @@ def use_in_a_closed_hour_and_now():
         record(report(customer=one.code, service=UNCOVERED))
     close()
     for one in customers:
-        issue_statement(one)
+        requested(with_tax_data(one, invoice_kind="ordinary"), issue_statement(one))
         ordered(one)
         record(report("late", customer=one.code, service=UNCOVERED))
         draw(one.quota_packages.get(), 1000, of=one.hourly_bills.get())

@@ -18,6 +18,7 @@ from accounts.customer_page import customer_page
 from accounts.models import User
 from accounts.preferences.forms import TIME_ZONES, AccountForm, SettingsForm
 from accounts.sign_in.language import forget_language, remember_language
+from sensenova_billing.lib.countries import COUNTRIES
 
 
 @never_cache
@@ -30,7 +31,7 @@ def customer_settings(request: HttpRequest, code: str) -> HttpResponse:
     if is_saved:
         messages.success(request, gettext("The settings are saved."))
         return redirect("customer_settings", customer.code)
-    context = {"form": form, "time_zones": TIME_ZONES}
+    context = {"form": form, "time_zones": TIME_ZONES, "countries": sorted(COUNTRIES)}
     return customer_page(request, "settings.html", customer, context, status=400 if form.errors else 200)
 
 

@@ -12,6 +12,8 @@ from invoices.models import (
     BankImport,
     CallbackReview,
     ChargeLine,
+    EInvoiceItem,
+    EInvoiceRequest,
     HourlyBill,
     HourSeal,
     ImportedPayment,
@@ -58,6 +60,15 @@ OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     AccountTransaction: ("a_transaction_has_entries",),
     AccountEntry: ("account_entries_add_up_to_zero",),
     Adjustment: ("an_adjustment_is_decided_once",),
+    EInvoiceRequest: (
+        *("an_einvoice_only_goes_on", "an_einvoice_releases_its_statements", "an_einvoice_has_statements"),
+        "changes_are_audited",
+    ),
+    EInvoiceItem: (
+        "an_einvoice_keeps_its_statements",
+        "an_einvoice_is_the_sum_of_its_statements",
+        "einvoice_items_are_not_truncated",
+    ),
     Price: (
         "a_begun_price_only_moves_its_end",
         "an_item_on_sale_always_has_a_price",

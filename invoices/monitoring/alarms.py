@@ -84,6 +84,7 @@ class ClosingState:
     adjustments: int  # the same of credits and charges by hand
     differing_callbacks: int  # of payments, without a review
     open_disputes: int  # of payments, that wait for evidence
+    einvoices: int  # requests for tax invoices that wait
     alarms: tuple[Alarm, ...] = ()
 
 
@@ -108,6 +109,7 @@ def state_of_closing(*, now: dt.datetime) -> ClosingState:
         adjustments=read["adjustments"],
         differing_callbacks=read["differing_callbacks"],
         open_disputes=read["open_disputes"],
+        einvoices=read["einvoices"],
     )
     return replace(state, alarms=_alarms(state, read, now=now))
 

@@ -19,6 +19,7 @@ from accounts.models import AuditEntry, Customer
 from invoices.closing.totals import DAY_ZONE
 from invoices.models import (
     Adjustment,
+    EInvoiceRequest,
     HourlyBill,
     HourSeal,
     OnlinePayment,
@@ -102,6 +103,8 @@ def show_state(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "proposals_href": _list(Proposal, request),
         "adjustments": state.adjustments,
         "adjustments_href": _list(Adjustment, request),
+        "einvoices": state.einvoices,
+        "einvoices_href": _list(EInvoiceRequest, request),
         "zone": DAY_ZONE.key,
         **(_revenue(state, now=now) if request.user.has_perm("invoices.view_hourlybill") else {}),
         **(_changes() if request.user.has_perm("accounts.view_auditentry") else {}),

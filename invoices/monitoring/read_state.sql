@@ -27,6 +27,7 @@ SELECT closed.last AS last_closed,
        (SELECT is_without_key FROM refused ORDER BY records DESC LIMIT 1) AS is_most_without_key,
        (SELECT count(*) FROM pricing_proposal WHERE decision = '') AS proposals,
        (SELECT count(*) FROM invoices_adjustment WHERE decision = '') AS adjustments,
+       (SELECT count(*) FROM invoices_einvoicerequest WHERE state = 'requested') AS einvoices,
        differing.*, disputes.*, canaries.*, published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
   FROM closed
  CROSS JOIN LATERAL (

@@ -85,9 +85,12 @@ class OnboardingForm(SettingsForm):
         model = Customer
         labels = {"code": _("Code"), "name": _("Name"), **SettingsForm.Meta.labels}
         help_texts = SettingsForm.Meta.help_texts
-        fields = ("code", "name", *SettingsForm.Meta.fields)
+        fields = (
+            *("code", "name", "time_zone", "country", "legal_name", "tax_id", "address", "billing_email"),
+        )
         widgets = {
             **{name: _text_input() for name in ("code", "name", "legal_name", "tax_id", "billing_email")},
+            "country": _text_input(),
             "time_zone": _text_input(list="time-zones"),
             "address": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         }

@@ -43,6 +43,7 @@ from tests.injection.payloads import PAYLOADS, packed
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.bank_import.builders import imported, row
 from tests.invoices.budgets.builders import budget
+from tests.invoices.einvoices.builders import keep_einvoices
 from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import LATER, booked, issue_statement
 from tests.packages import buy, tokens_product
@@ -89,7 +90,7 @@ def name_customer(acme: Customer, text: str) -> None:
 def _settle(acme: Customer) -> None:
     """A statement that names the customer, and transactions with references and reasons."""
     Customer.objects.filter(pk=acme.pk).update(legal_name=NAMES[0])
-    issue_statement(acme)
+    keep_einvoices(acme, issue_statement(acme), NAMES)
     payment = ordered(acme)
     for name in NAMES:
         disputed(payment, dispute_id=name[:255], reason=name[:100], event=str(uuid4()))

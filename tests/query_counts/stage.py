@@ -38,6 +38,7 @@ from tests.accounts.webhooks.builders import endpoint
 from tests.builders import THE_HOUR, at, close, price, record, report
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.bank_import.builders import imported, row
+from tests.invoices.einvoices.builders import requested, stated
 from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import booked
 from tests.packages import buy, draw, tokens_product
@@ -74,6 +75,7 @@ def add_one_of_each(number: int) -> None:
     called_back(paid)
     disputed(paid, dispute_id=f"dp_{number}")
     called_back(ordered(acme), amount="90")
+    requested(acme, stated(acme, 6 + number))
     ordered(acme)
     imported(row(number + 2, f"{number + 1}", text="acme"), name=f"bank-{number}.csv")
     _write_down(number, acme, service)

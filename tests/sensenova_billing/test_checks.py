@@ -105,3 +105,13 @@ def test_a_payment_provider_that_takes_no_money_is_named(settings, provider, deb
     settings.PAYMENT_PROVIDER, settings.DEBUG = provider, debug
 
     assert ids() == {"billing.E034"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [("SELLER_COUNTRY", "China", "billing.E015"), ("EINVOICE_TAX_CODE", "304", "billing.E016")],
+)
+def test_what_no_einvoice_can_say_is_named(settings, name, value, found):
+    setattr(settings, name, value)
+
+    assert ids() == {found}

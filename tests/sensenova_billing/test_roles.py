@@ -14,6 +14,7 @@ from pricing.models import CallSpecification, Price, Service, ServiceAlias
 from tests.browsing import Browser
 from tests.builders import at, close, record, report
 from tests.conftest import PASSWORD
+from tests.invoices.einvoices.builders import requested, with_tax_data
 from tests.invoices.payments.builders import called_back, ordered
 from tests.packages import buy
 from tests.tables import table
@@ -60,6 +61,7 @@ def one_of_each(acme, alice, settings):
         "pricing/callspecification": (CallSpecification.objects.earliest("pk").pk,),
         "pricing/service": (Service.objects.earliest("pk").pk,),
         "pricing/servicealias": (ServiceAlias.objects.get().pk,),
+        "invoices/einvoicerequest": (requested(with_tax_data(acme)).pk,),
         "invoices/parkedhour": (ParkedHour.objects.get().pk,),
         "invoices/paymentcallback": (payment.callbacks.get().pk,),
         "pricing/quotapackage": (buy(acme, now=at(70)).pk,),

@@ -19,6 +19,7 @@ from invoices.models import (
     Adjustment,
     BankImport,
     CallbackReview,
+    EInvoiceRequest,
     OnlinePayment,
     PaymentCallback,
     PaymentDispute,
@@ -29,6 +30,7 @@ from invoices.models import (
 from invoices.reconciliation.usage_file import OTHER_COLUMNS
 from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, ServiceGroup
 from pricing.rules.measures import Measure
+from sensenova_billing.lib.countries import COUNTRIES
 from tests.translations.reading import WORD, texts_of
 from usage.models import Budget, QuarantinedUsage, UsageRecord
 
@@ -56,6 +58,7 @@ NAMES = {
     *("en", "zh", "hans", "esc", "Control", "Mac", "Command", "Redis"),
     *("Asia", "Shanghai", "Europe", "Berlin", "speak", "English", "Excel", "MB", "UTF", "TOTP", "xlsx"),
     *("Webhook", "Standard", "Webhooks", "FOCUS", "GB", "GBK", "Windows", "Latin", "CNY"),
+    *("ISO", "UBL", "SELLER_TAX_ID", *COUNTRIES),
 }
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 URL = re.compile(r"https?://[^\s（）]+")
@@ -106,6 +109,8 @@ def _stored_names() -> set[str]:
         AccountTransaction.objects.values_list("reference", "reason", "by"),
         Adjustment.objects.values_list("reason", "proposed_by", "decided_by"),
         BankImport.objects.values_list("file_name", "file_digest", "by"),
+        EInvoiceRequest.objects.values_list("buyer_name", "buyer_tax_id", "refusal", "red_reason", "remarks"),
+        EInvoiceRequest.objects.values_list("requested_by", "decided_by", "reversed_by"),
         OnlinePayment.objects.values_list("provider", "provider_id", "reference"),
         PaymentCallback.objects.values_list("event_id", "provider"),
         CallbackReview.objects.values_list("text", "by"),
@@ -122,5 +127,6 @@ def _stored_names() -> set[str]:
     # Names of columns stand in what people type and in files; the last are a command and an example.
     others = {*Measure, *OTHER_COLUMNS, "reconcile", "chat-gateway-1", *_ids_of_keys()}
     others |= {str(one) for one in OnlinePayment.objects.values_list("order_id", flat=True)}
+    others |= {one.number for one in EInvoiceRequest.objects.all()}
     others |= {*EventKind.values, *(event.public_id for event in WebhookEvent.objects.all())}
     return others | {name for rows in columns for row in rows for name in row if name}

@@ -46,6 +46,7 @@ from invoices.models import (
     AdjustmentKind,
     ChargeLine,
     DisputeState,
+    EInvoiceRequest,
     HourlyBill,
     NoticeKind,
     OnlinePayment,
@@ -65,6 +66,7 @@ from tests.builders import THE_HOUR, at, record, report
 from tests.invoices.adjustments.builders import proposed
 from tests.invoices.books.builders import keep_busy_books
 from tests.invoices.budgets.builders import budget
+from tests.invoices.einvoices.builders import keep_einvoices
 from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import buy, cover, draw, tokens_product, tpm_product
@@ -85,7 +87,7 @@ NOT_PAGES = {
     *("customer_bills_csv", "customer_lines_csv", "bill_csv", "charge_line_csv", "package_draws_csv"),
     *("resend_invitation", "withdraw_invitation", "remove_from_customer"),
     *("customer_account_csv", "statement_csv", "statement_focus", "statement_xlsx", "statement_pdf"),
-    "payment_callback",
+    *("payment_callback", "withdraw_einvoice"),
     *("disable_webhook", "enable_webhook", "test_webhook", "resend_webhook"),
     *("customer_usage_csv", "customer_usage_xlsx"),
     *("healthz", "readyz", "metrics", "api_catalog", "api_estimates", "api_schema", "api_docs"),
@@ -125,6 +127,9 @@ VISITS: dict[str, tuple[list[str], list[str]]] = {
     "pay_online": (["acme"], ["?statement=S00000001"]),
     "customer_payment": (["acme", "ORDER"], []),
     "fake_checkout": (["ORDER_ID"], []),
+    "customer_einvoices": (["acme"], ["?older_than=x", "?older_than=1"]),
+    "request_einvoice": (["acme"], []),
+    "customer_einvoice": (["acme", "EINVOICE"], []),
     "customer_statements": (["acme"], ["?older_than=x", "?older_than=1"]),
     "statement": (["STATEMENT"], []),
     "customer_limits": (["acme"], []),
@@ -225,6 +230,7 @@ def _keep_packages(acme: Customer) -> None:
 
 def _keep_account(acme: Customer) -> None:
     statement = issue_statement(acme)
+    keep_einvoices(acme, statement)
     Customer.objects.filter(pk=acme.pk).update(legal_name="顶点有限公司")
     correct_statement(statement=statement, reason="名称有误", by="staff@sensenova.example", now=at(38))
     for cause in AdjustmentCause:
@@ -351,6 +357,7 @@ def addresses(name: str, *, most: int | None = None) -> list[str]:
         "STATEMENT": [(one.number,) for one in Statement.objects.filter(customer__code="acme")],
         "ORDER": [("acme", one) for one in OnlinePayment.objects.values_list("order_id", flat=True)],
         "ORDER_ID": [(one,) for one in OnlinePayment.objects.values_list("order_id", flat=True)],
+        "EINVOICE": [("acme", pk) for pk in EInvoiceRequest.objects.values_list("pk", flat=True)],
         "PACKAGE": [(number,) for number in QuotaPackage.objects.values_list("number", flat=True)],
         "KEY": [("acme", key) for key in ServiceKey.objects.values_list("public_id", flat=True)],
         "MEMBER": [

@@ -16,7 +16,7 @@ PAGE = "/customers/acme/settings"
 CONTACT = {
     "time_zone": "Europe/Berlin",
     "legal_name": "Acme <b>Ltd</b>",
-    "tax_id": "91310000MA1K",
+    "tax_id": "91110000600037341L",
     "address": " 1 Harbour Road \r\nShanghai ",
     "billing_email": "books@acme.example",
 }
@@ -57,6 +57,40 @@ def test_what_is_not_right_is_an_error_of_its_field(alice_client, fields):
     assert answer.status_code == 400
     assert f'id="id_{next(iter(fields))}_error"' in answer.content.decode()
     assert stored()["tax_id"] == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"tax_id": "91110000600037341M"}, "check digit of this tax number is wrong"),
+        ({"country": "de"}, "no tax number of DE"),
+        ({"country": "XX"}, "XX is no code of a country"),
+        ({"tax_id": "", "invoice_kind": "special"}, "needs a tax number of China"),
+        ({"country": "US", "invoice_kind": "special"}, "needs a tax number of China"),
+    ],
+    ids=str,
+)
+def test_tax_data_that_no_invoice_could_have_are_refused(alice_client, fields, words):
+    answer = alice_client.post(PAGE, CONTACT | fields)
+
+    assert (answer.status_code, words in answer.content.decode()) == (400, True)
+    assert stored()["tax_id"] == ""
+
+
+def test_a_number_of_the_eu_is_stored_with_its_prefix(alice_client):
+    fields = {"country": "de", "tax_id": "136 695 976", "invoice_kind": "ubl", "phone": "1", "bank_name": "B"}
+    alice_client.post(PAGE, CONTACT | fields)
+
+    acme = Customer.objects.get(code="acme")
+    assert (acme.country, acme.tax_id, acme.invoice_kind) == ("DE", "DE136695976", "ubl")
+    assert (acme.phone, acme.bank_name) == ("1", "B")
+
+
+def test_a_number_from_before_it_was_checked_stands_against_no_other_change(alice_client):
+    Customer.objects.update(tax_id="OLD-1")
+    alice_client.post(PAGE, CONTACT | {"tax_id": "OLD-1", "legal_name": "Acme & Sons"})
+
+    assert (stored()["tax_id"], stored()["legal_name"]) == ("OLD-1", "Acme & Sons")
 
 
 def test_what_was_changed_after_the_page_was_opened_is_shown_and_kept(alice_client, acme):

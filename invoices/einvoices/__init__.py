@@ -1,0 +1,1 @@
+"""Tax invoices of statements: requested by customers, exported, recorded once they are issued."""

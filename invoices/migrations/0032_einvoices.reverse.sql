@@ -1,0 +1,11 @@
+SELECT audit_table_no_more('invoices_einvoicerequest');
+DROP TRIGGER an_einvoice_has_statements ON invoices_einvoicerequest;
+DROP TRIGGER an_einvoice_is_the_sum_of_its_statements ON invoices_einvoiceitem;
+DROP FUNCTION require_the_sum_of_statements();
+DROP TRIGGER an_einvoice_releases_its_statements ON invoices_einvoicerequest;
+DROP FUNCTION release_einvoice_items();
+DROP TRIGGER einvoice_items_are_not_truncated ON invoices_einvoiceitem;
+DROP TRIGGER an_einvoice_keeps_its_statements ON invoices_einvoiceitem;
+DROP FUNCTION keep_einvoice_items();
+DROP TRIGGER an_einvoice_only_goes_on ON invoices_einvoicerequest;
+DROP FUNCTION keep_einvoice_requests();
