@@ -111,6 +111,7 @@ translations: .venv/requirements-dev ## collect the texts of pages, and compile 
 
 lock: ## choose the newest allowed version of every dependency (needs uv)
 	$(COMPILE) --upgrade --output-file requirements.lock
+	$(COMPILE) --upgrade --extra archive --constraint requirements.lock --output-file requirements-archive.lock
 	$(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --upgrade --group dev --group clients --constraint requirements-dev.lock --output-file requirements-clients.lock
 	$(subst pyproject.toml,,$(COMPILE)) --upgrade --group gateway --output-file requirements-gateway.lock

@@ -83,7 +83,7 @@ def _packages(text: str) -> list[Hit]:
 
 def _records(text: str) -> list[Hit]:
     with connection.cursor() as cursor:
-        cursor.execute(_EVENTS, [text, MOST])
+        cursor.execute(_EVENTS, {"event_id": text, "most": MOST})
         rows = cursor.fetchall()
     return [
         Hit(

@@ -18,6 +18,7 @@ from invoices.packages.after_sale import sweep
 from invoices.packages.after_sale.renewal import renew_packages
 from invoices.payments.look_up import look_up_silent_payments
 from invoices.portal import price_notices
+from invoices.retention.archive import archive_due
 from invoices.running import refresh
 from invoices.seals import publish
 from invoices.statements import issue
@@ -136,6 +137,13 @@ def _log_swept(swept: sweep.Swept) -> None:
 def _log_closed(closed: close.ClosedHour) -> None:
     level = logging.WARNING if closed.parked else logging.INFO
     logger.log(level, "Closed the hour %s", closed)
+
+
+@shared_task(acks_late=False)
+def archive_usage() -> None:
+    """Archive usage records of months that are old enough."""
+    for made in archive_due(now=database_now()):
+        logger.info("Archived %s usage records in %s", f"{made.records:,}", made)
 
 
 # Taken off the queue at once: a day of many millions of records takes longer than the broker waits before it

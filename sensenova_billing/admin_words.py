@@ -25,6 +25,10 @@ def translate_names_of_models() -> None:
 NAMES = (
     gettext_noop("adjustment"),
     gettext_noop("adjustments"),
+    gettext_noop("archive of usage records"),
+    gettext_noop("archived event"),
+    gettext_noop("archived events"),
+    gettext_noop("archives of usage records"),
     gettext_noop("audit entry"),
     gettext_noop("audit trail"),
     gettext_noop("billing hour"),

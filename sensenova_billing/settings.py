@@ -437,6 +437,11 @@ CANARY_CUSTOMERS = env.list("CANARY_CUSTOMERS", default=[])
 CANARY_KEY = env.secret("CANARY_KEY")
 CANARY_URL = env.str("CANARY_URL", default="") or SERVER_URL
 
+# Usage records of more than so many whole months are archived to Parquet files in this folder
+# (docs/retention.md); 0: they stay in the database for ever.
+USAGE_RETENTION_MONTHS = env.int("USAGE_RETENTION_MONTHS", default=0)
+USAGE_ARCHIVE_DIR = env.str("USAGE_ARCHIVE_DIR", default=str(BASE_DIR / "var" / "archives"))
+
 # Where seals of closed hours are kept outside the database (invoices/seals/stores.py): a file to which lines
 # are appended, or an object store, by a class of Django's storages and its options.
 SEALS_FILE = env.str("SEALS_FILE", default="")
@@ -572,6 +577,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "usage.tasks.forget_calls",
         "schedule": 60.0,
         "options": {"expires": 55},
+    },
+    # Where USAGE_RETENTION_MONTHS is set.
+    "archive usage": {
+        "task": "invoices.tasks.archive_usage",
+        "schedule": crontab(hour=20, minute=30),
+        "options": {"expires": 6 * 3600},
     },
     "verify the last day": {
         "task": "invoices.tasks.verify_last_day",

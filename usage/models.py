@@ -1,15 +1,16 @@
 """Usage records, billing hours and call windows; no money.
 
 A *usage record* is one model call of one customer. It is stored once under (customer, event_id), and never
-changed or deleted. Its *billing hour* [h, h+1) UTC is the hour in which it is billed: its own hour if that
-was open when the record arrived, else the earliest open one; then the record is *late*. A row of
-`BillingHour` means that the hour is closed, finally; hours close in order and without a gap.
+changed; it leaves the table only for an *archive*, and its event stays unique. Its *billing hour* [h, h+1)
+UTC is the hour in which it is billed: its own hour if that was open when the record arrived, else the
+earliest open one; then the record is *late*. A row of `BillingHour` means that the hour is closed, finally;
+hours close in order and without a gap.
 
 Wrong usage is corrected by a *reversal*: another record with the negated quantities, at the same instant,
 that names the record which it reverses.
 
 Only usage records outgrow one machine: their keys contain the customer, they have no foreign keys in the
-database (ingest checks) and no trigger that reads another table.
+database (ingest checks) and no trigger that reads another table, but for the one that guards their removal.
 """
 
 import datetime as dt
@@ -18,10 +19,12 @@ from functools import reduce
 from operator import add
 from typing import ClassVar
 
-from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import F, Func, Q
+from django.db.models.functions import Coalesce, Length
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
@@ -600,3 +603,87 @@ class BudgetAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.percent} %"
+
+
+class UsageArchive(models.Model):
+    """A file with all usage records of a span of closed hours, which left the table in the same transaction.
+
+    Restored, its records are in the table again, and the file is of no more use.
+    """
+
+    from_hour = models.DateTimeField("from (UTC)")
+    until_hour = models.DateTimeField("until (UTC)")
+    records = models.BigIntegerField()
+    file = models.CharField(max_length=1000, help_text="In USAGE_ARCHIVE_DIR, unless it has a path.")
+    size = models.BigIntegerField("bytes")
+    sha256 = models.BinaryField("SHA-256", max_length=32)
+    seal = models.BinaryField(max_length=32, help_text="Of the last hour; it covers the hours before.")
+    archived_at = models.DateTimeField("archived (UTC)")
+    restored_at = models.DateTimeField("restored (UTC)", null=True)
+
+    objects: ClassVar[models.Manager["UsageArchive"]] = models.Manager()
+
+    class Meta:
+        ordering = ("-from_hour", "-id")
+        verbose_name = "archive of usage records"
+        verbose_name_plural = "archives of usage records"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(whole_hour("from_hour")) & Q(whole_hour("until_hour")),
+                name="an_archive_holds_whole_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(until_hour__gt=F("from_hour")), name="an_archive_ends_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=Q(records__gt=0, size__gt=0), name="an_archive_holds_more_than_nothing"
+            ),
+            models.CheckConstraint(
+                condition=Q(Exact(Length("sha256"), 32)) & Q(Exact(Length("seal"), 32)),
+                name="the_hash_and_the_seal_of_an_archive_are_sha_256",
+            ),
+            ExclusionConstraint(
+                name="an_hour_is_in_one_archive",
+                expressions=[
+                    (
+                        Func(
+                            "from_hour", "until_hour", function="tstzrange", output_field=DateTimeRangeField()
+                        ),
+                        RangeOperators.OVERLAPS,
+                    )
+                ],
+                condition=Q(restored_at__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.file
+
+
+class ArchivedEvent(models.Model):
+    """The identity of an archived usage record, by which a repeated report of it is found.
+
+    Like usage records these outgrow one machine. `content` is the hash of what a repeated report has to
+    repeat besides `occurred_at` (sql/content_hash.sql).
+    """
+
+    pk = models.CompositePrimaryKey("customer_id", "event_id")
+    customer = _customer()
+    event_id = models.CharField(max_length=255, db_collation="C")
+    occurred_at = models.DateTimeField()
+    billing_hour = models.DateTimeField()
+    content = models.BinaryField(max_length=32)
+    reverses = models.CharField(max_length=255, null=True, db_collation="C")  # noqa: DJ001  # as in UsageRecord
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                "customer",
+                "reverses",
+                condition=Q(reverses__isnull=False),
+                name="an_archived_record_is_reversed_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.event_id

@@ -31,10 +31,9 @@ from invoices.models import (
 )
 from pricing.models import BillingItem, MethodPeriod, PackageTerms, PackageWeight, Price, QuotaPackage
 from sensenova_billing.lib.database.statements import load_statement
-from usage.models import BillingHour, UsageRecord
+from usage.models import ArchivedEvent, BillingHour, UsageArchive, UsageRecord
 
 APPEND_ONLY: dict[type[models.Model], str] = {
-    UsageRecord: "usage_records_are_append_only",
     BillingHour: "closed_hours_are_append_only",
     HourlyBill: "bills_are_append_only",
     ChargeLine: "charge_lines_are_append_only",
@@ -56,7 +55,25 @@ APPEND_ONLY: dict[type[models.Model], str] = {
     PaymentCallback: "payment_callbacks_are_append_only",
     CallbackReview: "callback_reviews_are_append_only",
 }
+# Rows that leave by a rule: the trigger that refuses other changes, the rule's trigger, and its function.
+REMOVED_BY_RULE: dict[type[models.Model], tuple[str, str, str]] = {
+    UsageRecord: (
+        "usage_records_are_append_only",
+        "usage_records_are_removed_only_to_an_archive",
+        "require_an_archive",
+    ),
+    ArchivedEvent: (
+        "archived_events_are_append_only",
+        "archived_events_are_removed_only_for_their_records",
+        "require_the_record",
+    ),
+}
 OTHERS: dict[type[models.Model], tuple[str, ...]] = {
+    UsageArchive: (
+        "archives_are_never_deleted",
+        "an_archive_is_only_restored",
+        "archived_hours_hold_no_records",
+    ),
     AccountTransaction: ("a_transaction_has_entries",),
     AccountEntry: ("account_entries_add_up_to_zero",),
     Adjustment: ("an_adjustment_is_decided_once",),
@@ -88,20 +105,23 @@ OTHERS: dict[type[models.Model], tuple[str, ...]] = {
     AuditEntry: ("audit_entries_are_append_only",),
 }
 
-# Of each table and name: how it is enabled, its function, that function's text, whether it sees every change.
-Triggers = dict[tuple[str, str], tuple[str, str, str, bool]]
+# Of each table and name: how it is enabled, its function, that function's text, which changes it sees.
+Triggers = dict[tuple[str, str], tuple[str, str, str, int]]
+# Bits of a trigger's type: of a statement, before, and these changes; or after deleting.
+_ALL_CHANGES, _BUT_DELETE, _AFTER_DELETE = 2 + 8 + 16 + 32, 2 + 16 + 32, 8
 
 
 def find_missing_guards(found: Findings) -> None:
     """Add a finding for each trigger and constraint that should guard the books and does not."""
-    tables = [model._meta.db_table for model in (*APPEND_ONLY, *OTHERS)]
+    guarded = (*APPEND_ONLY, *REMOVED_BY_RULE, *OTHERS)
+    tables = [model._meta.db_table for model in guarded]
     with connection.cursor() as cursor:
         cursor.execute(_TRIGGERS, [tables])
         triggers: Triggers = {(table, name): tuple(rest) for table, name, *rest in cursor.fetchall()}
         cursor.execute(_RULES, {"tables": tables})
         rules = {(table, name): valid for table, name, valid in cursor.fetchall()}
     _find_triggers(triggers, found=found)
-    for model in (*APPEND_ONLY, *OTHERS):
+    for model in guarded:
         table = model._meta.db_table
         for name in (f"{table}_pkey", *_rules_of(model)):
             if not rules.get((table, name)):
@@ -111,6 +131,10 @@ def find_missing_guards(found: Findings) -> None:
 def _find_triggers(triggers: Triggers, *, found: Findings) -> None:
     for model, name in APPEND_ONLY.items():
         _find_append_only(model._meta.db_table, name, triggers=triggers, found=found)
+    for model, (name, rule, function) in REMOVED_BY_RULE.items():
+        table = model._meta.db_table
+        _find_append_only(table, name, changes=_BUT_DELETE, triggers=triggers, found=found)
+        _find_rule(table, rule, function=function, triggers=triggers, found=found)
     for model, names in OTHERS.items():
         for name in names:
             if (model._meta.db_table, name) not in triggers:
@@ -120,15 +144,29 @@ def _find_triggers(triggers: Triggers, *, found: Findings) -> None:
             found.add("guard", f"the trigger {name} of {table} is switched off")
 
 
-def _find_append_only(table: str, name: str, *, triggers: Triggers, found: Findings) -> None:
+def _find_append_only(
+    table: str, name: str, *, triggers: Triggers, found: Findings, changes: int = _ALL_CHANGES
+) -> None:
     if (table, name) not in triggers:
         found.add("guard", f"the trigger {name} of {table} is missing")
         return
-    state, function, body, refuses = triggers[table, name]
+    state, function, body, seen = triggers[table, name]
     if state not in ("A", "D"):  # a session that plays a replica would get past it
         found.add("guard", f"the trigger {name} of {table} is not enabled ALWAYS")
-    if function != "refuse_change" or not refuses or "RAISE EXCEPTION" not in body:
-        found.add("guard", f"the trigger {name} of {table} no longer refuses UPDATE, DELETE and TRUNCATE")
+    if function != "refuse_change" or seen != changes or "RAISE EXCEPTION" not in body:
+        refused = "UPDATE, DELETE and TRUNCATE" if changes == _ALL_CHANGES else "UPDATE and TRUNCATE"
+        found.add("guard", f"the trigger {name} of {table} no longer refuses {refused}")
+
+
+def _find_rule(table: str, name: str, *, function: str, triggers: Triggers, found: Findings) -> None:
+    if (table, name) not in triggers:
+        found.add("guard", f"the trigger {name} of {table} is missing")
+        return
+    state, called, body, seen = triggers[table, name]
+    if state not in ("A", "D"):
+        found.add("guard", f"the trigger {name} of {table} is not enabled ALWAYS")
+    if (called, seen) != (function, _AFTER_DELETE) or "RAISE EXCEPTION" not in body:
+        found.add("guard", f"the trigger {name} of {table} no longer keeps its rule")
 
 
 def _rules_of(model: type[models.Model]) -> list[str]:
@@ -138,11 +176,5 @@ def _rules_of(model: type[models.Model]) -> list[str]:
     return [*named, *(f"foreign key {field.column}" for field in foreign if field.db_constraint)]  # type: ignore[attr-defined]
 
 
-# Of a statement trigger before UPDATE, DELETE and TRUNCATE the bits 2, 16, 8 and 32 are set, and not 1.
-_TRIGGERS = """
-SELECT tgrelid::regclass::text, tgname, tgenabled, proname, prosrc, (tgtype & 59) = 58 AND tgqual IS NULL
-  FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
- WHERE tgrelid = ANY (%s::regclass[])
- ORDER BY tgrelid::regclass::text, tgname
-"""
+_TRIGGERS = load_statement("read_triggers.sql", beside=__file__)
 _RULES = load_statement("read_constraints.sql", beside=__file__)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from psycopg.types.datetime import TimestamptzLoader
 
+from invoices.books.archived import Tables
 from invoices.books.compare import Bill, Credit, Findings, Purchase
 from invoices.books.coverage import Before, Call, Consumption, Draw, Package, PackageList, Period, Reversal
 from invoices.books.expected import EarlierBilling, Line, LineKey, Order, Price, PriceList, Usage
@@ -81,11 +82,16 @@ def _used(prefix: str) -> str:
 
 
 def read_usage(
-    *, hour: dt.datetime, prices: PriceList, packages: PackageList, customer: int | None = None
+    *,
+    tables: Tables,
+    hour: dt.datetime,
+    prices: PriceList,
+    packages: PackageList,
+    customer: int | None = None,
 ) -> Iterator[tuple[int, Consumption]]:
     """Return what each customer used that is billed in the hour, reversals left out."""
     begin = end = dt.datetime.min.replace(tzinfo=dt.UTC)
-    sql = _RECORDS.substitute(measures=_used(""), of_customer=_of(customer))
+    sql = _RECORDS.substitute(records=tables.records, measures=_used(""), of_customer=_of(customer))
     rows = _stream(sql, hour, *_only(customer))
     for customer_id, records in groupby(rows, _FIRST):
         consumption = Consumption()
@@ -106,11 +112,12 @@ def read_usage(
 
 
 def read_reversals(
-    *, hour: dt.datetime, prices: PriceList, found: Findings, customer: int | None = None
+    *, tables: Tables, hour: dt.datetime, prices: PriceList, found: Findings, customer: int | None = None
 ) -> Iterator[tuple[int, list[Reversal]]]:
     """Return each customer's reversals, each compared with the record that it reverses."""
     size = len(_MEASURES)
     sql = _REVERSALS.substitute(
+        **tables._asdict(),
         measures=_used("record."),
         original_measures=_used("original."),
         of_customer=_of(customer, "record."),

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from invoices.books.archived import Records, Tables
 from invoices.books.compare import (
     Bill,
     Findings,
@@ -58,6 +59,8 @@ from invoices.books.read import (
 )
 from invoices.seals.seal_list import ListedSeal
 from sensenova_billing.lib.database.statements import load_statement
+from usage.archive.parquet import ArchiveError
+from usage.models import UsageArchive
 
 # In which customers' totals are kept.
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -83,6 +86,7 @@ class Verified:
     records: int = 0
     bills: int = 0
     lines: int = 0
+    archived_hours: int = 0  # the records of so many were read from archives
     seal: bytes | None = None  # of the last hour
     took: dt.timedelta = dt.timedelta(0)
 
@@ -106,6 +110,7 @@ class Books(NamedTuple):
     customers: dict[int, str]
     horizon: dt.datetime
     verified: Verified
+    records: Records
 
     def code(self, customer: int) -> str:
         """Name a customer."""
@@ -119,10 +124,12 @@ def verify_books(
     watch: Watch = iter,
     besides: Besides | None = None,
     published_seals: Sequence[ListedSeal] = (),
+    pending: UsageArchive | None = None,
 ) -> Verified:
     """Verify every closed hour of the span, or of all time, and return what was found; nothing is changed.
 
     `published_seals` is a list that was stored outside the database: its seals must be those of these hours.
+    The records of archived hours are read from their files; `pending` is an archive that is to be made.
     """
     began = time.monotonic_ns()
     seals = read_seals(from_hour=from_hour, until_hour=until_hour)
@@ -135,6 +142,7 @@ def verify_books(
     _find_other_seals(verified.findings)
     _verify_purchases(verified.findings)
     _verify_statements(from_hour=from_hour, until_hour=until_hour, found=verified.findings)
+    _verify_archives(from_hour=from_hour, until_hour=until_hour, found=verified.findings)
     compare_published_seals(
         published=published_seals,
         seals=seals,
@@ -146,13 +154,14 @@ def verify_books(
     if seals:
         ((horizon,),) = read_all("SELECT max(hour) FROM usage_billinghour")
         customers = dict(read_all("SELECT id, code FROM accounts_customer"))
-        books = Books(read_prices(), read_packages(), customers, horizon, verified)
+        books = Books(read_prices(), read_packages(), customers, horizon, verified, Records(pending))
         for seal in watch(seals):
             with transaction.atomic():
                 _verify_hour(seal, books)
                 if besides is not None:
                     besides(hour=seal.hour, found=verified.findings)
         _verify_totals(books)
+        verified.archived_hours = books.records.hours_read
     verified.took = dt.timedelta(microseconds=(time.monotonic_ns() - began) // 1000)
     return verified
 
@@ -181,6 +190,18 @@ def _verify_statements(
         else:
             text = f"{number} is booked with {decimal(booked)} RMB, and {decimal(payable)} RMB are payable"
         found.add("statement", text)
+
+
+def _verify_archives(
+    *, from_hour: dt.datetime | None, until_hour: dt.datetime | None, found: Findings
+) -> None:
+    """Each archive of the span has the seal of its last hour, and its hours have no records in the table."""
+    span = (from_hour, from_hour, until_hour, until_hour)
+    for file, hour, has_its_seal, records in read_all(_DIFFERING_ARCHIVES, *span):
+        if not has_its_seal:
+            found.add("archive", f"{file} has another seal for the hour than the books", hour=hour)
+        if records:
+            found.add("archive", f"{records} records of its hours are beside {file}", hour=hour)
 
 
 def _verify_totals(books: Books) -> None:
@@ -228,40 +249,64 @@ def _find_usage_of_no_hour(hour: dt.datetime, *, found: Findings) -> None:
 
 
 def _verify_hour(seal: Seal, books: Books) -> None:
-    hour, found = seal.hour, books.verified.findings
-    place = hour, hour
+    hour = seal.hour
     parked, later = read_parked(hour=hour), read_later(hour=hour, horizon=books.horizon)
     orders = read_orders(hour=hour)
     overruns = read_overruns(sealed_in=hour)
+    tables = _tables(hour, books)
     total = _Total()
     waiting = dict(parked)
     for customer, (used, reversals, bills, affected, draws) in by_customer(
-        read_usage(hour=hour, prices=books.prices, packages=books.packages),
-        read_reversals(hour=hour, prices=books.prices, found=found),
+        *_read_consumption(tables, hour=hour, books=books),
         read_bills(sealed_in=hour),
-        read_affected(orders=orders, place=place),
+        read_affected(orders=orders, place=(hour, hour)),
         read_draws(sealed_in=hour),
     ):
         consumption: Consumption = used or Consumption()
         consumption.reversals += reversals or ()
         books.verified.records += consumption.records
         own = [(bill, lines) for bill, lines in bills or () if bill.hour == hour]
-        part = Part(customer, place, consumption, orders, affected or [], draws or [])
+        part = Part(customer, (hour, hour), consumption, orders, affected or [], draws or [])
         for bill, lines in bills or ():
             total.add(bill, lines, draws=part.draws, overruns=overruns)
             if bill.hour != hour:
                 _verify_released(part, bill=bill, lines=lines, books=books)
+        if tables is None:
+            continue
         if customer in parked:
             _verify_parked(waiting.pop(customer), consumption=consumption, own=own, hour=hour, books=books)
         elif own or customer not in later:
             _verify_bills(part, bills=own, books=books)
-    for left in waiting.values():
+    for left in waiting.values() if tables else ():
         _verify_parked(left, consumption=Consumption(), own=[], hour=hour, books=books)
-    _verify_seal(seal, total=total, parked=parked, found=found)
+    _verify_seal(seal, total=total, parked=parked, found=books.verified.findings)
     books.verified.hours += 1
     books.verified.bills += total.bills
     books.verified.lines += total.lines
     books.verified.seal = seal.sha256
+
+
+def _tables(hour: dt.datetime, books: Books) -> Tables | None:
+    """Return where the hour's records are; None if they cannot be read: then only documents are verified."""
+    books.records.begin_hour()
+    return _tables_of(hour, books)
+
+
+def _tables_of(hour: dt.datetime, books: Books, *, customer: int | None = None) -> Tables | None:
+    try:
+        return books.records.of(hour=hour, customer=customer)
+    except ArchiveError as error:
+        books.verified.findings.add("archive", f"its records are not verified: {error}", hour=hour)
+        return None
+
+
+def _read_consumption(tables: Tables | None, *, hour: dt.datetime, books: Books) -> tuple[Any, Any]:
+    if tables is None:
+        return (), ()
+    return (
+        read_usage(tables=tables, hour=hour, prices=books.prices, packages=books.packages),
+        read_reversals(tables=tables, hour=hour, prices=books.prices, found=books.verified.findings),
+    )
 
 
 class _Total:
@@ -354,13 +399,18 @@ def _verify_released(part: Part, *, bill: Bill, lines: list[Line], books: Books)
             customer=books.code(customer),
             bill=bill.number,
         )
+    tables = _tables_of(bill.hour, books, customer=customer)
+    if tables is None:
+        return
     orders = read_orders(hour=bill.hour)
     consumption = Consumption()
     for _, used in read_usage(
-        hour=bill.hour, prices=books.prices, packages=books.packages, customer=customer
+        tables=tables, hour=bill.hour, prices=books.prices, packages=books.packages, customer=customer
     ):
         consumption = used
-    for _, reversals in read_reversals(hour=bill.hour, prices=books.prices, found=found, customer=customer):
+    for _, reversals in read_reversals(
+        tables=tables, hour=bill.hour, prices=books.prices, found=found, customer=customer
+    ):
         consumption.reversals += reversals
     affected: list[Line] = []
     for _, some in read_affected(orders=orders, place=place, customer=customer):
@@ -411,6 +461,7 @@ def _verify_seal(seal: Seal, *, total: _Total, parked: dict[int, Parked], found:
 
 _OTHER_SEALS = load_statement("read_other_seals.sql", beside=__file__)
 _DIFFERING_STATEMENTS = load_statement("differing_statements.sql", beside=__file__)
+_DIFFERING_ARCHIVES = load_statement("differing_archives.sql", beside=__file__)
 _DIFFERING_TOTALS = load_statement("differing_totals.sql", beside=__file__)
 _RELEASED = """
 SELECT FROM invoices_parkedhour AS parked JOIN invoices_release AS release ON release.parked_id = parked.id

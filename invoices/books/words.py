@@ -24,6 +24,7 @@ def finding_in_words(found: dict[str, Any]) -> str:
 
 _KINDS = (
     gettext_noop("amount"),
+    gettext_noop("archive"),
     gettext_noop("bill"),
     gettext_noop("billed twice"),
     gettext_noop("chain"),
@@ -140,6 +141,18 @@ _TEXTS = (
         "made again, but not stored: %(quantity)s %(measure)s of %(records)s records at price %(price)s, "
         "%(amount)s RMB"
     ),
+    # an archive
+    gettext_noop("%(file)s has another seal for the hour than the books"),
+    gettext_noop("%(records)s records of its hours are beside %(file)s"),
+    gettext_noop("its records are not verified: %(file)s is not there."),
+    gettext_noop(
+        "its records are not verified: %(file)s is not the file that was archived: its SHA-256 differs."
+    ),
+    gettext_noop("its records are not verified: %(file)s cannot be read: %(error)s"),
+    gettext_noop(
+        "its records are not verified: Archives need pyarrow: install requirements-archive.lock "
+        "(docs/retention.md)."
+    ),
     # what keeps the books
     gettext_noop("the reversal %(event_id)s is not the record that it reverses, taken back"),
     gettext_noop("the constraint %(name)s of %(table)s is missing or not valid"),
@@ -147,6 +160,8 @@ _TEXTS = (
     gettext_noop("the trigger %(name)s of %(table)s is switched off"),
     gettext_noop("the trigger %(name)s of %(table)s is not enabled ALWAYS"),
     gettext_noop("the trigger %(name)s of %(table)s no longer refuses UPDATE, DELETE and TRUNCATE"),
+    gettext_noop("the trigger %(name)s of %(table)s no longer refuses UPDATE and TRUNCATE"),
+    gettext_noop("the trigger %(name)s of %(table)s no longer keeps its rule"),
 )
 _WORDS = {str(measure): measure.label for measure in Measure} | {
     "reversal": gettext_noop("reversed"),

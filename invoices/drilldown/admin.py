@@ -15,7 +15,16 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindRecordForm, RecordsForm
-from invoices.drilldown.trace import BillingState, RecordTrace, Share, records_of, trace_record
+from invoices.drilldown.trace import (
+    BillingState,
+    RecordTrace,
+    Share,
+    archive_behind,
+    find_archived,
+    is_file_there,
+    records_of,
+    trace_record,
+)
 from invoices.models import ChargeLine
 from invoices.stored_words import parked_because
 from invoices.templatetags.amounts import (
@@ -31,7 +40,7 @@ from pricing.changes.base_form import is_key
 from pricing.words import measure_name
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
-from usage.models import UsageRecord
+from usage.models import UsageArchive, UsageRecord
 
 _LIST, _PAGE = "admin:invoices_chargeline_changelist", "admin:invoices_chargeline_change"
 _BILLING_STATES = {
@@ -67,12 +76,14 @@ class TracedLineAdmin(ModelAdmin):
         self._require_view(request)
         form = FindRecordForm(request.GET or None)
         found = _find(form) if form.is_valid() else None
+        archived = shown_archived_call(form) if form.is_valid() and not found else {}
         context = {
             "title": gettext("Usage records: charge lines"),
             "form": form,
             "found": found,
-            "is_missing": form.is_bound and form.is_valid() and found is None,
+            "is_missing": form.is_bound and form.is_valid() and found is None and not archived,
             "facts": _record_facts(found) if found else [],
+            **archived,
             "shares": _shares_table(found) if found else None,
             "record_url": f"{reverse('usage_record')}?{request.GET.urlencode()}",
         }
@@ -90,6 +101,7 @@ class TracedLineAdmin(ModelAdmin):
             "title": f"{line.service_name}: {measure_name(line.measure)}",
             "form": form,
             "page": page,
+            **shown_archive(archive_behind(line, found=page.records)),
             "facts": _line_facts(line),
             "records": _records_table(line, page.records),
             "file_url": reverse("admin:invoices_chargeline_records", args=[line.pk]),
@@ -115,6 +127,30 @@ class TracedLineAdmin(ModelAdmin):
 def _line(pk: str | int) -> ChargeLine:
     lines = ChargeLine.objects.select_related("bill__customer", "corrects__bill", "package")
     return get_object_or_404(lines, pk=pk if is_key(str(pk)) else 0)
+
+
+def shown_archive(archive: UsageArchive | None) -> dict[str, Any]:
+    """Return what admin/archived.html needs."""
+    return {"archive": archive, "is_file_there": archive is not None and is_file_there(archive)}
+
+
+def shown_archived_call(form: FindRecordForm) -> dict[str, Any]:
+    """Return what a page shows of a call that is archived; nothing if it is not."""
+    customer = Customer.objects.filter(code=form.cleaned_data["customer"]).first()
+    found = find_archived(customer=customer, event_id=form.cleaned_data["event_id"]) if customer else None
+    if found is None:
+        return {}
+    facts = [
+        [gettext("event id"), found.event.event_id],
+        [gettext("time (UTC)"), precise_text(found.event.occurred_at)],
+        [gettext("billing hour (UTC)"), f"{found.event.billing_hour:%Y-%m-%d %H:%M}"],
+    ]
+    if found.bill:
+        page = reverse("admin:invoices_hourlybill_change", args=[found.bill.pk])
+        facts.append([gettext("bill"), _link(page, found.bill.number)])
+    if found.event.reverses is not None:
+        facts.append([gettext("reverses"), _record_link(form.cleaned_data["customer"], found.event.reverses)])
+    return {"facts": facts, **shown_archive(found.archive)}
 
 
 def _find(form: FindRecordForm) -> RecordTrace | None:

@@ -27,7 +27,7 @@ from invoices.drilldown.schemas import (
     records_payload,
     trace_payload,
 )
-from invoices.drilldown.trace import records_of, trace_record
+from invoices.drilldown.trace import records_of, refuse_archived, require_records, trace_record
 from invoices.models import ChargeLine
 from sensenova_billing.lib.api.endpoint import Endpoint
 from sensenova_billing.lib.api.query_params import read_query
@@ -59,6 +59,7 @@ class LineRecordsView(TraceView):
         """Authenticate, read the query, answer one page."""
         params = read_query(RecordsQuery, request.query_params)
         line = _line_for(request, id)
+        require_records(line)
         found, next_after = _page(line, params)
         return Response(records_payload(line=line, records=found, next_after=next_after))
 
@@ -82,7 +83,9 @@ class LineRecordsFileView(TraceView):
     def get(self, request: Request, id: int) -> HttpResponseBase:
         """Authenticate, answer the file."""
         params = read_query(OrderQuery, request.query_params)
-        return records_file(line=_line_for(request, id), is_by_amount=params["order"] == BY_AMOUNT)
+        line = _line_for(request, id)
+        require_records(line)
+        return records_file(line=line, is_by_amount=params["order"] == BY_AMOUNT)
 
 
 class RecordView(TraceView):
@@ -102,6 +105,7 @@ class RecordView(TraceView):
         customer = customer_of_key(key=key_of(request), code=params["customer"])
         found = trace_record(customer=customer, event_id=params["event_id"])
         if found is None:
+            refuse_archived(customer=customer, event_id=params["event_id"])
             raise Http404
         return Response(trace_payload(customer=customer.code, found=found))
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext, gettext_noop
 from rest_framework.exceptions import APIException
 
 from invoices.drilldown.csv_tables import RECORD_COLUMNS, record_rows
+from invoices.drilldown.trace import archive_of_line
 from invoices.models import ChargeLine
 from pricing.files.csv import Cell, write_csv
 from sensenova_billing.lib.database.replica import reading_replica
@@ -100,7 +101,10 @@ def records_file(*, line: ChargeLine, is_by_amount: bool) -> Download:
 
 
 def records_file_or_page(*, line: ChargeLine, is_by_amount: bool = False) -> HttpResponseBase:
-    """Answer a browser with the line's records."""
+    """Answer a browser with the line's records, or with a page that says that they are archived."""
+    if archive_of_line(line) is not None:
+        message = gettext("The calls behind this line are archived: they are no longer shown here.")
+        return render(None, "error.html", {"status": 410, "message": message}, status=410)
     rows = record_rows(line, is_by_amount=is_by_amount)
     return csv_download_or_page(name=_records_name(line), head=RECORD_COLUMNS, rows=rows)
 

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
-from invoices.drilldown.admin import outcome_in_words
+from invoices.drilldown.admin import outcome_in_words, shown_archived_call
 from invoices.drilldown.forms import FindRecordForm
 from invoices.drilldown.trace import BillingState, RecordTrace, trace_record
 from invoices.templatetags.amounts import exact, grouped, instant_text, quantities
@@ -33,6 +33,9 @@ def usage_record(request: HttpRequest) -> HttpResponse:
     """Find one record, show where it is billed, and reverse it for a reason."""
     search_form = FindRecordForm(request.GET or None)
     found = _find(search_form)
+    archived = {} if found or not search_form.is_valid() else shown_archived_call(search_form)
+    if not found and not archived:
+        _say_that_it_is_missing(search_form)
     record = found.record if found else None
     may_reverse = request.user.has_perm("usage.add_usagerecord")
     form = ReasonForm(request.POST or None)
@@ -52,7 +55,7 @@ def usage_record(request: HttpRequest) -> HttpResponse:
         "form": form,
         "may_reverse": may_reverse,
         "lines_url": _lines_url(request, record),
-        **(_facts_of(found) if found else {}),
+        **(_facts_of(found) if found else archived),
         **(_credit_of(found) if found and may_reverse else {}),
     }
     return render(request, "admin/usage_record.html", context)
@@ -66,11 +69,13 @@ def _find(search_form: FindRecordForm) -> RecordTrace | None:
     if customer is None:
         search_form.add_error("customer", gettext("There is no such customer."))
         return None
-    found = trace_record(customer=customer, event_id=event_id)
-    if found is None:
+    return trace_record(customer=customer, event_id=event_id)
+
+
+def _say_that_it_is_missing(search_form: FindRecordForm) -> None:
+    if search_form.is_valid():
         text = gettext("%(customer)s has no record of this id.")
-        search_form.add_error("event_id", text % {"customer": code})
-    return found
+        search_form.add_error("event_id", text % {"customer": search_form.cleaned_data["customer"]})
 
 
 def _reverse(request: HttpRequest, record: UsageRecord, form: ReasonForm) -> bool:
@@ -110,6 +115,8 @@ _REFUSALS = (
     gettext_noop("must have 1 to %(most)s characters"),
     gettext_noop("unknown record"),
     gettext_noop("the record is itself a reversal"),
+    gettext_noop("the record is archived; it can be reversed once it is restored"),
+    gettext_noop("the record is already reversed; its reversal is archived"),
 )
 
 

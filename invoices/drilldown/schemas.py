@@ -199,6 +199,7 @@ _REFUSALS = {
     401: "The service key is missing or not valid.",
     403: "The key lacks the scope billing:read.",
     404: "There is no such charge line, customer or record, or the key may not see it.",
+    410: "The usage records are archived; the bill is named.",
     503: "The database is unavailable, or too many files are being written; retry after Retry-After seconds.",
 }
 

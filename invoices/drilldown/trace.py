@@ -7,6 +7,7 @@ of the line that it corrects, without those that were reversed on a bill before 
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -34,8 +35,10 @@ from invoices.rating.coverage import Quantities
 from pricing.models import Price
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.measures import PARTS_OF, Measure
+from sensenova_billing.lib.api.errors import ApiError
+from usage.archive.files import archive_of, path_of
 from usage.billing_hours import hour_of, last_closed_hour
-from usage.models import UsageRecord
+from usage.models import HOUR, ArchivedEvent, UsageArchive, UsageRecord
 
 _NUMBER = DecimalField(max_digits=50, decimal_places=14)
 
@@ -181,7 +184,10 @@ class RecordTrace:
 
 
 def trace_record(*, customer: Customer, event_id: str) -> RecordTrace | None:
-    """Return where this record is billed and how that was corrected; None if there is no such record."""
+    """Return where this record is billed and how that was corrected.
+
+    None if there is no such record here: it, or what reverses it, may be archived (`find_archived`).
+    """
     last_closed = last_closed_hour()  # first: an hour that closes meanwhile has its bill below
     of_customer = UsageRecord.objects.select_related("service", "customer").filter(customer=customer)
     found = {one.event_id: one for one in of_customer.filter(Q(event_id=event_id) | Q(reverses=event_id))}
@@ -189,10 +195,26 @@ def trace_record(*, customer: Customer, event_id: str) -> RecordTrace | None:
     if record is None:
         return None
     reversing = next(iter(found.values()), None)
-    original = record if record.reverses is None else of_customer.get(event_id=record.reverses)
+    if reversing is None and ArchivedEvent.objects.filter(customer=customer, reverses=event_id).exists():
+        return None
+    original = record
+    if record.reverses is not None:
+        original = of_customer.filter(event_id=record.reverses).first() or _archived_original(record)
     books = _read_books(original=original, reversal=reversing or record, last_closed=last_closed)
     reversal = _trace(record=reversing, reversal=None, books=books) if reversing else None
     return _trace(record=record, reversal=reversal, books=books)
+
+
+def _archived_original(reversal: UsageRecord) -> UsageRecord:
+    """Return the archived record that this one reverses, as far as its identity and the reversal tell."""
+    event = ArchivedEvent.objects.get(customer=reversal.customer_id, event_id=reversal.reverses)
+    return UsageRecord(
+        customer=reversal.customer,
+        event_id=event.event_id,
+        service=reversal.service,
+        occurred_at=event.occurred_at,
+        billing_hour=event.billing_hour,
+    )
 
 
 @dataclass(frozen=True)
@@ -323,3 +345,75 @@ def _share(line: ChargeLine, used: Quantities, own_prices: set[str]) -> Share:
     quantity = _sign(line) * sum(used.get(one, 0) for one in (measure, *parts))
     amount = amount_of(quantity=quantity, unit_price=line.unit_price, unit_size=line.unit_size)
     return Share(line, quantity, amount)
+
+
+# --- What is archived --------------------------------------------------------------------------------
+
+
+class RecordsArchived(ApiError):
+    """The records are no longer in the database; `details` name the bill."""
+
+    def __init__(self, message: str, *, number: str | None, hour: dt.datetime) -> None:
+        super().__init__("archived", message, [{"bill": number, "billing_hour": hour.isoformat()}])
+
+
+@dataclass(frozen=True)
+class ArchivedCall:
+    """A call of which only the identity is left here: when it was made, and where it is billed."""
+
+    event: ArchivedEvent
+    archive: UsageArchive | None
+    bill: HourlyBill | None
+
+
+def archive_behind(line: ChargeLine, *, found: Sequence[Any]) -> UsageArchive | None:
+    """Return an archive with records behind this line, of which some were found here, or none."""
+    # An hour's records are all here or none: only what a line corrects may be elsewhere.
+    return None if found and line.corrects is None else archive_of_line(line)
+
+
+def archive_of_line(line: ChargeLine) -> UsageArchive | None:
+    """Return an archive with records behind this line, if any of them is archived."""
+    first = line.corrects.bill.hour_id if line.corrects else line.bill.hour_id
+    last = line.bill.hour_id
+    if line.correction == Correction.REVERSAL:
+        return archive_of(first) or archive_of(last)
+    # Of a re-rating, reversals in the hours between are left out.
+    return UsageArchive.objects.filter(
+        from_hour__lt=last + HOUR, until_hour__gt=first, restored_at__isnull=True
+    ).first()
+
+
+def require_records(line: ChargeLine) -> None:
+    """Raise RecordsArchived if records behind this line are archived."""
+    if archive_of_line(line) is not None:
+        raise RecordsArchived(
+            "The usage records behind this line are archived; they can be restored.",
+            number=line.bill.number,
+            hour=line.bill.hour_id,
+        )
+
+
+def find_archived(*, customer: Customer, event_id: str) -> ArchivedCall | None:
+    """Return an archived call of this customer by its id, or what reverses that; None if there is none."""
+    events = ArchivedEvent.objects.filter(customer=customer)
+    event = events.filter(event_id=event_id).first() or events.filter(reverses=event_id).first()
+    if event is None:
+        return None
+    bill = HourlyBill.objects.filter(customer=customer, hour=event.billing_hour).first()
+    return ArchivedCall(event, archive_of(event.billing_hour), bill)
+
+
+def refuse_archived(*, customer: Customer, event_id: str) -> None:
+    """Raise RecordsArchived if this call is archived."""
+    if found := find_archived(customer=customer, event_id=event_id):
+        raise RecordsArchived(
+            "The usage record is archived; it can be restored.",
+            number=found.bill.number if found.bill else None,
+            hour=found.event.billing_hour,
+        )
+
+
+def is_file_there(archive: UsageArchive) -> bool:
+    """Whether this machine has the file of an archive."""
+    return path_of(archive).is_file()

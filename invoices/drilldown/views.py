@@ -14,7 +14,7 @@ from accounts.api_keys.customer_access import customer_of_person, customers_of_p
 from invoices.drilldown.bill_lists import explained
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import BY_AMOUNT, DearestForm, FindCallForm, RecordsForm
-from invoices.drilldown.trace import records_of, trace_record
+from invoices.drilldown.trace import archive_behind, find_archived, records_of, trace_record
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import decimals_of
 from usage.ingest.reversals import reason_of
@@ -35,6 +35,7 @@ def charge_line(request: HttpRequest, number: str, pk: int) -> HttpResponse:
             "line": line,
             "form": form,
             "page": page,
+            "is_archived": archive_behind(line, found=page.records) is not None,
             "is_by_amount": _is_by_amount(request),
             "corrections": line.corrections.select_related("bill").order_by("pk"),
             "amount_decimals": decimals_of(record.amount for record in page.records),
@@ -58,6 +59,9 @@ def customer_record(request: HttpRequest, code: str) -> HttpResponse:
     customer = customer_of_person(person=request.user, code=code)
     form = FindCallForm(request.GET if "event_id" in request.GET else None)
     found = trace_record(customer=customer, **form.cleaned_data) if form.is_valid() else None
+    archived = (
+        find_archived(customer=customer, **form.cleaned_data) if form.is_valid() and not found else None
+    )
     shares = [*found.lines, *found.corrections] if found else []
     reversal = found.reversal.record if found and found.reversal else None
     with timezone.override(customer.time_zone):
@@ -65,11 +69,12 @@ def customer_record(request: HttpRequest, code: str) -> HttpResponse:
             "customer": customer,
             "form": form,
             "found": found,
+            "archived": archived,
             "reason": reason_of(reversal) if reversal else None,
             "price_decimals": decimals_of(share.line.unit_price for share in shares),
             "amount_decimals": decimals_of(share.amount for share in shares),
         }
-        return render(request, "record.html", context, status=_status(form, found is not None))
+        return render(request, "record.html", context, status=_status(form, bool(found or archived)))
 
 
 def _status(form: FindCallForm, is_found: bool) -> int:

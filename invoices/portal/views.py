@@ -31,7 +31,7 @@ from invoices.portal.forms import KEY_FORMAT, BillsForm, SelectionForm
 from invoices.templatetags.amounts import decimals_of
 from pricing.models import Service
 from pricing.rules.amounts import exact_sum
-from usage.models import UsageRecord
+from usage.models import ArchivedEvent, UsageRecord
 
 BILLS_A_PAGE = 50
 
@@ -117,9 +117,14 @@ def _lines(found: HourlyBill) -> list[Any]:
 
 
 def _reversals(found: HourlyBill) -> int:
-    """Return how many of the bill's records are reversals."""
-    records = UsageRecord.objects.filter(customer_id=found.customer_id, billing_hour=found.hour_id)
-    return records.filter(reverses__isnull=False).count()
+    """Return how many of the bill's records are reversals, archived or not."""
+    reversals = {
+        "customer": found.customer_id,
+        "billing_hour": found.hour_id,
+        "reverses__isnull": False,
+    }
+    here = UsageRecord.objects.filter(**reversals).count()
+    return here or ArchivedEvent.objects.filter(**reversals).count()
 
 
 @dataclass(frozen=True)

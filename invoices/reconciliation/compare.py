@@ -24,6 +24,7 @@ MISSING_HERE, MISSING_THERE = gettext_noop("missing here"), gettext_noop("missin
 KINDS = (MISSING_HERE, MISSING_THERE, gettext_noop("different"), gettext_noop("reversed here"))
 _TABLE = "reconciled_usage"
 _BATCH = 2000
+_ARCHIVED = load_statement("find_archive.sql", beside=__file__, table=_TABLE)
 _TWICE = f"SELECT event_id, max(line) FROM {_TABLE} GROUP BY event_id HAVING count(*) > 1 LIMIT 1"  # noqa: S608
 
 
@@ -69,9 +70,10 @@ def reconcile(
     """Compare the file with the customer's records of the half-open span; nothing is stored.
 
     Calls of the file are looked for whenever they occurred; calls of the span that the file lacks are missing
-    there. Raises UnreadableFile.
+    there. Raises UnreadableFile, also where any of it is archived.
     """
     lines = _copy(file, on_line)
+    _require_all_records(customer=customer, begin=begin, end=end)
     found = Reconciled(lines, lines, dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, Decimal(0)), 0)
     for difference in _differences(file.measures, customer=customer, begin=begin, end=end):
         found.counts[difference.kind] += 1
@@ -104,6 +106,16 @@ def _copy(file: UsageFile, on_line: Callable[[], object]) -> int:
             words = gettext_noop("Line %(line)s: the event id %(id)r stands there twice.")
             raise UnreadableFile(words, line=twice[1], id=twice[0])
     return lines
+
+
+def _require_all_records(*, customer: Customer, begin: dt.datetime, end: dt.datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_ARCHIVED, {"customer": customer.pk, "begin": begin, "end": end})
+        if found := cursor.fetchone():
+            words = gettext_noop(
+                "Usage records that this needs are archived in %(file)s: have them restored first."
+            )
+            raise UnreadableFile(words, file=found[0])
 
 
 def _differences(

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from invoices.drilldown.trace import RecordsArchived
 from pricing.catalogue.estimates import BadEstimate
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
@@ -48,6 +49,7 @@ _STATUS: dict[type[ApiError], int] = {
     CallForbidden: 403,
     BudgetExhausted: 403,
     UnknownCall: 404,
+    RecordsArchived: 410,
     CallConflict: 409,
     InvalidCall: 422,
     LimitsExhausted: 429,

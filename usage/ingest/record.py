@@ -1,9 +1,9 @@
 """Stores usage; the only way into the table.
 
 `record_usage` stores a batch, all or none; `record_each` stores each valid report of several requests, with
-an outcome for each. Both return only after the commit. A record is stored once under (customer, event_id):
-the same content again is a duplicate, other content is a conflict. So a sender may repeat any request until
-it is answered.
+an outcome for each. Both return only after the commit. A record is stored once under (customer, event_id),
+even if it is archived: the same content again is a duplicate, other content is a conflict. So a sender may
+repeat any request until it is answered.
 """
 
 import datetime as dt
@@ -17,11 +17,11 @@ from psycopg.errors import UniqueViolation
 
 from sensenova_billing.lib.api.schemas import NonNegative
 from sensenova_billing.lib.database.time_limits import Work, limit_transaction
-from usage.billing_hours import lock_hours_for_ingest
+from usage.archive.identities import ArchivedContent, compare_archived, has_archived, lock_hours_and_archive
 from usage.ingest.errors import InvalidUsage, UsageConflict
 from usage.ingest.payload import UsageReport
 from usage.ingest.resolve import ResolvedRecord, resolve, used_call
-from usage.ingest.store import RecordKey, copy_rows, insert_rows, stored_contents
+from usage.ingest.store import RecordKey, content_columns, copy_rows, insert_rows, stored_contents
 from usage.limits.settlement import settle_stored
 from usage.refused.errors import UsageError
 
@@ -30,6 +30,10 @@ ATTEMPTS = 5
 _RETRYABLE = {"40001", "40P01"}
 
 Outcome = TypeVar("Outcome")
+
+
+class _SomeAreArchived(Exception):
+    """An event of a batch is archived."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -54,6 +58,8 @@ def _store(*, records: Mapping[int, ResolvedRecord], now: dt.datetime) -> Sequen
     if len(distinct) == len(records):
         try:
             return _with_retries(lambda: _copy(records=list(distinct.values()), now=now))
+        except _SomeAreArchived:
+            pass
         except IntegrityError as error:
             if not isinstance(error.__cause__, UniqueViolation):
                 raise
@@ -91,9 +97,10 @@ def _with_retries(action: Callable[[], Outcome]) -> Outcome:
 @transaction.atomic
 def _copy(*, records: Sequence[ResolvedRecord], now: dt.datetime) -> Sequence[ResolvedRecord]:
     limit_transaction(Work.REPORT)
-    copy_rows(
-        records=records, billing_hours=lock_hours_for_ingest({record.hour for record in records}), now=now
-    )
+    billing_hours, is_any_archived = lock_hours_and_archive({record.hour for record in records})
+    if is_any_archived and has_archived([record.key for record in records]):
+        raise _SomeAreArchived
+    copy_rows(records=records, billing_hours=billing_hours, now=now)
     return records
 
 
@@ -132,10 +139,54 @@ def _insert(
     new = insert_rows(records=firsts.values(), now=now)
     contents = stored_contents([key for key in firsts if key not in new])
     contents |= {key: firsts[key].content() for key in new}
-    differences = {
-        index: _differences(index, record, contents[record.key]) for index, record in records.items()
-    }
+    differences = _archived_differences(
+        {index: record for index, record in records.items() if record.key not in contents}, contents
+    )
+    for index, record in records.items():
+        if record.key in contents:
+            differences[index] = _differences(index, record, contents[record.key])
     return new, {index: found for index, found in differences.items() if found}
+
+
+def _archived_differences(
+    records: Mapping[int, ResolvedRecord], contents: dict[RecordKey, dict[str, Any]]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return how these records differ from archived ones; add to `contents` what was restored meanwhile."""
+    if not records:
+        return {}
+    sent = [(*record.key, content_columns(record)) for record in records.values()]
+    archived = compare_archived(sent)
+    contents |= stored_contents(
+        [record.key for place, record in enumerate(records.values()) if place not in archived]
+    )
+    return {
+        index: _differences_of_hashes(index, record, archived[place])
+        for place, (index, record) in enumerate(records.items())
+        if place in archived
+    }
+
+
+def _differences_of_hashes(
+    index: int, record: ResolvedRecord, archived: ArchivedContent
+) -> list[dict[str, Any]]:
+    """Of an archived record only its instant and a hash are left to be shown."""
+    compared = {
+        "occurred_at": (archived.occurred_at, record.claims().get("occurred_at", archived.occurred_at)),
+        "content": (f"archived, SHA-256 {archived.stored.hex()}", f"SHA-256 {archived.sent.hex()}"),
+    }
+    if archived.stored == archived.sent:
+        del compared["content"]
+    return [
+        {
+            "index": index,
+            "event_id": record.event_id,
+            "field": field,
+            "stored": _shown(stored),
+            "sent": _shown(sent),
+        }
+        for field, (stored, sent) in compared.items()
+        if stored != sent
+    ]
 
 
 def _differences(index: int, record: ResolvedRecord, stored: dict[str, Any]) -> list[dict[str, Any]]:

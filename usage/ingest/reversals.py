@@ -10,7 +10,7 @@ from accounts.models import Customer
 from pricing.rules.measures import Measure
 from usage.billing_hours import lock_hours_for_ingest
 from usage.ingest.errors import AlreadyReversed, NotReversible
-from usage.models import HOUR, UsageRecord
+from usage.models import HOUR, ArchivedEvent, UsageRecord
 
 
 def reverse_record(
@@ -22,9 +22,9 @@ def reverse_record(
     bill than the record. Raises NotReversible, or AlreadyReversed if it was for another reason.
     """
     reason = reason.strip()
-    record = _reversible(customer=customer, event_id=event_id, reason=reason)
     try:
         with transaction.atomic():
+            record = _reversible(customer=customer, event_id=event_id, reason=reason)
             return _store(record=record, reason=reason, by=by, now=now)
     except IntegrityError:
         stored = UsageRecord.objects.filter(customer=customer, reverses=event_id).first()
@@ -44,11 +44,18 @@ def reason_of(reversal: UsageRecord) -> str:
 def _reversible(*, customer: Customer, event_id: str, reason: str) -> UsageRecord:
     if not 0 < len(reason) <= LONGEST_REASON:
         raise NotReversible("reason", f"must have 1 to {LONGEST_REASON} characters")
-    record = UsageRecord.objects.filter(customer=customer, event_id=event_id).first()
+    # Locked, so that an archive takes it only before, or with its reversal to be seen.
+    found = UsageRecord.objects.select_for_update(no_key=True).filter(customer=customer, event_id=event_id)
+    record = found.first()
+    archived = ArchivedEvent.objects.filter(customer=customer)
+    if record is None and archived.filter(event_id=event_id).exists():
+        raise NotReversible("event_id", "the record is archived; it can be reversed once it is restored")
     if record is None:
         raise NotReversible("event_id", "unknown record")
     if record.reverses is not None:
         raise NotReversible("event_id", "the record is itself a reversal")
+    if archived.filter(reverses=event_id).exists():
+        raise NotReversible("event_id", "the record is already reversed; its reversal is archived")
     return record
 
 

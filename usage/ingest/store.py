@@ -98,6 +98,20 @@ def _fields(record: ResolvedRecord) -> dict[str, Any]:
     }
 
 
+def content_columns(record: ResolvedRecord) -> dict[str, Any]:
+    """Return the columns that a repeated report has to repeat, besides `occurred_at`."""
+    measured = {
+        str(measure): None if is_null and not quantity else quantity
+        for measure, is_null, quantity in zip(MEASURES, _MAY_BE_NULL, record.quantities, strict=True)
+    }
+    return {
+        "service_id": record.service_id,
+        "metadata": record.metadata,
+        "outcome": record.outcome,
+        **measured,
+    }
+
+
 _INSERT = load_statement(
     "insert_records.sql",
     beside=__file__,

@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
@@ -77,6 +78,12 @@ class Command(BaseCommand):
             )
         else:
             self.stdout.write("No hour of that span is closed.")
+        if verified.archived_hours:
+            left_out = "; these were not rated again" if again else ""
+            self.stdout.write(
+                f"The records of {verified.archived_hours:,} hours were read from archives in "
+                f"{settings.USAGE_ARCHIVE_DIR}{left_out}."
+            )
         for found in verified.findings.first:
             self.stdout.write(finding_text(found.as_json()))
         more = verified.findings.count - len(verified.findings.first)

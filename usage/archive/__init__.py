@@ -1,0 +1,1 @@
+"""Archives of usage records: their files, and the identities of their events."""
