@@ -2,8 +2,5 @@
 -- is looked up by itself.
 SELECT customer.code, record.event_id, record.occurred_at
   FROM accounts_customer AS customer
- CROSS JOIN LATERAL (
-       SELECT event_id, occurred_at
-         FROM usage_usagerecord
-        WHERE customer_id = customer.id AND event_id = %s) AS record
+  JOIN usage_usagerecord AS record ON record.customer_id = customer.id AND record.event_id = %s
  LIMIT %s
