@@ -6,7 +6,7 @@ HERE = Path(__file__)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usage", "0021_budgets_of_metadata")]
+    dependencies = [("usage", "0023_archive_rules")]
 
     operations = [
         migrations.RunSQL(
