@@ -16,7 +16,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 .DEFAULT_GOAL := help
 .PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants drill-restore drill-upgrade \
 	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-budgets bench-edges \
-	bench-pages bench-hosts bench-compare
+	bench-pages bench-hosts bench-citus bench-compare
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -97,6 +97,9 @@ bench-pages: .venv/requirements-dev ## measure how long pages take over a year o
 
 bench-hosts: .venv/requirements-dev ## measure how long three web hosts go on by what was changed
 	$(BIN)/python -m benchmarks.hosts $(ARGS)
+
+bench-citus: .venv/requirements-dev ## measure usage on Citus beside one PostgreSQL (CITUS_DATABASE_URL)
+	$(BIN)/python -m benchmarks.citus $(ARGS)
 
 bench-compare: .venv/requirements-dev ## run the benchmarks of a commit (BASE=...) and of this build in turn
 	@test -n "$(BASE)" || { echo "Which commit? make bench-compare BASE=..."; exit 1; }

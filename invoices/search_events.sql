@@ -2,9 +2,9 @@
 -- customer's is looked up by itself.
 SELECT customer.code, record.event_id, record.occurred_at
   FROM accounts_customer AS customer
- CROSS JOIN LATERAL (
-       SELECT event_id, occurred_at FROM usage_usagerecord WHERE customer_id = customer.id AND event_id = %(event_id)s
-        UNION
-       SELECT event_id, occurred_at FROM usage_archivedevent WHERE customer_id = customer.id AND event_id = %(event_id)s
-       ) AS record
+  JOIN usage_usagerecord AS record ON record.customer_id = customer.id AND record.event_id = %(event_id)s
+ UNION
+SELECT customer.code, archived.event_id, archived.occurred_at
+  FROM accounts_customer AS customer
+  JOIN usage_archivedevent AS archived ON archived.customer_id = customer.id AND archived.event_id = %(event_id)s
  LIMIT %(most)s

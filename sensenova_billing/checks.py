@@ -20,6 +20,7 @@ from sensenova_billing.lib.client_address import is_network
 from sensenova_billing.lib.countries import COUNTRIES
 from sensenova_billing.lib.database.dedicated_connection import separate_connection
 from sensenova_billing.lib.database.time_limits import Work
+from usage.distribution.cluster import find_problems, is_migrated, read_cluster
 from usage.limits.stores.choice import WITHOUT_REDIS, is_address
 
 _TAX_CODE = re.compile("[0-9]{19}")
@@ -297,6 +298,25 @@ def check_pooler(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
     return []
 
 
+@register(Tags.database)
+def check_distribution(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Where Citus distributes usage, its shards hold what the table holds; runs as the checks above."""
+    if "default" not in (databases or ()) or not is_migrated():
+        return []
+    cluster = read_cluster()
+    if cluster is None:
+        return []
+    if not cluster.is_distributed:
+        text = "Citus is installed, but usage records are on this server."
+        return [Warning(text, hint="Run manage.py distribute_usage (docs/scaling.md).", id="billing.W003")]
+    return [
+        Warning(problem.text, hint=problem.hint, id="billing.W003")
+        if problem.is_warning
+        else Error(problem.text, hint=problem.hint, id="billing.E040")
+        for problem in find_problems(cluster)
+    ]
+
+
 def refuse_unsafe_database() -> None:
     """Raise ImproperlyConfigured, before anything is served, where acknowledged usage could be lost.
 
@@ -306,7 +326,11 @@ def refuse_unsafe_database() -> None:
     try:
         # Not from the pool, whose errors do not say what is wrong.
         with separate_connection(Work.HEALTH):
-            found = check_durability(databases=["default"]) + check_pooler(databases=["default"])
+            found = [
+                *check_durability(databases=["default"]),
+                *check_pooler(databases=["default"]),
+                *check_distribution(databases=["default"]),
+            ]
         errors = [one for one in found if one.is_serious()]
     except DatabaseError as error:
         if REFUSED_BY_POOLER in str(error):

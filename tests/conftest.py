@@ -22,13 +22,16 @@ from xdist.scheduler import LoadFileScheduling
 from accounts.api_keys import keys
 from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Member, MemberRole, User
+from benchmarks.cluster import database_on_all_nodes
 from invoices.monitoring import alarms, customer_revenue
 from pricing.catalogue.initial import load_catalogue
+from tests import citus
 from tests.browsing import Browser
 from tests.builders import THE_HOUR
 from tests.redis_server import know_server, redis_server
 from tests.sensenova_billing.processes import prepare_cluster
 from tests.throwaway_postgres import OWN_SERVER
+from usage.distribution.distribute import distribute
 from usage.limits import admission
 from usage.limits.entitlements import Entitlements
 from usage.limits.stores import choice
@@ -56,17 +59,30 @@ def english() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """On Citus the database is made before Django would, on all nodes."""
+    return bool(citus.URL or request.config.getvalue("reuse_db"))
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings: None, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
-) -> None:
+) -> Iterator[None]:
     """Migrate one database; that of each process is a copy of it."""
+    if citus.URL:
+        tests = connection.settings_dict["TEST"]
+        with database_on_all_nodes(citus.URL, tests["NAME"] or f"test_{connection.settings_dict['NAME']}"):
+            yield
+        return
     if "PYTEST_XDIST_WORKER" not in os.environ or OWN_SERVER not in os.environ:
+        yield
         return
     with _made_by_the_first(tmp_path_factory, TEMPLATE) as made, django_db_blocker.unblock():
         if not made.exists():
             _make_template()
             made.touch()
     connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
+    yield
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +90,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Every test finds the catalogue of the price page."""
     with django_db_blocker.unblock():
         load_catalogue()
+        if citus.URL:
+            distribute(shards=citus.SHARDS)
 
 
 @pytest.fixture(autouse=True)

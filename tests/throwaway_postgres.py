@@ -1,4 +1,4 @@
-"""A pytest plugin: unless DATABASE_URL names a server, the tests get one of their own."""
+"""A pytest plugin: unless a URL of a database names a server, the tests get one of their own."""
 
 import os
 import shutil
@@ -28,6 +28,8 @@ _server = ExitStack()
 def pytest_load_initial_conftests() -> Generator[None, None, None]:
     """Start the server before anything reads the settings."""
     _keep_temporary_files_in_memory()
+    if "CITUS_DATABASE_URL" in os.environ:
+        os.environ["DATABASE_URL"] = os.environ["CITUS_DATABASE_URL"]
     if "DATABASE_URL" not in os.environ:
         # Killed processes lose nothing without fsync, only a power failure does; the tests run faster.
         os.environ["DATABASE_URL"] = _server.enter_context(throwaway_server(fsync=False))

@@ -22,6 +22,7 @@ from django.db.models import Min
 
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.database.prepared_statements import fetch_all
+from usage.distribution.commits import finish_commits
 from usage.models import HOUR, UsageRecord
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -58,13 +59,17 @@ def lock_hours_for_ingest(hours: Iterable[dt.datetime]) -> dict[dt.datetime, dt.
 
 
 def lock_hour_for_closing(hour: dt.datetime) -> None:
-    """Wait for transactions that store records of this hour; lock it until this transaction ends."""
+    """Wait for transactions that store records of this hour; lock it until this transaction ends.
+
+    Where records are on several servers, these have to have committed as well.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('transaction_isolation')")
         (isolation,) = cursor.fetchone()
         if isolation != "read committed":
             raise RuntimeError(f"Closing needs READ COMMITTED, this transaction is {isolation.upper()}.")
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, _number(hour)])
+    finish_commits()
 
 
 def _number(hour: dt.datetime) -> int:

@@ -31,6 +31,7 @@ from invoices.models import (
 )
 from pricing.models import BillingItem, MethodPeriod, PackageTerms, PackageWeight, Price, QuotaPackage
 from sensenova_billing.lib.database.statements import load_statement
+from usage.distribution.cluster import read_cluster, unguarded_shards
 from usage.models import ArchivedEvent, BillingHour, UsageArchive, UsageRecord
 
 APPEND_ONLY: dict[type[models.Model], str] = {
@@ -126,6 +127,10 @@ def find_missing_guards(found: Findings) -> None:
         for name in (f"{table}_pkey", *_rules_of(model)):
             if not rules.get((table, name)):
                 found.add("guard", f"the constraint {name} of {table} is missing or not valid")
+    cluster = read_cluster()
+    if cluster is not None and cluster.is_distributed:
+        for text in unguarded_shards():
+            found.add("guard", text)
 
 
 def _find_triggers(triggers: Triggers, *, found: Findings) -> None:

@@ -15,13 +15,13 @@ from django.conf import settings
 from django.db import connection
 
 from invoices.models import Correction
-from invoices.rating.charges_sql import CHARGED, charging_parameters
+from invoices.rating.charges_sql import CHARGED_IN_CLOSING, charging_parameters
 from invoices.rating.coverage import WHOLE_HOUR, Coverage, any_packages, find_coverage, plans_without
 from invoices.rating.coverage_sql import COVERED_AS_REACHED, UNCOVERED, WEIGHTS, demand_sql
 from invoices.rating.overruns import OVERRUNS
-from invoices.rating.usage_sql import SUMS, grouped_usage
+from invoices.rating.usage_sql import READ_REVERSALS, SUMS, grouped_usage
 from pricing.rules.measures import WHOLES, whole_and_parts
-from sensenova_billing.lib.database.statements import load_statement, load_template
+from sensenova_billing.lib.database.statements import load_statement
 
 # With fewer bills in the last days there is no usual amount to compare with.
 BILLS_TO_KNOW_WHAT_IS_USUAL = 24
@@ -97,7 +97,9 @@ _DIFFERS = "\n".join(
                         coalesce(owed.{measure}, 0))"""
     for measure in WHOLES
 )
-_GROUP = load_template("group_usage.sql", beside=__file__)
+_GROUP = Template(
+    load_statement("group_usage.sql", beside=__file__, grouped="$grouped", reversals_here=READ_REVERSALS)
+)
 _COVER = load_statement("cover_usage.sql", beside=__file__, covered=COVERED_AS_REACHED, overruns=OVERRUNS)
 _DRAW = load_statement("draw_packages.sql", beside=__file__, weights=WEIGHTS, demand=demand_sql("covered"))
 _END_PACKAGES = load_statement("end_packages.sql", beside=__file__)
@@ -108,7 +110,7 @@ _BILL = Template(
         "bill_hour.sql",
         beside=__file__,
         consumed="$consumed",
-        charged_lines=CHARGED,
+        charged_lines=CHARGED_IN_CLOSING,
         sums=SUMS,
         billed=_BILLED,
         differs=_DIFFERS,

@@ -8,3 +8,6 @@ SET LOCAL enable_indexscan = off;
 CREATE TEMPORARY TABLE grouped ON COMMIT DROP AS $grouped;
 SET LOCAL enable_indexscan TO DEFAULT;
 ANALYZE pg_temp.grouped;
+DROP TABLE IF EXISTS pg_temp.reversals_here;
+CREATE TEMPORARY TABLE reversals_here ON COMMIT DROP AS $reversals_here;
+ANALYZE pg_temp.reversals_here;

@@ -9,14 +9,12 @@ from zoneinfo import ZoneInfo
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import Case, Exists, F, Func, OuterRef, QuerySet, Subquery, Sum, TextField, Value, When
-from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from accounts.models import Customer
 from invoices.models import ChargeLine, Correction, HourlyBill
 from pricing.models import Service
 from sensenova_billing.lib.local_time import start_of_day
-from usage.models import HOUR, UsageRecord
 
 _TEXTS = ArrayField(TextField())
 
@@ -114,27 +112,13 @@ def explained(lines: QuerySet[ChargeLine]) -> QuerySet[Any]:
         corrected_on=ArraySubquery(correcting.values("bill__number").distinct()),
         reasons=Case(
             When(rerating__isnull=False, then=reason),
-            When(correction=Correction.REVERSAL, then=ArraySubquery(_reasons_of_reversals())),
+            When(correction=Correction.REVERSAL, then=_reasons_of_reversals()),
             default=Value([], output_field=_TEXTS),
         ),
     )
 
 
-def _reasons_of_reversals() -> QuerySet[Any, Any]:
+def _reasons_of_reversals() -> Func:
     """Return why the records of a line with reversals were reversed, each reason once."""
-    originals = UsageRecord.objects.filter(
-        customer=OuterRef("customer_id"),
-        event_id=OuterRef("reverses"),
-        billing_hour=OuterRef(OuterRef("corrects__bill__hour")),
-    )
-    reversals = UsageRecord.objects.filter(
-        Exists(originals),
-        customer=OuterRef("bill__customer"),
-        billing_hour=OuterRef("bill__hour"),
-        service=OuterRef("service"),
-        occurred_at__gte=OuterRef("usage_hour"),
-        occurred_at__lt=OuterRef("usage_hour") + HOUR,
-        reverses__isnull=False,
-    )
-    reasons = reversals.annotate(reason=KeyTextTransform("reason", "metadata"))
-    return reasons.order_by("reason").values("reason").distinct()
+    columns = ("bill__customer", "bill__hour", "corrects__bill__hour", "service", "usage_hour")
+    return Func(*map(F, columns), function="reasons_of_reversals", output_field=_TEXTS)

@@ -20,7 +20,13 @@ from django.db import connection
 from invoices.models import Correction
 from invoices.rating.coverage import Coverage, any_packages, find_coverage, stored_coverage
 from invoices.rating.coverage_sql import COVERED, UNCOVERED, WEIGHTS, demand_sql
-from invoices.rating.usage_sql import RATED, grouped_usage, rating_parameters
+from invoices.rating.usage_sql import (
+    KEPT_REVERSALS,
+    RATED,
+    READ_REVERSALS,
+    grouped_usage,
+    rating_parameters,
+)
 from pricing.rules.kinds import Kind
 from sensenova_billing.lib.database.statements import load_statement
 
@@ -29,14 +35,18 @@ _EFFECTIVE_PRICE = load_statement("price_after_rerating.sql", beside=__file__, *
 RERATED = load_statement(
     "rerated_lines.sql", beside=__file__, effective_price=_EFFECTIVE_PRICE, **_CORRECTIONS
 )
-CHARGED = load_statement(
-    "charged_lines.sql",
-    beside=__file__,
-    rated_usage=RATED,
-    effective_price=_EFFECTIVE_PRICE,
-    rerated_lines=RERATED,
-    **_CORRECTIONS,
+_CHARGED = Template(
+    load_statement(
+        "charged_lines.sql",
+        beside=__file__,
+        rated_usage=RATED,
+        effective_price=_EFFECTIVE_PRICE,
+        rerated_lines=RERATED,
+        **_CORRECTIONS,
+    )
 )
+CHARGED = _CHARGED.substitute(reversals_here=READ_REVERSALS)
+CHARGED_IN_CLOSING = _CHARGED.substitute(reversals_here=KEPT_REVERSALS)
 _CHARGES = Template(
     load_statement(
         "charges_so_far.sql",

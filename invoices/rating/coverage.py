@@ -34,6 +34,7 @@ from invoices.rating.coverage_sql import (
     demand_sql,
     plain_demand_sql,
 )
+from invoices.rating.usage_sql import KEPT_REVERSALS, READ_REVERSALS
 from pricing.models import MethodPeriod, PackageWeight
 from pricing.rules.measures import PARTS_OF, TOKEN_MEASURES, WHOLE_OF, Measure
 
@@ -141,13 +142,18 @@ def find_coverage(
 ) -> Coverage:
     """Return what is covered of an open hour; `grouped` defines that relation, empty if it is a table.
 
+    Then `reversals_here` is one as well.
+
     If it is, the table `reached_usage` keeps what the groups have of the calls before those at which packages
     run out. `drawn_before` is what earlier hours would draw that are not closed yet, by package.
     """
     if not grouped:
         with connection.cursor() as cursor:
             cursor.execute(REACHED_USAGE)
-    returned = dict(_rows(RETURNED, {"sealed_in": values["hour"], **values})) if has_reversals else {}
+    returned: dict[int, Decimal] = {}
+    if has_reversals:
+        statement = RETURNED.substitute(reversals_here=READ_REVERSALS if grouped else KEPT_REVERSALS)
+        returned = dict(_rows(statement, {"sealed_in": values["hour"], **values}))
     before = dict(returned)
     for package, tokens in (drawn_before or {}).items():
         before[package] = before.get(package, Decimal(0)) - tokens

@@ -140,11 +140,13 @@ DIVIDED = Template(
         "divided_calls.sql", beside=__file__, grouped="$grouped", segments=_SEGMENTS, of_record=OF_RECORD
     )
 )
-RETURNED = load_statement(
-    "returned_tokens.sql",
-    beside=__file__,
-    reversed_usage=REVERSED,
-    weights=WEIGHTS,
-    demand=demand_sql("reversed"),
-    still_runs=STILL_RUNS,
+RETURNED = Template(
+    load_statement(
+        "returned_tokens.sql",
+        beside=__file__,
+        reversed_usage=REVERSED,
+        weights=WEIGHTS,
+        demand=demand_sql("reversed"),
+        still_runs=STILL_RUNS,
+    )
 )

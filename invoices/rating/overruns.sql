@@ -7,7 +7,7 @@ WITH used AS (
       FROM usage_usagerecord
      WHERE billing_hour = %(hour)s AND reverses IS NULL AND is_charged IS NOT FALSE
        AND (%(customers)s::bigint[] IS NULL OR customer_id = ANY (%(customers)s::bigint[]))
-       AND EXISTS (SELECT FROM pricing_methodperiod WHERE method = '$method' AND begins_at <= %(hour)s)
+       AND EXISTS (SELECT 1 FROM pricing_methodperiod WHERE method = '$method' AND begins_at <= %(hour)s)
        AND (customer_id, service_id) IN (
            SELECT period.customer_id, period.service_id FROM pricing_methodperiod AS period
             WHERE period.method = '$method' AND period.begins_at <= %(hour)s)
@@ -27,12 +27,12 @@ WITH used AS (
      CROSS JOIN generate_series(in_force.hour, %(hour)s - interval '1 hour', interval '1 hour') AS earlier (hour)
      -- Each customer's records of an hour by the index: grouped here, PostgreSQL does not read all records for a join.
      CROSS JOIN LATERAL (
-           SELECT date_trunc('minute', occurred_at, 'UTC') AS minute, sum($tokens) AS tokens
+           SELECT customer_id, date_trunc('minute', occurred_at, 'UTC') AS minute, sum($tokens) AS tokens
              FROM usage_usagerecord
             WHERE billing_hour = earlier.hour AND customer_id = in_force.customer_id
               AND service_id = in_force.service_id AND reverses IS NULL AND is_charged IS NOT FALSE
               AND date_trunc('hour', occurred_at, 'UTC') = in_force.hour
-            GROUP BY 1) AS billed
+            GROUP BY 1, 2) AS billed
      GROUP BY in_force.customer_id, in_force.service_id, billed.minute
 )
 SELECT used.customer_id, used.service_id, used.minute, used.tokens + coalesce(before.tokens, 0) AS tokens,

@@ -1,17 +1,7 @@
 -- Common table expressions: `reversed`, the hour's reversals in groups of one price each, by the hour in which what they
 -- reverse was billed and by the package that covered it: as the draws of that hour's bill say, or by the package's period
 -- where it is a TPM package. `records` counts each reversal once, `on_line` all of which a part is here.
-reversals_here AS MATERIALIZED (
-    SELECT record.customer_id, record.event_id, record.service_id, record.occurred_at,
-           date_trunc('hour', record.occurred_at, 'UTC') AS usage_hour, original.event_id AS original_id,
-           original.billing_hour AS billed_in, $of_record
-      FROM usage_usagerecord AS record
-      JOIN usage_usagerecord AS original
-        ON original.customer_id = record.customer_id AND original.event_id = record.reverses
-     WHERE record.billing_hour = %(hour)s AND record.reverses IS NOT NULL
-       AND record.is_charged IS NOT FALSE
-       AND (%(customers)s::bigint[] IS NULL OR record.customer_id = ANY (%(customers)s::bigint[]))
-), chain_then AS MATERIALIZED (
+reversals_here AS MATERIALIZED ($reversals_here), chain_then AS MATERIALIZED (
     SELECT reversal.customer_id, reversal.event_id, package.id AS package_id, package.method, draw.ran_out_at,
            draw.ran_out_event_id, array_position($order, draw.ran_out_measure::text) AS ran_out_item,
            draw.ran_out_quantity,

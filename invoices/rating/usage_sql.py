@@ -81,10 +81,15 @@ def _net(measure: Measure) -> str:
     return " - ".join(f"reversal.{one}" for one in (measure, *PARTS_OF.get(measure, ())))
 
 
+# The hour's reversals, as a query and as a table of the closing. Where Citus distributes records, a statement
+# that joins them with prices and bills would be taken apart.
+READ_REVERSALS = load_statement("reversals_here.sql", beside=__file__, of_record=OF_RECORD)
+KEPT_REVERSALS = "TABLE pg_temp.reversals_here"
+# `$reversals_here` is left open: it is one of these two.
 REVERSED = load_statement(
     "reversed_usage.sql",
     beside=__file__,
-    of_record=OF_RECORD,
+    reversals_here="$reversals_here",
     free_usage=free_usage_sql("reversals_here", instant="occurred_at"),
     order="ARRAY[{}]".format(", ".join(f"'{measure}'" for measure in Measure)),
     net_items=", ".join(

@@ -128,12 +128,13 @@ def _differences(
         theirs=", ".join(f"theirs.{one} AS their_{one}" for one in Measure),
         ours=", ".join(f"{_ours(one, measures)} AS our_{one}" for one in Measure),
         differs=" OR ".join(f"theirs.{one} <> coalesce(ours.{one}, 0)" for one in measures),
+        quantities=", ".join(f"{side}_{one}" for side in ("their", "our") for one in Measure),
         nothing=", ".join(f"NULL::bigint AS their_{one}" for one in Measure),
         deltas=", ".join(
             f"coalesce(their_{one}, 0) - CASE WHEN is_reversed OR is_free THEN 0 ELSE our_{one} END AS {one}"
             for one in Measure
         ),
-        service_by_name=service_by_name_sql(called="theirs.service"),
+        service_by_name=service_by_name_sql(called="here.service"),
         measured=MEASURED,
         net_quantity=NET_QUANTITY,
         price_in_force=price_in_force_sql(

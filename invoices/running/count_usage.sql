@@ -9,6 +9,11 @@ WITH used AS MATERIALIZED (
 ), counted AS MATERIALIZED (
     SELECT billing_hour, customer_id, sum(records)::bigint AS records
       FROM used GROUP BY billing_hour, customer_id
+), reversed AS MATERIALIZED (
+    SELECT billing_hour, customer_id, count(*) AS records_reversed
+      FROM usage_usagerecord
+     WHERE billing_hour > %(after)s AND billing_hour <= %(this_hour)s AND reverses IS NOT NULL
+     GROUP BY billing_hour, customer_id
 ), dearest AS (
     SELECT item.service_id, item.measure, max(price.unit_price * (1::numeric / price.unit_size)) AS price
       FROM pricing_price AS price
@@ -27,9 +32,7 @@ WITH used AS MATERIALIZED (
     SELECT customer_id FROM possible LEFT JOIN LATERAL ($usual) AS usual ON true
      WHERE $is_beyond
 )
-SELECT billing_hour, customer_id, records, (
-       SELECT count(*) FROM usage_usagerecord AS record
-        WHERE record.billing_hour = counted.billing_hour AND record.reverses IS NOT NULL
-          AND record.customer_id = counted.customer_id) AS reversals
+SELECT billing_hour, customer_id, records, coalesce(reversed.records_reversed, 0) AS reversals
   FROM counted
+  LEFT JOIN reversed USING (billing_hour, customer_id)
  WHERE customer_id IN (SELECT customer_id FROM chosen)

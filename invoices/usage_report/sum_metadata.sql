@@ -53,14 +53,17 @@ WITH bills AS MATERIALIZED (
        AND priced.billed_in IS NOT DISTINCT FROM lines.billed_in
      WHERE lines.alike = 1
      GROUP BY lines.id, priced.name, priced.value
+), named AS MATERIALIZED (
+    SELECT lines.id AS line_id, lines.customer_id, lines.hour_id, lines.service_id, lines.billing_item_id, lines.unit_price,
+           lines.unit_size, shares.name, shares.calls, shares.quantity,
+           CASE WHEN nth <= %(most)s OR (lines.customer_id, shares.name, shares.value) IN (
+                         SELECT customer_id, metadata_name, metadata_value FROM usage_budget WHERE removed_at IS NULL)
+                THEN left(value, 255) ELSE '' END AS value
+      FROM shares JOIN lines ON lines.id = shares.line_id
 )
 INSERT INTO invoices_metadatausage
        (line_id, customer_id, hour, service_id, billing_item_id, name, value, calls, quantity, amount)
-SELECT lines.id, lines.customer_id, lines.hour_id, lines.service_id, lines.billing_item_id, shares.name,
-       CASE WHEN nth <= %(most)s OR (lines.customer_id, shares.name, shares.value) IN (
-                     SELECT customer_id, metadata_name, metadata_value FROM usage_budget WHERE removed_at IS NULL)
-            THEN left(value, 255) ELSE '' END AS kept, sum(shares.calls), sum(shares.quantity),
-       sum(shares.quantity) * lines.unit_price * (1::numeric / lines.unit_size)
-  FROM shares JOIN lines ON lines.id = shares.line_id
- GROUP BY lines.id, lines.customer_id, lines.hour_id, lines.service_id, lines.billing_item_id, shares.name, kept,
-          lines.unit_price, lines.unit_size
+SELECT line_id, customer_id, hour_id, service_id, billing_item_id, name, value, sum(calls), sum(quantity),
+       sum(quantity) * unit_price * (1::numeric / unit_size)
+  FROM named
+ GROUP BY line_id, customer_id, hour_id, service_id, billing_item_id, name, value, unit_price, unit_size

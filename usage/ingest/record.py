@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, InternalError, OperationalError, transaction
 from psycopg.errors import UniqueViolation
 
 from sensenova_billing.lib.api.schemas import NonNegative
@@ -60,6 +60,8 @@ def _store(*, records: Mapping[int, ResolvedRecord], now: dt.datetime) -> Sequen
             return _with_retries(lambda: _copy(records=list(distinct.values()), now=now))
         except _SomeAreArchived:
             pass
+        except InternalError:
+            pass  # Citus reports whatever a shard refuses of a COPY so, without its code
         except IntegrityError as error:
             if not isinstance(error.__cause__, UniqueViolation):
                 raise

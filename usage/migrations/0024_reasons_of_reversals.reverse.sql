@@ -1,0 +1,1 @@
+DROP FUNCTION reasons_of_reversals;
