@@ -16,7 +16,7 @@ PRODUCTION := DEBUG=0 HTTPS=1 ALLOWED_HOSTS=billing.example.com \
 .DEFAULT_GOAL := help
 .PHONY: help run gateway test test-clients test-browser screenshots fault hammer fuzz mutants drill-restore drill-upgrade \
 	check format lock openapi translations bench-ingest bench-close bench-effect bench-admission bench-budgets bench-edges \
-	bench-pages bench-hosts bench-citus bench-compare
+	bench-pages bench-hosts bench-citus bench-compare bench-peers
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -101,6 +101,10 @@ bench-hosts: .venv/requirements-dev ## measure how long three web hosts go on by
 bench-citus: .venv/requirements-dev ## measure usage on Citus beside one PostgreSQL (CITUS_DATABASE_URL)
 	$(BIN)/python -m benchmarks.citus $(ARGS)
 
+bench-peers: .venv/requirements-dev .venv/requirements-peers ## run a trace (TRACE=...) through CloudKitty and through this build in turn
+	@test -n "$(TRACE)" || { echo "Which trace? make bench-peers TRACE=..."; exit 1; }
+	$(BIN)/python -m benchmarks.peers $(TRACE) $(ARGS)
+
 bench-compare: .venv/requirements-dev ## run the benchmarks of a commit (BASE=...) and of this build in turn
 	@test -n "$(BASE)" || { echo "Which commit? make bench-compare BASE=..."; exit 1; }
 	$(BIN)/python -m benchmarks.compare $(BASE) $(ARGS)
@@ -118,6 +122,7 @@ lock: ## choose the newest allowed version of every dependency (needs uv)
 	$(COMPILE) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --upgrade --group dev --group clients --constraint requirements-dev.lock --output-file requirements-clients.lock
 	$(subst pyproject.toml,,$(COMPILE)) --upgrade --group gateway --output-file requirements-gateway.lock
+	$(subst pyproject.toml,,$(COMPILE)) --upgrade --group peers --output-file requirements-peers.lock
 
 # Each file stands for one lock that has been installed; it is older than the lock once that has changed.
 .venv/requirements: requirements.lock | .venv/bin/python
@@ -132,10 +137,15 @@ lock: ## choose the newest allowed version of every dependency (needs uv)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
-# An environment of its own: what the proxy needs is not what we need.
+# Environments of their own: what the proxy and CloudKitty need is not what we need.
 .venv/requirements-gateway: requirements-gateway.lock | .venv/bin/python
 	@$(PYTHON) -m venv .venv/gateway
 	@.venv/gateway/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+.venv/requirements-peers: requirements-peers.lock | .venv/bin/python
+	@$(PYTHON) -m venv .venv/peers
+	@.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 .venv/bin/python:
