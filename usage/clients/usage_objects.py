@@ -66,6 +66,8 @@ OPENAI_CHAT = UsageObject(
         "prompt_tokens_details.video_tokens",
         "prompt_tokens_details.tool_use_tokens",
         "prompt_tokens_details.initial_prompt_tokens",
+        "prompt_tokens_details.provisioned_tokens",
+        "prompt_cache_miss_tokens",
     ),
     within_output=(
         "completion_tokens_details.reasoning_tokens",
@@ -75,11 +77,15 @@ OPENAI_CHAT = UsageObject(
         "completion_tokens_details.video_tokens",
         "completion_tokens_details.accepted_prediction_tokens",
         "completion_tokens_details.rejected_prediction_tokens",
+        "completion_tokens_details.provisioned_tokens",
     ),
     same=(
+        ("cached_tokens", "prompt_tokens_details.cached_tokens"),
+        ("prompt_cache_hit_tokens", "prompt_tokens_details.cached_tokens"),
         ("cache_read_input_tokens", "prompt_tokens_details.cached_tokens"),
         ("prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_write_tokens"),
         ("cache_creation_input_tokens", "prompt_tokens_details.cache_write_tokens"),
+        ("prompt_tokens_details.cache_creation_input_tokens", "prompt_tokens_details.cache_write_tokens"),
     ),
     by_total="knowledge_tokens",
 )
