@@ -11,6 +11,7 @@ SECONDS = {
     ROOT / "usage" / name
     for name in ("replay/client.py", "replay/trace.py", "refused/log.py", "limits/stores/clock.py")
 }
+SECONDS |= {ROOT / "usage/distribution" / name for name in ("commits.py", "distribute.py")}
 SECONDS.add(ROOT / "accounts" / "webhooks" / "request.py")
 # Its one float type keeps the characters of a client's JSON number, and instants are read from those; its
 # quantities are whole numbers, so a fraction among them is refused.

@@ -131,7 +131,10 @@ def test_a_run_that_is_killed_while_it_deletes_moves_nothing(books, acme):
 def kill_what_waits():
     """End the connection that waits for a lock."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE NOT granted AND datname = current_database()"
+        )
 
 
 def test_a_reversal_on_its_way_keeps_its_record_where_it_is(books):
