@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import os
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -26,6 +27,8 @@ from sensenova_billing.lib.logs import add_origin
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
+# openpyxl would read workbooks with lxml where that is installed, instead of with defusedxml.
+os.environ["OPENPYXL_LXML"] = "False"
 env.read_env(BASE_DIR / ".env")
 
 # --- Where it runs -------------------------------------------------------------------------------
