@@ -10,8 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from invoices.models import CallbackOutcome, OnlinePayment, PaymentCallback, PaymentState
-from invoices.payments.booking import book_payment, book_refund
-from invoices.payments.disputes import apply_dispute, book_disputes
+from invoices.payments.booking import apply_dispute, book_disputes, book_payment, book_refund
 from invoices.payments.provider import CURRENCY, Callback, CallbackKind
 
 _PRECEDENCE = [
