@@ -25,6 +25,8 @@ OWNERS_ONLY = {
 }
 FINANCE_ONLY = {"customer_settings", "customer_webhooks", "customer_webhook", "webhook_delivery"}
 FINANCE_ONLY |= {"pay_online", "request_einvoice", "withdraw_einvoice"}
+# Of these, what is no page but takes a form.
+FINANCE_FORMS = {"withdraw_einvoice"}
 
 
 def customer_addresses() -> dict[str, str]:
@@ -44,7 +46,7 @@ def customer_addresses() -> dict[str, str]:
         "webhooks/<int:pk>/deliveries/<int:delivery>": f"{hook}/deliveries/{delivery.pk}",
         "webhooks/<int:pk>": hook,
         "payments/<uuid:order_id>": f"payments/{_of_acme(OnlinePayment).order_id}",
-        "einvoices/<int:pk>": f"einvoices/{_of_acme(EInvoiceRequest).pk}",
+        "einvoices/<int:pk>": f"einvoices/{_of_acme(EInvoiceRequest, state='requested').pk}",
         "budgets/<int:pk>": f"budgets/{_of_acme(Budget).pk}",
         "people/<int:pk>": f"people/{_of_acme(Member, role=MemberRole.OWNER).pk}",
         "invitations/<int:pk>": f"invitations/{_of_acme(Invitation).pk}",
