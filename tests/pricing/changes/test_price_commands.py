@@ -359,8 +359,8 @@ def row(span):
 
 def drawn(rows):
     """Rows as the table writes them, in their order."""
-    spans = [(row.begins_at, row.ends_at) for row in rows]
-    return ", ".join(f"{(b - NOW).days}-{(e - NOW).days if e else ''}" for b, e in sorted(spans, key=str))
+    spans = {row.begins_at: row.ends_at for row in rows}
+    return ", ".join(f"{(b - NOW).days}-{(e - NOW).days if e else ''}" for b, e in sorted(spans.items()))
 
 
 @pytest.mark.parametrize(
