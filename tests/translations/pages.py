@@ -70,10 +70,14 @@ def is_a_name(text: str) -> bool:
     return set(WORD.findall(text)) <= NAMES
 
 
-def english_on(page: str) -> list[str]:
-    """Return the texts of a page that hold an English word, without names and numbers of documents."""
+def english_on(page: str, names: frozenset[str] = frozenset()) -> list[str]:
+    """Return the texts of a page that hold an English word, without names and numbers of documents.
+
+    Whoever looks at many pages gives the stored names, which are read again only for what they leave.
+    """
     texts = [text for text in texts_of(page) if not is_a_name(text)]
-    names = frozenset(_stored_names()) if texts else frozenset()
+    texts = [text for text in texts if not is_a_name(_without(text, names))] if names else texts
+    names = stored_names() if texts else names
     return [text for text in texts if not is_a_name(_without(text, names))]
 
 
@@ -94,7 +98,7 @@ def _ids_of_keys() -> Iterator[str]:
         yield from (key.prefix, key.public_id)
 
 
-def _stored_names() -> set[str]:
+def stored_names() -> frozenset[str]:
     """Return what people and senders have named or written, in whatever language they did."""
     columns = (
         ServiceGroup.objects.values_list("family", "name", "description"),
@@ -129,4 +133,4 @@ def _stored_names() -> set[str]:
     others |= {str(one) for one in OnlinePayment.objects.values_list("order_id", flat=True)}
     others |= {one.number for one in EInvoiceRequest.objects.all()}
     others |= {*EventKind.values, *(event.public_id for event in WebhookEvent.objects.all())}
-    return others | {name for rows in columns for row in rows for name in row if name}
+    return frozenset(others | {name for rows in columns for row in rows for name in row if name})

@@ -22,7 +22,7 @@ from tests.browsing import fields_of
 from tests.conftest import PASSWORD, make_acme, make_globex
 from tests.query_counts.stage import add_one_of_each, now_of
 from tests.test_tenancy import STAFFED
-from tests.translations.pages import english_on
+from tests.translations.pages import english_on, stored_names
 from tests.translations.test_pages import CHINESE, keep_everything
 
 pytestmark = pytest.mark.django_db
@@ -61,12 +61,13 @@ PAGES = [pytest.param(name, id=f"{app_of(name)}-{name}") for name in sorted(STAF
 
 
 @pytest.fixture(scope="module", autouse=True)
-def everything(shared_stage: Any) -> None:
-    """Everything has happened to Acme. All tests here find it so."""
-    shared_stage(_make_everything)
+def names(shared_stage: Any) -> frozenset[str]:
+    """Everything has happened to Acme, and all tests here find it so: the names that are stored then."""
+    names: frozenset[str] = shared_stage(_make_everything)
+    return names
 
 
-def _make_everything() -> None:
+def _make_everything() -> frozenset[str]:
     acme, globex = make_acme(), make_globex()
     alice = User.objects.create_user("alice@acme.example", PASSWORD)
     Member.objects.create(role=MemberRole.OWNER, customer=acme, user=alice)
@@ -75,6 +76,7 @@ def _make_everything() -> None:
         keep_everything(acme=acme, globex=globex, alice=alice, settings=settings)
         for number in range(ROUNDS):
             add_one_of_each(number)
+    return stored_names()
 
 
 @pytest.fixture(autouse=True)
@@ -128,31 +130,31 @@ def _keys_of(model: type[Model] | None) -> list[Any]:
     return keys[:: max(1, -(-len(keys) // MOST_ROWS))] + keys[-1:]
 
 
-def left_over(answer: Any) -> list[str]:
+def left_over(answer: Any, names: frozenset[str]) -> list[str]:
     """The English on a page; nothing where the answer is a file or leads elsewhere."""
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     if answer.status_code == 302 or kind != "text/html":
         return []
     assert answer.headers["Content-Language"] == "zh-hans"
-    found = dict.fromkeys(english_on(answer.content.decode()))
+    found = dict.fromkeys(english_on(answer.content.decode(), names))
     return [text for text in found if not STORED.fullmatch(text)]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_english_is_left_on_a_page_of_the_admin(name, chinese):
+def test_no_english_is_left_on_a_page_of_the_admin(name, chinese, names):
     english = {}
     for address in addresses(name):
         answer = chinese.get(address, follow=True)
         answer.getvalue()  # a file is read as it is sent
         assert answer.status_code in {200, 400, 403, 404, 405}, address
-        if left := left_over(answer):
+        if left := left_over(answer, names):
             english[address] = left
 
     assert english == {}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_nor_in_the_answer_to_a_form_that_is_empty_senseless_or_unchanged(name, chinese):
+def test_nor_in_the_answer_to_a_form_that_is_empty_senseless_or_unchanged(name, chinese, names):
     english = {}
     for address in dict.fromkeys([*addresses(name)][:: len([*addresses(name)]) - 1 or 1]):
         shown = chinese.get(address)
@@ -161,7 +163,7 @@ def test_nor_in_the_answer_to_a_form_that_is_empty_senseless_or_unchanged(name, 
         # Without these Django names them, for whoever has altered the form.
         own = {name: values for name, values in fields.items() if name.endswith("_FORMS")}
         for sent in (dict.fromkeys(fields, "") | own, dict.fromkeys(fields, "x") | own, fields):
-            if left := left_over(_post_and_undo(chinese, address, sent)):
+            if left := left_over(_post_and_undo(chinese, address, sent), names):
                 english[address, str(sent)[:40]] = left
 
     assert english == {}
