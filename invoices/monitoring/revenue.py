@@ -1,7 +1,7 @@
 """Revenue: what was billed per hour, day and month, beside the same span before.
 
-All of it comes from the seals, one row an hour: what the closing of the hour billed. Days are those of the
-customers' totals. Purchases of packages are no part of it.
+All of it comes from the seals, one row an hour: what the closing of the hour billed, without what canary
+customers were billed. Days are those of the customers' totals. Purchases of packages are no part of it.
 """
 
 import datetime as dt
@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.conf import settings
+from django.db.models import Sum
+
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import HourSeal
+from invoices.models import HourlyBill, HourSeal
 from pricing.rules.amounts import exact_sum
 from sensenova_billing.lib.local_time import start_of_day
 from usage.billing_hours import hour_of
@@ -55,8 +58,13 @@ class Revenue:
 
 def read_amounts(*, now: dt.datetime) -> dict[dt.datetime, Decimal]:
     """Return what each closed hour came to, from as long ago as `revenue_of` looks."""
-    seals = HourSeal.objects.filter(hour_id__gte=hour_of(now) - _FURTHEST).order_by()
-    return dict(seals.values_list("hour_id", "amount"))
+    since = hour_of(now) - _FURTHEST
+    amounts = dict(HourSeal.objects.filter(hour_id__gte=since).order_by().values_list("hour_id", "amount"))
+    if settings.CANARY_CUSTOMERS:
+        bills = HourlyBill.objects.filter(customer__code__in=settings.CANARY_CUSTOMERS, hour_id__gte=since)
+        for hour, canaries in bills.order_by().values_list("hour_id").annotate(Sum("amount")):
+            amounts[hour] -= canaries
+    return amounts
 
 
 def revenue_of(amounts: Amounts, *, now: dt.datetime) -> Revenue:

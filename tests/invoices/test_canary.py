@@ -12,9 +12,10 @@ from invoices.canary.check import check_canaries
 from invoices.canary.mail import mail_canaries
 from invoices.closing.close import close_due_hours
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import CanaryHour
+from invoices.models import CanaryHour, HourlyBill, HourSeal
 from invoices.monitoring.alarms import state_of_closing
 from invoices.monitoring.customer_revenue import read_customers
+from invoices.monitoring.revenue import read_amounts
 from tests.builders import record, report
 from usage.billing_hours import hour_of
 from usage.models import HOUR, UsageRecord
@@ -106,3 +107,14 @@ def test_canary_customers_are_marked_and_not_among_the_top(operator_client, sett
     assert top() == []
     settings.CANARY_CUSTOMERS = []
     assert top() == ["acme"]
+
+
+def test_revenue_is_that_of_the_other_customers(globex):
+    post_canary_calls(now=NOW)
+    record(report("theirs", customer="globex", input_tokens=1000, output_tokens=0, occurred_at=NOW), now=NOW)
+    close_due_hours(now=CLOSED)
+
+    theirs = HourlyBill.objects.get(customer=globex)
+
+    assert read_amounts(now=CLOSED)[hour_of(NOW)] == theirs.amount > 0
+    assert HourSeal.objects.get(hour_id=hour_of(NOW)).amount > theirs.amount
