@@ -74,14 +74,21 @@ def _refund(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> 
     payment.save(update_fields=["refunded"])
     if payment.state == PaymentState.PAID:
         book_refund(payment, more, now=now)
-    return CallbackOutcome.APPLIED
+    return _moved(payment)
 
 
 def _dispute(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> CallbackOutcome:
     if callback.dispute is None or callback.currency != CURRENCY:
         return CallbackOutcome.MISMATCH
-    is_changed = apply_dispute(payment, callback.dispute, amount=callback.amount, now=now)
-    return CallbackOutcome.APPLIED if is_changed else CallbackOutcome.NO_CHANGE
+    if not apply_dispute(payment, callback.dispute, amount=callback.amount, now=now):
+        return CallbackOutcome.NO_CHANGE
+    return _moved(payment)
+
+
+def _moved(payment: OnlinePayment) -> CallbackOutcome:
+    """Return the outcome of what moved back: staff may have booked by hand what differs from its order."""
+    is_looked_into = payment.state == PaymentState.MISMATCH
+    return CallbackOutcome.MISMATCH if is_looked_into else CallbackOutcome.APPLIED
 
 
 def _is_as_ordered(payment: OnlinePayment, callback: Callback) -> bool:

@@ -81,6 +81,16 @@ def test_a_refund_is_booked_though_nothing_is_paid_ahead(acme):
     assert AccountTransaction.objects.filter(kind=TransactionKind.REFUND).count() == 2
 
 
+def test_what_moves_back_of_a_payment_that_differs_is_looked_into(acme):
+    payment = ordered(acme)
+    called_back(payment, amount="90.00")
+    booked(acme, amount="90")  # by hand
+
+    outcomes = [called_back(payment, "refunded", "30"), disputed(payment, withdrawn="60")]
+    assert outcomes == [CallbackOutcome.MISMATCH] * 2
+    assert balance_of(acme) == 90
+
+
 def test_more_than_was_paid_is_not_refunded_in_silence(acme):
     payment = ordered(acme)
     called_back(payment)
