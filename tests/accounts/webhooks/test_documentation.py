@@ -98,7 +98,7 @@ def decide_on_einvoices(acme):
     """A request of Acme's statement is refused, another one issued and reversed."""
     statement = with_tax_data(acme).statements.get()
     refuse_einvoice(request=requested(acme, statement), reason="Wrong name.", by=CLERK, now=at(11))
-    red = {"number": "2" * 20, "date": ISSUED_ON, "reason": "Wrong name."}
+    red: dict[str, Any] = {"number": "2" * 20, "date": ISSUED_ON, "reason": "Wrong name."}
     record_red_letter(request=issued(requested(acme, statement)), **red, by=CLERK, now=at(12))
 
 

@@ -105,7 +105,9 @@ def test_what_is_owed_by_error_and_reversed_puts_no_due_day_off(acme):
 
     pay(acme, 50, at=FIRST + DAY)
 
-    assert unpaid_of(acme).booking == first.pk
+    unpaid = unpaid_of(acme)
+    assert unpaid
+    assert unpaid.booking == first.pk
 
 
 def test_what_is_not_set_suspends_nobody_and_own_values_come_first(acme, globex, settings):
