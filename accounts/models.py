@@ -641,6 +641,9 @@ class EventKind(models.TextChoices):
     SUSPENSION_NEAR = "suspension.near", gettext_noop("a suspension is near")
     CUSTOMER_SUSPENDED = "customer.suspended", gettext_noop("the customer was suspended")
     CUSTOMER_RESUMED = "customer.resumed", gettext_noop("the customer was resumed")
+    EINVOICE_ISSUED = "einvoice.issued", gettext_noop("a tax invoice was issued")
+    EINVOICE_REFUSED = "einvoice.refused", gettext_noop("a request for a tax invoice was refused")
+    EINVOICE_REVERSED = "einvoice.reversed", gettext_noop("a tax invoice was reversed")
     TEST = "webhook.test", gettext_noop("a test")
 
 

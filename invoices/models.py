@@ -1660,7 +1660,7 @@ class CallbackOutcome(models.TextChoices):
 
     APPLIED = "applied", gettext_noop("applied")
     NO_CHANGE = "no_change", gettext_noop("nothing to change")
-    MISMATCH = "mismatch", gettext_noop("another amount than ordered")
+    MISMATCH = "mismatch", gettext_noop("differs from the order")
     UNKNOWN = "unknown", gettext_noop("unknown order")
 
 
@@ -1669,7 +1669,7 @@ class PaymentCallback(models.Model):
 
     provider = models.CharField(max_length=20)
     event_id = models.CharField(max_length=255)
-    kind = models.CharField(max_length=10)
+    kind = models.CharField(max_length=20)
     payment = models.ForeignKey(OnlinePayment, on_delete=models.PROTECT, null=True, related_name="callbacks")
     amount = models.DecimalField(max_digits=20, decimal_places=2)
     currency = models.CharField(max_length=10)

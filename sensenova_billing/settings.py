@@ -426,11 +426,12 @@ COUNT_REFUSED_USAGE_IN_BACKGROUND = env.bool("COUNT_REFUSED_USAGE_IN_BACKGROUND"
 
 # Alarms (invoices/monitoring/alarms.py): an hour is not closed so long after its end, a larger share of the
 # usage comes late, the books were not verified for so long, more records of one key were refused in this hour
-# and the one before it.
+# and the one before it, a request for a tax invoice waits for so long.
 ALARM_UNCLOSED_AFTER = dt.timedelta(minutes=env.int("ALARM_UNCLOSED_AFTER_MINUTES", default=30))
 ALARM_LATE_SHARE = env.decimal("ALARM_LATE_SHARE", default=Decimal("0.05"))
 ALARM_REFUSED_RECORDS = env.int("ALARM_REFUSED_RECORDS", default=5)
 ALARM_NOT_VERIFIED_FOR = dt.timedelta(hours=env.int("ALARM_NOT_VERIFIED_FOR_HOURS", default=36))
+ALARM_EINVOICE_AFTER = dt.timedelta(days=env.int("ALARM_EINVOICE_AFTER_DAYS", default=3))
 # To whom a customer's open hour that is far beyond the usual is mailed, once; none: it is on pages only.
 ALARM_MAIL = env.list("ALARM_MAIL", default=[])
 

@@ -18,6 +18,9 @@ _SUBJECTS = {
     EventKind.PRICE_CHANGING: gettext_noop("%(code)s: prices change at %(changes_at)s"),
     EventKind.LIMIT_OFTEN_REACHED: gettext_noop("%(code)s: many calls are refused"),
     EventKind.CUSTOMER_RESUMED: gettext_noop("%(code)s: calls are admitted again"),
+    EventKind.EINVOICE_ISSUED: gettext_noop("%(code)s: the tax invoice of %(einvoice)s is issued"),
+    EventKind.EINVOICE_REFUSED: gettext_noop("%(code)s: no tax invoice of %(einvoice)s is issued"),
+    EventKind.EINVOICE_REVERSED: gettext_noop("%(code)s: the tax invoice of %(einvoice)s is reversed"),
 }
 _OVERDUE = gettext_noop("%(owed)s RMB are owed. The oldest unpaid amount was due before %(due_at)s.")
 _PAID_AGAIN = gettext_noop("They are admitted again as soon as a payment of what is missing is booked.")
@@ -52,6 +55,20 @@ TEXTS = {
         gettext_noop(
             "In the hour from %(hour_at)s on, of %(calls)s calls to %(service)s so far %(refused_by_rpm)s "
             "were refused by the RPM and %(refused_by_tpm)s by the TPM."
+        ),
+    ),
+    (EventKind.EINVOICE_ISSUED, ""): (
+        gettext_noop(
+            "Its number is %(invoice_number)s, its date %(invoice_date)s, its amount %(payable)s RMB."
+        ),
+    ),
+    (EventKind.EINVOICE_REFUSED, ""): (
+        gettext_noop("The request of %(payable)s RMB was refused: %(reason)s"),
+        gettext_noop("Its statements may be requested again."),
+    ),
+    (EventKind.EINVOICE_REVERSED, ""): (
+        gettext_noop(
+            "%(invoice_number)s is reversed by %(reversing_number)s of %(reversing_date)s: %(reason)s"
         ),
     ),
 }

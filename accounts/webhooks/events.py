@@ -28,6 +28,9 @@ OFFERED = (
     EventKind.SUSPENSION_NEAR,
     EventKind.CUSTOMER_SUSPENDED,
     EventKind.CUSTOMER_RESUMED,
+    EventKind.EINVOICE_ISSUED,
+    EventKind.EINVOICE_REFUSED,
+    EventKind.EINVOICE_REVERSED,
 )
 
 

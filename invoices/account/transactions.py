@@ -66,8 +66,9 @@ def book(
     key = key or str(uuid4())
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # one after the other
-        if before := AccountTransaction.objects.filter(kind=kind, key=key).first():
-            return _same(before, customer=customer, amount=amount)
+        # The index of keys begins with the kind.
+        if before := AccountTransaction.objects.filter(kind__in=TransactionKind.values, key=key).first():
+            return _same(before, customer=customer, kind=kind, amount=amount)
         if not has_happened:
             _require_cover(customer=customer, kind=kind, amount=amount)
         booked = AccountTransaction(
@@ -167,8 +168,10 @@ def _emit_payment(booked: AccountTransaction, amount: Decimal) -> None:
     )
 
 
-def _same(before: AccountTransaction, *, customer: Customer, amount: Decimal) -> AccountTransaction:
-    if before.customer_id != customer.pk or amount_of(before) != amount:
+def _same(
+    before: AccountTransaction, *, customer: Customer, kind: str, amount: Decimal
+) -> AccountTransaction:
+    if (before.customer_id, before.kind, amount_of(before)) != (customer.pk, kind, amount):
         raise KeyReused(gettext("This key is that of another transaction: %(what)s.") % {"what": before})
     return before
 

@@ -133,5 +133,9 @@ class AdjustmentForm(forms.Form):
         if first is None:
             return Basis(customer)
         zone = ZoneInfo(customer.time_zone)
-        begins_at, ends_at = start_of_day(first, zone), start_of_day(last + _DAY, zone)
+        try:
+            begins_at, ends_at = start_of_day(first, zone), start_of_day(last + _DAY, zone)
+        except OverflowError:  # at the ends of the calendar
+            self.add_error("last_day", forms.DateField.default_error_messages["invalid"])
+            return None
         return Basis(customer, begins_at=begins_at, ends_at=ends_at, service=cleaned["service"])

@@ -28,7 +28,7 @@ from invoices.einvoices.requests import (
     refuse_einvoice,
     superseded_on,
 )
-from invoices.einvoices.ubl import NoSeller, write_ubl
+from invoices.einvoices.ubl import NoSeller, write_credit_note, write_invoice
 from invoices.models import EInvoiceRequest, EInvoiceState
 from invoices.templatetags.amounts import exact, instant_text
 from pricing.files.csv import write_csv
@@ -205,13 +205,13 @@ class EInvoiceRequestAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
     @action(description=_("Export as UBL 2.1"), permissions=["view"])
     def export_ubl(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """An XML file of one, or an archive of several."""
+        """An XML file of one, or an archive of several; of one that is reversed its credit note as well."""
         rule = gettext("Choose requests that were not refused or withdrawn.")
         chosen = self._chosen(request, queryset, states=_COMES_TO_SOMETHING, fits=bool, rule=rule)
         if not chosen:
             return None
         try:
-            files = {f"{one.number}.xml": write_ubl(one) for one in chosen}
+            files = {name: content for one in chosen for name, content in _ubl_files(one).items()}
         except NoSeller:
             words = gettext(
                 "Not exported: the setting SELLER_TAX_ID is empty, and UBL names the seller by it."
@@ -321,6 +321,13 @@ def _today(request: HttpRequest) -> dt.date:
     """Return the day by the clock of the person."""
     person: Any = request.user
     return clock.now().astimezone(ZoneInfo(person.time_zone)).date()
+
+
+def _ubl_files(einvoice: EInvoiceRequest) -> dict[str, bytes]:
+    files = {f"{einvoice.number}.xml": write_invoice(einvoice)}
+    if einvoice.state == EInvoiceState.REVERSED:
+        files[f"{einvoice.number}-credit-note.xml"] = write_credit_note(einvoice)
+    return files
 
 
 def _file(kind: str, content_type: str, content: bytes) -> HttpResponse:

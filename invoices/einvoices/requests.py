@@ -12,8 +12,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext
 
 from accounts.audit.context import set_audit_context
-from accounts.models import Customer, InvoiceKind
+from accounts.models import Customer, EventKind, InvoiceKind
 from accounts.tax_numbers import checked_tax_number
+from invoices.einvoices.announce import announce
 from invoices.einvoices.tax_data import problems_of, tax_data_of
 from invoices.models import EInvoiceItem, EInvoiceRequest, EInvoiceState, Statement
 from pricing.rules.amounts import exact_sum
@@ -93,6 +94,7 @@ def refuse_einvoice(*, request: EInvoiceRequest, reason: str, by: str, now: dt.d
     waiting.state, waiting.decided_by, waiting.decided_at = EInvoiceState.REFUSED, by, now
     waiting.refusal = reason
     waiting.save(update_fields=["state", "refusal", "decided_by", "decided_at"])
+    announce(waiting, EventKind.EINVOICE_REFUSED, reason=reason, now=now)
 
 
 @transaction.atomic
@@ -103,10 +105,14 @@ def record_einvoice(
     waiting = _locked(request, EInvoiceState.REQUESTED, EInvoiceState.ISSUED)
     others = EInvoiceRequest.objects.exclude(pk=request.pk)
     _require_number(number, of=waiting, taken=others)
+    if (waiting.invoice_number, waiting.invoice_date) == (number, date):
+        return
     set_audit_context(by=by)
     waiting.state, waiting.decided_by, waiting.decided_at = EInvoiceState.ISSUED, by, now
     waiting.invoice_number, waiting.invoice_date = number, date
     waiting.save(update_fields=["state", "invoice_number", "invoice_date", "decided_by", "decided_at"])
+    facts = {"invoice_number": number, "invoice_date": str(date)}
+    announce(waiting, EventKind.EINVOICE_ISSUED, **facts, now=now)
 
 
 @transaction.atomic
@@ -122,6 +128,8 @@ def record_red_letter(
     issued.state, issued.reversed_by, issued.reversed_at = EInvoiceState.REVERSED, by, now
     issued.red_number, issued.red_date, issued.red_reason = number, date, reason
     issued.save(update_fields=["state", "red_number", "red_date", "red_reason", "reversed_by", "reversed_at"])
+    facts = {"invoice_number": issued.invoice_number, "reversing_number": number, "reversing_date": str(date)}
+    announce(issued, EventKind.EINVOICE_REVERSED, **facts, reason=reason, now=now)
 
 
 def _locked(request: EInvoiceRequest, *states: EInvoiceState) -> EInvoiceRequest:

@@ -1,4 +1,4 @@
-"""Requests as invoices in UBL 2.1, by the rules of EN 16931.
+"""Requests as invoices in UBL 2.1, and as credit notes once they are reversed, by the rules of EN 16931.
 
 One line for each statement: quantity 1, its net as the price, so the lines add up to the totals exactly and
 nothing is rounded again (BR-CO-10, -13, -14, -15). A tax is the payable less the net; it may differ from
@@ -21,11 +21,8 @@ from invoices.models import EInvoiceRequest, Statement
 from pricing.rules.amounts import exact_sum, plain
 
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
-_INVOICE, _CAC, _CBC = (
-    f"{_UBL}{name}-2" for name in ("Invoice", "CommonAggregateComponents", "CommonBasicComponents")
-)
+_CAC, _CBC = (f"{_UBL}{name}-2" for name in ("CommonAggregateComponents", "CommonBasicComponents"))
 SPECIFICATION = "urn:cen.eu:en16931:2017"
-COMMERCIAL_INVOICE = "380"  # UNTDID 1001
 ONE = "C62"  # UN/ECE Recommendation 20
 VAT, OTHER_TAX = "VAT", "TAX"
 STANDARD, ZERO = "S", "Z"  # UNTDID 5305
@@ -33,7 +30,29 @@ CURRENCY = "CNY"
 _GREECE = {"GR": "EL"}
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
-for _prefix, _uri in (("", _INVOICE), ("cac", _CAC), ("cbc", _CBC)):
+
+class _Kind(NamedTuple):
+    """An invoice or a credit note: the same elements under other names."""
+
+    name: str
+    type_code: str  # UNTDID 1001
+    quantity: str
+
+    @property
+    def namespace(self) -> str:
+        return f"{_UBL}{self.name}-2"
+
+
+_INVOICE = _Kind("Invoice", "380", "InvoicedQuantity")
+_CREDIT_NOTE = _Kind("CreditNote", "381", "CreditedQuantity")
+
+# One of the two can be without a prefix.
+for _prefix, _uri in (
+    ("", _INVOICE.namespace),
+    ("ubl", _CREDIT_NOTE.namespace),
+    ("cac", _CAC),
+    ("cbc", _CBC),
+):
     register_namespace(_prefix, _uri)
 
 
@@ -47,30 +66,48 @@ class _Company(NamedTuple):
     phone: str = ""
 
 
-def write_ubl(request: EInvoiceRequest) -> bytes:
+class _Head(NamedTuple):
+    number: str
+    date: str
+    note: str
+
+
+def write_invoice(request: EInvoiceRequest) -> bytes:
     """Return the invoice of a request; until its number is recorded it has that of the request."""
+    head = _Head(request.invoice_number or request.number, _issue_date(request), request.remarks)
+    return _write(_INVOICE, request, head)
+
+
+def write_credit_note(request: EInvoiceRequest) -> bytes:
+    """Return the credit note of a request that is reversed: the whole invoice, which it names."""
+    return _write(_CREDIT_NOTE, request, _Head(request.red_number, str(request.red_date), request.red_reason))
+
+
+def _write(kind: _Kind, request: EInvoiceRequest, head: _Head) -> bytes:
     if not settings.SELLER_TAX_ID:
         raise NoSeller
     statements = [item.statement for item in request.items.all()]
-    invoice = Element(f"{{{_INVOICE}}}Invoice")
-    _add(invoice, "CustomizationID", SPECIFICATION)
-    _add(invoice, "ID", request.invoice_number or request.number)
-    _add(invoice, "IssueDate", _issue_date(request))
-    _add(invoice, "InvoiceTypeCode", COMMERCIAL_INVOICE)
-    if request.remarks:
-        _add(invoice, "Note", request.remarks)
-    _add(invoice, "DocumentCurrencyCode", CURRENCY)
-    _add_period(invoice, statements)
-    _add_company(invoice, "AccountingSupplierParty", _Company(seller(), settings.SELLER_COUNTRY))
-    _add_company(invoice, "AccountingCustomerParty", _buyer(request))
+    document = Element(f"{{{kind.namespace}}}{kind.name}")
+    _add(document, "CustomizationID", SPECIFICATION)
+    _add(document, "ID", head.number)
+    _add(document, "IssueDate", head.date)
+    _add(document, f"{kind.name}TypeCode", kind.type_code)
+    if head.note:
+        _add(document, "Note", head.note)
+    _add(document, "DocumentCurrencyCode", CURRENCY)
+    _add_period(document, statements)
+    if kind is _CREDIT_NOTE:
+        _add_preceding(document, request)
+    _add_company(document, "AccountingSupplierParty", _Company(seller(), settings.SELLER_COUNTRY))
+    _add_company(document, "AccountingCustomerParty", _buyer(request))
     terms = "Payable as the statements say: " + ", ".join(one.number for one in statements)
-    _add(_group(invoice, "PaymentTerms"), "Note", terms)
-    _add_tax(invoice, statements, tax=request.tax)
-    _add_totals(invoice, request)
+    _add(_group(document, "PaymentTerms"), "Note", terms)
+    _add_tax(document, statements, tax=request.tax)
+    _add_totals(document, request)
     for number, statement in enumerate(statements, start=1):
-        _add_line(invoice, number, statement)
-    indent(invoice)
-    written: bytes = tostring(invoice, encoding="UTF-8", xml_declaration=True)
+        _add_line(document, kind, number, statement)
+    indent(document)
+    written: bytes = tostring(document, encoding="UTF-8", xml_declaration=True)
     return written
 
 
@@ -103,6 +140,13 @@ def _days(statement: Statement) -> tuple[dt.date, dt.date]:
     zone = ZoneInfo(statement.time_zone)
     end = statement.ends_at - dt.timedelta(microseconds=1)
     return statement.begins_at.astimezone(zone).date(), end.astimezone(zone).date()
+
+
+def _add_preceding(parent: Element, request: EInvoiceRequest) -> None:
+    """Name the invoice that is reversed (BT-25, BT-26)."""
+    reference = _group(_group(parent, "BillingReference"), "InvoiceDocumentReference")
+    _add(reference, "ID", request.invoice_number)
+    _add(reference, "IssueDate", str(request.invoice_date))
 
 
 def _buyer(request: EInvoiceRequest) -> _Company:
@@ -164,10 +208,10 @@ def _add_totals(invoice: Element, request: EInvoiceRequest) -> None:
     _add_amount(totals, "PayableAmount", request.payable)
 
 
-def _add_line(invoice: Element, number: int, statement: Statement) -> None:
-    line = _group(invoice, "InvoiceLine")
+def _add_line(parent: Element, kind: _Kind, number: int, statement: Statement) -> None:
+    line = _group(parent, f"{kind.name}Line")
     _add(line, "ID", str(number))
-    _add(line, "InvoicedQuantity", "1", unitCode=ONE)
+    _add(line, kind.quantity, "1", unitCode=ONE)
     _add_amount(line, "LineExtensionAmount", statement.net)
     _add_period(line, [statement])
     item = _group(line, "Item")

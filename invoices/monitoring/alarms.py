@@ -1,11 +1,11 @@
 """Alarms: is the closing on time, and are the books consistent?
 
-Twelve alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked hours
-without a release, a share of late usage out of the ordinary, usage that is refused, usage in quarantine,
-usage above the TPM bought, call-backs of a payment provider that differ from their orders and disputes of
-payments that wait for evidence (where there is a provider), seals that are not stored outside the database
-(where a place for them is set), canary customers whose bill is wrong or late (where there are some), and a
-verification that found something or has not run.
+Thirteen alarms: an hour that is not closed long after its end, an open hour far beyond the usual, parked
+hours without a release, a share of late usage out of the ordinary, usage that is refused, usage in
+quarantine, usage above the TPM bought, call-backs of a payment provider that differ from their orders and
+disputes of payments that wait for evidence (where there is a provider), requests for tax invoices that wait
+for long, seals that are not stored outside the database (where a place for them is set), canary customers
+whose bill is wrong or late (where there are some), and a verification that found something or has not run.
 Thresholds are settings. Nothing here names a customer or a key. The words are in the language that is active:
 the admin's first page has them in its reader's, `/readyz` and mails in English.
 """
@@ -158,6 +158,7 @@ def _alarms(state: ClosingState, read: Mapping[str, Any], *, now: dt.datetime) -
         _in_quarantine(read),
         _above_quota(read),
         *_payments(read, now=now),
+        _einvoices(read, now=now),
         *([_published_seals(read)] if place_of_seals() else []),
         *([_canaries(read, now=now)] if settings.CANARY_CUSTOMERS else []),
         _verified(
@@ -317,6 +318,19 @@ def _disputes(read: Mapping[str, Any], *, now: dt.datetime) -> Alarm:
     )
     level = Level.ALARM if until - now <= _EVIDENCE_IS_NEAR else Level.WARNING
     return Alarm("dispute", level, text % {"number": f"{number:,}", "until": _minute(until)})
+
+
+def _einvoices(read: Mapping[str, Any], *, now: dt.datetime) -> Alarm:
+    number, since = read["einvoices"], read["einvoices_since"]
+    if since is None:
+        return Alarm("einvoice", Level.OK, gettext("No request for a tax invoice waits."))
+    text = ngettext(
+        "%(number)s request for a tax invoice waits since %(since)s UTC.",
+        "%(number)s requests for tax invoices wait, the first since %(since)s UTC.",
+        number,
+    )
+    level = Level.WARNING if now - since > settings.ALARM_EINVOICE_AFTER else Level.OK
+    return Alarm("einvoice", level, text % {"number": f"{number:,}", "since": _minute(since)})
 
 
 def _published_seals(read: Mapping[str, Any]) -> Alarm:

@@ -56,12 +56,17 @@ _CARDS: dict[str, tuple[str | Promise, type[Model]]] = {
     "above_quota": (_("Above the quota"), QuotaOverrun),
     "payment_mismatch": (_("Online payments"), PaymentCallback),
     "dispute": (_("Disputes"), OnlinePayment),
+    "einvoice": (_("E-invoices"), EInvoiceRequest),
     "seals": (_("Seals"), HourSeal),
     "canary": (_("Canary customers"), Customer),
     "verification": (_("Verification"), Verification),
 }
 # Of lists that hold more than what the alarm is of.
-_QUERIES = {"payment_mismatch": "?review=waits", "dispute": "?dispute=needs_response"}
+_QUERIES = {
+    "payment_mismatch": "?review=waits",
+    "dispute": "?dispute=needs_response",
+    "einvoice": "?state__exact=requested",
+}
 # A colour, and never it alone: the words and the sign say the same.
 _SIGNS = {
     Level.OK: ("success", _("OK"), "check_circle"),

@@ -27,12 +27,14 @@ SELECT closed.last AS last_closed,
        (SELECT is_without_key FROM refused ORDER BY records DESC LIMIT 1) AS is_most_without_key,
        (SELECT count(*) FROM pricing_proposal WHERE decision = '') AS proposals,
        (SELECT count(*) FROM invoices_adjustment WHERE decision = '') AS adjustments,
-       (SELECT count(*) FROM invoices_einvoicerequest WHERE state = 'requested') AS einvoices,
-       differing.*, disputes.*, canaries.*, published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
+       einvoices.*, differing.*, disputes.*, canaries.*, published.*, open_hours.*, quarantine.*, overruns.*, latest.*, failed.*
   FROM closed
  CROSS JOIN LATERAL (
        SELECT count(*) AS open_hours, min(raised_at) AS open_hours_since
          FROM invoices_openhouralarm WHERE closed.last IS NULL OR hour > closed.last) AS open_hours
+ CROSS JOIN (
+       SELECT count(*) AS einvoices, min(requested_at) AS einvoices_since
+         FROM invoices_einvoicerequest WHERE state = 'requested') AS einvoices
  CROSS JOIN (
        SELECT count(*) AS differing_callbacks, min(at) AS differing_since
          FROM invoices_paymentcallback AS callback

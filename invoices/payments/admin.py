@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html_join
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from invoices.account.form_page import form_page
@@ -21,6 +21,7 @@ from invoices.models import (
     PaymentState,
 )
 from invoices.payments.forms import ReviewForm
+from invoices.payments.provider import CallbackKind
 from invoices.payments.review import ReviewRefused, review_callback, unreviewed_callbacks
 from invoices.templatetags.amounts import exact, instant_text
 from sensenova_billing.lib import clock
@@ -30,6 +31,15 @@ from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
 from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+_KINDS = {
+    CallbackKind.PAID: gettext_noop("paid"),
+    CallbackKind.FAILED: gettext_noop("failed"),
+    CallbackKind.EXPIRED: gettext_noop("expired"),
+    CallbackKind.REFUNDED: gettext_noop("refunded"),
+    CallbackKind.REFUND_FAILED: gettext_noop("refund failed"),
+    CallbackKind.DISPUTED: gettext_noop("disputed"),
+}
 
 
 class DisputeFilter(admin.SimpleListFilter):
@@ -187,7 +197,9 @@ class PaymentCallbackAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every call-back, the newest first."""
 
     ordering = ("-id",)
-    list_display = ("at_text", "provider", "event_id", "amount_text", "outcome_text", "payment_link")
+    list_display = (
+        *("at_text", "provider", "event_id", "kind_text", "amount_text", "outcome_text", "payment_link"),
+    )
     list_filter = (("outcome", TranslatedChoicesFilter), ReviewFilter)
     list_select_related = ("payment", "review")
     search_fields = ("event_id",)
@@ -207,6 +219,11 @@ class PaymentCallbackAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     def at_text(self, callback: PaymentCallback) -> str:
         """To the second."""
         return instant_text(callback.at)
+
+    @display(description=_("what"), ordering="kind")
+    def kind_text(self, callback: PaymentCallback) -> str:
+        """What the provider says of the payment."""
+        return gettext(_KINDS[CallbackKind(callback.kind)])
 
     @display(description=_("amount"))
     def amount_text(self, callback: PaymentCallback) -> str:

@@ -1,7 +1,8 @@
 """What a provider's call-backs change: each once by its id, in whatever order and how often they come.
 
 States have an order of precedence, and a payment never goes back in it: what came is booked although it was
-taken for failed before. A refund or a dispute that comes before its payment waits for it.
+taken for failed before. A refund or a dispute that comes before its payment waits for it. Staff look into a
+refund that failed, and into those after it: what a provider then counts as refunded so far differs.
 """
 
 import datetime as dt
@@ -48,6 +49,8 @@ def _lock(order_id: UUID, provider: str) -> OnlinePayment | None:
 def _apply(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> CallbackOutcome:
     if callback.kind == CallbackKind.REFUNDED:
         return _refund(payment, callback, now=now)
+    if callback.kind == CallbackKind.REFUND_FAILED:
+        return CallbackOutcome.MISMATCH
     if callback.kind == CallbackKind.DISPUTED:
         return _dispute(payment, callback, now=now)
     state = _STATES[callback.kind]
@@ -65,7 +68,7 @@ def _apply(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> C
 
 def _refund(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> CallbackOutcome:
     """Store all that was refunded so far, and book what is new of it once the payment is booked."""
-    if callback.currency != CURRENCY or callback.amount > payment.amount:
+    if callback.currency != CURRENCY or callback.amount > payment.amount or _has_failed_refund(payment):
         return CallbackOutcome.MISMATCH
     more = callback.amount - payment.refunded
     if more <= 0:
@@ -74,14 +77,25 @@ def _refund(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> 
     payment.save(update_fields=["refunded"])
     if payment.state == PaymentState.PAID:
         book_refund(payment, more, now=now)
-    return CallbackOutcome.APPLIED
+    return _moved(payment)
+
+
+def _has_failed_refund(payment: OnlinePayment) -> bool:
+    return payment.callbacks.filter(kind=CallbackKind.REFUND_FAILED).exists()
 
 
 def _dispute(payment: OnlinePayment, callback: Callback, *, now: dt.datetime) -> CallbackOutcome:
     if callback.dispute is None or callback.currency != CURRENCY:
         return CallbackOutcome.MISMATCH
-    is_changed = apply_dispute(payment, callback.dispute, amount=callback.amount, now=now)
-    return CallbackOutcome.APPLIED if is_changed else CallbackOutcome.NO_CHANGE
+    if not apply_dispute(payment, callback.dispute, amount=callback.amount, now=now):
+        return CallbackOutcome.NO_CHANGE
+    return _moved(payment)
+
+
+def _moved(payment: OnlinePayment) -> CallbackOutcome:
+    """Return the outcome of what moved back: staff may have booked by hand what differs from its order."""
+    is_looked_into = payment.state == PaymentState.MISMATCH
+    return CallbackOutcome.MISMATCH if is_looked_into else CallbackOutcome.APPLIED
 
 
 def _is_as_ordered(payment: OnlinePayment, callback: Callback) -> bool:

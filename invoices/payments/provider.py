@@ -22,6 +22,7 @@ class CallbackKind(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     REFUNDED = "refunded"
+    REFUND_FAILED = "refund_failed"
     DISPUTED = "disputed"
 
 
@@ -51,7 +52,8 @@ class Dispute:
 class Callback:
     """What a provider says of one order.
 
-    Of refunds `amount` is all that was refunded so far, of a dispute what is disputed.
+    Of refunds `amount` is all that was refunded so far, of one that failed what came back, of a dispute
+    what is disputed.
     """
 
     event_id: str

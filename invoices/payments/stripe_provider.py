@@ -2,7 +2,7 @@
 
 Stripe counts RMB in fen. A payment by transfer is not paid yet when its session is completed: another
 call-back follows. The metadata of the payment are those of its charges, by which refunds are found; a dispute
-has none of them, and names the payment only.
+and a refund that failed have none of them, and name the payment only.
 """
 
 import datetime as dt
@@ -155,6 +155,21 @@ def _refunded(event: Any) -> Callback:
     )
 
 
+def _refund_failed(event: Any) -> Callback | None:
+    """Read a refund that did not reach the customer: once, whichever of Stripe's events says so."""
+    refund = event.data.object
+    if refund.status not in ("failed", "canceled"):
+        return None
+    return Callback(
+        event_id=f"{refund.id} failed",
+        kind=CallbackKind.REFUND_FAILED,
+        order_id=_order_of_intent(str(refund.payment_intent or "")),
+        amount=_rmb(refund.amount),
+        currency=str(refund.currency).upper(),
+        reference=str(refund.payment_intent or refund.charge),
+    )
+
+
 def _disputed(event: Any) -> Callback:
     dispute = event.data.object
     due_by = dispute.evidence_details.due_by
@@ -211,6 +226,9 @@ _READ: dict[str, Callable[[Any], Callback | None]] = {
     "checkout.session.async_payment_failed": _session(CallbackKind.FAILED),
     "checkout.session.expired": _session(CallbackKind.EXPIRED),
     "charge.refunded": _refunded,
+    "charge.refund.updated": _refund_failed,
+    "refund.updated": _refund_failed,
+    "refund.failed": _refund_failed,
     "charge.dispute.created": _disputed,
     "charge.dispute.updated": _disputed,
     "charge.dispute.funds_withdrawn": _disputed,

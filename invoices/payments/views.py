@@ -181,6 +181,7 @@ def _fake_body(payment: OnlinePayment, ends: str) -> bytes:
         "expired": (CallbackKind.EXPIRED, payment.amount),
         "other": (CallbackKind.PAID, payment.amount + 1),
         "refunded": (CallbackKind.REFUNDED, payment.amount),
+        "refund_failed": (CallbackKind.REFUND_FAILED, payment.amount),
     }
     kind, amount = chosen.get(ends, (CallbackKind.PAID, payment.amount))
     return fake_callback(payment, kind, amount)

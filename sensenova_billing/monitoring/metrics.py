@@ -29,6 +29,7 @@ HELP = {
     "parked_hours": "Customers' hours that are parked and not released.",
     "payment_mismatches": "Call-backs of payments that differ from their orders and wait for a review.",
     "payment_disputes": "Disputes of payments that wait for evidence.",
+    "einvoice_requests": "Requests for tax invoices that wait.",
     "refused_usage_total": "Usage records that were refused, by reason.",
     "late_share": "Late usage among the records of the last 24 closed hours, from 0 to 1.",
     "verified_timestamp_seconds": "When the books were last verified.",
@@ -60,6 +61,7 @@ class ClosingCollector(Collector):
         yield _gauge("parked_hours", value=state.parked)
         yield _gauge("payment_mismatches", value=state.differing_callbacks)
         yield _gauge("payment_disputes", value=state.open_disputes)
+        yield _gauge("einvoice_requests", value=state.einvoices)
         # A ratio of counts, on its way out: no amount is near.
         yield _gauge("late_share", value=None if state.late_share is None else float(state.late_share))
         yield _gauge(

@@ -16,6 +16,7 @@ from accounts.webhooks.endpoints import send_test
 from accounts.webhooks.events import OFFERED, body_of, emit_event
 from invoices.account.balance_rules import apply_balance_rules
 from invoices.account.position import positions_of
+from invoices.einvoices.requests import record_red_letter, refuse_einvoice
 from invoices.packages.after_sale.notices import find_notices
 from invoices.portal.price_notices import notify_of_price_changes
 from pricing.models import Price, Service
@@ -24,6 +25,7 @@ from tests.accounts.webhooks.builders import ALICE, endpoint, send_due, suspende
 from tests.builders import at, close, item, price, record
 from tests.invoices.account.builders import charge
 from tests.invoices.budgets.builders import budget
+from tests.invoices.einvoices.builders import CLERK, ISSUED_ON, issued, requested, with_tax_data
 from tests.invoices.statements.builders import booked, issue_statement
 from tests.packages import bill, buy, draw
 from tests.tables import table
@@ -66,6 +68,7 @@ def sent(acme):
     follow_balance_rules(acme)
     change_a_price(acme)
     reach_limits(acme)
+    decide_on_einvoices(acme)
     emit_event(customer=acme, kind=EventKind.CUSTOMER_RESUMED, payload={}, key="1", now=clock.now())
     send_test(endpoint=made, by=ALICE, now=clock.now())
     return {event.kind: json.loads(body_of(event)) for event in WebhookEvent.objects.order_by("-pk")}
@@ -89,6 +92,14 @@ def reach_limits(acme):
         customer=acme, service=service, hour=hour_of(now), refusal=Refusal.RPM, calls=400
     )
     notify_of_limits(now=now)
+
+
+def decide_on_einvoices(acme):
+    """A request of Acme's statement is refused, another one issued and reversed."""
+    statement = with_tax_data(acme).statements.get()
+    refuse_einvoice(request=requested(acme, statement), reason="Wrong name.", by=CLERK, now=at(11))
+    red: dict[str, Any] = {"number": "2" * 20, "date": ISSUED_ON, "reason": "Wrong name."}
+    record_red_letter(request=issued(requested(acme, statement)), **red, by=CLERK, now=at(12))
 
 
 def follow_balance_rules(acme):

@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts.models import AuditEntry, WebhookEvent
+from invoices.account.arrears import unpaid_of
 from invoices.account.balance_rules import apply_balance_rules, ruling_of
 from invoices.account.transactions import reverse_transaction
 from tests.accounts.webhooks.builders import endpoint
@@ -95,6 +96,18 @@ def test_a_payment_that_is_reversed_brings_the_arrears_back(acme):
     reverse_transaction(booked=payment, reason="Bounced.", by=STAFF, now=SUSPENDED)
 
     assert apply_balance_rules(now=SUSPENDED) == 1
+
+
+def test_what_is_owed_by_error_and_reversed_puts_no_due_day_off(acme):
+    first = charge(acme)
+    wrong = charge(acme, 50, at=FIRST + DAY)
+    reverse_transaction(booked=wrong, reason="Another customer's.", by=STAFF, now=FIRST + DAY)
+
+    pay(acme, 50, at=FIRST + DAY)
+
+    unpaid = unpaid_of(acme)
+    assert unpaid
+    assert unpaid.booking == first.pk
 
 
 def test_what_is_not_set_suspends_nobody_and_own_values_come_first(acme, globex, settings):

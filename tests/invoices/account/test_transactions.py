@@ -54,12 +54,15 @@ def test_the_same_key_is_one_transaction(acme):
     assert balance_of(acme) == 100
 
 
-@pytest.mark.parametrize(("code", "amount"), [("acme", "100.01"), ("globex", "100.00")])
-def test_a_key_of_something_else_is_refused(acme, globex, code, amount):
+@pytest.mark.parametrize(
+    ("code", "amount", "kind"),
+    [("acme", "100.01", "payment"), ("globex", "100.00", "payment"), ("acme", "100.00", "refund")],
+)
+def test_a_key_of_something_else_is_refused(acme, globex, code, amount, kind):
     booked(acme, key="bank 2026-03-05 1")
 
     with pytest.raises(KeyReused, match="TRF 4711"):
-        booked({"acme": acme, "globex": globex}[code], amount=amount, key="bank 2026-03-05 1")
+        booked({"acme": acme, "globex": globex}[code], TransactionKind(kind), amount, key="bank 2026-03-05 1")
     assert AccountTransaction.objects.count() == 1
 
 

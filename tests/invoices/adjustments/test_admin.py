@@ -59,6 +59,8 @@ def test_a_preview_books_nothing(operator_client, form):
     [
         ({"percent": ""}, "Give an amount or a percentage."),
         ({"last_day": ""}, "Give a first and a last day"),
+        ({"first_day": "0001-01-01"}, "Enter a valid date."),
+        ({"last_day": "9999-12-31"}, "Enter a valid date."),
         ({"statement": "S1"}, "Choose a statement, or days and a service."),
         ({"statement": "S1", "first_day": "", "last_day": ""}, "no statement with this number"),
         ({"percent": "", "amount": "5"}, "were charged and not credited"),

@@ -1,5 +1,8 @@
 """The files of a month: opened, and their sums compared with the page."""
 
+import csv
+import shutil
+import subprocess
 from decimal import Decimal
 from io import BytesIO
 
@@ -119,6 +122,30 @@ def test_each_sheet_of_the_workbook_comes_to_the_total(alice_client, corrected_m
     assert number(facts["net_rmb"]) + number(facts["tax_rmb"]) == number(facts["payable_rmb"])
 
 
+def test_libreoffice_reads_each_sheet_to_the_total(alice_client, corrected_month, tmp_path):
+    if (office := shutil.which("soffice")) is None:
+        pytest.skip("LibreOffice is not installed (Debian's package libreoffice-calc-nogui has it)")
+    (tmp_path / "month.xlsx").write_bytes(file_of(alice_client, "xlsx").getvalue())
+    # Commas, quotation marks, UTF-8; values as they are stored, and every sheet.
+    form = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    convert = [
+        office,
+        profile,
+        "--headless",
+        "--convert-to",
+        form,
+        "--outdir",
+        tmp_path,
+        tmp_path / "month.xlsx",
+    ]
+    subprocess.run(convert, check=True, capture_output=True, timeout=120)
+
+    for sheet in ("Line items", "Hourly bills"):
+        with (tmp_path / f"month-{sheet}.csv").open(encoding="utf-8", newline="") as file:
+            assert sum(Decimal(row["amount_rmb"]) for row in csv.DictReader(file)) == total()
+
+
 def test_a_sum_of_an_item_has_its_corrections_in_it(alice_client, corrected_month):
     *items, _ = sheets(file_of(alice_client, "xlsx"))["By service and item"]
 
@@ -210,6 +237,16 @@ def test_chinese_is_drawn_by_the_font_that_the_pdf_brings(alice_client, correcte
     document.close()
 
     assert {(name.partition("+")[2], is_embedded) for name, is_embedded in fonts} == {("NotoSansSC", True)}
+
+
+def test_a_page_is_drawn_as_a_picture(alice_client, corrected_month):
+    document = pypdfium2.PdfDocument(file_of(alice_client, "pdf").getvalue())
+    picture = document[0].render(scale=1).to_pil().convert("L")
+    document.close()
+
+    dark = sum(picture.histogram()[:128]) / (picture.width * picture.height)
+    assert picture.size == (596, 842)  # A4 in points
+    assert 0.01 < dark < 0.2
 
 
 def fonts_of(page):

@@ -77,6 +77,14 @@ def keep_einvoices(customer: Customer, statement: Statement, texts: Sequence[str
     issued(requested(customer, statement if statement.payable > 0 else wait[0]))
 
 
+def reversed_(request: EInvoiceRequest, number: str = "2" * 20) -> EInvoiceRequest:
+    """Record its red-letter invoice, a day later."""
+    facts = {"number": number, "date": ISSUED_ON + dt.timedelta(days=1), "reason": "Wrong <name>."}
+    record_red_letter(request=request, **facts, by=CLERK, now=at(12))  # type: ignore[arg-type]
+    request.refresh_from_db()
+    return request
+
+
 def issued(request: EInvoiceRequest, number: str = NUMBER) -> EInvoiceRequest:
     """Record its invoice."""
     record_einvoice(request=request, number=number, date=ISSUED_ON, by=CLERK, now=at(10))

@@ -19,6 +19,7 @@ from tests.invoices.einvoices.builders import (
     USCC,
     issued,
     requested,
+    reversed_,
     stated,
     with_tax_data,
 )
@@ -128,6 +129,13 @@ def test_ubl_is_one_file_or_an_archive(operator_client, buyer, settings):
         assert archive.read(f"{one.number}.xml") == alone.content
     settings.SELLER_TAX_ID = ""
     assert "SELLER_TAX_ID is empty" in text(exported(operator_client, "export_ubl", one, follow=True))
+
+
+def test_one_that_is_reversed_is_exported_with_its_credit_note(operator_client, buyer):
+    made = reversed_(issued(requested(buyer)))
+
+    with zipfile.ZipFile(io.BytesIO(exported(operator_client, "export_ubl", made).content)) as archive:
+        assert archive.namelist() == [f"{made.number}.xml", f"{made.number}-credit-note.xml"]
 
 
 def test_the_number_of_the_invoice_is_recorded_and_later_the_one_that_reverses_it(operator_client, buyer):

@@ -4,11 +4,14 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.core import mail
 from django.db import IntegrityError, connection, transaction
 
-from accounts.models import AuditEntry, Customer
+from accounts.models import AuditEntry, Customer, WebhookEvent
+from accounts.notices.mail import mail_customer_notices
 from invoices.einvoices.requests import (
     EInvoiceRefused,
+    record_einvoice,
     record_red_letter,
     refuse_einvoice,
     request_einvoice,
@@ -17,6 +20,7 @@ from invoices.einvoices.requests import (
 )
 from invoices.models import EInvoiceItem, EInvoiceRequest
 from invoices.statements.issue import correct_statement
+from tests.accounts.webhooks.builders import endpoint
 from tests.builders import at, commit
 from tests.invoices.einvoices.builders import (
     ALICE,
@@ -113,6 +117,22 @@ def test_a_refused_one_says_why_and_its_statements_may_be_requested_again(buyer)
     assert [item.request for item in EInvoiceItem.objects.filter(is_released=False)] == [again]
     with pytest.raises(EInvoiceRefused, match="refused already"):
         withdraw_einvoice(request=made, by=ALICE, now=at(8))
+
+
+def test_owners_and_finance_are_mailed_what_became_of_it_and_webhooks_get_it(buyer, alice):
+    endpoint(buyer, "http://127.0.0.1/", kinds=["einvoice.issued", "einvoice.refused", "einvoice.reversed"])
+    march = stated(buyer)
+    refuse_einvoice(request=requested(buyer, march), reason="No such name.", by=CLERK, now=at(6))
+    made = requested(buyer, march)
+    for number in (NUMBER, NUMBER, "1" * 20):
+        record_einvoice(request=made, number=number, date=ISSUED_ON, by=CLERK, now=at(int(number[0]) + 7))
+    reversed_(made)
+
+    assert mail_customer_notices(now=at(40)) == 4
+    assert [one.to for one in mail.outbox] == [[alice.email]] * 4
+    assert any("refused: No such name." in one.body for one in mail.outbox)
+    kinds = [one.kind.removeprefix("einvoice.") for one in WebhookEvent.objects.order_by("pk")]
+    assert kinds == ["refused", "issued", "issued", "reversed"]
 
 
 def test_a_number_has_20_digits_is_recorded_once_and_may_be_put_right(buyer):

@@ -6,8 +6,16 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from peppol import validate_xsd
 
-from invoices.einvoices.ubl import write_ubl
-from tests.invoices.einvoices.builders import NUMBER, USCC, issued, requested, stated, with_tax_data
+from invoices.einvoices.ubl import write_credit_note, write_invoice
+from tests.invoices.einvoices.builders import (
+    NUMBER,
+    USCC,
+    issued,
+    requested,
+    reversed_,
+    stated,
+    with_tax_data,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +31,9 @@ def seller(settings):
     settings.SELLER_ADDRESS, settings.SELLER_EMAIL = "1 Road\nShanghai", "bills@sensenova.example"
 
 
-def read(request):
-    """The invoice as it is parsed, after the official schemas have accepted it."""
-    written = write_ubl(request)
+def read(request, write=write_invoice):
+    """The document as it is parsed, after the official schemas have accepted it."""
+    written = write(request)
     assert validate_xsd(written) == (True, [])
     return fromstring(written)
 
@@ -87,3 +95,21 @@ def test_it_has_the_number_of_the_request_until_that_of_the_invoice_is_recorded(
     assert texts(after, "cbc:IssueDate") == ["2026-11-05"]
     assert texts(after, ".//cac:TaxCategory/cbc:ID") == ["Z"]
     assert texts(after, "cac:InvoicePeriod/*") == ["2020-03-01", "2020-03-31"]
+
+
+def test_a_credit_note_names_the_invoice_that_it_reverses_and_comes_to_the_same(acme):
+    with_tax_data(acme)
+    made = reversed_(
+        issued(requested(acme, stated(acme, 3, "1051.59758"), stated(acme, 4, "33.33", rate="0.13")))
+    )
+    note, invoice = read(made, write_credit_note), read(made)
+
+    assert texts(note, "cbc:CreditNoteTypeCode") == ["381"]
+    assert (texts(note, "cbc:ID"), texts(note, "cbc:IssueDate")) == (["2" * 20], ["2026-11-06"])
+    assert texts(note, "cbc:Note") == ["Wrong <name>."]
+    preceding = "cac:BillingReference/cac:InvoiceDocumentReference/cbc:"
+    assert texts(note, preceding + "ID") + texts(note, preceding + "IssueDate") == [NUMBER, "2026-11-05"]
+    lines = amounts(note, "cac:CreditNoteLine/cbc:LineExtensionAmount")
+    assert lines == amounts(invoice, "cac:InvoiceLine/cbc:LineExtensionAmount")
+    assert amounts(note, "cac:LegalMonetaryTotal/*") == amounts(invoice, "cac:LegalMonetaryTotal/*")
+    assert amounts(note, "cac:TaxTotal//*[@currencyID]") == amounts(invoice, "cac:TaxTotal//*[@currencyID]")

@@ -18,6 +18,7 @@ from pricing.models import Service
 from tests.builders import THE_HOUR, at, close, raw_record, record, report
 from tests.invoices.books.builders import alter, keep_books
 from tests.invoices.browsing import text
+from tests.invoices.einvoices.builders import issued, requested, with_tax_data
 from tests.invoices.payments.builders import called_back, disputed, ordered
 from tests.querying import statements
 from usage.models import RefusalReason
@@ -42,7 +43,7 @@ def levels(*, now):
 
 WATCHED = [
     *("unclosed", "open_hour", "parked", "late", "refused", "quarantine", "above_quota"),
-    *("payment_mismatch", "dispute", "verification"),
+    *("payment_mismatch", "dispute", "einvoice", "verification"),
 ]
 ALL_WELL = dict.fromkeys(WATCHED, "ok") | {"verification": "unknown"}
 
@@ -278,6 +279,16 @@ def test_a_dispute_rings_with_the_day_until_which_it_can_be_answered(acme):
     assert levels_until == [("warning", words), ("alarm", words), ("alarm", words)]
     disputed(payment, DisputeState.UNDER_REVIEW, minute=11)
     assert alarm("dispute", now=at(20)) == ("ok", "No dispute of a payment waits for evidence.")
+
+
+def test_a_request_for_a_tax_invoice_rings_once_it_waits_for_days(acme):
+    made = requested(with_tax_data(acme))
+
+    words = f"1 request for a tax invoice waits since {at(5):%Y-%m-%d %H:%M} UTC."
+    waits = [alarm("einvoice", now=at(minute) + 3 * DAY) for minute in (5, 6)]
+    assert waits == [("ok", words), ("warning", words)]
+    issued(made)
+    assert alarm("einvoice", now=at(6) + 3 * DAY) == ("ok", "No request for a tax invoice waits.")
 
 
 # --- Verification ----------------------------------------------------------------------------------

@@ -107,6 +107,12 @@ def stripe_event(kind: str, payment: OnlinePayment | None = None, **fields: Any)
     return _event(kind, one)
 
 
+def stripe_refund(kind: str, status: str) -> bytes:
+    """Return an event of a refund of the payment pi_1."""
+    one = {"id": "re_1", "object": "refund", "amount": 2550, "status": status, "metadata": {}}
+    return _event(kind, one | {"charge": "ch_1", "currency": "cny", "payment_intent": "pi_1"})
+
+
 def stripe_dispute(kind: str, fen: int = 10000, *, created: int = 1, moved: Any = (), **fields: Any) -> bytes:
     """Return an event of a dispute of the payment pi_1, with what moved so far in fen."""
     one = {"id": "dp_1", "object": "dispute", "amount": fen, "charge": "ch_1", "reason": "fraudulent"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Customer, EventKind, WebhookEvent
 from invoices.account.balance_rules import apply_balance_rules
-from invoices.account.transactions import balance_of
+from invoices.account.transactions import balance_of, reverse_transaction
 from invoices.models import (
     AccountTransaction,
     CallbackOutcome,
@@ -79,6 +79,28 @@ def test_a_refund_is_booked_though_nothing_is_paid_ahead(acme):
     assert payment.refunded == 100
     assert balance_of(acme) == -100
     assert AccountTransaction.objects.filter(kind=TransactionKind.REFUND).count() == 2
+
+
+def test_what_moves_back_of_a_payment_that_differs_is_looked_into(acme):
+    payment = ordered(acme)
+    called_back(payment, amount="90.00")
+    booked(acme, amount="90")  # by hand
+
+    outcomes = [called_back(payment, "refunded", "30"), disputed(payment, withdrawn="60")]
+    assert outcomes == [CallbackOutcome.MISMATCH] * 2
+    assert balance_of(acme) == 90
+
+
+def test_a_refund_that_fails_is_looked_into_and_so_are_those_after_it(acme):
+    payment = ordered(acme)
+    called_back(payment)
+    called_back(payment, "refunded", "60")
+
+    outcomes = [called_back(payment, kind, "60") for kind in ("refund_failed", "refunded")]
+    assert outcomes == [CallbackOutcome.MISMATCH] * 2
+    refund = AccountTransaction.objects.get(kind=TransactionKind.REFUND)
+    reverse_transaction(booked=refund, reason="It came back.", by="clerk", now=at(12))
+    assert balance_of(acme) == 100
 
 
 def test_more_than_was_paid_is_not_refunded_in_silence(acme):

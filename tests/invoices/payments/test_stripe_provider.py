@@ -14,8 +14,16 @@ from invoices.account.transactions import balance_of
 from invoices.models import DisputeState, PaymentCallback, PaymentState
 from invoices.payments.look_up import GRACE, look_up_silent_payments
 from invoices.payments.provider import CallbackRefused, ProviderRefused, ProviderUnavailable
+from invoices.payments.review import unreviewed_callbacks
 from invoices.payments.stripe_provider import StripeProvider
-from tests.invoices.payments.builders import SECRET, ordered, signature_of, stripe_dispute, stripe_event
+from tests.invoices.payments.builders import (
+    SECRET,
+    ordered,
+    signature_of,
+    stripe_dispute,
+    stripe_event,
+    stripe_refund,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -171,6 +179,25 @@ def test_a_refund_is_booked_by_its_charge(payment, acme):
     posted(stripe_event("charge.refunded", payment, amount_refunded=2550))
     posted(stripe_event("checkout.session.completed", payment))
 
+    assert balance_of(acme) == Decimal("74.50")
+
+
+def test_a_refund_that_failed_is_looked_into_once_whichever_events_say_so(payment, acme):
+    posted(stripe_event("checkout.session.completed", payment))
+    posted(stripe_event("charge.refunded", payment, amount_refunded=2550))
+    for kind, status in (
+        ("refund.updated", "succeeded"),
+        ("refund.updated", "failed"),
+        ("refund.failed", "failed"),
+    ):
+        assert posted(stripe_refund(kind, status)).status_code == 204
+
+    callback = unreviewed_callbacks().get()
+    assert (callback.event_id, callback.payment, callback.amount) == (
+        "re_1 failed",
+        payment,
+        Decimal("25.50"),
+    )
     assert balance_of(acme) == Decimal("74.50")
 
 

@@ -171,7 +171,7 @@ def test_staff_see_what_differs(operator_client, acme):
     )
     assert "another amount came 90.00 CNY" in page
     page = text(operator_client.get(reverse("admin:invoices_onlinepayment_change", args=[payment.pk])))
-    assert "90.00 CNY, another amount than ordered" in page
+    assert "90.00 CNY, differs from the order" in page
 
 
 def test_staff_say_what_was_done_about_another_amount_and_the_customer_reads_it(

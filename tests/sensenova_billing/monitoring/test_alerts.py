@@ -14,6 +14,8 @@ from tests.tables import DOCS, code, table
 
 DEPLOY = settings.BASE_DIR / "deploy"
 RULES = DEPLOY / "prometheus-alerts.yml"
+# Too much or too little of these is nothing to act on.
+INFORMATION = ["batch_records"]
 DASHBOARD = DEPLOY / "grafana-dashboard.json"
 
 
@@ -54,6 +56,20 @@ def test_each_alarm_and_each_alert_has_a_paragraph_on_what_to_do():
 
     assert {name.strip("`") for name in sections} == alarms | {rule["alert"] for rule in alerts()}
     assert all(len(paragraph) > 80 for paragraph in sections.values())
+
+
+def test_each_metric_has_an_alarm_or_an_alert_that_is_raised_by_it():
+    alarms = {code(row[0]) for row in table("operations.md", "alarm", "raised when")}
+    rules = {rule["alert"]: metrics_in([rule["expr"]]) for rule in alerts()}
+    rows = table("operations.md", "metric", "says", "alarm or alert")
+    raised_by = {
+        code(metric).partition("{")[0].removeprefix(f"{PREFIX}_"): name.strip("`") for metric, _, name in rows
+    }
+
+    watching = {metric: name for metric, name in raised_by.items() if name not in alarms}
+
+    assert raised_by.keys() == set(HELP)
+    assert [metric for metric, name in watching.items() if metric not in rules.get(name, ())] == INFORMATION
 
 
 def test_promtool_takes_the_rules_and_the_expressions_of_the_dashboard(tmp_path):

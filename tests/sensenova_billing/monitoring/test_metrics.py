@@ -42,6 +42,7 @@ def test_metrics_of_an_empty_product(client):
         ("parked_hours",): 0,
         ("payment_mismatches",): 0,
         ("payment_disputes",): 0,
+        ("einvoice_requests",): 0,
         ("verification_findings",): 0,
         ("queue_seconds",): 0,
         ("alarm", "unclosed"): 0,
@@ -53,6 +54,7 @@ def test_metrics_of_an_empty_product(client):
         ("alarm", "above_quota"): 0,
         ("alarm", "payment_mismatch"): 0,
         ("alarm", "dispute"): 0,
+        ("alarm", "einvoice"): 0,
         ("alarm", "verification"): 0,
     } | {("refused_usage_total", reason): 0 for reason in RefusalReason.values}
 
@@ -103,7 +105,7 @@ def test_metrics_tell_how_much_usage_was_refused_for_each_reason(acme, post, cli
 def test_the_documentation_names_every_metric_and_every_alarm(client, settings):
     settings.SEALS_FILE = "seals.csv"  # without it there is no alarm about seals
     settings.CANARY_CUSTOMERS = ["canary"]  # nor about canaries
-    documented = {code(name).partition("{")[0] for name, _ in table("operations.md", "metric", "says")}
+    documented = {code(row[0]).partition("{")[0] for row in table("operations.md", "metric", "says")}
     alarms = {code(name) for name, _ in table("operations.md", "alarm", "raised when")}
     reasons = {code(name) for name, _ in table("operations.md", "reason", "says")}
 
@@ -143,7 +145,7 @@ def test_the_admins_first_page_says_in_words_that_all_is_well(acme, operator_cli
 
     words, hrefs = cards(operator_client)
 
-    assert words.count("OK") == 11
+    assert words.count("OK") == 12
     assert {"/admin/usage/billinghour/", "/admin/invoices/verification/"} <= {*hrefs}
     assert len(hrefs) == len({*hrefs})  # a way within a way would be torn apart by the browser
 
@@ -164,7 +166,7 @@ def test_the_admins_first_page_does_not_say_in_order_while_usage_is_refused(acme
     words, hrefs = cards(operator_client)
 
     assert re.search(r"Needs attention 29 usage records were refused since \d\d:00 UTC, 29 of them", words)
-    assert (words.count("OK"), words.count("Not yet known")) == (9, 1)
+    assert (words.count("OK"), words.count("Not yet known")) == (10, 1)
     assert "/admin/usage/refusedusage/" in hrefs
 
 
