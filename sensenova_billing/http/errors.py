@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from invoices.drilldown.trace import RecordsArchived
+from invoices.drilldown.trace.archived import RecordsArchived
 from pricing.catalogue.estimates import BadEstimate
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable

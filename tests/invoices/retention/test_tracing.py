@@ -7,7 +7,7 @@ from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from invoices.books.verify import verify_books
 from invoices.corrections.rerate import order_rerating
-from invoices.drilldown.trace import trace_record
+from invoices.drilldown.trace.records import trace_record
 from invoices.models import ChargeLine, HourlyBill
 from invoices.reconciliation.compare import reconcile
 from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
