@@ -56,6 +56,23 @@ def test_the_admin_names_the_file_and_how_to_restore_it(books, operator_client, 
     assert "call-2" in text(operator_client.get(address("admin_search"), {"q": "call-2"}))
 
 
+def test_the_admin_lists_archives_and_changes_none(books, operator_client, folder):
+    made = archive()
+    listed = address("admin:usage_usagearchive_changelist")
+    page = address("admin:usage_usagearchive_change", args=[made.pk])
+
+    before = text(operator_client.get(listed))
+    assert made.file in before
+    assert "as archived" in before
+    assert f"manage.py restore_usage {made.file}" in text(operator_client.get(page))
+    (folder / made.file).rename(folder / "elsewhere")
+    assert "not on this machine" in text(operator_client.get(listed))
+    (folder / "elsewhere").rename(folder / made.file)
+    restore(made)
+    assert "no longer needed" in text(operator_client.get(listed))
+    assert operator_client.get(address("admin:usage_usagearchive_add")).status_code == 403
+
+
 def test_the_api_answers_410_with_the_bill(books, acme, client):
     archive()
     _, secret = issue_service_key(name="reader", scopes=[Scope.BILLING_READ], customers=[acme])
