@@ -46,6 +46,7 @@ from invoices.portal.view_as_admin import ViewedCustomerAdmin
 from invoices.price_impact.catalogue_admin import BillingItemAdmin, PriceAdmin, ServiceAdmin
 from invoices.price_impact.package_admin import PackageTermsAdmin
 from invoices.price_impact.proposal_admin import ProposalAdmin
+from invoices.retention.admin import UsageArchiveAdmin
 from invoices.statements.admin import StatementAdmin
 from invoices.templatetags.amounts import correction_name, exact, grouped, instant_text, rmb, unit
 from pricing.models import BillingItem, PackageTerms, Price, Proposal, QuotaPackage, Service
@@ -56,7 +57,7 @@ from sensenova_billing.lib.admin.filters import ExactFilter
 from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
-from usage.models import BillingHour
+from usage.models import BillingHour, UsageArchive
 
 admin.site.register(AccountTransaction, AccountTransactionAdmin)
 admin.site.register(Adjustment, AdjustmentAdmin)
@@ -73,6 +74,7 @@ admin.site.register(Proposal, ProposalAdmin)
 admin.site.register(QuotaOverrun, QuotaOverrunAdmin)
 admin.site.register(QuotaPackage, QuotaPackageAdmin)
 admin.site.register(Rerating, ReratingAdmin)
+admin.site.register(UsageArchive, UsageArchiveAdmin)
 admin.site.register(Verification, VerificationAdmin)
 # In place of those of lower apps, which do not know the pages on which prices change and those of customers.
 for model, with_buttons in (

@@ -686,6 +686,7 @@ UNFOLD = {
                 _admin_page(_("Package credits"), "undo", "invoices_packagecredit"),
                 _admin_page(_("Re-ratings"), "price_change", "invoices_rerating"),
                 _admin_page(_("Usage records"), "data_usage", "usage_usagerecord", "usage_record"),
+                _admin_page(_("Archives"), "inventory", "usage_usagearchive"),
                 _admin_page(_("Reconciliation"), "compare_arrows", "usage_usagerecord", "reconciliation"),
                 _admin_page(_("Refused usage"), "unpublished", "usage_refusedusage"),
                 _admin_page(_("Usage in quarantine"), "healing", "usage_quarantinedusage"),

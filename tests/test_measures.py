@@ -18,7 +18,7 @@ from accounts.api_keys.keys import issue_service_key
 from accounts.models import Customer, Scope
 from invoices.books.rerun import repeat_rating
 from invoices.books.verify import verify_books
-from invoices.drilldown.trace import records_of
+from invoices.drilldown.trace.lines import records_of
 from invoices.models import ChargeLine
 from invoices.price_impact.simulate import price_effects
 from pricing.catalogue.initial import BEGINS_AT

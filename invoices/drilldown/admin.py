@@ -15,16 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import FindRecordForm, RecordsForm
-from invoices.drilldown.trace import (
-    BillingState,
-    RecordTrace,
-    Share,
-    archive_behind,
-    find_archived,
-    is_file_there,
-    records_of,
-    trace_record,
-)
+from invoices.drilldown.trace.archived import archive_behind, find_archived, is_file_there
+from invoices.drilldown.trace.lines import records_of
+from invoices.drilldown.trace.records import BillingState, RecordTrace, Share, trace_record
 from invoices.models import ChargeLine
 from invoices.stored_words import parked_because
 from invoices.templatetags.amounts import (

@@ -27,7 +27,9 @@ from invoices.drilldown.schemas import (
     records_payload,
     trace_payload,
 )
-from invoices.drilldown.trace import records_of, refuse_archived, require_records, trace_record
+from invoices.drilldown.trace.archived import refuse_archived, require_records
+from invoices.drilldown.trace.lines import records_of
+from invoices.drilldown.trace.records import trace_record
 from invoices.models import ChargeLine
 from sensenova_billing.lib.api.endpoint import Endpoint
 from sensenova_billing.lib.api.query_params import read_query

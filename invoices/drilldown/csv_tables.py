@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from invoices.drilldown.bill_lists import BillRow, Selection, in_order_of_page
 from invoices.drilldown.pagination import by_amount
-from invoices.drilldown.trace import records_of
+from invoices.drilldown.trace.lines import records_of
 from invoices.models import ChargeLine, Correction, HourlyBill
 from pricing.files.csv import Cell
 from pricing.rules.kinds import Kind

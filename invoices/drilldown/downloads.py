@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_noop
 from rest_framework.exceptions import APIException
 
 from invoices.drilldown.csv_tables import RECORD_COLUMNS, record_rows
-from invoices.drilldown.trace import archive_of_line
+from invoices.drilldown.trace.archived import archive_of_line
 from invoices.models import ChargeLine
 from pricing.files.csv import Cell, write_csv
 from sensenova_billing.lib.database.replica import reading_replica

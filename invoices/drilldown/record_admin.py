@@ -16,7 +16,7 @@ from accounts.models import Customer
 from invoices.admin_forms import ReasonForm
 from invoices.drilldown.admin import outcome_in_words, shown_archived_call
 from invoices.drilldown.forms import FindRecordForm
-from invoices.drilldown.trace import BillingState, RecordTrace, trace_record
+from invoices.drilldown.trace.records import BillingState, RecordTrace, trace_record
 from invoices.templatetags.amounts import exact, grouped, instant_text, quantities
 from pricing.words import measure_name
 from sensenova_billing.lib import clock

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from invoices.drilldown.forms import BY_AMOUNT, BY_TIME, MOST_RECORDS, RECORDS_A_PAGE
 from invoices.drilldown.pagination import LONGEST_EVENT_ID, AmountCursor, RecordCursor
-from invoices.drilldown.trace import BillingState, RecordTrace, Share
+from invoices.drilldown.trace.records import BillingState, RecordTrace, Share
 from invoices.models import ChargeLine, Correction
 from pricing.rules.amounts import plain
 from pricing.rules.kinds import Kind

@@ -14,7 +14,9 @@ from accounts.api_keys.customer_access import customer_of_person, customers_of_p
 from invoices.drilldown.bill_lists import explained
 from invoices.drilldown.downloads import records_file_or_page
 from invoices.drilldown.forms import BY_AMOUNT, DearestForm, FindCallForm, RecordsForm
-from invoices.drilldown.trace import archive_behind, find_archived, records_of, trace_record
+from invoices.drilldown.trace.archived import archive_behind, find_archived
+from invoices.drilldown.trace.lines import records_of
+from invoices.drilldown.trace.records import trace_record
 from invoices.models import ChargeLine
 from invoices.templatetags.amounts import decimals_of
 from usage.ingest.reversals import reason_of

@@ -23,7 +23,7 @@ from invoices.books.compare import finding_text
 from invoices.books.verify import verify_books
 from invoices.models import HourSeal
 from invoices.retention.periods import due_month
-from invoices.retention.spans import Span, obstacle_of, spans_before
+from invoices.retention.spans import Span, obstacle_of, require_one_server, spans_before
 from usage.archive.files import stored_rows
 from usage.archive.identities import lock_archives, store_identities, wait_for_ingest
 from usage.archive.parquet import (
@@ -41,6 +41,7 @@ from usage.models import HOUR, UsageArchive
 def archive_span(*, span: Span, folder: Path, now: dt.datetime) -> UsageArchive:
     """Move the usage records of a span to a file in this folder; or change nothing and raise ArchiveError."""
     require_pyarrow()
+    require_one_server()
     _require_no_obstacle(span)
     path, rows = _write(span, folder=folder)
     archive = _archive(span, path=path, rows=rows, now=now)

@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.db import connection, transaction
 
+from invoices.retention.spans import require_one_server
 from usage.archive.files import copy_into, require_file, stored_rows
 from usage.archive.identities import lock_archives
 from usage.archive.parquet import ArchiveError, RowsDigest, digest_of, read_rows
@@ -16,6 +17,7 @@ def restore_archive(*, archive: UsageArchive, now: dt.datetime) -> None:
 
     Its hours may be archived again later.
     """
+    require_one_server()
     lock_archives()
     archive.refresh_from_db()
     if archive.restored_at is not None:

@@ -8,7 +8,9 @@ from django.db import connection
 from django.db.models import Min
 
 from sensenova_billing.lib.database.statements import load_statement
+from usage.archive.parquet import ArchiveError
 from usage.billing_hours import last_closed_hour
+from usage.distribution.cluster import is_distributed
 from usage.models import HOUR, UsageArchive, UsageRecord
 
 DAY = dt.timedelta(days=1)
@@ -36,6 +38,15 @@ class Span:
         return UsageRecord.objects.filter(
             billing_hour__gte=self.from_hour, billing_hour__lt=self.until_hour
         ).count()
+
+
+def require_one_server() -> None:
+    """Raise ArchiveError where Citus distributes records: its workers cannot check what an archive holds."""
+    if is_distributed():
+        raise ArchiveError(
+            "Usage records are distributed by Citus, and are archived and restored on one server only "
+            "(docs/retention.md)."
+        )
 
 
 def spans_before(before: dt.datetime) -> Iterator[Span]:

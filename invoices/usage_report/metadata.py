@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 
-from invoices.drilldown.trace import price_of_one, records_of
+from invoices.drilldown.trace.lines import price_of_one, records_of
 from invoices.models import ChargeLine, Correction, HourlyBill, MetadataSum, MetadataUsage
 from invoices.rating.usage_sql import (
     MEASURED,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from invoices.drilldown.trace import RecordsArchived
+from invoices.drilldown.trace.archived import RecordsArchived
 from pricing.catalogue.estimates import BadEstimate
 from sensenova_billing.lib import clock
 from sensenova_billing.lib.api.errors import ApiError, InvalidQuery, Unreadable
@@ -60,6 +60,10 @@ SOON = retry_after(5)
 _PASSING = {"08", "40", "53", "57"}
 # A statement, a wait for a lock or an idle transaction that took longer than its limit.
 _TIMED_OUT = {"57014", "55P03", "25P03"}
+# Citus has no code for it.
+_LOST_WORKER = "failure on connection marked as essential"
+
+_AWAY = "The database is temporarily unavailable. Retry until it is answered."
 
 
 def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
@@ -118,7 +122,9 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
         case OperationalError() | InterfaceError() | psycopg.OperationalError() if (
             sqlstate is None or sqlstate[:2] in _PASSING
         ):
-            return "database_away", "The database is temporarily unavailable. Retry until it is answered."
+            return "database_away", _AWAY
+        case InternalError() if _LOST_WORKER in str(error):
+            return "database_away", _AWAY
     return None
 
 

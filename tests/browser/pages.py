@@ -18,7 +18,7 @@ ADMIN_LISTS = (
     *("pricing_price", "pricing_proposal", "pricing_callspecification", "pricing_packageterms"),
     *("pricing_quotapackage", "invoices_packagecredit", "invoices_parkedhour", "invoices_hourlybill"),
     *("invoices_rerating", "invoices_verification", "invoices_quotaoverrun", "usage_billinghour"),
-    *("usage_refusedusage", "usage_quarantinedusage"),
+    *("usage_refusedusage", "usage_quarantinedusage", "usage_usagearchive"),
 )
 ADMIN_PAGES = (
     *("admin:index", "usage_record", "refused_calls", "own_password", "catalogue_import", "announce_offer"),

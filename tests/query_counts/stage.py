@@ -46,7 +46,7 @@ from tests.translations.test_pages import deliver
 from tests.usage.limits.builders import ask
 from tests.usage.quarantine.builders import in_quarantine
 from usage.ingest.reversals import reverse_record
-from usage.models import RefusalReason, RefusedUsage
+from usage.models import RefusalReason, RefusedUsage, UsageArchive
 
 BY = "operator@sensenova.example"
 DAY = dt.timedelta(days=1)
@@ -182,6 +182,16 @@ def _write_down(number: int, acme: Customer, service: Service) -> None:
         records=1,
         last_at=now,
         latest=[],
+    )
+    UsageArchive.objects.create(
+        from_hour=THE_HOUR - (2 + number) * 365 * DAY,
+        until_hour=THE_HOUR - (2 + number) * 365 * DAY + DAY,
+        records=1,
+        file=f"usage-{number}.parquet",
+        size=1,
+        sha256=bytes(32),
+        seal=bytes(32),
+        archived_at=now,
     )
     bill = HourlyBill.objects.filter(customer=acme).latest("hour_id")
     draw(QuotaPackage.objects.filter(tokens__gt=0).earliest("pk"), 1, of=bill)

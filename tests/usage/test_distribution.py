@@ -15,10 +15,13 @@ from accounts.models import Customer, Scope
 from benchmarks.cluster import on_node
 from invoices.books.verify import verify_books
 from invoices.models import HourlyBill
+from invoices.retention.archive import archive_span
+from invoices.retention.spans import Span
 from sensenova_billing.checks import check_distribution
 from tests import citus
 from tests.builders import THE_HOUR, as_json, at, close, record, report
 from tests.usage.quarantine.builders import in_quarantine
+from usage.archive.parquet import ArchiveError
 from usage.distribution.cluster import TABLE
 from usage.distribution.distribute import distribute
 from usage.ingest.reversals import reverse_record
@@ -143,6 +146,18 @@ def test_no_record_is_changed_through_the_coordinator_or_on_a_shard(change, many
     assert len(answers) == citus.SHARDS
     assert not any(succeeded for succeeded, _ in answers)
     assert all(any(text in result for text in refused) for _, result in answers)
+
+
+@on_citus
+@pytest.mark.django_db
+def test_archiving_is_refused_before_anything_is_written(acme, tmp_path):
+    record()
+    close()
+
+    with pytest.raises(ArchiveError, match="distributed by Citus"):
+        archive_span(span=Span(THE_HOUR, at(60)), folder=tmp_path, now=at(300))
+
+    assert not [*tmp_path.iterdir()]
 
 
 @on_citus

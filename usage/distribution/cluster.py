@@ -91,6 +91,12 @@ def read_cluster() -> Cluster | None:
     )
 
 
+def is_distributed() -> bool:
+    """Whether usage records are on the workers of Citus."""
+    cluster = read_cluster()
+    return cluster is not None and cluster.is_distributed
+
+
 def find_problems(cluster: Cluster) -> list[Problem]:
     """Return what has to be put right before usage is distributed, and as long as it is."""
     workers = _problems_of_workers(cluster)

@@ -1,11 +1,18 @@
 -- Usage records are removed only together, all of a span of closed hours, whose archive is recorded in the same
--- transaction (require_archived_hours.sql), and only if their identities remain, by which ingest finds duplicates.
+-- transaction (require_archived_hours.sql), and only if their identities remain, by which ingest finds duplicates. A worker
+-- of Citus has no archives to look at, so its shards lose no record.
 CREATE OR REPLACE FUNCTION require_an_archive() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     found bigint := (SELECT count(*) FROM removed);
-    last timestamptz := (SELECT max(hour) FROM usage_billinghour);
+    last timestamptz;
     problem text;
 BEGIN
+    IF to_regclass('usage_usagearchive') IS NULL THEN
+        RAISE EXCEPTION 'DELETE on %: what is recorded there is never changed, and does not leave a worker of Citus.',
+            TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+    END IF;
+    last := (SELECT max(hour) FROM usage_billinghour);
     problem := CASE
         WHEN found = 0 THEN NULL
         WHEN NOT EXISTS (

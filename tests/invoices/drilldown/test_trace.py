@@ -10,7 +10,8 @@ from django.db import connection
 
 from invoices.closing.parking import parked_hours, release
 from invoices.corrections.rerate import order_rerating
-from invoices.drilldown.trace import BillingState, RecordTrace, differing_intervals, records_of, trace_record
+from invoices.drilldown.trace.lines import differing_intervals, records_of
+from invoices.drilldown.trace.records import BillingState, RecordTrace, trace_record
 from invoices.models import ChargeLine, Correction
 from pricing.models import Price, Service
 from pricing.rules.kinds import Kind

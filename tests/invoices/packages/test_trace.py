@@ -3,7 +3,8 @@
 import pytest
 
 from accounts.models import Customer
-from invoices.drilldown.trace import records_of, trace_record
+from invoices.drilldown.trace.lines import records_of
+from invoices.drilldown.trace.records import trace_record
 from invoices.models import ChargeLine
 from pricing.models import BillingItem, Service
 from pricing.rules.kinds import Kind

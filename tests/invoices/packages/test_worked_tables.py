@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoices.drilldown.trace import records_of
+from invoices.drilldown.trace.lines import records_of
 from invoices.models import ChargeLine, PackageDraw
 from invoices.packages.purchase import plan_purchase
 from invoices.running.open_hours import read_open_hours

@@ -8,7 +8,8 @@ from django.db import IntegrityError
 
 from invoices.books.rerun import repeat_rating
 from invoices.books.verify import verify_books
-from invoices.drilldown.trace import BillingState, records_of, trace_record
+from invoices.drilldown.trace.lines import records_of
+from invoices.drilldown.trace.records import BillingState, trace_record
 from invoices.models import ChargeLine, HourlyBill
 from invoices.price_impact.preview import preview_of
 from pricing.catalogue.estimates import BadEstimate, EstimatedUsage, estimate

@@ -7,7 +7,7 @@ from accounts.api_keys.keys import issue_service_key
 from accounts.models import Scope
 from invoices.books.verify import verify_books
 from invoices.corrections.rerate import order_rerating
-from invoices.drilldown.trace import trace_record
+from invoices.drilldown.trace.records import trace_record
 from invoices.models import ChargeLine, HourlyBill
 from invoices.reconciliation.compare import reconcile
 from invoices.reconciliation.usage_file import UnreadableFile, UsageFile
@@ -54,6 +54,23 @@ def test_the_admin_names_the_file_and_how_to_restore_it(books, operator_client, 
     (folder / made.file).unlink()
     assert "This machine does not have the file" in text(operator_client.get(pages[0]))
     assert "call-2" in text(operator_client.get(address("admin_search"), {"q": "call-2"}))
+
+
+def test_the_admin_lists_archives_and_changes_none(books, operator_client, folder):
+    made = archive()
+    listed = address("admin:usage_usagearchive_changelist")
+    page = address("admin:usage_usagearchive_change", args=[made.pk])
+
+    before = text(operator_client.get(listed))
+    assert made.file in before
+    assert "as archived" in before
+    assert f"manage.py restore_usage {made.file}" in text(operator_client.get(page))
+    (folder / made.file).rename(folder / "elsewhere")
+    assert "not on this machine" in text(operator_client.get(listed))
+    (folder / "elsewhere").rename(folder / made.file)
+    restore(made)
+    assert "no longer needed" in text(operator_client.get(listed))
+    assert operator_client.get(address("admin:usage_usagearchive_add")).status_code == 403
 
 
 def test_the_api_answers_410_with_the_bill(books, acme, client):

@@ -27,8 +27,9 @@ SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname),
  WHERE NOT tgisinternal AND tgenabled <> 'D' AND relnamespace = 'public'::regnamespace
 """
 SHARD_ON = """
-DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER %%I', tgrelid::regclass, tgname)
-                       FROM pg_trigger WHERE tgrelid = '%s'::regclass AND NOT tgisinternal); END $$
+DO $$ BEGIN EXECUTE (
+    SELECT string_agg(format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER %%I', tgrelid::regclass, tgname), '; ')
+      FROM pg_trigger WHERE tgrelid = '%s'::regclass AND NOT tgisinternal); END $$
 """
 
 

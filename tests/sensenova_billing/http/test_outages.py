@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import InternalError, OperationalError, connection
 from django.test import Client
 
 from sensenova_billing.http.errors import outage_of
@@ -85,6 +85,13 @@ def test_what_the_driver_raises_while_a_server_side_cursor_is_closed_is_an_outag
     assert outage_of(broken)
     assert outage_of(broken) == outage_of(OperationalError("the connection is lost"))
     assert outage_of(psycopg.errors.UndefinedTable("no such table")) is None
+
+
+def test_a_worker_of_citus_that_is_lost_is_an_outage():
+    lost = InternalError("failure on connection marked as essential: worker-1.internal:5432")
+
+    assert outage_of(lost) == outage_of(OperationalError("the connection is lost"))
+    assert outage_of(InternalError("cache lookup failed")) is None
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/refused-calls"])

@@ -1,144 +1,24 @@
-"""From a charge line to the usage records behind it, and from a record to the lines on which it is billed.
-
-A line holds the records of its bill's hour, customer, service and hour of usage at whose own instants its
-price counted; a price that changes within the hour makes two lines, which the instants tell apart. A
-*reversal* holds the records that reverse those of the corrected line. A *re-rating* holds the records
-of the line that it corrects, without those that were reversed on a bill before or on the same one.
-"""
+"""From a usage record to the charge lines on which it is billed and corrected."""
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import (
-    BigIntegerField,
-    Case,
-    DecimalField,
-    Exists,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-    Value,
-    When,
-)
-from django.db.models.expressions import Combinable
+from django.db.models import Q
 
 from accounts.models import Customer
-from invoices.drilldown.coverage import Chain, chain_of, on_line, quantity_on, shares_of
-from invoices.drilldown.prices import Interval, PricesWithinHour, is_for, prices_within_hour, within
+from invoices.drilldown.coverage import Chain, chain_of, shares_of
+from invoices.drilldown.prices import is_for
+from invoices.drilldown.trace.lines import sign_of
 from invoices.models import ChargeLine, Correction, HourlyBill, ParkedHour
 from invoices.rating.coverage import Quantities
 from pricing.models import Price
 from pricing.rules.amounts import amount_of, exact_sum
 from pricing.rules.measures import PARTS_OF, Measure
-from sensenova_billing.lib.api.errors import ApiError
-from usage.archive.files import archive_of, path_of
 from usage.billing_hours import hour_of, last_closed_hour
-from usage.models import HOUR, ArchivedEvent, UsageArchive, UsageRecord
-
-_NUMBER = DecimalField(max_digits=50, decimal_places=14)
-
-
-def records_of(*, line: ChargeLine) -> QuerySet[Any]:
-    """Return the records whose quantities are the line's, each with its `quantity` and `amount` in it."""
-    prices = _prices_within_hour(line=line, customer_id=line.bill.customer_id)
-    billed = line if line.corrects is None else line.corrects
-    chain = chain_of(bill=billed.bill, service_id=line.service_id, usage_hour=line.usage_hour)
-    event_id = "reverses" if line.correction == Correction.REVERSAL else "event_id"
-    match line.correction:
-        case Correction.NONE:
-            found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(reverses=None)
-        case Correction.REVERSAL:
-            found = _used_at_price(line=line, bill=line.bill, prices=prices).filter(
-                _reverses_what(_corrected(line))
-            )
-        case _:
-            found = _used_at_price(line=line, bill=_corrected(line).bill, prices=prices).filter(
-                ~_reversed_until(line), reverses=None
-            )
-    found = on_line(found, line=line, chain=chain, event_id=event_id)
-    return found.annotate(
-        quantity=_quantity_on(line, prices, chain, event_id) * _sign(line),
-        amount=F("quantity") * Value(price_of_one(line), output_field=_NUMBER),
-    )
-
-
-def price_of_one(line: ChargeLine) -> Decimal:
-    """Return what one token or character costs on this line; exact, because unit sizes are powers of ten."""
-    return line.unit_price / line.unit_size
-
-
-def differing_intervals(*, line: ChargeLine, customer_id: int) -> list[Interval]:
-    """Return when in the line's hour of usage its price counted for this customer."""
-    return _intervals_of(line, _prices_within_hour(line=line, customer_id=customer_id))
-
-
-def _intervals_of(line: ChargeLine, prices: PricesWithinHour) -> list[Interval]:
-    return [interval for interval, price in prices.get(line.measure, ()) if price.id == line.price_id]
-
-
-def _prices_within_hour(*, line: ChargeLine, customer_id: int) -> PricesWithinHour:
-    """Return the prices of the line's measure and of its parts in the line's hour of usage, by measure."""
-    return prices_within_hour(
-        customer_id=customer_id,
-        service_id=line.service_id,
-        measures=(Measure(line.measure), *PARTS_OF.get(Measure(line.measure), ())),
-        hour=line.usage_hour,
-    )
-
-
-def _quantity_on(line: ChargeLine, prices: PricesWithinHour, chain: Chain, event_id: str) -> Combinable:
-    """Return how much of a record is on the line: of a whole, with the parts that have no prices."""
-    quantity = quantity_on(Measure(line.measure), line=line, chain=chain, event_id=event_id)
-    for part in PARTS_OF.get(Measure(line.measure), ()):
-        share = quantity_on(part, line=line, chain=chain, event_id=event_id)
-        if part in prices:
-            priced = When(within(interval for interval, _ in prices[part]), then=0)
-            share = Case(priced, default=share, output_field=BigIntegerField())
-        quantity = quantity + share
-    return quantity
-
-
-def _used_at_price(*, line: ChargeLine, bill: HourlyBill, prices: PricesWithinHour) -> QuerySet[UsageRecord]:
-    return UsageRecord.objects.filter(
-        within(_intervals_of(line, prices)),
-        billing_hour=bill.hour_id,
-        customer=bill.customer_id,
-        service=line.service_id,
-        is_charged=None,
-    )
-
-
-def _reverses_what(line: ChargeLine) -> Exists:
-    """The condition that a record reverses one of this line's bill."""
-    originals = UsageRecord.objects.filter(customer=OuterRef("customer_id"), event_id=OuterRef("reverses"))
-    return Exists(originals.filter(billing_hour=line.bill.hour_id))
-
-
-def _reversed_until(line: ChargeLine) -> Exists:
-    """The condition that a record was reversed on a bill before this line's, or on the same."""
-    bill, corrected = line.bill, _corrected(line)
-    hours = HourlyBill.objects.filter(
-        Q(sealed_in__lt=bill.sealed_in_id) | Q(sealed_in=bill.sealed_in_id, hour__lte=bill.hour_id),
-        customer=bill.customer_id,
-        hour__gt=corrected.bill.hour_id,
-    )
-    reversals = UsageRecord.objects.filter(customer=OuterRef("customer_id"), reverses=OuterRef("event_id"))
-    return Exists(reversals.filter(billing_hour__in=hours.values("hour")))
-
-
-def _corrected(line: ChargeLine) -> ChargeLine:
-    if line.corrects is None:
-        raise ValueError(f"Line {line.pk} corrects nothing.")
-    return line.corrects
-
-
-def _sign(line: ChargeLine) -> int:
-    return -1 if line.correction == Correction.CREDITED else 1
+from usage.models import ArchivedEvent, UsageRecord
 
 
 class BillingState(StrEnum):
@@ -342,78 +222,6 @@ def _share(line: ChargeLine, used: Quantities, own_prices: set[str]) -> Share:
     """Return what was used as a part of the line: of a whole, with the parts that have no prices."""
     measure = Measure(line.measure)
     parts = [part for part in PARTS_OF.get(measure, ()) if part not in own_prices]
-    quantity = _sign(line) * sum(used.get(one, 0) for one in (measure, *parts))
+    quantity = sign_of(line) * sum(used.get(one, 0) for one in (measure, *parts))
     amount = amount_of(quantity=quantity, unit_price=line.unit_price, unit_size=line.unit_size)
     return Share(line, quantity, amount)
-
-
-# --- What is archived --------------------------------------------------------------------------------
-
-
-class RecordsArchived(ApiError):
-    """The records are no longer in the database; `details` name the bill."""
-
-    def __init__(self, message: str, *, number: str | None, hour: dt.datetime) -> None:
-        super().__init__("archived", message, [{"bill": number, "billing_hour": hour.isoformat()}])
-
-
-@dataclass(frozen=True)
-class ArchivedCall:
-    """A call of which only the identity is left here: when it was made, and where it is billed."""
-
-    event: ArchivedEvent
-    archive: UsageArchive | None
-    bill: HourlyBill | None
-
-
-def archive_behind(line: ChargeLine, *, found: Sequence[Any]) -> UsageArchive | None:
-    """Return an archive with records behind this line, of which some were found here, or none."""
-    # An hour's records are all here or none: only what a line corrects may be elsewhere.
-    return None if found and line.corrects is None else archive_of_line(line)
-
-
-def archive_of_line(line: ChargeLine) -> UsageArchive | None:
-    """Return an archive with records behind this line, if any of them is archived."""
-    first = line.corrects.bill.hour_id if line.corrects else line.bill.hour_id
-    last = line.bill.hour_id
-    if line.correction == Correction.REVERSAL:
-        return archive_of(first) or archive_of(last)
-    # Of a re-rating, reversals in the hours between are left out.
-    return UsageArchive.objects.filter(
-        from_hour__lt=last + HOUR, until_hour__gt=first, restored_at__isnull=True
-    ).first()
-
-
-def require_records(line: ChargeLine) -> None:
-    """Raise RecordsArchived if records behind this line are archived."""
-    if archive_of_line(line) is not None:
-        raise RecordsArchived(
-            "The usage records behind this line are archived; they can be restored.",
-            number=line.bill.number,
-            hour=line.bill.hour_id,
-        )
-
-
-def find_archived(*, customer: Customer, event_id: str) -> ArchivedCall | None:
-    """Return an archived call of this customer by its id, or what reverses that; None if there is none."""
-    events = ArchivedEvent.objects.filter(customer=customer)
-    event = events.filter(event_id=event_id).first() or events.filter(reverses=event_id).first()
-    if event is None:
-        return None
-    bill = HourlyBill.objects.filter(customer=customer, hour=event.billing_hour).first()
-    return ArchivedCall(event, archive_of(event.billing_hour), bill)
-
-
-def refuse_archived(*, customer: Customer, event_id: str) -> None:
-    """Raise RecordsArchived if this call is archived."""
-    if found := find_archived(customer=customer, event_id=event_id):
-        raise RecordsArchived(
-            "The usage record is archived; it can be restored.",
-            number=found.bill.number if found.bill else None,
-            hour=found.event.billing_hour,
-        )
-
-
-def is_file_there(archive: UsageArchive) -> bool:
-    """Whether this machine has the file of an archive."""
-    return path_of(archive).is_file()
