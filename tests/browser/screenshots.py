@@ -46,13 +46,12 @@ def customer_addresses():
 
 
 def picture(page, name, address, *, language):
-    page.emulate_media(color_scheme=COLOURS[0])
-    page.set_viewport_size(DESKTOP)
-    page.goto(address)
     for colours in COLOURS:
         page.emulate_media(color_scheme=colours)
-        if page.locator("canvas").count():  # a chart takes its colours as it is drawn
-            page.goto(address, wait_until="networkidle")
+        page.set_viewport_size(DESKTOP)
+        page.goto(address)
+        if page.locator("canvas").count():
+            page.wait_for_load_state("networkidle")
         shots(page, name, language=language, colours=colours)
 
 
