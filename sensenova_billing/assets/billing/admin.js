@@ -46,5 +46,8 @@
     // Select2 comes later, and again with every form that is added.
     new MutationObserver(nameBoxes).observe(document.body, { childList: true, subtree: true });
     for (const table of document.querySelectorAll("table")) alignFigures(table);
+    for (const { dataset } of document.querySelectorAll("[data-label]")) {
+      dataset.label = dataset.label.charAt(0).toUpperCase() + dataset.label.slice(1);
+    }
   });
 })();
