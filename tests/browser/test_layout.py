@@ -20,7 +20,7 @@ CUT = """
 """
 # Pages of the admin with long texts, ids, choices or buttons.
 LONG = ("accounts_servicekey_add", "end_terms", "invoices_rerating_add", "usage_billinghour")
-LONG_LISTS = ("pricing_prices", "pricing_billingitems", "invoices_reratings", "invoices_einvoicerequests")
+LONG_LISTS = ("pricing_prices", "pricing_billingitems", "invoices_reratings")
 # Whether each of these cells is what one sees in its middle.
 IN_SIGHT = """
 (cells) => cells.map((cell) => {
