@@ -16,7 +16,7 @@
   };
 
   // A column of nothing but figures stands on the right, with its decimal points under each other.
-  const FIGURE = /^[-\u2212]?\d[\d,]*(?:\.(\d+))?$/;
+  const FIGURE = /^[-\u2212]?\d[\d,]*(?:\.(\d+))?(?: %)?$/;
   const alignFigures = (table) => {
     const rows = [...table.querySelectorAll("tbody tr")];
     const heads = [...table.querySelectorAll("thead tr:last-child > *")];
