@@ -468,7 +468,7 @@ class CallSpecification(models.Model):
         )
 
     def __str__(self) -> str:
-        words = {"service": self.service, "rpm": self.rpm, "tpm": self.tpm}
+        words = {"service": self.service, "rpm": f"{self.rpm:,}", "tpm": f"{self.tpm or 0:,}"}
         if self.tpm:
             return gettext("%(service)s: %(rpm)s RPM, %(tpm)s TPM") % words
         return gettext("%(service)s: %(rpm)s RPM, no TPM") % words

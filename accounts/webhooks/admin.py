@@ -3,12 +3,20 @@
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import WebhookDelivery, WebhookEndpoint
+from accounts.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
+
+STATE_COLOURS = {
+    DeliveryState.WAITING.label: "default",
+    DeliveryState.DELIVERED.label: "success",
+    DeliveryState.FAILED.label: "danger",
+    DeliveryState.STOPPED.label: "warning",
+}
 
 
 class WebhookEndpointAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
@@ -61,7 +69,8 @@ class WebhookDeliveryAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """By code."""
         return delivery.event.customer.code
 
-    @display(description=_("state"), ordering="state")
-    def state_text(self, delivery: WebhookDelivery) -> str:
+    @display(description=_("state"), ordering="state", label=STATE_COLOURS)
+    def state_text(self, delivery: WebhookDelivery) -> Label:
         """How far it is."""
-        return gettext(delivery.get_state_display())
+        state = delivery.get_state_display()
+        return Label(state, gettext(state))

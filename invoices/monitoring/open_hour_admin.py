@@ -16,7 +16,6 @@ class OpenHourAlarmAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every alarm, of the newest hour first."""
 
     list_display = ("hour_utc", "customer_link", "amount_text", "reason_text", "raised_text", "mailed_text")
-    list_display_links = None
     sortable_by = ("hour_utc",)
     list_select_related = ("customer",)
     list_per_page = 50

@@ -16,7 +16,6 @@ class QuotaOverrunAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
 
     ordering = ("-minute",)
     list_display = ("minute_utc", "customer", "service", "tokens_text", "bought_text", "above", "bill_link")
-    list_display_links = None
     sortable_by = ("minute_utc",)
     list_filter = ("service",)
     list_select_related = ("bill", "service")

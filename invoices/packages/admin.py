@@ -404,4 +404,4 @@ def tokens_text(number: int) -> str:
 
 def units_text(number: int) -> str:
     """Return e.g. `3 units`."""
-    return ngettext("%(number)s units", "%(number)s units", number) % {"number": f"{number:,}"}
+    return ngettext("%(number)s unit", "%(number)s units", number) % {"number": f"{number:,}"}

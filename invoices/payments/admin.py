@@ -28,6 +28,7 @@ from sensenova_billing.lib import clock
 from sensenova_billing.lib.admin.base import ModelAdmin
 from sensenova_billing.lib.admin.decorators import action, display
 from sensenova_billing.lib.admin.filters import TranslatedChoicesFilter
+from sensenova_billing.lib.admin.labels import Label
 from sensenova_billing.lib.admin.links import row_link
 from sensenova_billing.lib.admin.lists import RobustUrlAdmin
 from sensenova_billing.lib.admin.read_only import ReadOnlyAdmin
@@ -39,6 +40,13 @@ _KINDS = {
     CallbackKind.REFUNDED: gettext_noop("refunded"),
     CallbackKind.REFUND_FAILED: gettext_noop("refund failed"),
     CallbackKind.DISPUTED: gettext_noop("disputed"),
+}
+STATE_COLOURS = {
+    PaymentState.WAITING.label: "default",
+    PaymentState.PAID.label: "success",
+    PaymentState.FAILED.label: "danger",
+    PaymentState.EXPIRED.label: "default",
+    PaymentState.MISMATCH.label: "warning",
 }
 
 
@@ -105,10 +113,11 @@ class OnlinePaymentAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
         """As ordered."""
         return exact(payment.amount)
 
-    @display(description=_("state"), ordering="state")
-    def state_text(self, payment: OnlinePayment) -> str:
+    @display(description=_("state"), ordering="state", label=STATE_COLOURS)
+    def state_text(self, payment: OnlinePayment) -> Label:
         """Where staff are to look into it, with the amount that came beside it."""
-        return gettext(payment.get_state_display())
+        state = payment.get_state_display()
+        return Label(state, gettext(state))
 
     @display(description=_("received"))
     def received_text(self, payment: OnlinePayment) -> str:

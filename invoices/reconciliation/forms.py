@@ -21,8 +21,8 @@ class ReconcileForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         error_messages={"invalid_choice": _("There is no such customer.")},
     )
-    begins_at = instant_field(_("Used from"), _("The first instant of usage that the file holds."))
-    ends_at = instant_field(_("Used until"), _("End (exclusive)."))
+    begins_at = instant_field(_("Used from"), _("UTC; the first instant of usage that the file holds."))
+    ends_at = instant_field(_("Used until"), _("UTC; end (exclusive)."))
     file = forms.FileField(
         label=_("The other side's file"),
         max_length=200,

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from tests.browser.pages import PAGES
+from tests.browser.pages import PAGES, admin_addresses
 from tests.browser.test_accessibility import DESKTOP, PHONE
 from tests.translations.test_pages import addresses
 
@@ -14,6 +14,13 @@ TOO_SMALL = """
   .filter((link) => link.getBoundingClientRect().height > 0 && link.getBoundingClientRect().height < 24)
   .map((link) => link.textContent)
 """
+CUT = """
+() => [...document.querySelectorAll("#result_list td, #result_list th")]
+  .filter((cell) => cell.scrollHeight > cell.clientHeight + 1).map((cell) => cell.textContent)
+"""
+# Pages of the admin with long texts, ids, choices or buttons.
+LONG = ("accounts_servicekey_add", "end_terms", "invoices_rerating_add", "usage_billinghour")
+LONG_LISTS = ("pricing_prices", "pricing_billingitems", "invoices_reratings")
 # Whether each of these cells is what one sees in its middle.
 IN_SIGHT = """
 (cells) => cells.map((cell) => {
@@ -100,3 +107,35 @@ def test_the_admin_shows_its_title_its_last_entries_and_figures_on_the_right(adm
     assert set(amounts.evaluate_all("(all) => all.map((one) => getComputedStyle(one).textAlign)")) == {
         "right"
     }
+
+
+def test_no_page_of_the_admin_scrolls_sideways_on_a_phone_or_cuts_a_cell_and_each_has_one_title(
+    admin, everything, operator
+):
+    page = admin(operator)
+    page.set_viewport_size(PHONE)
+    visited = admin_addresses()
+    for name in LONG + LONG_LISTS:
+        page.goto(visited[name])
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), name
+        assert page.evaluate(CUT) == [], name
+        assert page.locator("h1").count() == 1, name
+
+
+def test_an_address_in_the_trail_of_the_admin_is_written_as_it_is(admin, everything, operator, alice):
+    page = admin(operator)
+    page.goto(reverse("admin:accounts_user_change", args=[alice.pk]))
+
+    assert "alice@acme.example" in page.locator("h1").text_content()
+
+
+def test_every_entry_of_the_menu_and_every_button_of_a_row_is_in_sight_on_a_desktop(admin, everything, alice):
+    page = admin(alice)
+    page.set_viewport_size(DESKTOP)
+    for name in ("customer_budgets", "customer_webhook"):
+        page.goto(addresses(name)[0])
+        tables = page.locator(".table").evaluate_all(
+            "(all) => all.map((one) => one.scrollWidth <= one.clientWidth)"
+        )
+        assert all(tables), name
+    assert page.locator(".side").evaluate("(menu) => menu.scrollHeight <= menu.clientHeight")

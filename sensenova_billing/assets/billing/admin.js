@@ -16,7 +16,7 @@
   };
 
   // A column of nothing but figures stands on the right, with its decimal points under each other.
-  const FIGURE = /^[-\u2212]?\d[\d,]*(?:\.(\d+))?$/;
+  const FIGURE = /^[-\u2212]?\d[\d,]*(?:\.(\d+))?(?: %)?$/;
   const alignFigures = (table) => {
     const rows = [...table.querySelectorAll("tbody tr")];
     const heads = [...table.querySelectorAll("thead tr:last-child > *")];
@@ -46,5 +46,8 @@
     // Select2 comes later, and again with every form that is added.
     new MutationObserver(nameBoxes).observe(document.body, { childList: true, subtree: true });
     for (const table of document.querySelectorAll("table")) alignFigures(table);
+    for (const { dataset } of document.querySelectorAll("[data-label]")) {
+      dataset.label = dataset.label.charAt(0).toUpperCase() + dataset.label.slice(1);
+    }
   });
 })();
