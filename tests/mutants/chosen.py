@@ -73,16 +73,8 @@ CHOSEN = [
     Chosen("pricing/rules/characters.py", r"[^>]*\?>\s*)?", r"[^>]*\?>)?"),
     Chosen("pricing/rules/characters.py", r"<speak[\s>]", "<speak[ >]"),
     # Another customer's reversals, and those of another hour, are counted on a bill.
-    Chosen(
-        "invoices/portal/views.py",
-        "filter(customer_id=found.customer_id, billing_hour=found.hour_id)",
-        "filter(billing_hour=found.hour_id)",
-    ),
-    Chosen(
-        "invoices/portal/views.py",
-        "filter(customer_id=found.customer_id, billing_hour=found.hour_id)",
-        "filter(customer_id=found.customer_id)",
-    ),
+    Chosen("invoices/portal/views.py", '"customer": found.customer_id,', ""),
+    Chosen("invoices/portal/views.py", '"billing_hour": found.hour_id,', ""),
     # Another customer's reversal, or record, is found.
     Chosen(
         "usage/ingest/reversals.py",
@@ -140,8 +132,8 @@ CHOSEN = [
     ),
     Chosen(
         "accounts/api_keys/customer_access.py",
-        "_only(code=code, members__user=person.pk)",
-        "_only(code=code)",
+        "one for one in person.own_customers if one.code == code",
+        "one for one in Customer.objects.all() if one.code == code",
     ),
     # One customer's report frees another's limit.
     Chosen(

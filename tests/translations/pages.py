@@ -32,7 +32,7 @@ from pricing.models import PackageProduct, Proposal, Service, ServiceAlias, Serv
 from pricing.rules.measures import Measure
 from sensenova_billing.lib.countries import COUNTRIES
 from tests.translations.reading import WORD, texts_of
-from usage.models import Budget, QuarantinedUsage, UsageRecord
+from usage.models import Budget, QuarantinedUsage, UsageArchive, UsageRecord
 
 # Names that Chinese pages use as they are.
 NAMES = {
@@ -109,6 +109,7 @@ def stored_names() -> frozenset[str]:
         Invitation.objects.values_list("email"),
         WebhookEndpoint.objects.values_list("url"),
         UsageRecord.objects.values_list("event_id", "metadata__reason"),
+        UsageArchive.objects.values_list("file"),
         Rerating.objects.values_list("reason"),
         AccountTransaction.objects.values_list("reference", "reason", "by"),
         Adjustment.objects.values_list("reason", "proposed_by", "decided_by"),
