@@ -28,6 +28,7 @@ UNNEEDED = gettext_noop("no longer needed")
 class UsageArchiveAdmin(RobustUrlAdmin, ReadOnlyAdmin, ModelAdmin):
     """Every archive, of the newest hours first."""
 
+    appears_here = _("Archives appear here, once records of old months have left the database.")
     list_display = (
         *("span", "state", "records_text", "size_text", "file_text", "file_state", "seal_state"),
         *("archived_text", "restored_text"),
