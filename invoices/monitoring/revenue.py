@@ -61,8 +61,10 @@ def read_amounts(*, now: dt.datetime) -> dict[dt.datetime, Decimal]:
     since = hour_of(now) - _FURTHEST
     amounts = dict(HourSeal.objects.filter(hour_id__gte=since).order_by().values_list("hour_id", "amount"))
     if settings.CANARY_CUSTOMERS:
-        bills = HourlyBill.objects.filter(customer__code__in=settings.CANARY_CUSTOMERS, hour_id__gte=since)
-        for hour, canaries in bills.order_by().values_list("hour_id").annotate(Sum("amount")):
+        bills = HourlyBill.objects.filter(
+            customer__code__in=settings.CANARY_CUSTOMERS, sealed_in_id__gte=since
+        ).order_by()
+        for hour, canaries in bills.values_list("sealed_in_id").annotate(Sum("amount")):
             amounts[hour] -= canaries
     return amounts
 

@@ -1,6 +1,7 @@
 """Canary customers: our own calls through the real API, and bills that a plain sum confirms."""
 
 import datetime as dt
+from decimal import Decimal
 
 import pytest
 from django.core import mail
@@ -11,8 +12,9 @@ from invoices.canary.calls import post_canary_calls
 from invoices.canary.check import check_canaries
 from invoices.canary.mail import mail_canaries
 from invoices.closing.close import close_due_hours
+from invoices.closing.parking import release
 from invoices.closing.totals import DAY_ZONE
-from invoices.models import CanaryHour, HourlyBill, HourSeal
+from invoices.models import CanaryHour, HourlyBill, HourSeal, ParkedHour
 from invoices.monitoring.alarms import state_of_closing
 from invoices.monitoring.customer_revenue import read_customers
 from invoices.monitoring.revenue import read_amounts
@@ -118,3 +120,14 @@ def test_revenue_is_that_of_the_other_customers(globex):
 
     assert read_amounts(now=CLOSED)[hour_of(NOW)] == theirs.amount > 0
     assert HourSeal.objects.get(hour_id=hour_of(NOW)).amount > theirs.amount
+
+
+def test_revenue_of_an_hour_is_without_canaries_that_were_billed_with_a_later_one(settings):
+    settings.PARK_ABOVE_AMOUNT = Decimal("0.000001")
+    post_canary_calls(now=NOW)
+    close_due_hours(now=CLOSED)
+    release(parked=ParkedHour.objects.get(), reason="Synthetic.", by="operator", now=CLOSED)
+    close_due_hours(now=CLOSED + HOUR)
+
+    assert HourlyBill.objects.get().sealed_in_id == hour_of(NOW) + HOUR
+    assert {*read_amounts(now=CLOSED + HOUR).values()} == {Decimal(0)}
