@@ -1,15 +1,16 @@
 -- Archives whose hours hold records again, or no longer have the seal with which they were archived.
-WITH archived AS (
-    SELECT file, from_hour, until_hour, seal FROM usage_usagearchive WHERE restored_at IS NULL
+WITH archived AS MATERIALIZED (
+    SELECT file, from_hour, until_hour, seal
+      FROM usage_usagearchive
+     WHERE restored_at IS NULL AND (%s::timestamptz IS NULL OR until_hour > %s)
+       AND (%s::timestamptz IS NULL OR from_hour < %s)
 ), here AS MATERIALIZED (
     SELECT billing_hour, count(*) AS records
       FROM usage_usagerecord
-     WHERE billing_hour >= (SELECT min(from_hour) FROM usage_usagearchive WHERE restored_at IS NULL)
-       AND billing_hour < (SELECT max(until_hour) FROM usage_usagearchive WHERE restored_at IS NULL)
+     WHERE billing_hour >= (SELECT min(from_hour) FROM archived) AND billing_hour < (SELECT max(until_hour) FROM archived)
      GROUP BY billing_hour
 ), found AS (
-    SELECT archived.file, archived.from_hour, archived.until_hour,
-           archived.until_hour - interval '1 hour' AS hour,
+    SELECT archived.file, archived.until_hour - interval '1 hour' AS hour,
            archived.seal IS NOT DISTINCT FROM seal.sha256 AS has_its_seal,
            coalesce((SELECT sum(here.records)
                        FROM here
@@ -20,6 +21,5 @@ WITH archived AS (
 )
 SELECT file, hour, has_its_seal, records
   FROM found
- WHERE (%s::timestamptz IS NULL OR until_hour > %s) AND (%s::timestamptz IS NULL OR from_hour < %s)
-   AND (NOT has_its_seal OR records > 0)
+ WHERE NOT has_its_seal OR records > 0
  ORDER BY hour
