@@ -1,11 +1,10 @@
 -- Whether bills sealed with an hour are for records that are archived, or reverse such.
-WITH billed AS (
+WITH billed AS MATERIALIZED (
     SELECT customer_id, hour_id AS hour FROM invoices_hourlybill WHERE sealed_in_id = %(hour)s
 ), reversals AS MATERIALIZED (
     SELECT customer_id, billing_hour, reverses
       FROM usage_usagerecord
-     WHERE reverses IS NOT NULL
-       AND billing_hour IN (SELECT hour_id FROM invoices_hourlybill WHERE sealed_in_id = %(hour)s)
+     WHERE reverses IS NOT NULL AND billing_hour IN (SELECT hour FROM billed)
 )
 SELECT EXISTS (
        SELECT 1 FROM usage_usagearchive AS archive

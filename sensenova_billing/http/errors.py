@@ -63,7 +63,7 @@ _TIMED_OUT = {"57014", "55P03", "25P03"}
 # Citus has no code for it.
 _LOST_WORKER = "failure on connection marked as essential"
 
-_AWAY = "The database is temporarily unavailable. Retry until it is answered."
+_UNAVAILABLE = "The database is temporarily unavailable. Retry until it is answered."
 
 
 def error_body(code: str, message: str, details: list[Any] | None = None, **more: str) -> dict[str, Any]:
@@ -122,9 +122,9 @@ def outage_of(error: BaseException | None) -> tuple[str, str] | None:
         case OperationalError() | InterfaceError() | psycopg.OperationalError() if (
             sqlstate is None or sqlstate[:2] in _PASSING
         ):
-            return "database_away", _AWAY
+            return "database_away", _UNAVAILABLE
         case InternalError() if _LOST_WORKER in str(error):
-            return "database_away", _AWAY
+            return "database_away", _UNAVAILABLE
     return None
 
 

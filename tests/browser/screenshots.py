@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.test import Client
 
 from accounts.customer_views import start_view
 from accounts.models import Customer, Member, MemberRole
@@ -30,7 +29,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FOLDER = Path(settings.BASE_DIR, "var/screenshots")
 WITHOUT_SIGN_IN = {"sign_in": "/sign-in", "prices": "/prices", "error": "/nothing"}
 COLOURS = ("light", "dark")
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 # Pages of the theme and of Django that no link of ours leads to, and files.
 NO_LOOK = re.compile("_delete$|jsi18n|autocomplete|_csv$|_xlsx$|login|logout|view_on_site")
 LANGUAGES = pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -164,13 +162,13 @@ def test_take_pictures_of_what_is_empty_refused_or_answered(language, admin, eve
 
 
 @LANGUAGES
-def test_take_pictures_of_the_admin(language, admin, everything, acme, operator, monkeypatch):
+def test_take_pictures_of_the_admin(
+    language, admin, everything, acme, operator, operator_client, monkeypatch
+):
     add_one_of_each(0)
     monkeypatch.setattr("sensenova_billing.lib.clock.now", lambda: now_of(1))
     page = admin(operator, language=language)
-    client = Client()
-    client.force_login(operator, backend=BACKEND)
-    visited = dict(admin_addresses(client)) | more_addresses_of_admin(acme)
+    visited = dict(admin_addresses(operator_client)) | more_addresses_of_admin(acme)
     for name, address in visited.items():
         picture(page, f"admin-{name}", address, language=language)
     start_view(person=operator, customer=acme, reason="Ticket 7", now=clock.now())

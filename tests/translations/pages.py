@@ -73,7 +73,7 @@ def is_a_name(text: str) -> bool:
 def english_on(page: str, names: frozenset[str] = frozenset()) -> list[str]:
     """Return the texts of a page that hold an English word, without names and numbers of documents.
 
-    Whoever looks at many pages gives the stored names, which are read again only for what they leave.
+    Tests of many pages pass the stored names, which are read again only for the texts that are left.
     """
     texts = [text for text in texts_of(page) if not is_a_name(text)]
     texts = [text for text in texts if not is_a_name(_without(text, names))] if names else texts
